@@ -1,0 +1,34 @@
+"""The Deep Origin platform as an async client, usable without MCP.
+
+Requests equal the official client's (deeporigin 5.4) byte for byte, except, on purpose:
+
+1.  ids are percent-encoded in paths, and refused when empty;
+2.  `Retry-After` is honoured, and pauses between attempts are spread by chance;
+3.  a confirmation is never repeated blindly: after a lost answer the execution is read first;
+4.  a refusal by licence, plan or money is an error of its own, wherever the platform puts it;
+5.  `app` is `deeporigin-mcp`, `session` is the server's own, and the user agent names this package;
+6.  the token goes to the base URL's own origin only: redirects are not followed;
+7.  all pages of a list are read concurrently, and their seams are checked;
+8.  a wait looks at each id once per cycle, all ids at the same time;
+9.  a page size or page number that the platform would refuse is refused before it is sent;
+10. a client without a project takes the project that a create names.
+
+Tests name these differences by their numbers (`tests/platform/test_wire.py`).
+"""
+
+from deeporigin_mcp.platform.client import DeepOriginClient
+from deeporigin_mcp.platform.queries import ListQuery, SearchQuery
+from deeporigin_mcp.platform.retry import RetryPolicy
+from deeporigin_mcp.platform.timing import Timing
+from deeporigin_mcp.platform.tools import ToolDefinition
+from deeporigin_mcp.platform.wire import Execution
+
+__all__ = [
+    "DeepOriginClient",
+    "Execution",
+    "ListQuery",
+    "RetryPolicy",
+    "SearchQuery",
+    "Timing",
+    "ToolDefinition",
+]

@@ -1,0 +1,89 @@
+"""`DeepOriginClient`: the platform for programs, without MCP."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import anyio
+import httpx
+
+from deeporigin_mcp import __version__
+from deeporigin_mcp.platform.clusters import Clusters
+from deeporigin_mcp.platform.executions import ExecutionListing, Executions
+from deeporigin_mcp.platform.health import services_health
+from deeporigin_mcp.platform.organizations import Organizations
+from deeporigin_mcp.platform.projects import Projects
+from deeporigin_mcp.platform.results import Results
+from deeporigin_mcp.platform.retry import RetryPolicy
+from deeporigin_mcp.platform.scope import Scope
+from deeporigin_mcp.platform.timing import Timing
+from deeporigin_mcp.platform.tools import Tools
+from deeporigin_mcp.platform.transport import Transport
+from deeporigin_mcp.platform.user_logs import UserLogs
+from deeporigin_mcp.settings import Settings
+
+
+class DeepOriginClient:
+    """An async client of the Deep Origin platform for one organisation.
+
+    ```python
+    async with DeepOriginClient() as client:
+        page = await client.executions.list(order="createdAt desc", page_size=10)
+    ```
+
+    Args:
+        settings: None reads the official client's variables and files.
+        timing: clock and sleep; replaced in tests.
+        retry: how often safe requests are repeated.
+        http: another httpx transport, for tests and proxies.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        timing: Timing | None = None,
+        retry: RetryPolicy | None = None,
+        http: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.settings = Settings.load() if settings is None else settings
+        self.timing = timing or Timing()
+        self._transport = Transport(
+            self.settings,
+            timing=self.timing,
+            policy=retry or RetryPolicy(),
+            http=http,
+            user_agent=f"deeporigin-mcp/{__version__}",
+        )
+        self.scope = Scope(self.settings.org_key, self.settings.project_id, self.settings.session)
+        self.clusters = Clusters(self._transport, self.scope)
+        self.executions = Executions(self._transport, self.scope, self.clusters, self.timing)
+        self.listing = ExecutionListing(self._transport, self.scope)
+        self.tools = Tools(self._transport, self.scope, self.timing)
+        self.projects = Projects(self._transport, self.scope)
+        self.organizations = Organizations(self._transport, self.scope)
+        self.user_logs = UserLogs(self._transport, self.scope)
+        self.results = Results(self._transport, self.scope)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        with anyio.CancelScope(shield=True):
+            await self._transport.aclose()
+
+    @property
+    def requests_sent(self) -> int:
+        """HTTP requests sent so far, retries included."""
+        return self._transport.requests_sent
+
+    async def health(self) -> dict[str, str]:
+        """The state of each platform service in a word; never raises."""
+        return await services_health(self._transport)

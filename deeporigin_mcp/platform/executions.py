@@ -1,0 +1,342 @@
+"""Executions: the eight functions of the platform's Python API, async (platform-facts 11)."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from deeporigin_mcp.errors import (
+    ArgumentError,
+    NetworkError,
+    OutcomeUnknownError,
+    PlatformError,
+    StateConflictError,
+)
+from deeporigin_mcp.platform import waiting
+from deeporigin_mcp.platform.clusters import Clusters
+from deeporigin_mcp.platform.paging import all_rows
+from deeporigin_mcp.platform.queries import ListQuery, SearchQuery
+from deeporigin_mcp.platform.restrictions import restriction_in
+from deeporigin_mcp.platform.scope import Scope
+from deeporigin_mcp.platform.timing import Timing
+from deeporigin_mcp.platform.transport import (
+    ACCEPT_EXECUTION,
+    CREATE_TIMEOUT_SECONDS,
+    DEFAULT_TIMEOUT_SECONDS,
+    Transport,
+    segment,
+)
+from deeporigin_mcp.platform.wire import Execution, Json, rows_of, total_of
+
+DEFAULT_FETCH_ALL_PAGE_SIZE = 1000
+VISIBILITIES = ("visible", "hidden")
+
+
+class Executions:
+    """`client.executions`. Answers are the platform's own objects, unchanged.
+
+    What differs from the official client on purpose is listed in `platform/__init__.py`.
+    """
+
+    def __init__(self, transport: Transport, scope: Scope, clusters: Clusters, timing: Timing) -> None:
+        self._transport = transport
+        self._scope = scope
+        self._clusters = clusters
+        self._timing = timing
+
+    async def list(
+        self,
+        *,
+        page: int | None = None,
+        page_size: int | None = None,
+        order: str | None = None,
+        tool_key: str | None = None,
+        session: str | None = None,
+        project_id: str | None = None,
+        created_after: datetime | str | None = None,
+        fetch_all_pages: bool = False,
+    ) -> Json:
+        """List executions of the organisation (platform-facts 1.1).
+
+        Args:
+            page: 0-based; ignored with `fetch_all_pages`.
+            page_size: 1 to 10,000; with `fetch_all_pages` None means 1000.
+            order: such as `createdAt desc`; without it the order is arbitrary.
+            created_after: strictly after; a naive datetime is UTC, text is passed on as it is.
+
+        Returns:
+            `{"data": [DTO, …], "count": n}`, n being all that match.
+        """
+        query = ListQuery(
+            tool_key=tool_key,
+            session=session,
+            project_id=project_id,
+            created_after=created_after,
+            order=order,
+        )
+        if fetch_all_pages:
+            return await self._listing.all(query, page_size)
+        return await self._listing.page(query, page, page_size)
+
+    @property
+    def _listing(self) -> ExecutionListing:
+        return ExecutionListing(self._transport, self._scope)
+
+    async def search(
+        self,
+        *,
+        project_id: str | None = None,
+        tool_key: builtins.list[str] | str | None = None,
+        status: str | None = None,
+        extra_props: builtins.list[dict[str, Any]] | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        select: builtins.list[str] | None = None,
+        with_total_count: bool = False,
+        compute_job_id: str | None = None,
+    ) -> Json:
+        """Search the data platform's execution rows: snake_case, with `tags` and `compute_metadata`.
+
+        Args:
+            tool_key: one key (equals) or several (in); an empty text means any.
+            extra_props: further `{column, op, value}` conditions.
+
+        Returns:
+            The raw answer, `{"data": [row, …], "meta": {…}}` (platform-facts 1.8).
+        """
+        query = SearchQuery(
+            project_id=project_id,
+            tool_key=tool_key,
+            status=status,
+            compute_job_id=compute_job_id,
+            props=extra_props or (),
+            limit=limit,
+            offset=offset,
+            select=select,
+            with_total_count=with_total_count,
+        )
+        return await self._listing.search(query)
+
+    async def get(self, execution_id: str) -> Json:
+        """One execution with its v2 progress tree (platform-facts 1.2).
+
+        Raises:
+            NotFoundError: no such execution in this organisation.
+        """
+        answer = await self._transport.send(
+            "GET",
+            f"{self._path}/{segment(execution_id, 'execution_id')}",
+            what=f"get execution {execution_id}",
+            accept=ACCEPT_EXECUTION,
+        )
+        return _object(answer, f"get execution {execution_id}")
+
+    async def create(
+        self, *, tool_key: str, tool_version: str, data: Mapping[str, Any], timeout: float | None = None
+    ) -> Json:
+        """Create an execution. Sent once and never repeated (platform-facts 1.4).
+
+        Args:
+            tool_version: exact version, a major such as `4`, or `latest`.
+            data: the body; project, cluster, app and session are filled in.
+            timeout: seconds for the answer; None means 600, because synchronous runs answer when they end.
+
+        Raises:
+            ArgumentError: no project, another project than the client's, or an unknown visibility; nothing was sent.
+            RestrictionError: licence, plan or money refuse it; `error.execution` is the DTO if there is one.
+            OutcomeUnknownError: it was sent and the answer was lost. It may exist.
+        """
+        body = dict(data)
+        if body.get("visibility") is None:
+            body.pop("visibility", None)
+        elif body["visibility"] not in VISIBILITIES:
+            raise ArgumentError(
+                f"visibility is {body['visibility']!r}. Valid: {' or '.join(VISIBILITIES)}, or leave it out."
+            )
+        body["projectId"] = self._scope.project_for(body.get("projectId"))
+        path = (
+            f"/tools/{self._scope.org_segment}/tools/"
+            f"{segment(tool_key, 'tool_key')}/{segment(tool_version, 'tool_version')}/executions"
+        )
+        if "clusterId" not in body:
+            body["clusterId"] = await self._clusters.default_id()
+        body["app"] = self._scope.app
+        body["session"] = self._scope.session
+        what = f"create a {tool_key} execution"
+        dto = await self._send_once("POST", path, what, CREATE_TIMEOUT_SECONDS if timeout is None else timeout, body)
+        if dto is None:
+            raise OutcomeUnknownError(f"The platform's answer to {what} was empty, so its id is not known.")
+        if restriction := restriction_in(dto):
+            raise restriction
+        return _object(dto, what)
+
+    async def confirm(self, execution_id: str, *, timeout: float | None = None, retry: bool = True) -> Json:
+        """Start a quoted execution; this is what spends money (platform-facts 1.5).
+
+        Never repeated blindly: if the answer is lost, the execution is read, and only with `retry` and while it is
+        still `Quoted` is the confirmation sent a second time.
+
+        Args:
+            timeout: seconds for the answer; None means 10. Synchronous runs answer when they end.
+
+        Raises:
+            RestrictionError: money, licence or plan refuse it.
+            StateConflictError: it is not `Quoted`.
+            OutcomeUnknownError: the answer was lost and the state cannot be read either.
+        """
+        path = f"{self._path}/{segment(execution_id, 'execution_id')}:confirm"
+        what = f"confirm execution {execution_id}"
+        seconds = DEFAULT_TIMEOUT_SECONDS if timeout is None else timeout
+        try:
+            dto = await self._send_once("PATCH", path, what, seconds)
+        except OutcomeUnknownError as lost:
+            dto = await self._state_after(execution_id, lost)
+            if retry and Execution(dto).status == "Quoted":
+                dto = await self._send_once("PATCH", path, what, seconds)
+            elif Execution(dto).status == "Quoted":
+                raise
+        dto = await self.get(execution_id) if dto is None else dto
+        if restriction := restriction_in(dto):
+            raise restriction
+        return _object(dto, what)
+
+    async def cancel(self, execution_id: str) -> None:
+        """Cancel an execution that is not over; returns early, sending nothing, if it is (platform-facts 1.6)."""
+        current = Execution(await self.get(execution_id))
+        if current.is_settled:
+            return
+        try:
+            await self._transport.send(
+                "PATCH",
+                f"{self._path}/{segment(execution_id, 'execution_id')}:cancel",
+                what=f"cancel execution {execution_id}",
+            )
+        except StateConflictError:
+            # It ended between the look and the request; that it is over is what was asked for.
+            if not Execution(await self.get(execution_id)).is_terminal:
+                raise
+
+    async def wait(
+        self,
+        executions: str | builtins.list[str],
+        *,
+        poll_interval: float = 5.0,
+        timeout: float | None = None,
+    ) -> builtins.list[Json]:
+        """Wait until all are over or quoted.
+
+        Args:
+            poll_interval: seconds between two looks.
+            timeout: seconds in all; None waits as long as it takes.
+
+        Returns:
+            The latest DTOs, one per input, in input order.
+
+        Raises:
+            ArgumentError: (a ValueError) an empty list, an empty id, or an interval that is not positive.
+            WaitTimeoutError: (a TimeoutError) time ran out first.
+            RestrictionError: a single id given as text ended for want of money or licence.
+        """
+        ids = [executions] if isinstance(executions, str) else list(executions)
+        found = await waiting.wait_for_all(
+            self.get, ids, poll_interval_seconds=poll_interval, timeout_seconds=timeout, timing=self._timing
+        )
+        if isinstance(executions, str) and (restriction := restriction_in(found[0])):
+            raise restriction
+        return found
+
+    async def from_data_platform(self, data_platform_execution_id: str) -> Json:
+        """The data platform's record of an execution; its id is not the `execution_id` (platform-facts 1.9)."""
+        what = f"get data-platform execution {data_platform_execution_id}"
+        answer = await self._transport.send(
+            "GET",
+            f"/data-platform/{self._scope.org_segment}/executions/"
+            f"{segment(data_platform_execution_id, 'data_platform_execution_id')}",
+            what=what,
+        )
+        return _object(answer, what)
+
+    @property
+    def _path(self) -> str:
+        return f"/tools/{self._scope.org_segment}/tools/executions"
+
+    async def _send_once(self, method: str, path: str, what: str, timeout_seconds: float, body: Any = None) -> Any:
+        """Send what must not be repeated; an answer that got lost is told apart from a refusal."""
+        try:
+            return await self._transport.send(
+                method, path, what=what, body=body, timeout_seconds=timeout_seconds, attempts=1
+            )
+        except (NetworkError, PlatformError) as error:
+            redirected = error.http_status is not None and error.http_status < 400
+            if redirected or (isinstance(error, NetworkError) and error.nothing_sent):
+                raise
+            raise OutcomeUnknownError(
+                f"It is not known whether the platform did this: {what}. {error}",
+                next_step="Look before repeating it.",
+                http_status=error.http_status,
+                request_id=error.request_id,
+            ) from None
+
+    async def _state_after(self, execution_id: str, lost: OutcomeUnknownError) -> Json:
+        try:
+            return await self.get(execution_id)
+        except (NetworkError, PlatformError):
+            raise lost from None
+
+
+class ExecutionListing:
+    """Lists and searches with more conditions than the eight functions offer; `client.listing`."""
+
+    def __init__(self, transport: Transport, scope: Scope) -> None:
+        self._transport = transport
+        self._scope = scope
+
+    async def page(self, query: ListQuery, page: int | None = None, page_size: int | None = None) -> Json:
+        """One page: `{"data": [DTO, …], "count": all that match}`."""
+        answer = await self._fetch(query, page, page_size)
+        rows = self._matching(query, rows_of(answer))
+        total = total_of(answer)
+        return {"data": rows, "count": len(rows) if total is None else total}
+
+    async def all(self, query: ListQuery, page_size: int | None = None) -> Json:
+        """Every page, read concurrently: `{"data": [DTO, …], "count": len(data)}`."""
+        size = DEFAULT_FETCH_ALL_PAGE_SIZE if page_size is None else page_size
+        rows = await all_rows(lambda page: self._fetch(query, page, size), size)
+        matching = self._matching(query, rows)
+        return {"data": matching, "count": len(matching)}
+
+    async def search(self, query: SearchQuery) -> Json:
+        """A data-platform search; a bare list is put into the usual envelope."""
+        answer = await self._transport.send(
+            "POST",
+            f"/data-platform/{self._scope.org_segment}/executions/search",
+            what="search executions",
+            body=query.body(),
+        )
+        return answer if isinstance(answer, dict) else {"data": rows_of(answer), "meta": {}}
+
+    async def _fetch(self, query: ListQuery, page: int | None, page_size: int | None) -> Any:
+        return await self._transport.send(
+            "GET",
+            f"/tools/{self._scope.org_segment}/tools/executions",
+            what="list executions",
+            params=query.params(page, page_size),
+        )
+
+    @staticmethod
+    def _matching(query: ListQuery, rows: Sequence[Json]) -> builtins.list[Json]:
+        """The platform's session filter lets rows without a session through (platform-facts 8.5)."""
+        if query.session is None:
+            return [*rows]
+        return [row for row in rows if row.get("session") == query.session]
+
+
+def _object(answer: Any, what: str) -> Json:
+    if not isinstance(answer, dict):
+        raise PlatformError(
+            f"The platform's answer to {what} is not an object.",
+            next_step="Call again; if it stays, tell the user.",
+        )
+    return answer

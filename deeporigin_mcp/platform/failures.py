@@ -1,0 +1,135 @@
+"""From an HTTP answer to the error that says who can act (platform-facts 4.1)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from deeporigin_mcp.errors import (
+    CredentialError,
+    DeepOriginError,
+    InvalidRequestError,
+    NotFoundError,
+    PlatformError,
+    RateLimitError,
+    StateConflictError,
+)
+from deeporigin_mcp.platform.restrictions import restriction_in
+
+MAX_QUOTED_CHARACTERS = 600
+"""How much of the platform's own text an error message repeats."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def failure(
+    status: int,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    what: str,
+    retry_after_seconds: float | None = None,
+) -> DeepOriginError:
+    """The error for an answer that is not a success.
+
+    Args:
+        status: HTTP status code, 300 or more.
+        body: the answer's body, in any of the shapes of platform-facts 4.1.
+        headers: the answer's headers; a request id is taken from them.
+        what: the request in words, such as "get execution 3f0c…".
+        retry_after_seconds: the pause that the answer asks for, already parsed.
+    """
+    decoded = decoded_body(body)
+    request_id = one_line(headers.get("x-request-id") or headers.get("x-correlation-id") or "", 100) or None
+    restriction = restriction_in(decoded, http_status=status)
+    if restriction is not None:
+        restriction.request_id = request_id
+        return restriction
+    said = message_in(decoded, body)
+    told = f"The platform answered HTTP {status} to: {what}." + (f" It says: {said}" if said else "")
+
+    if status == 429:
+        return RateLimitError(told, retry_after_seconds=retry_after_seconds, request_id=request_id)
+    if 300 <= status < 400:
+        return PlatformError(
+            f"The platform redirects to another address (HTTP {status}) for: {what}. Redirects are not followed, "
+            "because the token may only go to the configured address.",
+            next_step="The operator should check DO_BASE_URL.",
+            http_status=status,
+            request_id=request_id,
+        )
+    kind, next_step = _KINDS.get(status, (InvalidRequestError if status < 500 else PlatformError, ""))
+    if not next_step:
+        next_step = (
+            "Correct the request as the platform's message says."
+            if status < 500
+            else "The platform or a proxy in front of it failed. Call again in a minute; if it stays, tell the user."
+        )
+    return kind(told, next_step=next_step, http_status=status, request_id=request_id)
+
+
+_KINDS: Mapping[int, tuple[type[DeepOriginError], str]] = {
+    401: (
+        CredentialError,
+        "The token was refused. The operator should get a new one (DO_AUTH_TOKEN) and restart this MCP server.",
+    ),
+    403: (
+        CredentialError,
+        "This token has no right to that, or the organisation in DO_ORG_KEY is not its own. The operator should check.",
+    ),
+    404: (NotFoundError, "Check the id, and that it belongs to this organisation."),
+    409: (StateConflictError, "Read the current state with get_execution before trying again."),
+    408: (PlatformError, "Call again."),
+}
+
+
+def decoded_body(body: bytes) -> Any:
+    """The JSON of a body, or None."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def message_in(decoded: Any, body: bytes = b"") -> str:
+    """What the platform says went wrong, on one line and length-capped; empty if it says nothing readable."""
+    if decoded is None:
+        text = body[:2000].decode("utf-8", "replace").strip()
+        if text[:1] == "<":
+            return "(an HTML page, as a proxy sends it)"
+        return one_line(text)
+    if isinstance(decoded, str):
+        return one_line(decoded)
+    if not isinstance(decoded, dict):
+        return ""
+    heads = (decoded.get(key) for key in ("message", "error", "detail"))
+    head = next((value for value in heads if value), None)
+    parts = [head] if isinstance(head, str) else [_row(row) for row in head] if isinstance(head, list) else []
+    errors = decoded.get("errors")
+    if isinstance(errors, list):
+        parts += [_row(row) for row in errors]
+    return one_line("; ".join(part.strip().rstrip(".;") for part in parts if part))
+
+
+def _row(row: Any) -> str:
+    """One entry of a list of errors: data platform, JSON:API, FastAPI, or plain text."""
+    if isinstance(row, str):
+        return row
+    if not isinstance(row, dict):
+        return ""
+    source = row.get("source")
+    location = row.get("loc")
+    pointed = source.get("pointer") or source.get("parameter") if isinstance(source, dict) else None
+    located = ".".join(str(part) for part in location) if isinstance(location, list) else None
+    place = row.get("field") or pointed or located
+    reasons = (row.get(key) for key in ("reason", "detail", "title", "message", "msg", "code"))
+    reason = next((value for value in reasons if isinstance(value, str) and value), "")
+    return f"{place}: {reason}" if place and reason else str(place or reason)
+
+
+def one_line(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
+    """Text of the platform made harmless for a message: one line, no control characters, length-capped."""
+    flat = " ".join(_CONTROL.sub(" ", text).split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -1,0 +1,31 @@
+"""Whether the platform's services answer (platform-facts 1.19)."""
+
+from __future__ import annotations
+
+import anyio
+
+from deeporigin_mcp.errors import DeepOriginError
+from deeporigin_mcp.platform.transport import Transport
+from deeporigin_mcp.platform.wire import text
+
+SERVICES = ("billing", "data-platform", "entities", "files", "tools")
+
+
+async def services_health(transport: Transport) -> dict[str, str]:
+    """`ok`, another word of the service itself, or `unreachable` for each service; never raises."""
+    found: dict[str, str] = {}
+
+    async def ask(service: str) -> None:
+        try:
+            answer = await transport.send(
+                "GET", f"/{service}/health", what=f"health of {service}", attempts=1, public=True
+            )
+        except DeepOriginError as error:
+            found[service] = "unreachable" if error.http_status is None else f"HTTP {error.http_status}"
+        else:
+            found[service] = (text(answer.get("status")) if isinstance(answer, dict) else "") or "ok"
+
+    async with anyio.create_task_group() as tasks:
+        for service in SERVICES:
+            tasks.start_soon(ask, service)
+    return {service: found[service] for service in SERVICES}

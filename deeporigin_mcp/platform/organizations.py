@@ -1,0 +1,29 @@
+"""Organisations that the token's owner belongs to (platform-facts 1.13)."""
+
+from __future__ import annotations
+
+import builtins
+
+from deeporigin_mcp.platform.scope import Scope
+from deeporigin_mcp.platform.transport import Transport
+from deeporigin_mcp.platform.wire import Json, rows_of
+
+
+class Organizations:
+    """`client.organizations`."""
+
+    def __init__(self, transport: Transport, scope: Scope) -> None:
+        self._transport = transport
+        self._scope = scope
+
+    async def list(self) -> builtins.list[Json]:
+        """The organisations' rows; a bare list from the platform counts too."""
+        answer = await self._transport.send("GET", "/entities/protected/organizations", what="list organisations")
+        return rows_of(answer)
+
+    async def users(self) -> builtins.list[Json]:
+        """The users of the client's organisation."""
+        answer = await self._transport.send(
+            "GET", f"/entities/{self._scope.org_segment}/organizations/users", what="list users"
+        )
+        return rows_of(answer)

@@ -1,0 +1,56 @@
+"""Result rows that runs wrote to the data platform (platform-facts 1.16)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deeporigin_mcp.platform.scope import Scope
+from deeporigin_mcp.platform.transport import Transport
+from deeporigin_mcp.platform.wire import Json, rows_of
+
+COLUMNS = ("id", "tool_key", "tool_version", "data", "compute_job_id")
+DEFAULT_LIMIT = 100
+
+
+class Results:
+    """`client.results`."""
+
+    def __init__(self, transport: Transport, scope: Scope) -> None:
+        self._transport = transport
+        self._scope = scope
+
+    async def page(
+        self,
+        *,
+        compute_job_id: str | None = None,
+        result_type: str | list[str] | None = None,
+        project_id: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Json:
+        """One page of result rows: `{"data": [row, …], "meta": {"nextCursor": …}}`.
+
+        Args:
+            compute_job_id: the tools-service id of the execution that wrote them.
+            result_type: such as `pose` or `pocket`, one or several; case does not matter.
+            project_id: None means the client's project, if it has one.
+        """
+        conditions: dict[str, Any] = {}
+        if isinstance(result_type, str):
+            conditions["result_type"] = {"eq": result_type.strip().lower()}
+        elif result_type is not None:
+            conditions["result_type"] = {"in": [name.strip().lower() for name in result_type]}
+        if project := project_id or self._scope.project_id:
+            conditions["project_id"] = {"eq": project}
+        if compute_job_id is not None:
+            conditions["compute_job_id"] = {"eq": compute_job_id}
+        body: dict[str, Any] = {"filter": conditions, "limit": limit, "select": list(COLUMNS)}
+        if cursor is not None:
+            body["cursor"] = cursor
+        answer = await self._transport.send(
+            "POST",
+            f"/data-platform/{self._scope.org_segment}/result-explorer/search",
+            what="read results",
+            body=body,
+        )
+        return answer if isinstance(answer, dict) else {"data": rows_of(answer), "meta": {}}

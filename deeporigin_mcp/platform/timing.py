@@ -1,0 +1,23 @@
+"""Clock, sleep and chance in one place, so that tests can replace them."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The passage of time as the client sees it. All values are seconds."""
+
+    wall: Callable[[], float] = time.time
+    """Unix time; token expiry and `Retry-After` dates are compared with it."""
+    monotonic: Callable[[], float] = time.monotonic
+    """Durations and deadlines."""
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    chance: Callable[[], float] = random.random
+    """Uniform in [0, 1); spreads retries and polls of many clients."""

@@ -1,0 +1,149 @@
+"""Definitions of the scientific tools that the platform can run (platform-facts 1.11, 2.5)."""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from deeporigin_mcp.errors import NotFoundError
+from deeporigin_mcp.platform.scope import Scope
+from deeporigin_mcp.platform.timing import Timing
+from deeporigin_mcp.platform.transport import Transport, segment
+from deeporigin_mcp.platform.wire import Json, rows_of, text
+
+CATALOGUE_SECONDS = 300.0
+"""How long the list of definitions is kept; it is large and changes rarely."""
+
+_NUMBERS = re.compile(r"\d+")
+
+SyncPlace = Literal["inputs", "top level", "none"]
+
+
+@dataclass(frozen=True)
+class SyncRule:
+    """Where a tool takes `sync`, and what to send when nobody says (platform-facts 2.5).
+
+    False is the safe choice: the run goes on by itself and no request stays open. Tools that exist as quick
+    services only are left at the official client's True.
+    """
+
+    place: SyncPlace
+    default: bool | None
+
+
+_TOP_LEVEL_SYNC: Mapping[str, bool] = {
+    "deeporigin.mol-props-combined": False,
+    "deeporigin.mol-props-protonation": True,
+    "deeporigin.system-prep": True,
+    "deeporigin.protein-prep": False,
+    "deeporigin.admet-properties": False,
+    "deeporigin.konnektor": False,
+    "deeporigin.enumerator": True,
+    "deeporigin.metabolism": False,
+    "deeporigin.structure-report": False,
+    "deeporigin.uniprot-discovery": False,
+    "deeporigin.secondary-pharma": False,
+}
+
+
+class ToolDefinition:
+    """A tool definition, kept as it came. Names, descriptions and whole fields may be missing."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: Json) -> None:
+        self.raw = raw
+
+    @property
+    def key(self) -> str:
+        return text(self.raw.get("key"))
+
+    @property
+    def version(self) -> str:
+        return text(self.raw.get("version"))
+
+    @property
+    def name(self) -> str:
+        return text(self.raw.get("name"))
+
+    @property
+    def description(self) -> str:
+        return text(self.raw.get("description"))
+
+    @property
+    def enabled(self) -> bool:
+        """Older definitions do not say; they can be run."""
+        return self.raw.get("enabled") is not False
+
+    @property
+    def inputs_schema(self) -> Json:
+        """The JSON Schema of `inputs`, with the platform's `x-…` keys; `{}` if there is none."""
+        schema = self.raw.get("inputs")
+        return schema if isinstance(schema, dict) else {}
+
+    @property
+    def sync_rule(self) -> SyncRule:
+        properties = self.inputs_schema.get("properties")
+        if isinstance(properties, dict) and "sync" in properties:
+            return SyncRule("inputs", False)
+        if self.key in _TOP_LEVEL_SYNC:
+            return SyncRule("top level", _TOP_LEVEL_SYNC[self.key])
+        return SyncRule("none", None)
+
+    @property
+    def version_numbers(self) -> tuple[int, ...]:
+        return tuple(int(number[:9]) for number in _NUMBERS.findall(self.version))
+
+
+class Tools:
+    """`client.tools`."""
+
+    def __init__(self, transport: Transport, scope: Scope, timing: Timing) -> None:
+        self._transport = transport
+        self._scope = scope
+        self._timing = timing
+        self._catalogue: builtins.list[Json] = []
+        self._catalogue_until = float("-inf")
+
+    async def list(self) -> builtins.list[Json]:
+        """Every definition, all versions, junk and duplicates included."""
+        return rows_of(await self._send("", "list tools"))
+
+    async def get_by_key(self, *, tool_key: str) -> builtins.list[Json]:
+        """All versions of one tool; empty if there is none."""
+        return rows_of(await self._send(f"/{segment(tool_key, 'tool_key')}", f"list versions of {tool_key}"))
+
+    async def get(self, *, tool_key: str, tool_version: str) -> Json:
+        """One definition; `tool_version` may be exact, a major, or `latest`.
+
+        Raises:
+            NotFoundError: no such tool or version.
+        """
+        what = f"describe {tool_key} {tool_version}"
+        path = f"/{segment(tool_key, 'tool_key')}/{segment(tool_version, 'tool_version')}"
+        answer = await self._send(path, what)
+        if not isinstance(answer, dict):
+            raise NotFoundError(f"The platform has no definition for: {what}.")
+        return answer
+
+    async def exists(self, *, tool_key: str, tool_version: str) -> bool:
+        try:
+            await self.get(tool_key=tool_key, tool_version=tool_version)
+        except NotFoundError:
+            return False
+        return True
+
+    async def catalogue(self) -> builtins.list[ToolDefinition]:
+        """The definitions that name a key and a version, once each; kept for a few minutes."""
+        now = self._timing.monotonic()
+        if now >= self._catalogue_until:
+            self._catalogue = await self.list()
+            self._catalogue_until = now + CATALOGUE_SECONDS
+        definitions = [ToolDefinition(row) for row in self._catalogue]
+        return builtins.list({(d.key, d.version): d for d in definitions if d.key and d.version}.values())
+
+    async def _send(self, path: str, what: str) -> Any:
+        return await self._transport.send("GET", f"/tools/protected/tools{path}/definitions", what=what)

@@ -1,0 +1,249 @@
+"""One request to the platform: authorised, bounded, retried where that is safe, and its errors told apart.
+
+The only importer of httpx's client. Deliberate differences from the official client's transport:
+`Retry-After` is honoured; redirects are not followed; the token goes to the base URL's own origin and nowhere
+else; a network failure is an error of this package; nothing is written to disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import anyio
+import httpx
+
+from deeporigin_mcp.errors import (
+    ArgumentError,
+    DeepOriginError,
+    NetworkError,
+    PlatformError,
+    RestrictionError,
+)
+from deeporigin_mcp.platform import failures
+from deeporigin_mcp.platform.retry import RETRYABLE_STATUSES, RetryPolicy, retry_after_seconds
+from deeporigin_mcp.platform.timing import Timing
+from deeporigin_mcp.settings import Settings
+
+DEFAULT_TIMEOUT_SECONDS = 10.0
+CREATE_TIMEOUT_SECONDS = 600.0
+"""Quoting and synchronous runs may take this long (platform-facts 4.4)."""
+
+ACCEPT_JSON = "application/json"
+ACCEPT_EXECUTION = "application/json;v=2.0"
+"""Asks for the v2 progress tree (platform-facts 1.2)."""
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""An answer larger than this is refused instead of filling the memory."""
+
+MAX_CONNECTIONS = 20
+
+
+class Transport:
+    """Sends requests for one set of credentials over one connection pool."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        timing: Timing,
+        policy: RetryPolicy,
+        http: httpx.AsyncBaseTransport | None = None,
+        user_agent: str,
+    ) -> None:
+        self._settings = settings
+        self._timing = timing
+        self._policy = policy
+        self._http = httpx.AsyncClient(
+            base_url=settings.base_url,
+            headers={"Accept": ACCEPT_JSON, "User-Agent": user_agent},
+            timeout=DEFAULT_TIMEOUT_SECONDS,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
+            transport=http,
+        )
+        self.requests_sent = 0
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        params: Mapping[str, str | int] | None = None,
+        body: Any = None,
+        accept: str = ACCEPT_JSON,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        attempts: int | None = None,
+        public: bool = False,
+    ) -> Any:
+        """Send a request and return the decoded JSON of its answer; None for an empty body.
+
+        Args:
+            path: path below the base URL, ids already through `segment`.
+            what: the request in words, for messages.
+            attempts: how often it may be sent; None for the policy's number. 1 for what must not be repeated.
+            public: leave the token out (health and version routes).
+
+        Raises:
+            CredentialError: before anything is sent, if the token is missing or expired; or on 401 and 403.
+            DeepOriginError: the kinds of `errors.py`, by what the platform or the network did.
+        """
+        started = self._timing.monotonic()
+        attempt = 0
+        while True:
+            attempt += 1
+            pause_asked: float | None = None
+            try:
+                status, headers, content = await self._once(
+                    method, path, what, params, body, accept, timeout_seconds, public
+                )
+            except NetworkError as caught:
+                error: DeepOriginError = caught
+                may_retry = True
+            else:
+                if status < 300:
+                    return _decoded(content, what)
+                pause_asked = retry_after_seconds(headers, self._timing)
+                error = failures.failure(status, content, headers, what=what, retry_after_seconds=pause_asked)
+                may_retry = status in RETRYABLE_STATUSES and not isinstance(error, RestrictionError)
+            pause = self._policy.pause(attempt, self._timing, pause_asked)
+            spent = self._timing.monotonic() - started
+            most = self._policy.attempts if attempts is None else attempts
+            if not may_retry or attempt >= most or spent + pause > self._policy.budget_seconds:
+                raise error
+            await self._timing.sleep(pause)
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        params: Mapping[str, str | int] | None,
+        body: Any,
+        accept: str,
+        timeout_seconds: float,
+        public: bool,
+    ) -> tuple[int, httpx.Headers, bytes]:
+        headers = {"Accept": accept}
+        if not public:
+            token = self._settings.require_token(self._timing.wall())
+            headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+        request = self._http.build_request(
+            method, path, params=params or None, json=body, headers=headers, timeout=timeout_seconds
+        )
+        headers.clear()
+        self.requests_sent += 1
+        with _network_errors(what, timeout_seconds):
+            # httpx bounds each read; this bounds the whole answer, so that a slow drip ends as well.
+            with anyio.fail_after(2 * timeout_seconds):
+                response = await self._http.send(request, stream=True)
+                try:
+                    return response.status_code, response.headers, await _bounded_body(response, what)
+                finally:
+                    await response.aclose()
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, path: str, *, what: str, params: Mapping[str, str] | None = None, timeout: httpx.Timeout
+    ) -> AsyncIterator[httpx.Response]:
+        """Open an event stream; the caller reads it. Raises as `send` does, and is never retried here."""
+        token = self._settings.require_token(self._timing.wall())
+        request = self._http.build_request(
+            "GET",
+            path,
+            params=params or None,
+            headers={"Accept": "text/event-stream", "Authorization": f"Bearer {token.get_secret_value()}"},
+            timeout=timeout,
+        )
+        self.requests_sent += 1
+        with _network_errors(what, timeout.read or 0.0):
+            response = await self._http.send(request, stream=True)
+            try:
+                if response.status_code >= 300:
+                    content = await _bounded_body(response, what)
+                    raise failures.failure(response.status_code, content, response.headers, what=what)
+                yield response
+            finally:
+                await response.aclose()
+
+
+def segment(value: str, name: str) -> str:
+    """An id made safe as one segment of a path.
+
+    Raises:
+        ArgumentError: the id is empty or only white space: the path would name the whole collection.
+    """
+    if not value.strip():
+        raise ArgumentError(f"{name} is empty.", next_step=f"Give the {name} as text, as an earlier call returned it.")
+    if not value.strip().strip("."):
+        # Servers and proxies resolve dot segments, so these would name another path.
+        raise ArgumentError(f"{name} {value.strip()!r} is no id.", next_step=f"Give the {name} of an earlier answer.")
+    return quote(value.strip(), safe="")
+
+
+def _decoded(content: bytes, what: str) -> Any:
+    if not content.strip():
+        return None
+    decoded = failures.decoded_body(content)
+    if decoded is None and content.strip() != b"null":
+        raise PlatformError(
+            f"The platform's answer to {what} is not valid JSON: {failures.message_in(None, content) or 'cut off'}",
+            next_step="A proxy may have answered in its place. Call again; if it stays, tell the user.",
+        )
+    return decoded
+
+
+async def _bounded_body(response: httpx.Response, what: str) -> bytes:
+    chunks = bytearray()
+    async for chunk in response.aiter_bytes():
+        chunks += chunk
+        if len(chunks) > MAX_BODY_BYTES:
+            raise PlatformError(
+                f"The platform's answer to {what} is larger than {MAX_BODY_BYTES // 2**20} MiB and was not read.",
+                next_step="Ask for fewer rows.",
+            )
+    return bytes(chunks)
+
+
+@contextlib.contextmanager
+def _network_errors(what: str, timeout_seconds: float) -> Iterator[None]:
+    """Turn httpx's network failures into this package's, without addresses or local paths in the text."""
+    again = "Check the network, then call again."
+    try:
+        yield
+    except (httpx.ConnectTimeout, httpx.PoolTimeout):
+        raise NetworkError(
+            f"No connection to the platform in time for: {what}.", next_step=again, nothing_sent=True
+        ) from None
+    except (httpx.TimeoutException, TimeoutError):
+        raise NetworkError(
+            f"No complete answer from the platform within {timeout_seconds:g} s to: {what}.", next_step=again
+        ) from None
+    except httpx.ConnectError as error:
+        raise NetworkError(
+            f"No connection to the platform for: {what} ({_cause(error)}).",
+            next_step=again,
+            nothing_sent=True,
+        ) from None
+    except (httpx.NetworkError, httpx.ProtocolError, httpx.ProxyError, httpx.DecodingError) as error:
+        raise NetworkError(
+            f"The connection to the platform broke during: {what} ({type(error).__name__}).", next_step=again
+        ) from None
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        raise ArgumentError("The request's address is not valid.", next_step="Check the ids in the call.") from None
+
+
+def _cause(error: Exception) -> str:
+    """The kind of a connection failure in words, never the library's text, which may hold addresses."""
+    text = str(error).lower()
+    if "certificate" in text or "ssl" in text or "tls" in text:
+        return "its certificate was not accepted"
+    if "name" in text and ("resol" in text or "known" in text):
+        return "its name was not found"
+    return "it was refused or cannot be reached"

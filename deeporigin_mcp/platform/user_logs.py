@@ -1,0 +1,42 @@
+"""What a run wrote for its user (platform-facts 1.10)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deeporigin_mcp.platform.scope import Scope
+from deeporigin_mcp.platform.transport import Transport
+from deeporigin_mcp.platform.wire import Json, rows_of
+
+
+class UserLogs:
+    """`client.user_logs`."""
+
+    def __init__(self, transport: Transport, scope: Scope) -> None:
+        self._transport = transport
+        self._scope = scope
+
+    async def search(
+        self,
+        execution_id: str | None = None,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        select: list[str] | None = None,
+        with_total_count: bool = False,
+    ) -> Json:
+        """Log rows, of one execution if its tools-service id is given: `{"data": […], "meta": {…}}`."""
+        props = [] if execution_id is None else [{"column": "execution_id", "op": "eq", "value": execution_id}]
+        body: dict[str, Any] = {"filter": {"props": props}}
+        if limit is not None:
+            body["limit"] = limit
+        if offset is not None:
+            body["offset"] = offset
+        if select is not None:
+            body["select"] = select
+        if with_total_count:
+            body["with_total_count"] = True
+        answer = await self._transport.send(
+            "POST", f"/data-platform/{self._scope.org_segment}/user_logs/search", what="read logs", body=body
+        )
+        return answer if isinstance(answer, dict) else {"data": rows_of(answer), "meta": {}}

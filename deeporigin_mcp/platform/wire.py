@@ -1,0 +1,177 @@
+"""The platform's execution record, in the shape of every era (platform-facts 1.3, 1.8, 8).
+
+The record is kept as it came, so that unknown fields survive; what this project uses of it is read when it is
+asked for. That is also what makes ten thousand rows cheap.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from deeporigin_mcp.platform import money, progress, status
+
+Json = dict[str, Any]
+
+
+class Execution:
+    """A tools-service execution DTO. Every property tolerates a missing or malformed field."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: Json) -> None:
+        self.raw = raw
+
+    @property
+    def execution_id(self) -> str:
+        return text(self.raw.get("executionId"))
+
+    @property
+    def status(self) -> str:
+        return status.normalised(self.raw.get("status"))
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in status.TERMINAL
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status in status.SETTLED
+
+    @property
+    def name(self) -> str:
+        return text(self.raw.get("name"))
+
+    @property
+    def tool_key(self) -> str:
+        return text(_object(self.raw.get("tool")).get("key"))
+
+    @property
+    def tool_version(self) -> str:
+        return text(_object(self.raw.get("tool")).get("version"))
+
+    @property
+    def project_id(self) -> str:
+        return text(self.raw.get("projectId"))
+
+    @property
+    def session(self) -> str:
+        return text(self.raw.get("session"))
+
+    @property
+    def metadata(self) -> Json:
+        return _object(self.raw.get("metadata"))
+
+    @property
+    def created_at(self) -> str:
+        return text(self.raw.get("createdAt"))
+
+    @property
+    def started_at(self) -> str:
+        return text(self.raw.get("startedAt"))
+
+    @property
+    def completed_at(self) -> str:
+        return text(self.raw.get("completedAt"))
+
+    @property
+    def runtime_seconds(self) -> float | None:
+        """From start to end; None while it runs, and for cancelled runs, which have no end on record."""
+        started, completed = moment(self.started_at), moment(self.completed_at)
+        if started is None or completed is None or completed < started:
+            return None
+        return round((completed - started).total_seconds(), 3)
+
+    @property
+    def progress_percent(self) -> float | None:
+        return progress.percent(self.raw.get("progressReport"), self.status)
+
+    @property
+    def quoted_price(self) -> float | None:
+        """USD; None if there is no price, which is not the same as free."""
+        return money.quoted_price(self.raw.get("quotationResult"))
+
+    @property
+    def price_is_partial(self) -> bool:
+        return money.quote_is_partial(self.raw.get("quotationResult"))
+
+    @property
+    def line_items(self) -> list[money.LineItem]:
+        return money.line_items(self.raw.get("quotationResult"))
+
+    @property
+    def cost(self) -> float | None:
+        """USD: what was billed, or the quote once the run has completed."""
+        billed = money.billed_cost(self.raw.get("billingTransaction"))
+        if billed is None and self.status == status.SUCCEEDED:
+            return self.quoted_price
+        return billed
+
+    @property
+    def status_reason(self) -> str:
+        """Why it is in this state, in the platform's words."""
+        return reason_text(self.raw.get("statusReason"))
+
+    @property
+    def outputs(self) -> Any:
+        """`jobOutputs` as it came: an object, a list of objects, or None."""
+        return self.raw.get("jobOutputs")
+
+
+def reason_text(reason: Any) -> str:
+    """The readable part of a `statusReason`, which is text, an object or null (platform-facts 4.2, 8.14)."""
+    if isinstance(reason, str):
+        return reason.strip()
+    if not isinstance(reason, dict):
+        return ""
+    items = reason.get("items")
+    rows = [row for row in items if isinstance(row, dict)] if isinstance(items, list) else []
+    parts = [text(reason.get("message"))]
+    parts += [text(row.get("purchaseApprovalComment")) for row in rows]
+    parts.append(text(reason.get("actionRequest")))
+    parts += [text(row.get("actionRequest")) for row in rows]
+    said = [part.strip().rstrip(".") for part in dict.fromkeys(parts) if part.strip()]
+    return ". ".join(said) + "." if said else text(reason.get("code"))
+
+
+def moment(value: Any) -> datetime | None:
+    """A timestamp with or without milliseconds, with `Z` or an offset; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def rows_of(answer: Any) -> list[Json]:
+    """The rows of any envelope the platform has used: `{"data": […]}` or a bare list (platform-facts 8.1)."""
+    rows = answer.get("data") if isinstance(answer, dict) else answer
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def total_of(answer: Any) -> int | None:
+    """How many rows match in all, where the answer says so (platform-facts 8.2).
+
+    `meta.count` is left out on purpose: it counts the rows of the page.
+    """
+    if not isinstance(answer, dict):
+        return None
+    for holder, key in (
+        (answer.get("meta"), "total_count"),
+        (answer.get("pagination"), "count"),
+        (answer, "count"),
+    ):
+        value = holder.get(key) if isinstance(holder, dict) else None
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+    return None
+
+
+def text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,336 @@
+"""Who calls, where to, and with which limits: the only reader of the environment and of `~/.deeporigin`.
+
+The variables, files and their precedence are those of the official client (platform-facts 3), so that its
+user has nothing new to configure. Files are read and never written.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from deeporigin_mcp.errors import CredentialError, SettingsError
+
+Environment = Literal["prod", "staging", "dev", "local"]
+
+BASE_URLS: Mapping[str, str] = {
+    "prod": "https://api.deeporigin.io",
+    "staging": "https://api.staging.deeporigin.io",
+    "dev": "https://api.dev.deeporigin.io",
+    "local": "http://127.0.0.1:4931",
+}
+"""The gateway of each environment (platform-facts 3.4); `local` is where the simulator listens."""
+
+ISSUER_DOMAIN = "deeporigin.io"
+LOCAL_ORG_KEY = "deeporigin"
+LOCAL_TOKEN_SECONDS = 365 * 24 * 3600
+
+HOW_TO_AUTHENTICATE = (
+    "Set DO_AUTH_TOKEN (a token from the Deep Origin web app) and DO_ORG_KEY (the organisation's key) in the "
+    "environment of this MCP server, or sign in with the official client, which keeps them in "
+    "~/.deeporigin/api_tokens.json and ~/.deeporigin/config.json. Then restart the server. "
+    "`deeporigin-mcp doctor` checks the result."
+)
+
+
+class TokenClaims(BaseModel):
+    """What a token says of itself. Read without checking the signature: the platform does that."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issuer: str = ""
+    subject: str = ""
+    name: str = ""
+    email: str = ""
+    expires_at: float = 0.0
+    """Unix seconds; a token without an expiry counts as expired, as in the official client."""
+
+    @classmethod
+    def read(cls, token: SecretStr) -> TokenClaims:
+        """Read the claims of a JWT.
+
+        Raises:
+            CredentialError: the text is not a JWT. The message does not repeat the token.
+        """
+        parts = token.get_secret_value().split(".")
+        try:
+            if len(parts) != 3:
+                raise ValueError
+            payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+            if not isinstance(payload, dict):
+                raise ValueError
+        except (ValueError, binascii.Error, RecursionError):
+            raise CredentialError(
+                "The Deep Origin token cannot be read: it is not a JWT (three parts with dots between them).",
+                next_step=HOW_TO_AUTHENTICATE,
+            ) from None
+        return cls(
+            issuer=_claim(payload, "iss"),
+            subject=_claim(payload, "sub"),
+            name=_claim(payload, "name"),
+            email=_claim(payload, "email"),
+            expires_at=_number(payload.get("exp")),
+        )
+
+
+def _claim(payload: dict[str, Any], name: str) -> str:
+    value = payload.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return 0.0
+    return float(value)
+
+
+def environment_of_issuer(issuer: str) -> Environment | None:
+    """The environment whose login host issued a token; None for any other host.
+
+    The labels of the host name are compared, not substrings: `https://device.example.org` is no `dev`.
+    """
+    host = urlsplit(issuer).hostname or ""
+    if host != ISSUER_DOMAIN and not host.endswith("." + ISSUER_DOMAIN):
+        return None
+    labels = host.split(".")
+    for environment in ("dev", "staging", "local"):
+        if environment in labels:
+            return environment
+    return "prod"
+
+
+class Settings(BaseModel):
+    """Everything that is decided before the first request. Immutable; holds no open resource.
+
+    Build it by `Settings.load()` for the official variables and files, or by its fields.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    token: SecretStr | None = None
+    org_key: str = ""
+    project_id: str = ""
+    base_url: str = BASE_URLS["prod"]
+    session: str = Field(default_factory=lambda: str(uuid.uuid4()))
+    """Stamped on everything this deployment creates; stable if DEEPORIGIN_MCP_SESSION is set."""
+    sources: Mapping[str, str] = {}
+    """Where each value came from, for `doctor`: setting → variable or file name."""
+    problem: str = ""
+    """Why there are no usable credentials although something is configured; told at the first call."""
+
+    auto_approve_up_to: float = 0.0
+    """USD; a quote up to here starts without a person (design 4, rule 1)."""
+    max_price: float | None = None
+    """USD; nothing above it starts, whoever says yes."""
+    budget: float | None = None
+    """USD; the most that one `session` may start in sum."""
+    read_only: bool = False
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+    @property
+    def environment(self) -> str:
+        """`prod`, `staging`, `dev`, `local`, or the host of a base URL that is none of these."""
+        for name, url in BASE_URLS.items():
+            if url == self.base_url:
+                return name
+        host = urlsplit(self.base_url).hostname or ""
+        return "local" if host in ("127.0.0.1", "localhost", "::1") else host
+
+    def require_token(self, now: float | None = None) -> SecretStr:
+        """The token, if it can be used at `now` (Unix seconds).
+
+        Raises:
+            CredentialError: no token, no organisation, not a JWT, or expired; says where to put what.
+        """
+        if self.problem:
+            raise CredentialError(self.problem, next_step=HOW_TO_AUTHENTICATE)
+        missing = [
+            name
+            for name, value in (
+                ("token (DO_AUTH_TOKEN)", self.token),
+                ("organisation (DO_ORG_KEY)", self.org_key),
+            )
+            if not value
+        ]
+        if self.token is None or missing:
+            raise CredentialError(
+                f"Not signed in to Deep Origin: there is no {' and no '.join(missing)}.",
+                next_step=HOW_TO_AUTHENTICATE,
+            )
+        expires_at = TokenClaims.read(self.token).expires_at
+        if (time.time() if now is None else now) > expires_at:
+            when = _utc(expires_at) if expires_at else "at once: it names no expiry"
+            raise CredentialError(
+                f"The Deep Origin token expired {when}.",
+                next_step="Get a new token in the Deep Origin web app, put it in DO_AUTH_TOKEN (or sign in again "
+                "with the official client), and restart this MCP server.",
+            )
+        return self.token
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, home: Path | None = None) -> Settings:
+        """Read the official variables and files, and this server's own DEEPORIGIN_MCP_* variables.
+
+        Missing or unusable credentials are no error here: the server must be able to start and list its tools.
+
+        Raises:
+            SettingsError: a DEEPORIGIN_MCP_* variable has a value that cannot be used. Limits on money must
+                never silently become zero or infinite.
+        """
+        variables = os.environ if environ is None else environ
+        folder = (Path.home() if home is None else home) / ".deeporigin"
+        own = _own_settings(variables)
+        try:
+            return cls(**own, **_official_settings(variables, folder))
+        except CredentialError as error:
+            return cls(**own, problem=str(error))
+
+
+def _utc(seconds: float) -> str:
+    try:
+        return time.strftime("on %Y-%m-%d at %H:%M:%S UTC", time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return "at a time that cannot be shown"
+
+
+def local_token(now: float) -> SecretStr:
+    """An unsigned token for the local simulator, for users who set only DO_ENV=local."""
+
+    def part(value: dict[str, Any]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    claims = {
+        "iss": f"https://local.{ISSUER_DOMAIN}/realms/deeporigin",
+        "sub": "local-user",
+        "name": "Local User",
+        "iat": int(now),
+        "exp": int(now) + LOCAL_TOKEN_SECONDS,
+    }
+    return SecretStr(f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}.")
+
+
+def _official_settings(variables: Mapping[str, str], folder: Path) -> dict[str, Any]:
+    """Credentials and addresses by the official precedence (platform-facts 3.3)."""
+    token_text = variables.get("DO_AUTH_TOKEN", "").strip()
+    org_key = variables.get("DO_ORG_KEY", "").strip()
+    project_id = variables.get("DO_PROJECT_ID", "").strip()
+    values: dict[str, Any] = {"project_id": project_id}
+    sources = {"project_id": "DO_PROJECT_ID"} if project_id else {}
+
+    if token_text and org_key:
+        token = SecretStr(token_text)
+        base_url = variables.get("DO_BASE_URL", "").strip()
+        sources |= {"token": "DO_AUTH_TOKEN", "org_key": "DO_ORG_KEY"}
+        sources["base_url"] = "DO_BASE_URL" if base_url else "the token's issuer"
+        values |= {"token": token, "org_key": org_key}
+        values["base_url"] = _checked_url(base_url) if base_url else _url_of_issuer(token)
+        return values | {"sources": sources}
+
+    config = _read_json(folder / "config.json")
+    environment = variables.get("DO_ENV", "").strip() or _text(config.get("env")) or "prod"
+    sources["base_url"] = "DO_ENV" if variables.get("DO_ENV", "").strip() else "~/.deeporigin/config.json"
+    if environment not in get_args(Environment):
+        raise CredentialError(
+            f"The environment {environment!r} (from {sources['base_url']}) is not one of "
+            f"{', '.join(get_args(Environment))}."
+        )
+    if org_key:
+        sources["org_key"] = "DO_ORG_KEY"
+    elif org_key := _text(config.get("org_key")):
+        sources["org_key"] = "~/.deeporigin/config.json"
+    elif environment == "local":
+        org_key = LOCAL_ORG_KEY
+        sources["org_key"] = "the default of DO_ENV=local"
+    if token_text:
+        sources["token"] = "DO_AUTH_TOKEN"
+    elif environment == "local":
+        token_text = local_token(time.time()).get_secret_value()
+        sources["token"] = "made for DO_ENV=local"
+    elif token_text := _text(_read_json(folder / "api_tokens.json").get(environment)):
+        sources["token"] = "~/.deeporigin/api_tokens.json"
+    return values | {
+        "token": SecretStr(token_text) if token_text else None,
+        "org_key": org_key,
+        "base_url": BASE_URLS[environment],
+        "sources": sources,
+    }
+
+
+def _url_of_issuer(token: SecretStr) -> str:
+    issuer = TokenClaims.read(token).issuer
+    environment = environment_of_issuer(issuer)
+    if environment is None:
+        host = urlsplit(issuer).hostname or "nobody"
+        raise CredentialError(
+            f"The token in DO_AUTH_TOKEN was issued by {host[:100]!r}, which is no Deep Origin login host, so the "
+            "platform's address cannot be derived from it. Set DO_BASE_URL to say where it may be sent."
+        )
+    return BASE_URLS[environment]
+
+
+def _checked_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise CredentialError(
+            "DO_BASE_URL is not a usable address. Valid: https://host or http://host:port, without a user name."
+        )
+    return text.rstrip("/")
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of `~/.deeporigin`; empty if there is no such file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "is not valid JSON" if isinstance(error, ValueError) else "cannot be read"
+        raise CredentialError(f"~/.deeporigin/{path.name} {reason}.") from None
+    return content if isinstance(content, dict) else {}
+
+
+def _own_settings(variables: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "auto_approve_up_to": _usd(variables, "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO") or 0.0,
+        "max_price": _usd(variables, "DEEPORIGIN_MCP_MAX_PRICE"),
+        "budget": _usd(variables, "DEEPORIGIN_MCP_BUDGET"),
+    }
+    if session := variables.get("DEEPORIGIN_MCP_SESSION", "").strip():
+        values["session"] = session
+    read_only = variables.get("DEEPORIGIN_MCP_READ_ONLY", "").strip().lower()
+    if read_only not in ("", "0", "false", "no", "off", "1", "true", "yes", "on"):
+        raise SettingsError(f"DEEPORIGIN_MCP_READ_ONLY is {read_only!r}. Valid: true or false.")
+    values["read_only"] = read_only in ("1", "true", "yes", "on")
+    if level := variables.get("DEEPORIGIN_MCP_LOG_LEVEL", "").strip().upper():
+        if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise SettingsError(f"DEEPORIGIN_MCP_LOG_LEVEL is {level!r}. Valid: DEBUG, INFO, WARNING, ERROR.")
+        values["log_level"] = level
+    return values
+
+
+def _usd(variables: Mapping[str, str], name: str) -> float | None:
+    text = variables.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = math.nan
+    if not math.isfinite(amount) or amount < 0:
+        raise SettingsError(f"{name} is {text!r}. Valid: an amount in USD, zero or more, such as 2.50.")
+    return amount
