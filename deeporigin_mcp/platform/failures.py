@@ -126,7 +126,7 @@ def _row(row: Any) -> str:
     place = row.get("field") or pointed or located
     reasons = (row.get(key) for key in ("reason", "detail", "title", "message", "msg", "code"))
     reason = next((value for value in reasons if isinstance(value, str) and value), "")
-    return f"{place}: {reason}" if place and reason else str(place or reason)
+    return ": ".join(str(part) for part in (place, reason) if part)
 
 
 def one_line(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
