@@ -20,7 +20,8 @@ class Scope:
 
     @property
     def org_segment(self) -> str:
-        return segment(self.org_key, "organisation key (DO_ORG_KEY)")
+        """The organisation in a path. Without one nothing is sent: the transport says first what is missing."""
+        return segment(self.org_key, "organisation") if self.org_key else "-"
 
     def project_for(self, asked: Any) -> str:
         """The project of a new execution: the client's, which a request may repeat but not change.

@@ -1,0 +1,263 @@
+"""Creating an execution: checked, quoted first, and sent exactly once (design 4 and 5)."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from deeporigin_mcp.errors import (
+    ArgumentError,
+    DeepOriginError,
+    NotFoundError,
+    OutcomeUnknownError,
+    RestrictionError,
+    StateConflictError,
+)
+from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, ToolDefinition
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.tools import approval, steps
+from deeporigin_mcp.tools.inputs import input_problems
+from deeporigin_mcp.tools.state import MAX_CALL_SECONDS, Outlasting, ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.views import ExecutionView, execution_view
+
+QUOTE_ONLY = -1
+"""`approveAmount` that never starts anything (platform-facts 2.4)."""
+
+KEY_FIELD = "idempotency_key"
+FINGERPRINT_FIELD = "request_sha256"
+
+KEY_LOOKBACK = timedelta(days=7)
+"""How far back a caller's idempotency key is looked for."""
+LOST_LOOKBACK = timedelta(minutes=15)
+"""How far back an execution is looked for whose answer was lost; covers clocks that disagree."""
+KEY_ROWS = 1000
+
+
+async def create_execution(
+    ctx: ToolContext,
+    tool_key: Annotated[str, Field(description="Tool, e.g. deeporigin.docking (find_platform_tools).", min_length=1)],
+    inputs: Annotated[dict[str, Any], Field(description="The tool's inputs as describe_platform_tool shows them.")],
+    tool_version: Annotated[
+        str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True, min_length=1)
+    ] = "latest",
+    name: Annotated[str | None, Field(description="Shown to people.", max_length=500)] = None,
+    metadata: Annotated[dict[str, Any] | None, Field(description="Notes of your own, kept with it.")] = None,
+    outputs: Annotated[dict[str, Any] | None, Field(description="Output files; rarely needed.")] = None,
+    project_id: Annotated[str | None, Field(description="Needed if the server has no project set.")] = None,
+    cluster_id: Annotated[str | None, Field(description="Default: the organisation's first.")] = None,
+    sync: Annotated[
+        bool | None, Field(description="true: answer in one go, for short runs. Default: the tool's safe choice.")
+    ] = None,
+    batch_size: Annotated[int | None, Field(description="Ligands per job; docking tools only.", ge=1)] = None,
+    tag: Annotated[str | None, Field(description="Free label.")] = None,
+    billing_tag: Annotated[str | None, Field(description="Label for billing reports.")] = None,
+    visibility: Annotated[
+        Literal["visible", "hidden"] | None, Field(description="hidden keeps it out of lists.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Field(description="Same key, same execution: repeat it after a lost answer.", min_length=1, max_length=200),
+    ] = None,
+    start: Annotated[
+        bool,
+        Field(description="Also start it if the price is within the operator's automatic limit (default: free only)."),
+    ] = False,
+) -> ExecutionView:
+    """Create an execution as a quote: it gets an id and a price in USD, and nothing runs or is charged yet.
+
+    Confirm it with confirm_execution to run it. Inputs are checked against the tool's schema first and every
+    problem is told at once, so call describe_platform_tool before. It is sent once and never repeated; if an
+    answer is lost, call again with the same idempotency_key.
+    """
+    state = state_of(ctx)
+    client = state.client
+    definition = await _definition(client, tool_key, tool_version)
+    sent_inputs, top_level = _placed_sync(definition, inputs, sync)
+    _refuse_problems(definition, sent_inputs)
+    project = await _project(state, project_id)
+    key = idempotency_key or str(uuid.uuid4())
+    fingerprint = _fingerprint(tool_key, tool_version, sent_inputs, project)
+
+    optional = {
+        "name": name,
+        "batchSize": batch_size,
+        "tag": tag,
+        "billing": billing_tag,
+        "visibility": visibility,
+        "clusterId": cluster_id,
+    }
+    body = {
+        "inputs": sent_inputs,
+        "outputs": outputs or {},
+        "metadata": {**(metadata or {}), KEY_FIELD: key, FINGERPRINT_FIELD: fingerprint},
+        **top_level,
+        "approveAmount": QUOTE_ONLY,
+        **{field: value for field, value in optional.items() if value is not None},
+        "projectId": project,
+    }
+
+    async with state.key_lock(key):
+        existing = None
+        if idempotency_key:
+            existing = await _with_key(client, key, fingerprint, tool_key, KEY_LOOKBACK)
+        dto = existing or await _created(state, tool_key, tool_version, body, key, fingerprint)
+
+    execution = Execution(dto)
+    if start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
+        execution = await approval.approve_and_confirm(state, execution, rule="automatic limit")
+    view = execution_view(execution, next_step=steps.after(execution, state.settings))
+    if existing is not None:
+        view.next_step = (
+            f"This key's execution existed already; nothing new was created. {view.next_step or ''}".strip()
+        )
+    return view
+
+
+async def _definition(client: DeepOriginClient, tool_key: str, tool_version: str) -> ToolDefinition:
+    return await find_definition(client, tool_key, tool_version, must_be_enabled=True)
+
+
+async def find_definition(
+    client: DeepOriginClient, tool_key: str, tool_version: str, *, must_be_enabled: bool = False
+) -> ToolDefinition:
+    """A tool's definition.
+
+    Raises:
+        NotFoundError: no such tool or version; names those that come near.
+        ArgumentError: the tool is disabled.
+    """
+    try:
+        definition = ToolDefinition(await client.tools.get(tool_key=tool_key, tool_version=tool_version))
+    except NotFoundError:
+        catalogue = await client.tools.catalogue()
+        versions = sorted((d for d in catalogue if d.key == tool_key), key=lambda d: d.version_numbers, reverse=True)
+        if versions:
+            raise NotFoundError(
+                f"{tool_key} has no version {one_line(tool_version, 40)!r}.",
+                next_step=f"Valid: latest, {', '.join(d.version for d in versions[:8])}.",
+            ) from None
+        near = difflib.get_close_matches(tool_key, {d.key for d in catalogue}, n=3, cutoff=0.5)
+        raise NotFoundError(
+            f"There is no tool {one_line(tool_key, 80)!r}.",
+            next_step=(f"Did you mean {' or '.join(near)}? " if near else "") + "find_platform_tools lists the tools.",
+        ) from None
+    if must_be_enabled and not definition.enabled:
+        raise ArgumentError(
+            f"{tool_key} {definition.version} is disabled on the platform and cannot run.",
+            next_step=steps.call("find_platform_tools", query=definition.name or tool_key) + " shows others.",
+        )
+    return definition
+
+
+def _placed_sync(
+    definition: ToolDefinition, inputs: dict[str, Any], sync: bool | None
+) -> tuple[dict[str, Any], dict[str, bool]]:
+    """`sync` where the tool takes it: (inputs, top-level fields). In the wrong place it is silently dropped."""
+    rule = definition.sync_rule
+    if rule.place == "inputs":
+        chosen = sync if sync is not None else inputs.get("sync", rule.default)
+        return {**inputs, "sync": chosen}, {}
+    chosen = sync if sync is not None else rule.default
+    return inputs, {} if chosen is None else {"sync": chosen}
+
+
+def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any]) -> None:
+    problems = input_problems(inputs, definition.inputs_schema)
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = "\n".join(f"- inputs.{problem}" for problem in problems)
+        raise ArgumentError(
+            f"Nothing was created: the inputs have {count}.\n{lines}\n",
+            next_step=steps.call("describe_platform_tool", tool_key=definition.key, tool_version=definition.version)
+            + " shows the schema and an example.",
+        )
+
+
+async def _project(state: ServerState, asked: str | None) -> str:
+    """The execution's project: the one asked for, the server's, or the only one there is."""
+    wanted = (asked or "").strip()
+    if wanted or state.settings.project_id:
+        return state.client.scope.project_for(wanted)
+    rows = rows_of(await state.client.projects.list())
+    ids = {text(row.get("id")): one_line(text(row.get("name")), 60) for row in rows if row.get("id")}
+    if len(ids) == 1:
+        return next(iter(ids))
+    listed = ", ".join(f"{project_id} ({name})" for project_id, name in list(ids.items())[:20])
+    raise ArgumentError(
+        "An execution belongs to a project, and none was given.",
+        next_step=f"Ask the user which project_id to use: {listed}." if ids else "The organisation has no project yet.",
+    )
+
+
+def _fingerprint(tool_key: str, tool_version: str, inputs: Mapping[str, Any], project: str) -> str:
+    """What makes two requests the same one: a key may not be used for another."""
+    request = json.dumps([tool_key, tool_version, inputs, project], sort_keys=True, default=str)
+    return hashlib.sha256(request.encode()).hexdigest()
+
+
+async def _created(
+    state: ServerState, tool_key: str, tool_version: str, body: Json, key: str, fingerprint: str
+) -> Json:
+    """Send the creation once. An answer that does not come in time is looked for by its key."""
+    creation = Outlasting(
+        lambda: state.client.executions.create(tool_key=tool_key, tool_version=tool_version, data=body)
+    )
+    lost: OutcomeUnknownError | None = None
+    try:
+        ended, dto = await creation.result(state, MAX_CALL_SECONDS)
+        if ended and dto is not None:
+            return dto
+    except RestrictionError as refusal:
+        if refusal.execution is None:
+            raise
+        # It exists and says itself why it will not run.
+        return refusal.execution
+    except OutcomeUnknownError as error:
+        lost = error
+    try:
+        found = await _with_key(state.client, key, fingerprint, tool_key, LOST_LOOKBACK)
+    except DeepOriginError:
+        found = None
+    if found is not None:
+        return found
+    reason = str(lost) if lost else f"The platform has not answered the creation within {MAX_CALL_SECONDS:g} s."
+    raise OutcomeUnknownError(
+        f"{reason} No execution with this key can be seen yet.",
+        next_step=f"Call create_execution again with the same arguments and idempotency_key={key!r}: it returns the "
+        "execution if it exists and creates it only if it does not.",
+        http_status=lost.http_status if lost else None,
+        request_id=lost.request_id if lost else None,
+    )
+
+
+async def _with_key(
+    client: DeepOriginClient, key: str, fingerprint: str, tool_key: str, lookback: timedelta
+) -> Json | None:
+    """The execution that was created with this key, if it can be seen among the recent ones of the tool.
+
+    Raises:
+        StateConflictError: the key was used for another request.
+    """
+    since = datetime.fromtimestamp(client.timing.wall(), UTC) - lookback
+    query = ListQuery(tool_key=tool_key, created_after=since, order="createdAt desc")
+    answer = await client.listing.page(query, 0, KEY_ROWS)
+    for row in rows_of(answer):
+        stored = Execution(row).metadata
+        if stored.get(KEY_FIELD) != key:
+            continue
+        if stored.get(FINGERPRINT_FIELD, fingerprint) != fingerprint:
+            raise StateConflictError(
+                f"idempotency_key {one_line(key, 60)!r} belongs to execution {Execution(row).execution_id}, which was "
+                "created with other inputs, another version or another project. Nothing was created.",
+                next_step="Use a new key for a new run, or the old arguments to get the old one.",
+            )
+        return row
+    return None

@@ -1,0 +1,191 @@
+"""Checking a tool's inputs against its own JSON Schema before anything is sent, and making up an example.
+
+The platform's schemas carry vendor keys (`x-…`) and are written for another validator; a schema that cannot be
+used here is passed over, because the platform checks again.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import jsonschema
+from jsonschema.protocols import Validator
+
+from deeporigin_mcp.platform import ToolDefinition
+from deeporigin_mcp.platform.failures import one_line
+
+MAX_PROBLEMS = 20
+
+
+def input_problems(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    """Every way in which the inputs break the schema, one line each with path, problem and value."""
+    validator = _validator(schema)
+    if validator is None:
+        return []
+    problems = _unknown_inputs(inputs, schema)
+    try:
+        errors = sorted(
+            validator.iter_errors(_without_nulls(inputs, schema)), key=lambda error: list(map(str, error.path))
+        )
+    except Exception:  # noqa: BLE001 (a pattern or reference that only the platform's validator understands)
+        return problems
+    for error in errors:
+        problems += _sentences(error)
+    return list(dict.fromkeys(problems))[:MAX_PROBLEMS]
+
+
+def _validator(schema: dict[str, Any]) -> Validator | None:
+    if not schema:
+        return None
+    kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    try:
+        kind.check_schema(schema)
+    except jsonschema.SchemaError:
+        return None
+    return kind(schema)
+
+
+def _without_nulls(inputs: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Inputs without optional ones that are null: the official client sends such nulls, and they are taken."""
+    required = schema.get("required", [])
+    return {name: value for name, value in inputs.items() if value is not None or name in required}
+
+
+def _unknown_inputs(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    """Inputs that the tool does not have. The platform drops most of them silently, typing errors included."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict) or not properties:
+        return []
+    known = list(properties)
+    problems = []
+    for name in inputs:
+        if name not in properties:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            hint = f"did you mean {near[0]}?" if near else f"valid: {', '.join(known)}"
+            problems.append(f"{one_line(name, 60)}: the tool has no such input; {hint}")
+    return problems
+
+
+def _sentences(error: jsonschema.ValidationError) -> list[str]:
+    path = ".".join(str(part) for part in error.absolute_path)
+    prefix = f"{path}." if path else ""
+    given: Any = error.instance
+    rule: Any = error.validator_value
+    value = one_line(repr(given), 80)
+    match error.validator:
+        case "required":
+            missing = [name for name in rule if name not in given]
+            return [f"{prefix}{name}: is required" for name in missing]
+        case "additionalProperties":
+            known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+            unknown = [name for name in given if name not in known]
+            if not path:
+                return []  # already told by _unknown_inputs
+            return [f"{prefix}{one_line(name, 60)}: is not allowed; valid: {', '.join(known)}" for name in unknown]
+        case "anyOf" | "oneOf":
+            return [f"{path or 'inputs'}: {_best_of(error)}; got {value}"]
+        case "enum":
+            valid = ", ".join(str(option) for option in rule)
+            return [f"{path}: must be one of {one_line(valid, 300)}; got {value}"]
+        case "type":
+            return [f"{path or 'inputs'}: must be of type {_words(rule)}; got {value}"]
+        case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
+            bound = "at least" if "inimum" in str(error.validator) else "at most"
+            strictly = " (exclusive)" if str(error.validator).startswith("exclusive") else ""
+            return [f"{path}: must be {bound} {rule}{strictly}; got {value}"]
+        case "minItems" | "maxItems":
+            bound = "at least" if error.validator == "minItems" else "at most"
+            return [f"{path}: must have {bound} {rule} entries; got {len(given)}"]
+        case _:
+            return [f"{path or 'inputs'}: {one_line(error.message, 200)}"]
+
+
+def _best_of(error: jsonschema.ValidationError) -> str:
+    """What the alternatives of an `anyOf` would want, in the words of the closest one."""
+    closest = jsonschema.exceptions.best_match([error])
+    if closest is None or closest is error:
+        alternatives: Any = error.validator_value
+        wanted = [option.get("required") for option in alternatives if isinstance(option, dict)]
+        options = [" and ".join(names) for names in wanted if names]
+        return f"needs {' or '.join(options)}" if options else "fits none of the allowed forms"
+    return "; ".join(_sentences(closest)) or one_line(closest.message, 200)
+
+
+def _words(kinds: Any) -> str:
+    return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+
+
+def example_inputs(definition: ToolDefinition) -> dict[str, Any] | None:
+    """Inputs that the tool's schema accepts: required ones made up, and those with a default left out.
+
+    None if no such example can be made up.
+    """
+    schema = definition.inputs_schema
+    example = _sample(schema, schema, 0)
+    if not isinstance(example, dict):
+        return None
+    return None if input_problems(example, schema) else example
+
+
+_SAMPLES: dict[str, Any] = {
+    "smiles": "CCO",
+    "file_path": "entities/proteins/protein.pdb",
+    "id": "08ABCDEFGHJKM",
+    "name": "example",
+}
+
+
+def _sample(node: Any, root: dict[str, Any], depth: int, name: str = "") -> Any:
+    if not isinstance(node, dict) or depth > 8:
+        return None
+    for key in ("const", "default"):
+        if key in node:
+            return node[key]
+    if isinstance(reference := node.get("$ref"), str):
+        return _sample(root.get("$defs", {}).get(reference.rsplit("/", 1)[-1]), root, depth + 1, name)
+    if examples := node.get("examples"):
+        return examples[0]
+    if options := node.get("enum"):
+        return options[0]
+    kind = node.get("type")
+    kind = kind[0] if isinstance(kind, list) and kind else kind
+    if kind == "object" or "properties" in node:
+        return _sample_object(node, root, depth)
+    if kind == "array":
+        count = max(1, int(node.get("minItems", 1)))
+        return [_sample(node.get("items", {}), root, depth + 1, name) for _ in range(min(count, 20))]
+    if options := node.get("oneOf") or node.get("anyOf"):
+        return _sample(options[0], root, depth + 1, name)
+    if kind in ("integer", "number"):
+        return node.get("minimum", 1)
+    if kind == "boolean":
+        return False
+    return _SAMPLES.get(name, "text")
+
+
+def _sample_object(node: dict[str, Any], root: dict[str, Any], depth: int) -> dict[str, Any]:
+    properties = node.get("properties", {})
+    wanted = list(node.get("required", []))
+    for option in (node.get("oneOf") or node.get("anyOf") or [])[:1]:
+        wanted += option.get("required", []) if isinstance(option, dict) else []
+    if not wanted:
+        # An object without required fields is of no use when empty: show what molecules and files are known by.
+        wanted = [name for name in ("id", "smiles", "file_path") if name in properties]
+    constants = _constants(node)
+    return {
+        name: constants.get(name, _sample(properties.get(name), root, depth + 1, name))
+        for name in dict.fromkeys(wanted)
+    }
+
+
+def _constants(node: dict[str, Any]) -> dict[str, Any]:
+    """Values that the first alternative fixes, such as the mode that it describes."""
+    options = node.get("oneOf") or node.get("anyOf") or []
+    first = options[0] if options and isinstance(options[0], dict) else {}
+    properties = first.get("properties", {})
+    return {
+        name: value["const"] if "const" in value else value["enum"][0]
+        for name, value in properties.items()
+        if isinstance(value, dict) and ("const" in value or value.get("enum"))
+    }

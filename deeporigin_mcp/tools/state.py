@@ -1,0 +1,90 @@
+"""What lives as long as the server: the one platform client and the work that outlasts a call."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import anyio
+import anyio.abc
+from mcp.server.mcpserver.context import Context
+
+from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.settings import Settings
+
+T = TypeVar("T")
+
+MAX_CALL_SECONDS = 45.0
+"""How long a tool waits for one platform request: with the work around it, below the 50 s that clients bear."""
+
+
+@dataclass
+class ServerState:
+    """Opened by the server's lifespan; tools reach it through their context."""
+
+    client: DeepOriginClient
+    tasks: anyio.abc.TaskGroup
+    confirming: anyio.Lock = field(default_factory=anyio.Lock)
+    """Held from checking the limits to the confirmation, so that concurrent confirmations cannot overspend."""
+    creating: dict[str, anyio.Lock] = field(default_factory=dict)
+    """One lock per idempotency key in use: two calls with the same key must not both create."""
+
+    @property
+    def settings(self) -> Settings:
+        return self.client.settings
+
+    @contextlib.asynccontextmanager
+    async def key_lock(self, key: str) -> AsyncIterator[None]:
+        lock = self.creating.setdefault(key, anyio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.statistics().tasks_waiting and not lock.locked():
+                self.creating.pop(key, None)
+
+
+ToolContext = Context[ServerState, Any]
+
+
+def state_of(context: ToolContext) -> ServerState:
+    return context.request_context.lifespan_context
+
+
+@contextlib.asynccontextmanager
+async def open_state(client: DeepOriginClient) -> AsyncIterator[ServerState]:
+    """The state of a running server; leaving it ends background work and closes the connections."""
+    async with client, anyio.create_task_group() as tasks:
+        try:
+            yield ServerState(client=client, tasks=tasks)
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+class Outlasting(Generic[T]):
+    """Work that goes on when the call that began it has to answer or is cancelled."""
+
+    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+        self._work = work
+        self._done = anyio.Event()
+        self._value: T | None = None
+        self._error: Exception | None = None
+
+    async def _run(self) -> None:
+        try:
+            self._value = await self._work()
+        except Exception as error:  # noqa: BLE001 (kept for whoever waits for it)
+            self._error = error
+        finally:
+            self._done.set()
+
+    async def result(self, state: ServerState, seconds: float) -> tuple[bool, T | None]:
+        """Start it and wait at most so long: (whether it has ended, its value). Raises what the work raised."""
+        state.tasks.start_soon(self._run)
+        with anyio.move_on_after(seconds):
+            await self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._done.is_set(), self._value

@@ -1,0 +1,64 @@
+"""The exact next call for each state of an execution."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.settings import Settings
+
+MAX_IDS_NAMED = 100
+
+
+def call(tool: str, **arguments: object) -> str:
+    """A call as a model can repeat it: `tool(name=value, …)`, values as JSON."""
+    given = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items())
+    return f"{tool}({given})"
+
+
+def after(execution: Execution, settings: Settings, *, detailed: bool = False) -> str | None:
+    """What to do with an execution in its present state; None if there is nothing to do."""
+    name = execution.execution_id
+    match execution.status:
+        case "Quoted":
+            return _confirm(execution, settings)
+        case "Completed":
+            return (
+                None if detailed else f"{call('get_execution', execution_id=name, detail='detailed')} has the outputs."
+            )
+        case "Failed":
+            return None if detailed else f"{call('get_execution', execution_id=name, detail='detailed')} says more."
+        case "InsufficientFunds":
+            return "Tell the user: the organisation's balance or licence does not cover this run."
+        case "FailedQuotation":
+            return "It could not be priced and will not run; correct the inputs and create it anew."
+        case "Cancelled":
+            return None
+        case _:
+            return call("wait_executions", execution_ids=[name])
+
+
+def _confirm(execution: Execution, settings: Settings) -> str:
+    name, price = execution.execution_id, execution.quoted_price
+    if price is None:
+        return "The quote holds no price, so it cannot be confirmed here; tell the user."
+    confirm = call("confirm_execution", execution_id=name, expected_price=price)
+    step = f"Nothing runs and nothing is charged until {confirm}"
+    if price <= settings.auto_approve_up_to:
+        return step + "."
+    return f"{step}; the price needs a person's approval."
+
+
+def after_waiting(done: Sequence[Execution], pending: Sequence[str], timeout_seconds: float) -> str | None:
+    if pending:
+        return call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED], timeout_seconds=timeout_seconds)
+    quoted = [execution for execution in done if execution.status == "Quoted"]
+    if quoted:
+        first = quoted[0]
+        step = call("confirm_execution", execution_id=first.execution_id, expected_price=first.quoted_price)
+        return f"{len(quoted)} only quoted, not started: {step}" + (" and so on." if len(quoted) > 1 else ".")
+    finished = next((execution for execution in done if execution.status in ("Completed", "Failed")), None)
+    if finished is None:
+        return None
+    return f"{call('get_execution', execution_id=finished.execution_id, detail='detailed')} has the outputs."

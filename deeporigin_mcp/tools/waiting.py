@@ -1,0 +1,80 @@
+"""Waiting for executions within the time that clients bear."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.waiting import Watch, watch
+from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.views import ExecutionRow, WaitView, execution_row
+
+
+async def wait_executions(
+    ctx: ToolContext,
+    execution_ids: Annotated[list[str], Field(description="1 to 100 execution ids.", min_length=1, max_length=100)],
+    timeout_seconds: Annotated[float, Field(description="0 to 50; 0 looks once.", ge=0, le=50)] = 45,
+    poll_interval_seconds: Annotated[float, Field(description="1 to 30.", ge=1, le=30)] = 5,
+    until: Annotated[Literal["all", "any"], Field(description="any: return when the first is over.")] = "all",
+) -> WaitView:
+    """Wait until executions are over (Completed, Failed, Cancelled, …) or time is up, reporting progress meanwhile.
+
+    Use it instead of calling get_execution repeatedly. At the deadline it is no error: it returns every status,
+    all_done false and the call to go on with. Quoted ones are not waited for: they start only when confirmed. An
+    id that cannot be read becomes a row with an error. Free, reads only.
+    """
+    state = state_of(ctx)
+    reported = 0.0
+
+    async def report(now: Watch) -> None:
+        nonlocal reported
+        # Progress has to grow with every report; two within one tick of the clock still do.
+        reported = max(now.waited_seconds, reported + 0.001)
+        await ctx.report_progress(reported, max(timeout_seconds, reported), _summary(now))
+
+    names = [name.strip() for name in execution_ids]
+    found = await watch(
+        state.client.executions.get,
+        names,
+        until=until,
+        poll_interval_seconds=poll_interval_seconds,
+        timeout_seconds=timeout_seconds,
+        timing=state.client.timing,
+        report=report,
+    )
+    pending = found.pending
+    over = [
+        Execution(found.found[name]) for name in dict.fromkeys(names) if name in found.found and name not in pending
+    ]
+    return WaitView(
+        executions=[_row(found, name) for name in names],
+        all_done=not pending,
+        pending=pending,
+        waited_seconds=round(found.waited_seconds, 1),
+        next_step=steps.after_waiting(over, pending, timeout_seconds),
+    )
+
+
+def _row(found: Watch, name: str) -> ExecutionRow:
+    if name in found.found:
+        return execution_row(Execution(found.found[name]))
+    error = found.failed.get(name)
+    reason = f"{error} {error.next_step}" if error else "It could not be read in time; wait again."
+    return ExecutionRow(execution_id=name, error=one_line(reason, 300))
+
+
+def _summary(now: Watch) -> str:
+    """What is going on in a line, such as `1 of 3 over; Running 40 %, Queued`."""
+    total = len(dict.fromkeys(now.ids))
+    pending = now.pending
+    words = []
+    for name in pending[:5]:
+        execution = Execution(now.found.get(name, {}))
+        percent = execution.progress_percent
+        words.append(execution.status if percent is None else f"{execution.status} {percent:g} %")
+    more = f" and {len(pending) - 5} more" if len(pending) > 5 else ""
+    return f"{total - len(pending)} of {total} over" + (f"; {', '.join(words)}{more}" if words else "")

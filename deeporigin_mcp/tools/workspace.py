@@ -1,0 +1,111 @@
+"""Where the agent works: organisation, projects, limits, and whether the platform is well."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import anyio
+
+from deeporigin_mcp.errors import CredentialError, DeepOriginError
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.settings import TokenClaims
+from deeporigin_mcp.tools.approval import spent_by_session
+from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
+
+T = TypeVar("T")
+
+MAX_ROWS = 30
+
+
+async def get_workspace(ctx: ToolContext) -> WorkspaceView:
+    """Show who is signed in and what may be done: organisation, projects, clusters, spending limits, services.
+
+    Call it first if unsure about the project, the limits or the connection. It says which project new executions
+    get, how much may start without a person, what this session has spent, and when the token ends. Free, reads only.
+    """
+    client = state_of(ctx).client
+    settings = client.settings
+    claims = TokenClaims.read(settings.require_token(client.timing.wall()))
+    problems: list[str] = []
+
+    async def tried(what: str, ask: Callable[[], Awaitable[T]], otherwise: T) -> T:
+        try:
+            return await ask()
+        except CredentialError as error:
+            problems.append(f"{what}: {one_line(f'{error} {error.next_step}', 300)}")
+        except DeepOriginError as error:
+            problems.append(f"{what}: {one_line(str(error), 300)}")
+        return otherwise
+
+    projects: list[Json] = []
+    clusters: list[Json] = []
+    services: dict[str, str] = {}
+    organisations: list[Json] = []
+    spent: float | None = None
+
+    async def ask_projects() -> None:
+        nonlocal projects
+        projects = await tried("projects", lambda: _rows(client.projects.list()), [])
+
+    async def ask_clusters() -> None:
+        nonlocal clusters
+        clusters = await tried("clusters", lambda: _rows(client.clusters.list()), [])
+
+    async def ask_organisations() -> None:
+        nonlocal organisations
+        organisations = await tried("organisation", client.organizations.list, [])
+
+    async def ask_services() -> None:
+        nonlocal services
+        services = await client.health()
+
+    async def ask_spent() -> None:
+        nonlocal spent
+        spent = await tried("spending", lambda: spent_by_session(client), None)
+
+    async with anyio.create_task_group() as tasks:
+        for ask in (ask_projects, ask_clusters, ask_organisations, ask_services, ask_spent):
+            tasks.start_soon(ask)
+
+    name = next((text(row.get("name")) for row in organisations if row.get("orgKey") == settings.org_key), "")
+    project_rows = [
+        ProjectRow(project_id=text(row.get("id")), name=one_line(text(row.get("name")), 80) or None)
+        for row in projects
+        if row.get("id")
+    ]
+    return WorkspaceView(
+        organization=f"{settings.org_key} ({one_line(name, 80)})" if name else settings.org_key,
+        user=one_line(claims.email or claims.name or claims.subject, 120) or None,
+        environment=settings.environment,
+        session=settings.session,
+        project_id=settings.project_id or (project_rows[0].project_id if len(project_rows) == 1 else None),
+        projects=project_rows[:MAX_ROWS],
+        clusters=[
+            ClusterRow(
+                cluster_id=text(row.get("id")),
+                name=one_line(text(row.get("name")), 80) or None,
+                status=one_line(text(row.get("status")), 40) or None,
+            )
+            for row in clusters[:MAX_ROWS]
+            if row.get("id")
+        ],
+        spending=SpendingView(
+            auto_approve_up_to=settings.auto_approve_up_to,
+            max_price=settings.max_price,
+            budget=settings.budget,
+            spent=spent,
+        ),
+        token_expires_at=datetime.fromtimestamp(claims.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        read_only=settings.read_only,
+        services=services,
+        problems=problems or None,
+        next_step=None if problems else "find_platform_tools finds tools; list_executions shows runs.",
+    )
+
+
+async def _rows(answer: Awaitable[Json]) -> list[Json]:
+    return rows_of(await answer)
