@@ -238,11 +238,14 @@ def _official_settings(variables: Mapping[str, str], folder: Path) -> dict[str, 
         return values | {"sources": sources}
 
     config = _read_json(folder / "config.json")
-    environment = variables.get("DO_ENV", "").strip() or _text(config.get("env")) or "prod"
-    sources["base_url"] = "DO_ENV" if variables.get("DO_ENV", "").strip() else "~/.deeporigin/config.json"
+    environment = "prod"
+    if named := variables.get("DO_ENV", "").strip():
+        environment, sources["base_url"] = named, "DO_ENV"
+    elif named := _text(config.get("env")):
+        environment, sources["base_url"] = named, "~/.deeporigin/config.json"
     if environment not in get_args(Environment):
         raise CredentialError(
-            f"The environment {environment!r} (from {sources['base_url']}) is not one of "
+            f"The environment {environment[:40]!r} (from {sources['base_url']}) is not one of "
             f"{', '.join(get_args(Environment))}."
         )
     if org_key:

@@ -1,0 +1,135 @@
+"""The command line. Each command imports what it needs when it runs, so that the server starts quickly."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from deeporigin_mcp import __version__
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+SIMULATOR_PORT = 4931
+"""Where the official client and this server look with DO_ENV=local (platform-facts 3.4)."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    command = {"serve": _serve, "simulator": _simulator, "demo": _demo, "doctor": _doctor}[options.command or "serve"]
+    return command(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="deeporigin-mcp",
+        description="MCP server for Deep Origin. Without a command it serves MCP over stdin and stdout.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="serve MCP over stdin and stdout (the default)")
+
+    simulator = commands.add_parser(
+        "simulator", help="run a Deep Origin platform on this machine, for trying things out (DO_ENV=local finds it)"
+    )
+    simulator.add_argument("--port", type=_port, default=SIMULATOR_PORT, help="default: %(default)s; 0: any free one")
+    simulator.add_argument(
+        "--speed", type=_speed, default=60.0, help="simulated seconds per second, may be below 1 (default: %(default)g)"
+    )
+    simulator.add_argument("--seed", type=int, default=0, help="same seed, same ids and outcomes (default: 0)")
+    simulator.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="make requests fail, such as 'POST */executions status=504 html after=work times=1'; repeatable",
+    )
+
+    demo = commands.add_parser("demo", help="watch an MCP client run two jobs on a simulated platform, start to end")
+    demo.add_argument("--speed", type=_speed, default=30.0, help="simulated seconds per second (default: %(default)g)")
+
+    doctor = commands.add_parser("doctor", help="check the configuration and the platform, and say what to fix")
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; valid: 0 to 65535")
+    return int(text)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed; valid: a number above 0, such as 60 or 0.5")
+    return speed
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"deeporigin-mcp: {text}\n")
+
+
+def _serve(_: argparse.Namespace) -> int:
+    import signal
+
+    from deeporigin_mcp.errors import SettingsError
+    from deeporigin_mcp.logs import configure_logging, leave_at_once
+    from deeporigin_mcp.settings import Settings
+
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        _complain(str(error))
+        return EXIT_USAGE
+    # Reading standard input cannot be interrupted, so a signal ends the process instead of asking it to end.
+    # What was sent to the platform stays there and is found again by its idempotency key.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave_at_once)
+    configure_logging(settings.log_level)
+
+    from deeporigin_mcp.server import create_server
+
+    create_server(settings).run("stdio")
+    return EXIT_OK
+
+
+def _simulator(options: argparse.Namespace) -> int:
+    from deeporigin_mcp.simulator import Platform, ScaledClock, parse_fault, serve
+
+    try:
+        faults = [parse_fault(rule) for rule in options.fault]
+    except ValueError as error:
+        _complain(str(error))
+        return EXIT_USAGE
+    platform = Platform(clock=ScaledClock(options.speed), seed=options.seed, faults=faults)
+
+    def ready(base_url: str) -> None:
+        how = "DO_ENV=local" if base_url.endswith(f":{SIMULATOR_PORT}") else f"DO_BASE_URL={base_url}"
+        sys.stderr.write(f"Deep Origin simulator on {base_url} at speed {options.speed:g}; use it with {how}\n")
+        sys.stderr.flush()
+
+    try:
+        serve(platform, host="127.0.0.1", port=options.port, on_ready=ready)
+    except OSError as error:
+        _complain(f"cannot listen on port {options.port}: {error.strerror or error}. Another --port may be free.")
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from deeporigin_mcp.demo import run_demo
+
+    return EXIT_OK if run_demo(speed=options.speed) else EXIT_FAILED
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from deeporigin_mcp.doctor import run_doctor
+
+    return run_doctor(as_json=options.json)

@@ -1,0 +1,189 @@
+"""`deeporigin-mcp demo`: an MCP client drives the real server through two jobs on a simulated platform.
+
+Everything printed is read from answers as they come: the server is a subprocess on stdio, the platform is the
+simulator behind real HTTP. One job succeeds, the other fails for a chemical reason.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from typing import Any
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp_types import CallToolResult, TextContent
+
+from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_simulator
+
+ORGANISATION = "deeporigin"
+AUTOMATIC_LIMIT_USD = "25"
+MAX_WAITS = 20
+SHOWN_CHARACTERS = 240
+
+PROTEIN = {"id": "08PR0TE1N0001", "file_path": "entities/proteins/brd4.pdb"}
+POCKET = {"center": [12.1, 4.6, -7.3], "box_size_x": 20.0, "box_size_y": 20.0, "box_size_z": 20.0}
+GOOD_LIGANDS = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CC(C)Cc1ccc(cc1)C(C)C(=O)O")
+METAL_COMPLEX = ("N[Pt](N)(Cl)Cl",)
+"""Cisplatin: docking has no parameters for its metal."""
+
+
+class StepFailed(Exception):
+    """A step of the demo did not go as told."""
+
+
+class Agent:
+    """What a model does, without one: calls tools, reads answers, and counts what it cost."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.calls = 0
+        self.bytes_read = 0
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool and show the call and the start of what a model reads of the answer."""
+        _say(f"\n→ {tool}({', '.join(f'{name}={_short(value)}' for name, value in arguments.items())})")
+        live = LiveLine()
+        answer = await self._client.call_tool(tool, arguments, progress_callback=live.show)
+        live.end()
+        if not isinstance(answer, CallToolResult):
+            raise StepFailed(f"{tool} asked for input")
+        text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
+        self.calls += 1
+        self.bytes_read += len(text.encode())
+        for line in text.splitlines()[:8]:
+            _say(f"  {_short_line(line)}")
+        if answer.is_error or answer.structured_content is None:
+            raise StepFailed(f"{tool} answered with an error")
+        return dict(answer.structured_content)
+
+
+class LiveLine:
+    """Progress as it is reported: rewritten in place on a terminal, one line each elsewhere."""
+
+    def __init__(self) -> None:
+        self._in_place = sys.stdout.isatty()
+        self._shown = False
+
+    async def show(self, progress: float, total: float | None, message: str | None) -> None:
+        line = f"  … {progress:4.1f} s  {message or ''}"
+        self._shown = True
+        _say(line, end="") if self._in_place else _say(line)
+        if self._in_place:
+            _say("\x1b[K\r", end="")
+
+    def end(self) -> None:
+        if self._shown and self._in_place:
+            _say("\x1b[K", end="")
+
+
+def run_demo(*, speed: float) -> bool:
+    """Run the demo; whether every step went as told."""
+    platform = Platform(clock=ScaledClock(speed), seed=int(time.time()))
+    try:
+        with running_simulator(platform) as simulator:
+            _say(f"Simulated Deep Origin platform on {simulator.base_url}, {speed:g} times as fast as real time.")
+            anyio.run(_drive, simulator.base_url, platform)
+    except* StepFailed as failures:
+        for failure in failures.exceptions:
+            _say(f"\nFAILED: {failure}")
+        return False
+    return True
+
+
+async def _drive(base_url: str, platform: Platform) -> None:
+    started = time.monotonic()
+    async with Client(stdio_client(_server(base_url))) as client:
+        tools = (await client.list_tools()).tools
+        _say(f"MCP server started over stdio ({client.protocol_version}): {', '.join(tool.name for tool in tools)}")
+        agent = Agent(client)
+        outcomes = await _run_two_jobs(agent)
+    _say("\nMeasured in this run:")
+    _say(f"  executions      {', '.join(f'{name} {status}' for name, status in outcomes.items())}")
+    _say(f"  tool calls      {agent.calls}")
+    _say(f"  HTTP requests   {len(platform.requests)}")
+    _say(f"  wall time       {time.monotonic() - started:.1f} s")
+    _say(f"  bytes to model  {agent.bytes_read}")
+    if sorted(outcomes.values()) != ["Completed", "Failed"]:
+        raise StepFailed("expected one Completed and one Failed execution")
+
+
+async def _run_two_jobs(agent: Agent) -> dict[str, str]:
+    workspace = await agent.call("get_workspace")
+    found = await agent.call("find_platform_tools", query="dock ligands into a protein", limit=3)
+    tool_key = found["tools"][0]["tool_key"]
+    await agent.call("describe_platform_tool", tool_key=tool_key)
+
+    project = workspace["projects"][0]["project_id"]
+    quotes = {}
+    for name, molecules in (("approved drugs", GOOD_LIGANDS), ("metal complex", METAL_COMPLEX)):
+        quote = await agent.call(
+            "create_execution", tool_key=tool_key, name=name, project_id=project, inputs=_inputs(molecules)
+        )
+        _expect(quote["status"] == "Quoted", f"{name} is {quote['status']}, not Quoted")
+        _say(f"  ⇒ {name}: {quote['quoted_price']} USD")
+        quotes[name] = quote
+    for quote in quotes.values():
+        await agent.call(
+            "confirm_execution", execution_id=quote["execution_id"], expected_price=quote["quoted_price"]
+        )
+
+    ids = [quote["execution_id"] for quote in quotes.values()]
+    for _ in range(MAX_WAITS):
+        waited = await agent.call("wait_executions", execution_ids=ids, poll_interval_seconds=1)
+        if waited["all_done"]:
+            break
+    outcomes = {}
+    for name, quote in quotes.items():
+        final = await agent.call("get_execution", execution_id=quote["execution_id"], detail="detailed")
+        outcomes[name] = final["status"]
+        if final["status"] == "Completed":
+            best = final.get("outputs") or final.get("results")
+            _expect(bool(best), f"{name} is Completed without outputs")
+            _say(f"  ⇒ {name}: {_short(best)}")
+        else:
+            _expect("status_reason" in final, f"{name} is {final['status']} without a reason")
+            _say(f"  ⇒ {name}: {final['status_reason']}")
+    return outcomes
+
+
+def _inputs(molecules: tuple[str, ...]) -> dict[str, Any]:
+    ligands = [{"id": f"08L1GAND{number:05d}", "smiles": smiles} for number, smiles in enumerate(molecules, 1)]
+    return {"protein": PROTEIN, "pocket": POCKET, "ligands": ligands, "effort": 1}
+
+
+def _server(base_url: str) -> StdioServerParameters:
+    """The real server as a client would start it, pointed at the simulator by the official variables alone."""
+    return StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "deeporigin_mcp"],
+        env={
+            **{name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ},
+            "DO_AUTH_TOKEN": make_token(orgs=[ORGANISATION], expires_in_seconds=3600),
+            "DO_ORG_KEY": ORGANISATION,
+            "DO_BASE_URL": base_url,
+            "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO": AUTOMATIC_LIMIT_USD,
+        },
+    )
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise StepFailed(otherwise)
+
+
+def _short(value: Any) -> str:
+    return _short_line(re.sub(r"\s+", " ", repr(value)))
+
+
+def _short_line(line: str) -> str:
+    return line if len(line) <= SHOWN_CHARACTERS else f"{line[: SHOWN_CHARACTERS - 1]}…"
+
+
+def _say(text: str, end: str = "\n") -> None:
+    sys.stdout.write(text + end)
+    sys.stdout.flush()
+

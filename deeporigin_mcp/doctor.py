@@ -1,0 +1,178 @@
+"""`deeporigin-mcp doctor`: is everything in place, and if not, what to do about it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+import anyio
+
+from deeporigin_mcp.errors import DeepOriginError, SettingsError
+from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.wire import rows_of, text
+from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environment_of_issuer
+
+EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
+DAY_SECONDS = 86_400
+WARN_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check; `fix` is empty where nothing is to be done."""
+
+    check: str
+    status: Literal["ok", "warning", "failed"]
+    detail: str
+    fix: str = ""
+
+
+def run_doctor(*, as_json: bool) -> int:
+    """Check, print, and return 0 (all well, maybe warnings), 1 (something failed) or 2 (unusable settings)."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        findings = [Finding("settings", "failed", str(error), "Correct the variable.")]
+        _print(findings, as_json=as_json)
+        return EXIT_SETTINGS
+    findings = anyio.run(examine, settings)
+    _print(findings, as_json=as_json)
+    return EXIT_FAILED if any(finding.status == "failed" for finding in findings) else EXIT_OK
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Every check that makes sense with these settings, in the order in which to fix things."""
+    async with DeepOriginClient(settings, retry=RetryPolicy(attempts=2, budget_seconds=5)) as client:
+        findings = _configuration(settings)
+        credentials = _credentials(settings, client.timing.wall())
+        findings += credentials
+        findings += await _services(client)
+        if all(finding.status != "failed" for finding in credentials):
+            findings += await _organisation(client)
+            findings += await _projects(client)
+            findings += await _clusters(client)
+    return findings
+
+
+def _configuration(settings: Settings) -> list[Finding]:
+    source = settings.sources.get("base_url", "the default")
+    limits = [f"automatic up to {settings.auto_approve_up_to:g} USD"]
+    limits += [] if settings.max_price is None else [f"no run above {settings.max_price:g} USD"]
+    limits += [] if settings.budget is None else [f"budget {settings.budget:g} USD per session"]
+    limits += ["read-only"] if settings.read_only else []
+    return [
+        Finding("platform", "ok", f"{settings.environment}: {settings.base_url} (from {source})"),
+        Finding("spending", "ok", ", ".join(limits)),
+    ]
+
+
+def _credentials(settings: Settings, now: float) -> list[Finding]:
+    try:
+        token = settings.require_token(now)
+        claims = TokenClaims.read(token)
+    except DeepOriginError as error:
+        return [Finding("token", "failed", str(error), error.next_step)]
+    days = (claims.expires_at - now) / DAY_SECONDS
+    who = claims.email or claims.name or claims.subject or "nobody named in it"
+    expiry = Finding("token", "ok", f"{who}, from {settings.sources.get('token', 'code')}, {days:.1f} days left")
+    if days < WARN_DAYS:
+        expiry = Finding("token", "warning", expiry.detail, "Get a new token in the Deep Origin web app soon.")
+    issuer = environment_of_issuer(claims.issuer)
+    host = urlsplit(claims.issuer).hostname or "nobody"
+    if issuer is not None and settings.environment in BASE_URLS and issuer != settings.environment != "local":
+        mismatch = Finding(
+            "issuer",
+            "failed",
+            f"the token is for {issuer} ({host}) and the platform is {settings.environment}",
+            "Use a token of the same environment, or remove DO_BASE_URL or DO_ENV.",
+        )
+        return [expiry, mismatch]
+    return [expiry, Finding("issuer", "ok", host)]
+
+
+async def _services(client: DeepOriginClient) -> list[Finding]:
+    health = await client.health()
+    findings = []
+    for state in dict.fromkeys(health.values()):
+        names = ", ".join(service for service in health if health[service] == state)
+        if state == "ok":
+            findings.append(Finding("services", "ok", names))
+        else:
+            fix = "Check the network, a proxy (HTTPS_PROXY) and the address; HTTP 5xx is the platform's own trouble."
+            findings.append(Finding("services", "failed", f"{names}: {state}", fix))
+    return findings
+
+
+async def _organisation(client: DeepOriginClient) -> list[Finding]:
+    settings = client.settings
+    try:
+        rows = await client.organizations.list()
+    except DeepOriginError as error:
+        return [_failed("organisation", error)]
+    keys = [text(row.get("orgKey")) for row in rows if row.get("orgKey")]
+    if settings.org_key in keys or not keys:
+        return [Finding("organisation", "ok", f"{settings.org_key}, from {settings.sources.get('org_key', 'code')}")]
+    detail = f"{settings.org_key} is not among the token's organisations: {_listed(keys)}"
+    return [Finding("organisation", "failed", detail, "Set DO_ORG_KEY to one of these.")]
+
+
+async def _projects(client: DeepOriginClient) -> list[Finding]:
+    wanted = client.settings.project_id
+    try:
+        rows = rows_of(await client.projects.list())
+        known = {text(row.get("id")) for row in rows}
+        if wanted and wanted not in known:
+            known |= {text(row.get("id")) for row in rows_of(await client.projects.get(project_id=wanted))}
+    except DeepOriginError as error:
+        return [_failed("project", error)]
+    listed = _listed(f"{text(row.get('id'))} ({text(row.get('name'))})" for row in rows)
+    if wanted and wanted not in known:
+        fix = f"Set DO_PROJECT_ID to one of: {listed}" if rows else "Remove DO_PROJECT_ID or create the project."
+        return [Finding("project", "failed", f"{wanted} does not exist", fix)]
+    if wanted:
+        return [Finding("project", "ok", wanted)]
+    if not rows:
+        return [Finding("project", "warning", "there is none", "Create one in the Deep Origin web app.")]
+    if len(rows) == 1:
+        return [Finding("project", "ok", f"{listed}, the only one")]
+    return [Finding("project", "warning", "none is set", f"Set DO_PROJECT_ID, or name one per run: {listed}")]
+
+
+async def _clusters(client: DeepOriginClient) -> list[Finding]:
+    try:
+        rows = rows_of(await client.clusters.list())
+    except DeepOriginError as error:
+        return [_failed("cluster", error)]
+    if not rows:
+        return [Finding("cluster", "failed", "there is none", "Ask Deep Origin's support for one.")]
+    first = rows[0]
+    name = text(first.get("name")) or text(first.get("hostname")) or text(first.get("id"))
+    if text(first.get("status")) not in ("", "healthy") or first.get("enabled") is False:
+        detail = f"the first one, {name}, is {text(first.get('status'))}"
+        return [Finding("cluster", "warning", detail, "Runs may wait; name another cluster_id if it stays so.")]
+    return [Finding("cluster", "ok", f"{name} and {len(rows) - 1} more" if len(rows) > 1 else name)]
+
+
+def _failed(check: str, error: DeepOriginError) -> Finding:
+    return Finding(check, "failed", str(error), error.next_step)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return one_line(", ".join(names), 400) or "none"
+
+
+def _print(findings: list[Finding], *, as_json: bool) -> None:
+    if as_json:
+        healthy = all(finding.status != "failed" for finding in findings)
+        sys.stdout.write(json.dumps({"ok": healthy, "findings": [asdict(f) for f in findings]}, indent=2) + "\n")
+        return
+    marks = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
+    for finding in findings:
+        sys.stdout.write(f"{marks[finding.status]}  {finding.check}: {finding.detail}\n")
+        if finding.fix:
+            sys.stdout.write(f"         → {finding.fix}\n")
