@@ -1,0 +1,56 @@
+"""The ASGI application: routes of every service behind the gate that applies faults and keeps the record."""
+
+import logging
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from deeporigin_mcp.simulator import accounts, data_platform, events, health, tools_service
+from deeporigin_mcp.simulator.answers import Refusal, refused
+from deeporigin_mcp.simulator.gate import Gate
+from deeporigin_mcp.simulator.platform import Platform
+from deeporigin_mcp.simulator.requests import answer
+
+logger = logging.getLogger(__name__)
+
+
+async def _refusal(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, Refusal)  # noqa: S101 - registered for this type only
+    return answer(error.body, error.status)
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
+    if error.status_code == 404:
+        return answer(refused(404, f"Cannot {request.method} {request.url.path}").body, 404)
+    return answer(refused(error.status_code, error.detail).body, error.status_code)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    logger.error("the simulator failed on %s %s", request.method, request.url.path, exc_info=error)
+    return answer({"statusCode": 500, "message": "Internal server error"}, 500)
+
+
+def create_app(platform: Platform) -> Starlette:
+    """An ASGI application that serves one platform.
+
+    Args:
+        platform: Its state; the caller keeps it to inspect and to change it.
+    """
+    app = Starlette(
+        routes=[
+            *health.ROUTES,
+            *tools_service.ROUTES,
+            *accounts.ROUTES,
+            *events.ROUTES,
+            *data_platform.ROUTES,
+        ],
+        middleware=[Middleware(Gate, platform=platform)],
+        exception_handlers={Refusal: _refusal, HTTPException: _unrouted},
+    )
+    app.router.redirect_slashes = False
+    app.state.platform = platform
+    return app

@@ -1,0 +1,138 @@
+"""Reasons for which a run fails, decided from its inputs alone: no chemistry toolkit, no chance.
+
+The triggers are written down in the docstrings of the catalogue's modules.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from deeporigin_mcp.simulator.catalogue import design, free_energy, properties, structure
+
+METALS = frozenset(
+    {"Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Ga", "Mo", "Ru", "Rh", "Pd", "Ag", "Cd"}
+    | {"Sn", "Gd", "W", "Re", "Os", "Ir", "Pt", "Au", "Hg", "Tl", "Pb"}
+)
+"""Elements without force-field parameters; the ions of common salts have some."""
+
+LARGEST_BOX_ANGSTROM = 80.0
+"""A longer side of the search box cannot be priced."""
+
+LARGEST_POCKET_CUBIC_ANGSTROM = 1000
+"""No pocket is larger, so a pocket finder asked for one finds nothing."""
+
+_ATOM = re.compile(r"\[(\d*)([A-Za-z][a-z]?)[^\]]*\]")
+_BONDS_AND_ATOMS = re.compile(r"(?:Cl|Br|[BCNOPSFIbcnops*]|[-=#$:/\\.()%0-9@+H~])*")
+
+
+def ligand_problem(smiles: object) -> str | None:
+    """Why a ligand cannot be processed, None when it can."""
+    if not isinstance(smiles, str) or not smiles.strip():
+        return "the SMILES is empty"
+    unreadable = _syntax_problem(smiles)
+    if unreadable is not None:
+        return f"cannot read SMILES {smiles!r}: {unreadable}"
+    for _, element in _ATOM.findall(smiles):
+        symbol = element if element in METALS else element[:1]
+        if symbol in METALS:
+            return f"no force-field parameters for {symbol}"
+    return None
+
+
+def _syntax_problem(smiles: str) -> str | None:
+    if smiles.count("[") != smiles.count("]"):
+        return "unbalanced brackets"
+    bare = re.sub(r"\[[^\[\]]*\]", "", smiles)
+    if "[" in bare or "]" in bare:
+        return "unbalanced brackets"
+    depth = 0
+    for letter in bare:
+        depth += (letter == "(") - (letter == ")")
+        if depth < 0:
+            break
+    if depth != 0:
+        return "unbalanced parentheses"
+    if not _BONDS_AND_ATOMS.fullmatch(bare):
+        return "unknown symbol"
+    rings = re.findall(r"%(\d\d)|(\d)", bare)
+    open_rings: set[int] = set()
+    for two, one in rings:
+        open_rings ^= {int(two or one)}
+    return f"ring {min(open_rings)} is not closed" if open_rings else None
+
+
+def failed_ligands(inputs: dict[str, Any]) -> dict[int, str]:
+    """The reason per index of `inputs.ligands`, for those that fail. Ligands given only as files pass."""
+    problems = {}
+    for index, ligand in enumerate(inputs.get("ligands") or []):
+        if "smiles" in ligand or "file_path" not in ligand:
+            problem = ligand_problem(ligand.get("smiles"))
+            if problem is not None:
+                problems[index] = problem
+    return problems
+
+
+def run_failure(key: str, inputs: dict[str, Any]) -> str | None:
+    """Why a whole run ends `Failed`, None when it completes."""
+    if key in {properties.PROTONATION, design.ENUMERATOR}:
+        return ligand_problem((inputs.get("ligand") or {}).get("smiles"))
+    if key == structure.POCKET_FINDER and inputs.get("pocket_min_size", 0) > LARGEST_POCKET_CUBIC_ANGSTROM:
+        return f"no pocket of at least {inputs['pocket_min_size']} cubic angstrom was found"
+    if key in {free_energy.ABFE, free_energy.SYSTEM_PREP}:
+        for name in ("pose1", "pose2"):
+            if "covalent" in _file(inputs.get(name)):
+                return f"{name} is bound covalently: no parameters for the bond to the protein"
+    if key == free_energy.RBFE:
+        return next(_charge_changes(inputs), None)
+    if key == design.PROTEIN_PREP:
+        decisions = (inputs.get("selection") or {}).get("decisions") or {}
+        if decisions and set(decisions.values()) == {"skip"}:
+            return "the selection leaves nothing of the structure"
+    if key == design.DRACO and "scanned" in str(inputs["input_file"]["key"]):
+        return "the document holds images only, no text was found"
+    failed = failed_ligands(inputs)
+    if failed and len(failed) == len(inputs["ligands"]):
+        first = min(failed)
+        return f"no ligand could be processed; ligand {first + 1}: {failed[first]}"
+    return None
+
+
+def quotation_failure(key: str, inputs: dict[str, Any]) -> str | None:
+    """Why a run cannot be priced (`FailedQuotation`), None when it can.
+
+    Any input file whose name holds `missing` is not there when the estimator looks for it.
+    """
+    if key in {structure.DOCKING, structure.CONSTRAINED_DOCKING}:
+        longest = max(inputs["pocket"][f"box_size_{axis}"] for axis in "xyz")
+        if longest > LARGEST_BOX_ANGSTROM:
+            return f"a search box of {longest:g} angstrom is above the {LARGEST_BOX_ANGSTROM:g} that can be priced"
+    for path in _paths(inputs):
+        if "missing" in path:
+            return f"input file not found: {path}"
+    return None
+
+
+def _charge_changes(inputs: dict[str, Any]) -> Iterator[str]:
+    for index, pair in enumerate(inputs.get("pairs") or []):
+        charged = ["charged" in _file(pair[end]) for end in ("pose1", "pose2")]
+        if charged[0] != charged[1]:
+            yield f"pair {index + 1} changes the net charge, which this protocol does not support"
+    ligands = inputs.get("ligands") or []
+    kinds = {"charged" in _file(ligand) for ligand in ligands}
+    if len(kinds) == 2:
+        yield "the network joins ligands of different net charge, which this protocol does not support"
+
+
+def _file(part: object) -> str:
+    return str(part.get("file_path", "")) if isinstance(part, dict) else ""
+
+
+def _paths(value: object, name: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _paths(part, key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _paths(part, name)
+    elif isinstance(value, str) and (name.endswith(("file_path", "_file", "_path")) or name == "key"):
+        yield value

@@ -1,0 +1,183 @@
+"""One execution and the DTOs that the tools service shows of it (platform-facts 1.3).
+
+Live executions store what never changes plus a `Timeline`; the rest is read off the clock at each look. Static
+executions (seeded rows, quotes, rejected runs) store the whole DTO.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+from deeporigin_mcp.simulator.catalogue import Definition
+from deeporigin_mcp.simulator.clock import Clock, instant_of, stamp
+from deeporigin_mcp.simulator.outputs import Found, findings, job_outputs
+from deeporigin_mcp.simulator.prices import Item
+from deeporigin_mcp.simulator.progress import Run, first_era, second_era
+from deeporigin_mcp.simulator.timeline import Timeline
+
+Dto = dict[str, Any]
+
+TERMINAL = frozenset({"Completed", "Succeeded", "Failed", "Cancelled", "InsufficientFunds", "FailedQuotation"})
+"""Statuses that no action changes; a quote is not among them."""
+
+
+@dataclass(slots=True, eq=False)
+class Execution:
+    """A row of the tools service.
+
+    Attributes:
+        clock: Where "now" comes from.
+        org: Organisation key.
+        stored: The DTO's constant part; for a static execution all of it.
+        data_platform_id: The id of its row in the data platform, another than `executionId`.
+        definition: None for seeded rows of unknown tools.
+        items: Billable lines; empty for rows that were not priced here.
+        served: Answered by a running service: its results come inline, a confirm of it blocks.
+        batch_size: Ligands per batch of a workflow.
+        timeline: None for static executions.
+        charged: USD taken from the organisation's balance.
+        charged_at: When.
+        revision: Counts changes that time alone does not explain.
+        tree: v2 progress of a static row, when it differs from `progressReport`.
+    """
+
+    clock: Clock
+    org: str
+    stored: Dto
+    data_platform_id: str
+    definition: Definition | None = None
+    items: list[Item] = field(default_factory=list)
+    served: bool = False
+    batch_size: int = 16
+    timeline: Timeline | None = None
+    charged: float = 0.0
+    charged_at: datetime | None = None
+    revision: int = 0
+    tree: Dto | None = None
+    _settled: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """`executionId`, which the data platform calls `compute_job_id`."""
+        return str(self.stored["executionId"])
+
+    @property
+    def status(self) -> Any:
+        """The status now; whatever a raw row holds, None included."""
+        if self.timeline is None:
+            return self.stored.get("status")
+        return self.timeline.status_at(self.clock.now())
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it has ended for good."""
+        return self.status in TERMINAL
+
+    @property
+    def project_id(self) -> str | None:
+        """`projectId`, None when the run belongs to no project."""
+        return self.stored.get("projectId")
+
+    @property
+    def created_at(self) -> datetime | None:
+        """`createdAt` as an instant; None when a raw row has none."""
+        return instant_of(self.stored.get("createdAt"))
+
+    @property
+    def inputs(self) -> Dto:
+        """Checked inputs, empty when a raw row has none."""
+        inputs = self.stored.get("userInputs")
+        return inputs if isinstance(inputs, dict) else {}
+
+    def touch(self) -> None:
+        """Forget what was rendered: something changed that time alone does not explain."""
+        self.revision += 1
+        self._settled.clear()
+
+    def dto(self, version: int = 1) -> Dto:
+        """The DTO as `GET` answers it, with the progress report of an era (1 or 2)."""
+        now = self.clock.now()
+        if self.timeline is None:
+            dto = dict(self.stored)
+            if version == 2 and self.tree is not None:
+                dto["progressReport"] = self.tree
+            return dto
+        return self._live(self.timeline, now, version)
+
+    def list_row(self) -> Dto:
+        """The DTO as a list row: v1, with `type` (platform-facts 1.1). Do not change what it returns."""
+        row = self._remembered("row")
+        if row is None:
+            row = {"type": "ToolExecution", **self.dto()}
+            self._remember("row", row)
+        return cast("Dto", row)
+
+    def list_row_json(self) -> bytes:
+        """`list_row` encoded; remembered once nothing changes any more, because lists are long."""
+        encoded = self._remembered("json")
+        if encoded is None:
+            encoded = json.dumps(self.list_row(), separators=(",", ":")).encode()
+            self._remember("json", encoded)
+        return bytes(encoded)
+
+    def found(self) -> list[Found]:
+        """Results of a completed run; empty before, and for rows that no tool here explains."""
+        if self.definition is None or self.status not in {"Completed", "Succeeded"}:
+            return []
+        rows = self._remembered("found")
+        if rows is None:
+            rows = findings(self.definition, self.id, self.inputs)
+            self._remember("found", rows)
+        return list(rows)
+
+    def change_count(self) -> tuple[int, int]:
+        """A value that differs whenever a look at the execution would show something new."""
+        if self.timeline is None:
+            return self.revision, 0
+        now = self.clock.now()
+        return self.revision, sum(instant <= now for instant in self._changes())
+
+    def next_change(self) -> datetime | None:
+        """The next instant at which time alone changes it, None when there is none."""
+        if self.timeline is None:
+            return None
+        now = self.clock.now()
+        return next((instant for instant in self._changes() if instant > now), None)
+
+    def _changes(self) -> list[datetime]:
+        assert self.timeline is not None  # noqa: S101 - both callers have looked
+        changes = self._settled.get("changes")
+        if changes is None:
+            lag = (self.timeline.ingested - self.timeline.finished).total_seconds()
+            changes = self._settled["changes"] = self.timeline.changes(lag)
+        return list(changes)
+
+    def _remembered(self, name: str) -> Any:
+        return self._settled.get(name)
+
+    def _remember(self, name: str, value: object) -> None:
+        if self.timeline is None or self.clock.now() >= self.timeline.settled_at():
+            self._settled[name] = value
+
+    def _live(self, timeline: Timeline, now: datetime, version: int) -> Dto:
+        status = timeline.status_at(now)
+        past = [instant for instant, _ in timeline.history() if instant <= now]
+        updated = stamp(past[-1] if past else timeline.created)
+        dto = dict(self.stored)
+        dto["status"] = status
+        dto["updatedAt"] = updated
+        dto["startedAt"] = stamp(timeline.started) if timeline.has_started(now) else None
+        # A cancelled execution never gets a completion time (quirk 8).
+        dto["completedAt"] = stamp(timeline.finished) if status in {"Completed", "Failed"} else None
+        if status == "Failed":
+            dto["statusReason"] = timeline.failure if self.served else {"message": timeline.failure}
+        if self.definition is None:
+            return dto
+        if self.served and status == "Completed":
+            dto["jobOutputs"] = job_outputs(self.definition, self.id, self.inputs)
+        if not self.served and self.definition.steps:
+            dto["metadata"] = {**(dto.get("metadata") or {}), "method": "workflow", "reconciledAt": updated}
+        run = Run(self.definition, str(dto["resourceId"]), self.inputs, timeline, self.batch_size)
+        dto["progressReport"] = first_era(run, now) if version == 1 else second_era(run, now)
+        return dto

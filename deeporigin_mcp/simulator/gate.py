@@ -1,0 +1,127 @@
+"""The outermost layer: counts requests, applies the first fault that fires, and drops connections."""
+
+import asyncio
+import socket
+import struct
+from datetime import timedelta
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deeporigin_mcp.simulator.faults import FaultRule
+from deeporigin_mcp.simulator.platform import Platform
+
+TRANSPORT = "simulator.transport"
+"""Extension of the ASGI scope under which the server passes its socket's transport."""
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Gate:
+    """ASGI middleware; see the module docstring."""
+
+    def __init__(self, app: ASGIApp, platform: Platform) -> None:
+        self._app = app
+        self._platform = platform
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        method, path = scope["method"], scope["path"]
+        query = scope["query_string"].decode()
+        target = f"{path}?{query}" if query else path
+
+        async def recorded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._platform.remember(method, target, message["status"])
+            await send(message)
+
+        with self._platform.lock:
+            rule = next((rule for rule in self._platform.faults if rule.fires(method, path)), None)
+        if rule is None:
+            await self._app(scope, receive, recorded)
+        else:
+            await self._apply(rule, scope, receive, recorded, target)
+
+    async def _apply(self, rule: FaultRule, scope: Scope, receive: Receive, send: Send, target: str) -> None:
+        own_answer = not rule.replaces_answer and not rule.reset
+        start: Message = {}
+        body = b""
+        if rule.after_work or (own_answer and rule.half):
+            start, body = await _captured(self._app, scope, receive)
+        if rule.delay_seconds:
+            await self._pause(rule.delay_seconds)
+        if rule.reset:
+            self._platform.remember(scope["method"], target, 0)
+            await _reset(scope, receive)
+            return
+        if own_answer and not start:
+            await self._app(scope, receive, send)
+            return
+        if rule.replaces_answer:
+            start, body = self._replacement(rule)
+        await send(start)
+        if rule.half:
+            await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+            await _closed(scope, receive)
+        else:
+            await send({"type": "http.response.body", "body": body})
+
+    async def _pause(self, seconds: float) -> None:
+        await self._platform.clock.sleep_until(self._platform.clock.now() + timedelta(seconds=seconds))
+
+    def _replacement(self, rule: FaultRule) -> tuple[Message, bytes]:
+        body, media_type = rule.body()
+        headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+        retry_after = rule.retry_after_header(self._platform.clock.wall_now())
+        if retry_after is not None:
+            headers.append((b"retry-after", retry_after.encode()))
+        return {"type": "http.response.start", "status": rule.status, "headers": headers}, body
+
+
+async def _captured(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
+    """Let the application do its work and keep the answer here."""
+    start: Message = {}
+    parts: list[bytes] = []
+
+    async def keep(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+        else:
+            parts.append(message.get("body", b""))
+
+    await app(scope, receive, keep)
+    return start, b"".join(parts)
+
+
+def _transport(scope: Scope) -> asyncio.Transport | None:
+    extensions: dict[str, Any] = scope.get("extensions") or {}
+    return extensions.get(TRANSPORT)
+
+
+async def _reset(scope: Scope, receive: Receive) -> None:
+    """Close the socket so that the peer sees a reset, not an end of data."""
+    transport = _transport(scope)
+    if transport is None:
+        raise ConnectionResetError("the simulator drops this request")
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    transport.abort()
+    await _gone(receive)
+
+
+async def _closed(scope: Scope, receive: Receive) -> None:
+    """Send what is buffered, then close in the middle of the body."""
+    transport = _transport(scope)
+    if transport is None:
+        raise ConnectionResetError("the simulator stops in the middle of the body")
+    transport.close()
+    await _gone(receive)
+
+
+async def _gone(receive: Receive) -> None:
+    # The server complains about an application that returns without an answer while the peer is there.
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,148 @@
+"""The data platform's view of executions: rows that appear late and stay `DataIngesting` for a while.
+
+A row exists `ingestion_lag_seconds` after the create; a finished run is `DataIngesting` for as long again, and its
+results can be found only afterwards (platform-facts 1.8, 2.1 and quirk 28).
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from deeporigin_mcp.simulator.clock import instant_of, stamp
+from deeporigin_mcp.simulator.executions import Execution
+from deeporigin_mcp.simulator.identifiers import digest, friendly_of
+
+Row = dict[str, Any]
+
+EXECUTION_COLUMNS = (
+    "id",
+    "canonical_id",
+    "compute_job_id",
+    "name",
+    "tool_key",
+    "tool_version",
+    "status",
+    "started_at",
+    "completed_at",
+    "created_at",
+    "updated_at",
+    "project_id",
+    "deleted",
+    "visibility",
+    "tags",
+    "compute_metadata",
+    "version",
+    "valid_from",
+    "valid_to",
+    "modified_by",
+    "subtable_name",
+)
+"""Columns of the executions table; the real list is longer and unknown (platform-facts 10.3)."""
+
+
+def row_status(execution: Execution, now: datetime) -> Any:
+    """The status in the data platform, which lags behind the tools service."""
+    line = execution.timeline
+    if line is not None and line.cancelled is None and line.finished <= now < line.ingested:
+        return "DataIngesting"
+    return execution.status
+
+
+def execution_row(execution: Execution, now: datetime, lag_seconds: float) -> Row | None:
+    """The row at an instant; None while it has not arrived yet."""
+    if execution.timeline is not None and now < execution.timeline.created + timedelta(seconds=lag_seconds):
+        return None
+    dto = execution.dto()
+    return _row(execution, dto, row_status(execution, now), version=_versions(execution, now))
+
+
+def execution_history(execution: Execution, now: datetime, lag_seconds: float) -> list[Row]:
+    """One row per stored version, newest first (an inference: platform-facts 1.8)."""
+    latest = execution_row(execution, now, lag_seconds)
+    if latest is None:
+        return []
+    if execution.timeline is None:
+        return [latest]
+    past = [step for step in execution.timeline.history() if step[0] <= now][:-1]
+    rows = []
+    for index, (instant, status) in enumerate(past):
+        ended = stamp(execution.timeline.history()[index + 1][0])
+        older = {"version": index + 1, "status": status, "completed_at": None, "updated_at": stamp(instant)}
+        if status in {"Created", "Queued"}:
+            older["started_at"] = None
+        rows.append({**latest, **older, "valid_from": stamp(instant), "valid_to": ended})
+    return [latest, *reversed(rows)]
+
+
+def result_rows(execution: Execution, now: datetime) -> list[Row]:
+    """Rows of the result explorer, once they are ingested (platform-facts 1.16)."""
+    line = execution.timeline
+    if line is not None and now < line.ingested:
+        return []
+    found = execution.found()
+    if not found:
+        return []
+    dto = execution.stored
+    tool = dto.get("tool") or {}
+    measured = stamp(line.ingested) if line is not None else dto.get("completedAt") or dto.get("updatedAt")
+    return [
+        {
+            "id": data.get("id") or friendly_of("0A", execution.id, kind, index),
+            "created_at": measured,
+            "updated_at": measured,
+            "measured_at": measured,
+            "modified_by": dto.get("createdBy"),
+            "deleted": False,
+            "project_id": execution.project_id,
+            "execution_id": execution.data_platform_id,
+            "execution_name": dto.get("name"),
+            "compute_job_id": execution.id,
+            "tool_id": f"{digest(tool.get('key')):016x}",
+            "tool_key": tool.get("key"),
+            "tool_name": execution.definition.name if execution.definition else None,
+            "tool_version": tool.get("version"),
+            "ligand_canonical_id": data.get("ligand_id") or data.get("ligand1_id"),
+            "protein_canonical_id": data.get("protein_id"),
+            "result_table_name": kind,
+            "result_type": kind,
+            "data": data,
+        }
+        for index, (kind, data) in enumerate(found)
+    ]
+
+
+def _versions(execution: Execution, now: datetime) -> int:
+    if execution.timeline is None:
+        return 1
+    return sum(instant <= now for instant, _ in execution.timeline.history())
+
+
+def _row(execution: Execution, dto: Row, status: object, *, version: int) -> Row:
+    tool = dto.get("tool") or {}
+    created = instant_of(dto.get("createdAt"))
+    return {
+        "id": execution.data_platform_id,
+        "canonical_id": execution.data_platform_id,
+        "compute_job_id": execution.id,
+        "name": dto.get("name"),
+        "tool_key": tool.get("key"),
+        "tool_version": tool.get("version"),
+        "status": status,
+        "started_at": dto.get("startedAt"),
+        "completed_at": None if status == "DataIngesting" else dto.get("completedAt"),
+        "created_at": stamp(created) if created else None,
+        "updated_at": dto.get("updatedAt"),
+        "project_id": execution.project_id,
+        "deleted": False,
+        "visibility": dto.get("visibility") or "visible",
+        "tags": {"app": dto.get("app"), "session": dto.get("session")},
+        "compute_metadata": {
+            "userInputs": dto.get("userInputs") or {},
+            "metadata": dto.get("metadata"),
+            "statusReason": dto.get("statusReason"),
+        },
+        "version": version,
+        "valid_from": dto.get("updatedAt"),
+        "valid_to": None,
+        "modified_by": dto.get("createdBy"),
+        "subtable_name": "executions",
+    }

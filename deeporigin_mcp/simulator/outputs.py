@@ -1,0 +1,296 @@
+"""What a completed run found: `jobOutputs` of served runs, and rows of the result explorer.
+
+Values are numbers derived from the inputs by a digest: believable in size, the same on every read, and meaningless.
+Shapes: platform-facts 7 (last column) and 1.16.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from deeporigin_mcp.simulator.catalogue import Definition, design, free_energy, properties, structure
+from deeporigin_mcp.simulator.chemistry import failed_ligands
+from deeporigin_mcp.simulator.identifiers import fraction, friendly_of
+from deeporigin_mcp.simulator.prices import pair_count
+from deeporigin_mcp.simulator.progress import free_energy_terms
+
+Row = dict[str, Any]
+Found = tuple[str, Row]
+"""A result type, lower case, and the row's data."""
+
+POSES_PER_LIGAND = 3
+
+
+def _number(low: float, high: float, *parts: object) -> float:
+    return round(low + (high - low) * fraction(*parts), 3)
+
+
+def _working_ligands(inputs: Row) -> Iterator[Row]:
+    failed = failed_ligands(inputs)
+    for index, ligand in enumerate(inputs.get("ligands") or []):
+        if index not in failed:
+            yield ligand
+
+
+def _poses(execution: str, inputs: Row) -> Iterator[Found]:
+    protein = inputs.get("protein") or {}
+    for ligand in _working_ligands(inputs):
+        name = ligand.get("id") or ligand.get("smiles")
+        energy = _number(-11.5, -4.5, "energy", protein.get("id"), name)
+        for rank in range(POSES_PER_LIGAND):
+            identifier = friendly_of("0A", execution, name, rank)
+            yield (
+                "pose",
+                {
+                    "id": identifier,
+                    "ligand_id": ligand.get("id"),
+                    "protein_id": protein.get("id"),
+                    "pocket_id": (inputs.get("pocket") or {}).get("id"),
+                    "smiles": ligand.get("smiles"),
+                    "file_path": f"tool-runs/{execution}/poses/{identifier}.sdf",
+                    "binding_energy": round(energy + 0.7 * rank, 3),
+                    "pose_score": round(_number(0.55, 0.98, "score", name) / (1 + 0.3 * rank), 4),
+                    "rank": rank + 1,
+                    "best_pose": rank == 0,
+                    "effort": inputs.get("effort", 1),
+                },
+            )
+
+
+def _pockets(execution: str, inputs: Row) -> Iterator[Found]:
+    protein = inputs.get("protein") or {}
+    wanted = int(inputs.get("pocket_count") or 1) if inputs.get("mode", "auto-find") == "auto-find" else 1
+    for index in range(wanted):
+        identifier = friendly_of("0A", execution, "pocket", index)
+        sides = [_number(14, 26, identifier, axis) for axis in "xyz"]
+        yield (
+            "pocket",
+            {
+                "id": identifier,
+                "protein_id": protein.get("id"),
+                "file_path": f"tool-runs/{execution}/pockets/pocket_{index + 1}.pdb",
+                "center": [_number(-30, 30, identifier, "centre", axis) for axis in "xyz"],
+                "box": {**{f"box_size_{a}": s for a, s in zip("xyz", sides, strict=True)}, "rotation_deg": [0.0] * 3},
+                "volume": _number(150, 900, identifier, "volume") / (index + 1),
+                "total_sasa": _number(200, 800, identifier, "sasa"),
+                "polar_sasa": _number(80, 300, identifier, "polar"),
+                "drugability_score": _number(0.2, 0.95, identifier, "score"),
+                "pocket_count": inputs.get("pocket_count"),
+                "pocket_min_size": inputs.get("pocket_min_size"),
+            },
+        )
+
+
+_RANGES = {
+    "fraction_csp3": (0, 1),
+    "logd": (-1, 5),
+    "logp": (-1, 6),
+    "logs": (-7, 0),
+    "molecular_weight": (120, 560),
+    "sa_score": (1, 6),
+    "tpsa": (10, 140),
+}
+
+
+def _molprops(execution: str, inputs: Row) -> Iterator[Found]:  # noqa: ARG001
+    for ligand in _working_ligands(inputs):
+        smiles = ligand["smiles"]
+        data: Row = {"ligand_id": ligand.get("id"), "smiles": smiles}
+        for name in inputs["molprops"]:
+            if name in _RANGES:
+                data[name] = _number(*_RANGES[name], name, smiles)
+            else:
+                data[name] = int(fraction(name, smiles) * (2 if name == "pains" else 8))
+        yield "molprop", data
+
+
+def _protonation(execution: str, inputs: Row) -> Iterator[Found]:  # noqa: ARG001
+    smiles = inputs["ligand"]["smiles"]
+    major = round(60 + 39 * fraction(smiles, inputs["pH"]), 2)
+    yield (
+        "protonationstate",
+        {
+            "ligand_id": inputs["ligand"].get("id"),
+            "smiles": smiles,
+            "pH": inputs["pH"],
+            "filter_percentage": inputs["filter_percentage"],
+            "protonation_states": {
+                "smiles_list": [smiles, f"{smiles}.[H+]"],
+                "concentration_list": [major, round(100 - major, 2)],
+            },
+        },
+    )
+
+
+def _admet(execution: str, inputs: Row) -> Iterator[Found]:  # noqa: ARG001
+    ligands = inputs.get("ligands") or []
+    failed = failed_ligands(inputs)
+    for index, ligand in enumerate(ligands):
+        base = {"ligand_id": ligand.get("id"), "smiles": ligand["smiles"]}
+        if index in failed:
+            yield "admetfailure", {**base, "reason": failed[index]}
+            continue
+        for name in inputs["properties"]:
+            value = _number(0, 1, name, ligand["smiles"])
+            yield "admetproperty", {**base, "property": name, "value": value, "method": inputs["method"]}
+
+
+def _system(execution: str, inputs: Row) -> Iterator[Found]:
+    folder = f"tool-runs/{execution}/system"
+    yield (
+        "preparedsystem",
+        {
+            "protein_id": inputs["protein"].get("id"),
+            "ligand1_id": inputs["pose1"].get("id"),
+            "ligand2_id": (inputs.get("pose2") or {}).get("id"),
+            "binding_xml_file_path": f"{folder}/binding.xml",
+            "solvation_xml_ligand_file_path": f"{folder}/solvation.xml",
+            "system_pdb_file_path": f"{folder}/system.pdb",
+            "solute_pdb_file_path": f"{folder}/solute.pdb",
+            "padding": inputs["padding"],
+            "retain_waters": inputs["retain_waters"],
+            "protonate_protein": inputs["protonate_protein"],
+            # The platform writes a small h in results and a capital one in inputs (quirk 32).
+            "add_h_atoms": inputs["add_H_atoms"],
+        },
+    )
+
+
+def _protein(execution: str, inputs: Row) -> Iterator[Found]:
+    source = inputs["protein"]
+    if inputs["action"] == "recommend":
+        components = [
+            {"id": "chain:A", "kind": "chain", "label": "Chain A", "recommendation": "keep", "reason": "protein"},
+            {"id": "water:1", "kind": "water", "label": "HOH 1", "recommendation": "skip", "reason": "bulk"},
+        ]
+        yield "proteinrecommendation", {"protein_id": source.get("id"), "components": components}
+        return
+    yield (
+        "preparedprotein",
+        {
+            "id": friendly_of("08", execution, "protein"),
+            "parent_id": source.get("id"),
+            "file_path": f"tool-runs/{execution}/prepared.pdb",
+            "loops_modelled": inputs["model_missing_loops"],
+        },
+    )
+    if inputs.get("find_pockets") == "novel":
+        yield from _pockets(execution, {**inputs, "mode": "auto-find"})
+
+
+def _abfe(execution: str, inputs: Row) -> Iterator[Found]:
+    prepared = inputs.get("prepared_system") or {}
+    terms = free_energy_terms(execution)
+    yield (
+        "abferesult",
+        {
+            "protein_id": (inputs.get("protein") or {}).get("id") or prepared.get("protein_id"),
+            "ligand1_id": (inputs.get("pose1") or {}).get("id") or prepared.get("ligand1_id"),
+            "dG": terms["Total"],
+            "std": terms["Std"],
+            "unit": "kcal/mol",
+            "terms": terms,
+            "overlap_file_path": f"tool-runs/{execution}/overlap.png",
+        },
+    )
+
+
+def _edges(inputs: Row) -> list[tuple[object, object]]:
+    if "pairs" in inputs:
+        return [(pair["pose1"].get("id"), pair["pose2"].get("id")) for pair in inputs["pairs"]]
+    if "prepared_systems" in inputs:
+        return [(system.get("ligand1_id"), system.get("ligand2_id")) for system in inputs["prepared_systems"]]
+    names = [ligand.get("id") for ligand in inputs["ligands"]]
+    star = inputs.get("network_type") == "star"
+    return [(names[0 if star else n], names[(n + 1) % len(names)]) for n in range(pair_count(inputs))]
+
+
+def _rbfe(execution: str, inputs: Row) -> Iterator[Found]:
+    for first, second in _edges(inputs):
+        total = _number(-3, 3, execution, first, second)
+        yield (
+            "rbferesult",
+            {
+                "protein_id": (inputs.get("protein") or {}).get("id"),
+                "ligand1_id": first,
+                "ligand2_id": second,
+                "ddG": {"total": total, "std": _number(0.1, 0.6, execution, "std", first), "unit": "kcal/mol"},
+            },
+        )
+
+
+def _network(execution: str, inputs: Row) -> Iterator[Found]:
+    edges = [{"ligand1_id": a, "ligand2_id": b, "score": _number(0.4, 1, a, b)} for a, b in _edges(inputs)]
+    html = f"tool-runs/{execution}/network.html"
+    network = {"edges": edges, "is_connected": True, "network": {}, "network_html_file": html}
+    yield "ligandnetwork", {"ligand_network": network, "network_html": "<html><body>network</body></html>"}
+
+
+def _metabolism(execution: str, inputs: Row) -> Iterator[Found]:  # noqa: ARG001
+    for ligand in _working_ligands(inputs):
+        base = {"ligand_id": ligand.get("id"), "smiles": ligand["smiles"]}
+        yield "metabolismmolecule", {**base, "max_probability": _number(0.2, 0.95, "som", ligand["smiles"])}
+
+
+def _enumeration(execution: str, inputs: Row) -> Iterator[Found]:
+    smiles = inputs["ligand"]["smiles"]
+    if inputs["job_type"] == "AVAILABLE_REACTIONS":
+        reaction = {"reaction_id": "amide-coupling", "reaction_name": "Amide coupling", "reactant_role": "A"}
+        yield "availablereaction", {**reaction, "atom_indices": [0], "smiles": smiles}
+        return
+    path = f"tool-runs/{execution}/enumeration.csv"
+    yield "enumerationresult", {"csv_file_path": path, "cap_hit": False, "parent_smiles": smiles}
+
+
+_FINDERS: dict[str, Callable[[str, Row], Iterator[Found]]] = {
+    structure.DOCKING: _poses,
+    structure.CONSTRAINED_DOCKING: _poses,
+    structure.POCKET_FINDER: _pockets,
+    properties.MOLPROPS: _molprops,
+    properties.PROTONATION: _protonation,
+    properties.ADMET: _admet,
+    properties.METABOLISM: _metabolism,
+    free_energy.SYSTEM_PREP: _system,
+    free_energy.ABFE: _abfe,
+    free_energy.RBFE: _rbfe,
+    design.PROTEIN_PREP: _protein,
+    design.KONNEKTOR: _network,
+    design.ENUMERATOR: _enumeration,
+}
+
+
+def findings(definition: Definition, execution: str, inputs: Row) -> list[Found]:
+    """Every result of a completed run, in order."""
+    finder = _FINDERS.get(definition.key)
+    return list(finder(execution, inputs)) if finder else []
+
+
+def job_outputs(definition: Definition, execution: str, inputs: Row) -> Row | list[Row]:
+    """`jobOutputs` of a served run: an object, or a list of one for ADMET (quirk 13)."""
+    found = findings(definition, execution, inputs)
+
+    def rows(kind: str) -> list[Row]:
+        return [data for name, data in found if name == kind]
+
+    match definition.key:
+        case structure.DOCKING | structure.CONSTRAINED_DOCKING:
+            return {"poses": rows("pose")}
+        case structure.POCKET_FINDER:
+            return {"pockets": rows("pocket")}
+        case properties.MOLPROPS:
+            return {"molprops": rows("molprop")}
+        case properties.PROTONATION | design.KONNEKTOR:
+            return found[0][1]
+        case properties.ADMET:
+            return [{"admet_properties": rows("admetproperty"), "admet_failures": rows("admetfailure")}]
+        case properties.METABOLISM:
+            return {"molecules": rows("metabolismmolecule"), "sites": []}
+        case free_energy.SYSTEM_PREP:
+            return {"system": rows("preparedsystem")[0]}
+        case design.PROTEIN_PREP:
+            prepared, advice = rows("preparedprotein"), rows("proteinrecommendation")
+            return {"protein": prepared[0], "pockets": rows("pocket")} if prepared else {"recommendation": advice[0]}
+        case design.ENUMERATOR:
+            reactions = rows("availablereaction")
+            return {"available_reactions": reactions, "enumeration_results": rows("enumerationresult")}
+        case _:
+            return {}

@@ -1,0 +1,265 @@
+"""Prices: what a run of each tool costs, and the quotation and transaction that say so.
+
+| tool | item | price, USD |
+|---|---|---|
+| docking, constrained docking | `DO_DOCK` | 0.2 per ligand |
+| pocket finder | `DO_POCKET_FINDER` | 10 |
+| protein preparation | `DO_PROTEIN_PREP` (+ `DO_POCKET_FINDER` for novel pockets) | 0 (+ 10) |
+| molecular properties, protonation, system preparation, import | `DO_MOLPROPS`, … | 0 |
+| ADMET | `DO_TOGO` | 0.05 per ligand, MapLight 0.02 |
+| metabolism | `DO_METABOLISM` | 0.1 per ligand |
+| ABFE | `DO_SYSTEM_PREP` 0, `DO_ABFE` | 120 x formula of atoms, windows, repeats |
+| RBFE | `DO_SYSTEM_PREP` 0, `DO_RBFE` (priceTotal a string) | 1 x 38.4 per pair and repeat |
+| patents | `DO_PATENT` | 0.1 per page |
+| secondary pharmacology | `DO_SECONDARY_PHARMA` | 0 for ligand-ml, 0.5 per ligand for docking |
+| konnektor, enumerator, others | none: the quotation has no row | - |
+
+Shapes: platform-facts 5.1 and 5.2.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from deeporigin_mcp.simulator.catalogue import design, free_energy, junk, properties, structure
+from deeporigin_mcp.simulator.identifiers import Identifiers, fraction
+
+PER_LIGAND = 0.2
+ABFE_UNIT = 120.0
+RBFE_PAIR = 38.4
+REFERENCE_ATOMS = 40_000
+REFERENCE_WINDOWS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One billable line.
+
+    Attributes:
+        code: `itemCode`.
+        name: `itemName`.
+        unit: Price of one, USD.
+        quantity: How many are charged.
+        variables: Inputs of a formula price; such a line shows `qty` 0 (quirk 12).
+        as_text: Serve `priceTotal` as a numeric string.
+    """
+
+    code: str
+    name: str
+    unit: float
+    quantity: float = 1.0
+    variables: dict[str, float] = field(default_factory=dict)
+    as_text: bool = False
+
+    @property
+    def total(self) -> float:
+        """Price of the line, USD."""
+        return round(self.unit * self.quantity, 4)
+
+    def quotation(self, org: str) -> dict[str, Any]:
+        """The line as a row of `successfulQuotations`."""
+        row: dict[str, Any] = {
+            "status": "OK",
+            "itemCode": self.code,
+            "orgId": org,
+            "qty": 0 if self.variables else self.quantity,
+            "priceEach": self.unit,
+            "priceTotal": f"{self.total:.2f}" if self.as_text else self.total,
+            "pricingRecordType": "regular",
+            "pricingRecords": [
+                {
+                    "itemKey": self.code,
+                    "itemName": self.name,
+                    "qty": self.quantity,
+                    "priceEach": self.unit,
+                    "totalPrice": self.total,
+                    "tierQtyFrom": 0,
+                    "tierQtyTo": 0,
+                }
+            ],
+        }
+        if self.variables:
+            row["qty_vars"] = self.variables
+        return row
+
+
+def ligand_count(inputs: dict[str, Any], project_ligands: int = 0) -> int:
+    """How many ligands a run works on: inline, in a file, or the whole project."""
+    if "ligands" in inputs:
+        return len(inputs["ligands"])
+    if "ligands_count" in inputs:
+        return int(inputs["ligands_count"])
+    return project_ligands
+
+
+def _docking(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001
+    return [Item("DO_DOCK", "Docking", PER_LIGAND, ligands)]
+
+
+def _pocket_finder(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001
+    return [Item("DO_POCKET_FINDER", "Pocket finder", 10.0)]
+
+
+def _protein_prep(inputs: dict[str, Any], ligands: int) -> list[Item]:
+    items = [Item("DO_PROTEIN_PREP", "Protein preparation", 0.0)]
+    return items + (_pocket_finder(inputs, ligands) if inputs.get("find_pockets") == "novel" else [])
+
+
+def _free(code: str, name: str) -> "Pricing":
+    return lambda inputs, ligands: [Item(code, name, 0.0)]  # noqa: ARG005
+
+
+def _admet(inputs: dict[str, Any], ligands: int) -> list[Item]:
+    unit = 0.02 if inputs.get("method") == "maplight" else 0.05
+    return [Item("DO_TOGO", "ADMET prediction", unit, ligands)]
+
+
+def _metabolism(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001
+    return [Item("DO_METABOLISM", "Sites of metabolism", 0.1, ligands)]
+
+
+def _preparation(inputs: dict[str, Any]) -> list[Item]:
+    steps = inputs.get("steps") or []
+    return [Item("DO_SYSTEM_PREP", "System preparation", 0.0)] if "system-prep" in steps else []
+
+
+def _abfe(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001
+    legs = [inputs.get(name) or {} for name in ("binding", "solvation")]
+    windows = sum(leg.get("n_windows", default) for leg, default in zip(legs, (48, 32), strict=True))
+    repeats = max(leg.get("repeats", 1) for leg in legs)
+    system = inputs.get("protein") or inputs.get("prepared_system")
+    atoms = 30_000 + 100 * int(fraction("atoms", system) * 300)
+    quantity = atoms / REFERENCE_ATOMS * windows / REFERENCE_WINDOWS * repeats
+    if any(leg.get("test_run") for leg in legs):
+        quantity *= 0.05
+    variables = {"abfe_atoms": atoms, "abfe_repeats": repeats, "abfe_windows": windows}
+    line = Item("DO_ABFE", "Absolute Binding Free Energy", ABFE_UNIT, round(quantity, 2), variables)
+    return [*_preparation(inputs), line]
+
+
+def pair_count(inputs: dict[str, Any]) -> int:
+    """Edges of an RBFE network."""
+    for name in ("pairs", "prepared_systems"):
+        if name in inputs:
+            return len(inputs[name])
+    ligands = len(inputs["ligands"])
+    return ligands if inputs.get("network_type") == "cyclic" and ligands > 2 else ligands - 1
+
+
+def _rbfe(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001
+    repeats = max((inputs.get(name) or {}).get("repeats", 1) for name in ("binding", "solvation"))
+    pairs = pair_count(inputs)
+    variables = {"rbfe_pairs": pairs, "rbfe_repeats": repeats}
+    quantity = round(RBFE_PAIR * pairs * repeats, 2)
+    return [
+        *_preparation(inputs),
+        Item("DO_RBFE", "Relative Binding Free Energy", 1.0, quantity, variables, as_text=True),
+    ]
+
+
+def page_count(inputs: dict[str, Any]) -> int:
+    """Pages of a patent, a stable guess from its path."""
+    return 8 + int(fraction("pages", inputs["input_file"]["key"]) * 60)
+
+
+def _patent(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001
+    return [Item("DO_PATENT", "Patent page", 0.1, page_count(inputs))]
+
+
+def _secondary_pharma(inputs: dict[str, Any], ligands: int) -> list[Item]:
+    unit = 0.5 if "docking" in inputs["methods"] else 0.0
+    return [Item("DO_SECONDARY_PHARMA", "Secondary pharmacology", unit, ligands)]
+
+
+Pricing = Callable[[dict[str, Any], int], list[Item]]
+
+_PRICING: dict[str, Pricing] = {
+    structure.DOCKING: _docking,
+    structure.CONSTRAINED_DOCKING: _docking,
+    structure.POCKET_FINDER: _pocket_finder,
+    design.PROTEIN_PREP: _protein_prep,
+    design.DRACO: _patent,
+    design.SECONDARY_PHARMA: _secondary_pharma,
+    design.IMPORT_DATASET: _free("DO_IMPORT", "Dataset import"),
+    properties.MOLPROPS: _free("DO_MOLPROPS", "Molecular properties"),
+    properties.PROTONATION: _free("DO_PROTONATION", "Protonation"),
+    properties.ADMET: _admet,
+    properties.METABOLISM: _metabolism,
+    free_energy.ABFE: _abfe,
+    free_energy.RBFE: _rbfe,
+    free_energy.SYSTEM_PREP: _free("DO_SYSTEM_PREP", "System preparation"),
+    junk.HELLO_TEST: _free("DO_HELLO_WORLD", "Hello"),
+}
+
+
+def items_of(key: str, inputs: dict[str, Any], project_ligands: int) -> list[Item]:
+    """The billable lines of a run; empty for tools that are not billed."""
+    pricing = _PRICING.get(key)
+    return pricing(inputs, ligand_count(inputs, project_ligands)) if pricing else []
+
+
+def total_of(items: list[Item]) -> float:
+    """Price of a run, USD."""
+    return round(sum(item.total for item in items), 4)
+
+
+def quotation(items: list[Item], org: str) -> dict[str, Any]:
+    """`quotationResult` of a priced run."""
+    return {
+        "anyFailed": False,
+        "failedQuotations": [],
+        "successfulQuotations": [item.quotation(org) for item in items],
+    }
+
+
+def failed_quotation(reason: str) -> dict[str, Any]:
+    """`quotationResult` when the estimator gave up."""
+    return {
+        "anyFailed": True,
+        "failedQuotations": [{"status": "FAILED", "itemCode": None, "message": reason}],
+        "successfulQuotations": [],
+    }
+
+
+def quoted_total(result: object) -> float:
+    """What a stored `quotationResult` asks for, USD; 0 when it prices nothing. Accepts numeric strings."""
+    rows = result.get("successfulQuotations") if isinstance(result, dict) else None
+    return round(sum(float(row.get("priceTotal") or 0) for row in rows or []), 4)
+
+
+def transaction(items: list[Item], total: float, org: str, ids: Identifiers) -> dict[str, Any]:
+    """`billingTransaction` of an approved run."""
+    return {
+        "transactionId": ids.object_id(),
+        "status": "Approved",
+        "orgId": org,
+        "totalCost": total,
+        "items": [
+            {
+                "itemCode": item.code,
+                "qty": 0 if item.variables else item.quantity,
+                "priceEach": item.unit,
+                "priceTotal": item.total,
+                "isApproved": True,
+                "actionRequest": None,
+                "authorizationId": ids.object_id(),
+                "purchaseApprovalComment": None,
+            }
+            for item in items
+        ],
+    }
+
+
+def estimator_output(items: list[Item]) -> dict[str, Any]:
+    """`estimatorOutput` of a workflow run: the counts behind its price."""
+    return {
+        "counts": {
+            item.code: {
+                "vars": item.variables or {"qty": item.quantity},
+                "description": {"message": f"{item.quantity:g} x {item.name}"},
+            }
+            for item in items
+        },
+        "method": "workflow",
+        "resources": {},
+    }

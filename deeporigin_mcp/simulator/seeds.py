@@ -1,0 +1,140 @@
+"""Ready-made history: static executions in the shapes of both eras."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from deeporigin_mcp.simulator.clock import stamp
+from deeporigin_mcp.simulator.executions import Execution
+from deeporigin_mcp.simulator.organisations import Organisation
+from deeporigin_mcp.simulator.prices import items_of, quotation, total_of, transaction
+from deeporigin_mcp.simulator.validation import checked_inputs
+
+if TYPE_CHECKING:
+    from deeporigin_mcp.simulator.platform import Platform
+
+_NOT_STARTED = {"Created", "Queued", "Quoted", "InsufficientFunds", "FailedQuotation"}
+_FINISHED = {"Completed", "Succeeded", "Failed"}
+_UNPAID = {"Quoted", "InsufficientFunds", "FailedQuotation"}
+
+_PROTEIN = {"id": "08SEEDPR0TE1N", "file_path": "entities/proteins/seed.pdb"}
+_POSE = {"id": "0ASEEDP0SE001", "file_path": "entities/poses/seed.sdf"}
+_LIGANDS = [{"id": "08SEEDL1GAND1", "smiles": "CCO"}, {"id": "08SEEDL1GAND2", "smiles": "CCN"}]
+_POCKET = {"center": [0.0, 0.0, 0.0], "box_size_x": 20.0, "box_size_y": 20.0, "box_size_z": 20.0}
+_INPUTS: dict[str, dict[str, Any]] = {
+    "deeporigin.docking": {"protein": _PROTEIN, "pocket": _POCKET, "ligands": _LIGANDS, "sync": False},
+    "deeporigin.pocket-finder": {"protein": _PROTEIN, "sync": False},
+    "deeporigin.mol-props-combined": {"ligands": _LIGANDS},
+    "deeporigin.mol-props-protonation": {"ligand": _LIGANDS[0]},
+    "deeporigin.admet-properties": {"ligands": _LIGANDS, "properties": ["herg", "ames"]},
+    "deeporigin.abfe-end-to-end": {"protein": _PROTEIN, "pose1": _POSE},
+    "deeporigin.system-prep": {"protein": _PROTEIN, "pose1": _POSE},
+    "deeporigin.rbfe": {
+        "pairs": [{"pose1": _POSE, "pose2": {"id": "0ASEEDP0SE002", "file_path": "entities/poses/other.sdf"}}]
+    },
+}
+"""Inputs of seeded rows, by tool; other tools get none and so have no results."""
+
+
+def seeded_dto(
+    platform: "Platform",
+    organisation: Organisation,
+    index: int,
+    count: int,
+    *,
+    status: str,
+    tool_key: str,
+    tool_version: str | None,
+    era: str,
+    project_id: str | None,
+    session: str | None,
+    name: str | None,
+    visibility: str,
+    start: datetime | None,
+    spacing_seconds: float,
+    overrides: dict[str, Any],
+) -> Execution:
+    """One static execution; the arguments are those of `Platform.seed_executions`."""
+    definition = platform.catalogue.resolve(tool_key, tool_version or "latest")
+    first = start or platform.clock.now() - timedelta(seconds=spacing_seconds * count)
+    created = first + timedelta(seconds=spacing_seconds * index)
+    old = era == "2025"
+    if old and status == "Completed":
+        status = "Succeeded"
+    inputs: dict[str, Any] = {}
+    if definition is not None and tool_key in _INPUTS:
+        inputs, _ = checked_inputs(definition, _INPUTS[tool_key])
+    items = items_of(tool_key, inputs, len(organisation.entities["ligands"])) if inputs else []
+    cluster = organisation.clusters[0]
+    started = None if status in _NOT_STARTED else stamp(created + timedelta(seconds=4))
+    finished = stamp(created + timedelta(seconds=50)) if status in _FINISHED else None
+    dto: dict[str, Any] = {
+        "executionId": platform.ids.uuid4(),
+        "resourceId": platform.ids.resource_id(),
+        "status": status,
+        "statusReason": {"message": "the run failed"} if status == "Failed" else None,
+        "createdAt": stamp(created),
+        "updatedAt": finished or started or stamp(created),
+        "startedAt": started,
+        "completedAt": finished,
+        "tool": {"key": tool_key, "version": definition.version if definition else tool_version or "1.0.0"},
+        "orgKey": organisation.key,
+        "name": name or f"Seeded run {index + 1}",
+        "userInputs": inputs,
+        "userOutputs": {},
+        "jobOutputs": None,
+        "metadata": {},
+        "createdBy": f"google-apps|{organisation.users[0]['email']}" if old else organisation.users[0]["id"],
+        "cluster": cluster if old else {"id": cluster["id"]},
+        "quotationResult": None if old else quotation(items, organisation.key),
+        "billingTransaction": None,
+        "progressReport": "total_num_ligands = 2\nligand docked 1\nligand docked 2" if old and finished else None,
+    }
+    if old:
+        dto |= {"resourcesUsed": None, "resourcesRequested": None}
+    else:
+        dto |= {
+            "approveAmount": -1 if status == "Quoted" else None,
+            "projectId": project_id,
+            "app": "python-client",
+            "session": session,
+            "tag": None,
+            "billing": None,
+            "visibility": visibility,
+            "executionType": "tool",
+            "estimatorOutput": None,
+        }
+        if status not in _UNPAID:
+            dto["billingTransaction"] = transaction(items, total_of(items), organisation.key, platform.ids)
+    dto |= overrides
+    return Execution(
+        clock=platform.clock,
+        org=organisation.key,
+        stored=dto,
+        data_platform_id=platform.ids.friendly("09" if old else "0A"),
+        definition=definition,
+        items=items,
+        charged=0.0 if dto["billingTransaction"] is None else total_of(items),
+        charged_at=created,
+    )
+
+
+def raw_execution(
+    platform: "Platform", dto: dict[str, Any], org: str, progress_tree: dict[str, Any] | None
+) -> Execution:
+    """A static execution around a DTO that is served as given."""
+    stored = {"executionId": platform.ids.uuid4(), **dto}
+    tool = stored.get("tool")
+    definition = None
+    if isinstance(tool, dict):
+        definition = platform.catalogue.resolve(str(tool.get("key")), str(tool.get("version")))
+    inputs = stored.get("userInputs")
+    if definition is not None and (not isinstance(inputs, dict) or checked_inputs(definition, inputs)[1]):
+        definition = None  # inputs that this tool would have refused explain no results
+    return Execution(
+        clock=platform.clock,
+        org=org,
+        stored=stored,
+        data_platform_id=platform.ids.friendly("0A"),
+        definition=definition,
+        tree=progress_tree,
+    )

@@ -1,0 +1,107 @@
+"""Inputs against a definition's JSON Schema, the way the platform's AJV does it (platform-facts 1.4).
+
+Defaults are filled in first, extra top-level keys are dropped in silence unless the schema forbids them, and an
+explicit null for an optional property counts as absent. All problems are reported together.
+"""
+
+import copy
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+import jsonschema
+from jsonschema.protocols import Validator
+
+from deeporigin_mcp.simulator.catalogue import Definition
+
+Schema = dict[str, Any]
+Problem = tuple[str, str]
+"""A field path such as `inputs.ligands.0.smiles`, and what is wrong with it."""
+
+_COMPARISONS = {
+    "minimum": ">=",
+    "maximum": "<=",
+    "exclusiveMinimum": ">",
+    "exclusiveMaximum": "<",
+}
+_COUNTS = {
+    "minItems": "must NOT have fewer than {} items",
+    "maxItems": "must NOT have more than {} items",
+    "minLength": "must NOT have fewer than {} characters",
+}
+
+
+def checked_inputs(definition: Definition, given: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """The inputs as the tool will see them, and every problem found; the given object stays as it is."""
+    schema = definition.inputs
+    properties: Schema = schema.get("properties", {})
+    required = schema.get("required", [])
+    inputs = copy.deepcopy(given)
+    for name in list(inputs):
+        unknown = bool(properties) and name not in properties and schema.get("additionalProperties") is not False
+        tolerated_null = inputs[name] is None and name in properties and name not in required
+        if unknown or tolerated_null:
+            del inputs[name]
+    _fill_defaults(schema, inputs, schema)
+    problems = list(dict.fromkeys(_problems(_validator(definition).iter_errors(inputs))))
+    return inputs, problems
+
+
+@cache
+def _validator(definition: Definition) -> Validator:
+    return jsonschema.Draft202012Validator(definition.inputs)
+
+
+def _fill_defaults(schema: Schema, value: object, root: Schema) -> None:
+    while "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    if isinstance(value, dict):
+        for name, part in schema.get("properties", {}).items():
+            if name not in value and "default" in part:
+                value[name] = copy.deepcopy(part["default"])
+            if name in value:
+                _fill_defaults(part, value[name], root)
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        for item in value:
+            _fill_defaults(schema["items"], item, root)
+
+
+def _problems(errors: Iterable[jsonschema.ValidationError]) -> Iterator[Problem]:
+    for error in errors:
+        field = ".".join(["inputs", *map(str, error.absolute_path)])
+        limit: Any = error.validator_value
+        schema: Any = error.schema
+        instance: Any = error.instance
+        match error.validator:
+            case "required":
+                for name in limit:
+                    if name not in instance:
+                        yield f"{field}.{name}", "required"
+            case "additionalProperties":
+                known = schema.get("properties", {})
+                for name in instance:
+                    if name not in known:
+                        yield f"{field}.{name}", "must NOT have additional properties"
+            case "type":
+                yield field, f"must be {limit}"
+            case "enum":
+                yield field, f"must be equal to one of the allowed values: {', '.join(map(str, limit))}"
+            case "pattern":
+                yield field, f'must match pattern "{limit}"'
+            case "uniqueItems":
+                yield field, "must NOT have duplicate items"
+            case "oneOf" | "anyOf":
+                yield field, _alternatives(error)
+            case name if name in _COMPARISONS:
+                yield field, f"must be {_COMPARISONS[name]} {limit}"
+            case name if name in _COUNTS:
+                yield field, _COUNTS[name].format(limit)
+            case _:
+                yield field, error.message
+
+
+def _alternatives(error: jsonschema.ValidationError) -> str:
+    keyword = "exactly one schema in oneOf" if error.validator == "oneOf" else "a schema in anyOf"
+    values: Any = error.validator_value
+    branches = [" and ".join(branch["required"]) for branch in values if "required" in branch]
+    return f"must match {keyword}" + (f" (either {' or '.join(branches)})" if branches else "")
