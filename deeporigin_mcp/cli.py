@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     demo = commands.add_parser("demo", help="watch an MCP client run two jobs on a simulated platform, start to end")
-    demo.add_argument("--speed", type=_speed, default=30.0, help="simulated seconds per second (default: %(default)g)")
+    demo.add_argument("--speed", type=_speed, default=12.0, help="simulated seconds per second (default: %(default)g)")
 
     doctor = commands.add_parser("doctor", help="check the configuration and the platform, and say what to fix")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 import time
-from typing import Any
+from typing import IO, Any
 
 import anyio
 from mcp import Client, StdioServerParameters
@@ -83,20 +84,24 @@ class LiveLine:
 def run_demo(*, speed: float) -> bool:
     """Run the demo; whether every step went as told."""
     platform = Platform(clock=ScaledClock(speed), seed=int(time.time()))
-    try:
-        with running_simulator(platform) as simulator:
-            _say(f"Simulated Deep Origin platform on {simulator.base_url}, {speed:g} times as fast as real time.")
-            anyio.run(_drive, simulator.base_url, platform)
-    except* StepFailed as failures:
-        for failure in failures.exceptions:
-            _say(f"\nFAILED: {failure}")
-        return False
-    return True
+    failures: list[str] = []
+    with running_simulator(platform) as simulator, tempfile.TemporaryFile("w+") as server_log:
+        _say(f"Simulated Deep Origin platform on {simulator.base_url}, {speed:g} times as fast as real time.")
+        try:
+            anyio.run(_drive, simulator.base_url, platform, server_log)
+        except* StepFailed as group:
+            failures += [str(failure) for failure in group.exceptions]
+        if failures:
+            server_log.seek(0)
+            _say(
+                "\n".join(["", *(f"FAILED: {failure}" for failure in failures), "The server's log:", server_log.read()])
+            )
+    return not failures
 
 
-async def _drive(base_url: str, platform: Platform) -> None:
+async def _drive(base_url: str, platform: Platform, server_log: IO[str]) -> None:
     started = time.monotonic()
-    async with Client(stdio_client(_server(base_url))) as client:
+    async with Client(stdio_client(_server(base_url), errlog=server_log)) as client:
         tools = (await client.list_tools()).tools
         _say(f"MCP server started over stdio ({client.protocol_version}): {', '.join(tool.name for tool in tools)}")
         agent = Agent(client)
@@ -127,9 +132,7 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
         _say(f"  ⇒ {name}: {quote['quoted_price']} USD")
         quotes[name] = quote
     for quote in quotes.values():
-        await agent.call(
-            "confirm_execution", execution_id=quote["execution_id"], expected_price=quote["quoted_price"]
-        )
+        await agent.call("confirm_execution", execution_id=quote["execution_id"], expected_price=quote["quoted_price"])
 
     ids = [quote["execution_id"] for quote in quotes.values()]
     for _ in range(MAX_WAITS):
@@ -141,9 +144,9 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
         final = await agent.call("get_execution", execution_id=quote["execution_id"], detail="detailed")
         outcomes[name] = final["status"]
         if final["status"] == "Completed":
-            best = final.get("outputs") or final.get("results")
-            _expect(bool(best), f"{name} is Completed without outputs")
-            _say(f"  ⇒ {name}: {_short(best)}")
+            _expect(bool(final.get("results")), f"{name} is Completed without results")
+            for pose in final["results"]:
+                _say(f"  ⇒ {name}: {pose['smiles']} binds with {pose['binding_energy']} kcal/mol")
         else:
             _expect("status_reason" in final, f"{name} is {final['status']} without a reason")
             _say(f"  ⇒ {name}: {final['status_reason']}")
@@ -186,4 +189,3 @@ def _short_line(line: str) -> str:
 def _say(text: str, end: str = "\n") -> None:
     sys.stdout.write(text + end)
     sys.stdout.flush()
-
