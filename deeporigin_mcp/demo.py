@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 import time
-from typing import IO, Any
+from typing import Any, TextIO, cast
 
 import anyio
 from mcp import Client, StdioServerParameters
@@ -32,7 +32,7 @@ METAL_COMPLEX = ("N[Pt](N)(Cl)Cl",)
 """Cisplatin: docking has no parameters for its metal."""
 
 
-class StepFailed(Exception):
+class StepFailedError(Exception):
     """A step of the demo did not go as told."""
 
 
@@ -51,14 +51,14 @@ class Agent:
         answer = await self._client.call_tool(tool, arguments, progress_callback=live.show)
         live.end()
         if not isinstance(answer, CallToolResult):
-            raise StepFailed(f"{tool} asked for input")
+            raise StepFailedError(f"{tool} asked for input")
         text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
         self.calls += 1
         self.bytes_read += len(text.encode())
         for line in text.splitlines()[:8]:
             _say(f"  {_short_line(line)}")
         if answer.is_error or answer.structured_content is None:
-            raise StepFailed(f"{tool} answered with an error")
+            raise StepFailedError(f"{tool} answered with an error")
         return dict(answer.structured_content)
 
 
@@ -69,7 +69,7 @@ class LiveLine:
         self._in_place = sys.stdout.isatty()
         self._shown = False
 
-    async def show(self, progress: float, total: float | None, message: str | None) -> None:
+    async def show(self, progress: float, _total: float | None, message: str | None) -> None:
         line = f"  … {progress:4.1f} s  {message or ''}"
         self._shown = True
         _say(line, end="") if self._in_place else _say(line)
@@ -88,8 +88,8 @@ def run_demo(*, speed: float) -> bool:
     with running_simulator(platform) as simulator, tempfile.TemporaryFile("w+") as server_log:
         _say(f"Simulated Deep Origin platform on {simulator.base_url}, {speed:g} times as fast as real time.")
         try:
-            anyio.run(_drive, simulator.base_url, platform, server_log)
-        except* StepFailed as group:
+            anyio.run(_drive, simulator.base_url, platform, cast("TextIO", server_log))
+        except* StepFailedError as group:
             failures += [str(failure) for failure in group.exceptions]
         if failures:
             server_log.seek(0)
@@ -99,7 +99,7 @@ def run_demo(*, speed: float) -> bool:
     return not failures
 
 
-async def _drive(base_url: str, platform: Platform, server_log: IO[str]) -> None:
+async def _drive(base_url: str, platform: Platform, server_log: TextIO) -> None:
     started = time.monotonic()
     async with Client(stdio_client(_server(base_url), errlog=server_log)) as client:
         tools = (await client.list_tools()).tools
@@ -113,7 +113,7 @@ async def _drive(base_url: str, platform: Platform, server_log: IO[str]) -> None
     _say(f"  wall time       {time.monotonic() - started:.1f} s")
     _say(f"  bytes to model  {agent.bytes_read}")
     if sorted(outcomes.values()) != ["Completed", "Failed"]:
-        raise StepFailed("expected one Completed and one Failed execution")
+        raise StepFailedError("expected one Completed and one Failed execution")
 
 
 async def _run_two_jobs(agent: Agent) -> dict[str, str]:
@@ -145,12 +145,18 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
         outcomes[name] = final["status"]
         if final["status"] == "Completed":
             _expect(bool(final.get("results")), f"{name} is Completed without results")
-            for pose in final["results"]:
+            for pose in _best_poses(final["results"]):
                 _say(f"  ⇒ {name}: {pose['smiles']} binds with {pose['binding_energy']} kcal/mol")
         else:
             _expect("status_reason" in final, f"{name} is {final['status']} without a reason")
             _say(f"  ⇒ {name}: {final['status_reason']}")
     return outcomes
+
+
+def _best_poses(poses: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The pose with the lowest binding energy of each ligand."""
+    ranked = sorted(poses, key=lambda pose: pose["binding_energy"], reverse=True)
+    return list({pose["ligand_id"]: pose for pose in ranked}.values())[::-1]
 
 
 def _inputs(molecules: tuple[str, ...]) -> dict[str, Any]:
@@ -175,7 +181,7 @@ def _server(base_url: str) -> StdioServerParameters:
 
 def _expect(holds: bool, otherwise: str) -> None:
     if not holds:
-        raise StepFailed(otherwise)
+        raise StepFailedError(otherwise)
 
 
 def _short(value: Any) -> str:
