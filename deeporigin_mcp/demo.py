@@ -69,7 +69,7 @@ class LiveLine:
         self._in_place = sys.stdout.isatty()
         self._shown = False
 
-    async def show(self, progress: float, _total: float | None, message: str | None) -> None:
+    async def show(self, progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG002
         line = f"  … {progress:4.1f} s  {message or ''}"
         self._shown = True
         _say(line, end="") if self._in_place else _say(line)
@@ -90,13 +90,19 @@ def run_demo(*, speed: float) -> bool:
         try:
             anyio.run(_drive, simulator.base_url, platform, cast("TextIO", server_log))
         except* StepFailedError as group:
-            failures += [str(failure) for failure in group.exceptions]
+            failures += _messages(group)
         if failures:
             server_log.seek(0)
             _say(
                 "\n".join(["", *(f"FAILED: {failure}" for failure in failures), "The server's log:", server_log.read()])
             )
     return not failures
+
+
+def _messages(group: BaseExceptionGroup[StepFailedError]) -> list[str]:
+    """What went wrong: task groups nest, and so do the groups of their errors."""
+    nested = [_messages(e) if isinstance(e, BaseExceptionGroup) else [str(e)] for e in group.exceptions]
+    return [message for messages in nested for message in messages]
 
 
 async def _drive(base_url: str, platform: Platform, server_log: TextIO) -> None:
@@ -141,7 +147,7 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
             break
     outcomes = {}
     for name, quote in quotes.items():
-        final = await agent.call("get_execution", execution_id=quote["execution_id"], detail="detailed")
+        final = await _final(agent, quote["execution_id"])
         outcomes[name] = final["status"]
         if final["status"] == "Completed":
             _expect(bool(final.get("results")), f"{name} is Completed without results")
@@ -151,6 +157,16 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
             _expect("status_reason" in final, f"{name} is {final['status']} without a reason")
             _say(f"  ⇒ {name}: {final['status_reason']}")
     return outcomes
+
+
+async def _final(agent: Agent, execution_id: str) -> dict[str, Any]:
+    """The execution with its outcome; results are stored a little after a run completes."""
+    for _ in range(MAX_WAITS):
+        final = await agent.call("get_execution", execution_id=execution_id, detail="detailed")
+        if final["status"] != "Completed" or final.get("results"):
+            break
+        await anyio.sleep(1)
+    return final
 
 
 def _best_poses(poses: list[dict[str, Any]]) -> list[dict[str, Any]]:
