@@ -5,9 +5,10 @@ executions (seeded rows, quotes, rejected runs) store the whole DTO.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from deeporigin_mcp.simulator.catalogue import Definition
 from deeporigin_mcp.simulator.clock import Clock, instant_of, stamp
@@ -17,6 +18,7 @@ from deeporigin_mcp.simulator.progress import Run, first_era, second_era
 from deeporigin_mcp.simulator.timeline import Timeline
 
 Dto = dict[str, Any]
+T = TypeVar("T")
 
 TERMINAL = frozenset({"Completed", "Succeeded", "Failed", "Cancelled", "InsufficientFunds", "FailedQuotation"})
 """Statuses that no action changes; a quote is not among them."""
@@ -90,6 +92,23 @@ class Execution:
         inputs = self.stored.get("userInputs")
         return inputs if isinstance(inputs, dict) else {}
 
+    def remembered(self, name: str, make: Callable[[], T], *, ingested: bool = False) -> T:
+        """What `make` returns, kept once nothing changes any more.
+
+        Args:
+            name: Under which it is kept.
+            make: Makes it.
+            ingested: Whether the data platform must have caught up, too, before it may be kept.
+        """
+        if name in self._settled:
+            return cast("T", self._settled[name])
+        made = make()
+        line = self.timeline
+        settled = line is None or self.clock.now() >= (line.ingested if ingested else line.settled_at())
+        if settled:
+            self._settled[name] = made
+        return made
+
     def touch(self) -> None:
         """Forget what was rendered: something changed that time alone does not explain."""
         self.revision += 1
@@ -107,29 +126,17 @@ class Execution:
 
     def list_row(self) -> Dto:
         """The DTO as a list row: v1, with `type` (platform-facts 1.1). Do not change what it returns."""
-        row = self._remembered("row")
-        if row is None:
-            row = {"type": "ToolExecution", **self.dto()}
-            self._remember("row", row)
-        return cast("Dto", row)
+        return self.remembered("row", lambda: {"type": "ToolExecution", **self.dto()})
 
     def list_row_json(self) -> bytes:
         """`list_row` encoded; remembered once nothing changes any more, because lists are long."""
-        encoded = self._remembered("json")
-        if encoded is None:
-            encoded = json.dumps(self.list_row(), separators=(",", ":")).encode()
-            self._remember("json", encoded)
-        return bytes(encoded)
+        return self.remembered("json", lambda: json.dumps(self.list_row(), separators=(",", ":")).encode())
 
     def found(self) -> list[Found]:
         """Results of a completed run; empty before, and for rows that no tool here explains."""
         if self.definition is None or self.status not in {"Completed", "Succeeded"}:
             return []
-        rows = self._remembered("found")
-        if rows is None:
-            rows = findings(self.definition, self.id, self.inputs)
-            self._remember("found", rows)
-        return list(rows)
+        return findings(self.definition, self.id, self.inputs)
 
     def change_count(self) -> tuple[int, int]:
         """A value that differs whenever a look at the execution would show something new."""
@@ -152,13 +159,6 @@ class Execution:
             lag = (self.timeline.ingested - self.timeline.finished).total_seconds()
             changes = self._settled["changes"] = self.timeline.changes(lag)
         return list(changes)
-
-    def _remembered(self, name: str) -> Any:
-        return self._settled.get(name)
-
-    def _remember(self, name: str, value: object) -> None:
-        if self.timeline is None or self.clock.now() >= self.timeline.settled_at():
-            self._settled[name] = value
 
     def _live(self, timeline: Timeline, now: datetime, version: int) -> Dto:
         status = timeline.status_at(now)

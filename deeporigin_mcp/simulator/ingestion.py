@@ -51,8 +51,7 @@ def execution_row(execution: Execution, now: datetime, lag_seconds: float) -> Ro
     """The row at an instant; None while it has not arrived yet."""
     if execution.timeline is not None and now < execution.timeline.created + timedelta(seconds=lag_seconds):
         return None
-    dto = execution.dto()
-    return _row(execution, dto, row_status(execution, now), version=_versions(execution, now))
+    return execution.remembered("execution_row", lambda: _row(execution, now), ingested=True)
 
 
 def execution_history(execution: Execution, now: datetime, lag_seconds: float) -> list[Row]:
@@ -78,9 +77,11 @@ def result_rows(execution: Execution, now: datetime) -> list[Row]:
     line = execution.timeline
     if line is not None and now < line.ingested:
         return []
-    found = execution.found()
-    if not found:
-        return []
+    return execution.remembered("result_rows", lambda: _result_rows(execution), ingested=True)
+
+
+def _result_rows(execution: Execution) -> list[Row]:
+    found, line = execution.found(), execution.timeline
     dto = execution.stored
     tool = dto.get("tool") or {}
     measured = stamp(line.ingested) if line is not None else dto.get("completedAt") or dto.get("updatedAt")
@@ -116,7 +117,9 @@ def _versions(execution: Execution, now: datetime) -> int:
     return sum(instant <= now for instant, _ in execution.timeline.history())
 
 
-def _row(execution: Execution, dto: Row, status: object, *, version: int) -> Row:
+def _row(execution: Execution, now: datetime) -> Row:
+    dto = execution.dto()
+    status = row_status(execution, now)
     tool = dto.get("tool") or {}
     created = instant_of(dto.get("createdAt"))
     return {
@@ -140,7 +143,7 @@ def _row(execution: Execution, dto: Row, status: object, *, version: int) -> Row
             "metadata": dto.get("metadata"),
             "statusReason": dto.get("statusReason"),
         },
-        "version": version,
+        "version": _versions(execution, now),
         "valid_from": dto.get("updatedAt"),
         "valid_to": None,
         "modified_by": dto.get("createdBy"),

@@ -91,6 +91,9 @@ _RANGES = {
 }
 
 
+_REGRESSIONS = frozenset({"caco2", "clearance", "half_life", "ppb", "solubility"})
+
+
 def _molprops(execution: str, inputs: Row) -> Iterator[Found]:  # noqa: ARG001
     for ligand in _working_ligands(inputs):
         smiles = ligand["smiles"]
@@ -122,16 +125,19 @@ def _protonation(execution: str, inputs: Row) -> Iterator[Found]:  # noqa: ARG00
 
 
 def _admet(execution: str, inputs: Row) -> Iterator[Found]:  # noqa: ARG001
-    ligands = inputs.get("ligands") or []
     failed = failed_ligands(inputs)
-    for index, ligand in enumerate(ligands):
-        base = {"ligand_id": ligand.get("id"), "smiles": ligand["smiles"]}
+    for index, ligand in enumerate(inputs.get("ligands") or []):
+        base = {"ligand_id": ligand.get("id"), "smiles": ligand["smiles"], "method": inputs["method"]}
         if index in failed:
-            yield "admetfailure", {**base, "reason": failed[index]}
+            yield "admetfailure", {**base, "properties": inputs["properties"], "reason": failed[index]}
             continue
-        for name in inputs["properties"]:
-            value = _number(0, 1, name, ligand["smiles"])
-            yield "admetproperty", {**base, "property": name, "value": value, "method": inputs["method"]}
+        values = {
+            f"{name}_{'regression' if name in _REGRESSIONS else 'classification'}": _number(
+                0, 1, name, ligand["smiles"]
+            )
+            for name in inputs["properties"]
+        }
+        yield "admetproperty", {**base, **values}
 
 
 def _system(execution: str, inputs: Row) -> Iterator[Found]:
@@ -265,7 +271,7 @@ def findings(definition: Definition, execution: str, inputs: Row) -> list[Found]
 
 
 def job_outputs(definition: Definition, execution: str, inputs: Row) -> Row | list[Row]:
-    """`jobOutputs` of a served run: an object, or a list of one for ADMET (quirk 13)."""
+    """`jobOutputs` of a served run: an object, or a list of one for protonation (quirk 13)."""
     found = findings(definition, execution, inputs)
 
     def rows(kind: str) -> list[Row]:
@@ -278,10 +284,12 @@ def job_outputs(definition: Definition, execution: str, inputs: Row) -> Row | li
             return {"pockets": rows("pocket")}
         case properties.MOLPROPS:
             return {"molprops": rows("molprop")}
-        case properties.PROTONATION | design.KONNEKTOR:
+        case properties.PROTONATION:
+            return [found[0][1]]
+        case design.KONNEKTOR:
             return found[0][1]
         case properties.ADMET:
-            return [{"admet_properties": rows("admetproperty"), "admet_failures": rows("admetfailure")}]
+            return {"admet_properties": rows("admetproperty"), "admet_failures": rows("admetfailure")}
         case properties.METABOLISM:
             return {"molecules": rows("metabolismmolecule"), "sites": []}
         case free_energy.SYSTEM_PREP:
