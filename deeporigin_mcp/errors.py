@@ -8,6 +8,7 @@
     ├── CredentialError          the operator: token, organisation, rights (401, 403, or offline)
     ├── SettingsError            the operator: a setting has a value that cannot be used
     ├── RestrictionError         the organisation: money, licence or plan limit
+    ├── SpendingLimitError       the operator: this server's own limits forbid it (design 4)
     ├── RateLimitError           nobody: wait and call again (429)
     ├── PlatformError            the platform: 5xx, or an answer that cannot be read
     ├── NetworkError             the network: no connection, no answer in time
@@ -93,6 +94,16 @@ class RestrictionError(DeepOriginError):
         )
         self.action = action
         self.execution = execution
+
+
+class SpendingLimitError(DeepOriginError):
+    """A limit that the operator of this server has set forbids starting the run."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            next_step="Pass this on to the user; calling again, or with other arguments, gives the same answer.",
+        )
 
 
 class RateLimitError(DeepOriginError):

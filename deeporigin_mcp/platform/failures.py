@@ -48,7 +48,7 @@ def failure(
         restriction.request_id = request_id
         return restriction
     said = message_in(decoded, body)
-    told = f"The platform answered HTTP {status} to: {what}." + (f" It says: {said}" if said else "")
+    told = f"The platform answered HTTP {status} to: {what}." + (f" It says: {said.rstrip('.')}." if said else "")
 
     if status == 429:
         return RateLimitError(told, retry_after_seconds=retry_after_seconds, request_id=request_id)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, RestrictionError, StateConflictError
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, SpendingLimitError, StateConflictError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.money import amount, total
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
@@ -58,7 +58,8 @@ async def approve_and_confirm(state: ServerState, execution: Execution, *, rule:
     """Confirm an execution that `rule` allows, unless a limit forbids it; the state it is in afterwards.
 
     Raises:
-        RestrictionError: a limit of the operator, or the organisation's money or licence, forbids it.
+        SpendingLimitError: a limit of the operator forbids it.
+        RestrictionError: the organisation's money or licence does.
     """
     async with state.confirming:
         try:
@@ -108,7 +109,7 @@ def _require_quoted(execution: Execution) -> None:
 def _require_expected(execution: Execution, expected_price: float | None) -> None:
     price = execution.quoted_price
     if price is None or execution.price_is_partial:
-        raise RestrictionError(
+        raise SpendingLimitError(
             f"Execution {execution.execution_id} has no complete price, so nobody can agree to it. It was not started."
         )
     if expected_price is not None and amount(expected_price) != amount(price):
@@ -120,26 +121,26 @@ def _require_expected(execution: Execution, expected_price: float | None) -> Non
         )
 
 
-def _needs_a_person(execution: Execution, settings: Settings) -> RestrictionError:
-    return RestrictionError(
-        f"Not started: {execution.tool_key} costs {execution.quoted_price} USD, which is more than may start without "
-        f"a person ({settings.auto_approve_up_to} USD). The operator of this MCP server can raise that limit with "
-        f"DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it. The quote {execution.execution_id} stays as it is; a "
-        "person can also confirm it in the Deep Origin web app."
+def _needs_a_person(execution: Execution, settings: Settings) -> SpendingLimitError:
+    return SpendingLimitError(
+        f"Not started: {execution.tool_key} costs {execution.quoted_price} USD, and no more than "
+        f"{settings.auto_approve_up_to} USD may start without a person. The quote {execution.execution_id} stays as it "
+        "is: the operator of this MCP server can raise DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person "
+        "can confirm the quote in the Deep Origin web app."
     )
 
 
 async def _require_within_limits(state: ServerState, execution: Execution) -> None:
     settings, price = state.settings, execution.quoted_price or 0.0
     if settings.max_price is not None and price > settings.max_price:
-        raise RestrictionError(
+        raise SpendingLimitError(
             f"Not started: {price} USD is above the operator's limit for one run, {settings.max_price} USD "
             "(DEEPORIGIN_MCP_MAX_PRICE)."
         )
     if settings.budget is not None and price > 0:
         spent = await spent_by_session(state.client)
         if (total([spent, price]) or 0.0) > settings.budget:
-            raise RestrictionError(
+            raise SpendingLimitError(
                 f"Not started: this session has started runs for {spent} USD, and {price} USD more would exceed its "
                 f"budget of {settings.budget} USD (DEEPORIGIN_MCP_BUDGET)."
             )

@@ -173,9 +173,9 @@ def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any]) -> None
     problems = input_problems(inputs, definition.inputs_schema)
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "\n".join(f"- inputs.{problem}" for problem in problems)
+        lines = "\n".join(f"- {problem}" for problem in problems)
         raise ArgumentError(
-            f"Nothing was created: the inputs have {count}.\n{lines}\n",
+            f"Nothing was created: `inputs` has {count}.\n{lines}\n",
             next_step=steps.call("describe_platform_tool", tool_key=definition.key, tool_version=definition.version)
             + " shows the schema and an example.",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -11,7 +12,7 @@ from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequest
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, SearchQuery
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.progress import children, is_tree, label
-from deeporigin_mcp.platform.wire import Json, rows_of, text, total_of
+from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit
 from deeporigin_mcp.tools.state import ToolContext, state_of
@@ -90,7 +91,7 @@ async def list_executions(
         tool_key=tool_key,
         session=session,
         project_id=project_id,
-        created_after=created_after,
+        created_after=_checked_time(created_after),
         status=status or (),
         order=_checked_order(order),
     )
@@ -256,6 +257,16 @@ def _checked_order(order: str) -> str:
             next_step=f"Valid: one of {', '.join(ORDER_FIELDS)}, then asc or desc, such as 'createdAt desc'.",
         )
     return f"{field} {(match[2] or 'asc').lower()}"
+
+
+def _checked_time(created_after: str | None) -> datetime | None:
+    moment_after = moment(created_after)
+    if created_after is not None and moment_after is None:
+        raise ArgumentError(
+            f"created_after is {one_line(created_after, 60)!r}.",
+            next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07.",
+        )
+    return moment_after
 
 
 def _page_after(page: int, page_size: int, shown: int, received: int) -> dict[str, int]:

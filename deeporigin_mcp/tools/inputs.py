@@ -84,12 +84,12 @@ def _sentences(error: jsonschema.ValidationError) -> list[str]:
                 return []  # already told by _unknown_inputs
             return [f"{prefix}{one_line(name, 60)}: is not allowed; valid: {', '.join(known)}" for name in unknown]
         case "anyOf" | "oneOf":
-            return [f"{path or 'inputs'}: {_best_of(error)}; got {value}"]
+            return [f"{path or 'as a whole'}: {_best_of(error)}; got {value}"]
         case "enum":
             valid = ", ".join(str(option) for option in rule)
             return [f"{path}: must be one of {one_line(valid, 300)}; got {value}"]
         case "type":
-            return [f"{path or 'inputs'}: must be of type {_words(rule)}; got {value}"]
+            return [f"{path or 'as a whole'}: must be of type {_words(rule)}; got {value}"]
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
             bound = "at least" if "inimum" in str(error.validator) else "at most"
             strictly = " (exclusive)" if str(error.validator).startswith("exclusive") else ""
@@ -98,7 +98,7 @@ def _sentences(error: jsonschema.ValidationError) -> list[str]:
             bound = "at least" if error.validator == "minItems" else "at most"
             return [f"{path}: must have {bound} {rule} entries; got {len(given)}"]
         case _:
-            return [f"{path or 'inputs'}: {one_line(error.message, 200)}"]
+            return [f"{path or 'as a whole'}: {one_line(error.message, 200)}"]
 
 
 def _best_of(error: jsonschema.ValidationError) -> str:

@@ -33,7 +33,7 @@ class PlatformTool(Tool):
         made = cls.from_function(
             function, title=title, description=description, annotations=annotations, structured_output=True
         )
-        tool = cast(PlatformTool, made)
+        tool = cast("PlatformTool", made)
         tool.parameters = {**compact_schema(tool.parameters), "additionalProperties": False}
         metadata = tool.fn_metadata
         if metadata.output_schema is not None:
@@ -82,7 +82,9 @@ class PlatformTool(Tool):
 def explained(error: DeepOriginError) -> str:
     """An error as one paragraph: what happened, what to do, and the id that support can find it by."""
     reference = f"(request id {error.request_id})" if error.request_id else ""
-    return " ".join(part for part in (str(error), error.next_step, reference) if part)
+    message = str(error)
+    separator = "" if message.endswith("\n") else " "
+    return message + separator + " ".join(part for part in (error.next_step, reference) if part)
 
 
 def _result(view: BaseModel) -> CallToolResult:
@@ -150,4 +152,4 @@ def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:
         return kept
 
     root = {key: value for key, value in schema.items() if key != "description"}
-    return cast(dict[str, Any], compact(root))
+    return cast("dict[str, Any]", compact(root))
