@@ -9,7 +9,7 @@ Requests equal the official client's (deeporigin 5.4) byte for byte, except, on 
 5.  `app` is `deeporigin-mcp`, `session` is the server's own, and the user agent names this package;
 6.  the token goes to the base URL's own origin only: redirects are not followed;
 7.  all pages of a list are read concurrently, and their seams are checked;
-8.  a wait looks at each id once per cycle, all ids at the same time;
+8.  a wait follows the event stream, and looks at each id at most once per cycle, at all of them together;
 9.  a page size or page number that the platform would refuse is refused before it is sent;
 10. a client without a project takes the project that a create names.
 

@@ -12,6 +12,7 @@ from deeporigin_mcp import __version__
 from deeporigin_mcp.platform.clusters import Clusters
 from deeporigin_mcp.platform.executions import ExecutionListing, Executions
 from deeporigin_mcp.platform.health import services_health
+from deeporigin_mcp.platform.observation import Observer
 from deeporigin_mcp.platform.organizations import Organizations
 from deeporigin_mcp.platform.projects import Projects
 from deeporigin_mcp.platform.results import Results
@@ -58,7 +59,8 @@ class DeepOriginClient:
         )
         self.scope = Scope(self.settings.org_key, self.settings.project_id, self.settings.session)
         self.clusters = Clusters(self._transport, self.scope)
-        self.executions = Executions(self._transport, self.scope, self.clusters, self.timing)
+        self.observer = Observer(self._transport, self.scope, self.timing)
+        self.executions = Executions(self._transport, self.scope, self.clusters, self.observer, self.timing)
         self.listing = ExecutionListing(self._transport, self.scope)
         self.tools = Tools(self._transport, self.scope, self.timing)
         self.projects = Projects(self._transport, self.scope)

@@ -16,13 +16,13 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import waiting
 from deeporigin_mcp.platform.clusters import Clusters
+from deeporigin_mcp.platform.observation import Observer
 from deeporigin_mcp.platform.paging import all_rows
 from deeporigin_mcp.platform.queries import ListQuery, SearchQuery
 from deeporigin_mcp.platform.restrictions import restriction_in
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.transport import (
-    ACCEPT_EXECUTION,
     CREATE_TIMEOUT_SECONDS,
     DEFAULT_TIMEOUT_SECONDS,
     Transport,
@@ -40,10 +40,13 @@ class Executions:
     What differs from the official client on purpose is listed in `platform/__init__.py`.
     """
 
-    def __init__(self, transport: Transport, scope: Scope, clusters: Clusters, timing: Timing) -> None:
+    def __init__(
+        self, transport: Transport, scope: Scope, clusters: Clusters, observer: Observer, timing: Timing
+    ) -> None:
         self._transport = transport
         self._scope = scope
         self._clusters = clusters
+        self._observer = observer
         self._timing = timing
 
     async def list(
@@ -125,13 +128,7 @@ class Executions:
         Raises:
             NotFoundError: no such execution in this organisation.
         """
-        answer = await self._transport.send(
-            "GET",
-            f"{self._path}/{segment(execution_id, 'execution_id')}",
-            what=f"get execution {execution_id}",
-            accept=ACCEPT_EXECUTION,
-        )
-        return _object(answer, f"get execution {execution_id}")
+        return await self._observer.read(execution_id)
 
     async def create(
         self, *, tool_key: str, tool_version: str, data: Mapping[str, Any], timeout: float | None = None
@@ -241,7 +238,7 @@ class Executions:
         """
         ids = [executions] if isinstance(executions, str) else list(executions)
         found = await waiting.wait_for_all(
-            self.get, ids, poll_interval_seconds=poll_interval, timeout_seconds=timeout, timing=self._timing
+            self._observer, ids, poll_interval_seconds=poll_interval, timeout_seconds=timeout, timing=self._timing
         )
         if isinstance(executions, str) and (restriction := restriction_in(found[0])):
             raise restriction

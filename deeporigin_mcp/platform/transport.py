@@ -8,7 +8,7 @@ else; a network failure is an error of this package; nothing is written to disk.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -38,7 +38,8 @@ ACCEPT_EXECUTION = "application/json;v=2.0"
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """An answer larger than this is refused instead of filling the memory."""
 
-MAX_CONNECTIONS = 20
+MAX_CONNECTIONS = 30
+"""Twenty looks at a time, and event streams beside them."""
 
 
 class Transport:
@@ -150,14 +151,14 @@ class Transport:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, path: str, *, what: str, params: Mapping[str, str] | None = None, timeout: httpx.Timeout
+        self, path: str, *, what: str, params: Sequence[tuple[str, str]], timeout: httpx.Timeout
     ) -> AsyncIterator[httpx.Response]:
         """Open an event stream; the caller reads it. Raises as `send` does, and is never retried here."""
         token = self._settings.require_token(self._timing.wall())
         request = self._http.build_request(
             "GET",
             path,
-            params=params or None,
+            params=[*params],
             headers={"Accept": "text/event-stream", "Authorization": f"Bearer {token.get_secret_value()}"},
             timeout=timeout,
         )

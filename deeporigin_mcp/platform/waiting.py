@@ -1,17 +1,21 @@
-"""Looking at executions until they are over: the one engine behind every wait.
+"""Looking at executions until they are over: the one engine behind every wait (design 6).
 
-Looks at once, then after pauses that grow to the interval; all ids of one cycle together; an id that is over is
-never asked again. A failure that may pass neither ends the wait nor hides the other ids; a failure that cannot
-pass is that id's result.
+It looks at all at once, then again on each event of the platform's stream and on a timer that grows to the
+interval. The stream makes it prompt; the timer keeps it right, for a stream may be refused, silent or lossy. A
+timer's look asks once which executions are active, and one by one only for those that are not among them. An
+execution that is over is never asked for again. A failure that may pass neither ends the wait nor hides the others;
+one that cannot pass is that execution's result. A 429 holds back all looks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import datetime
+from typing import Literal, Protocol
 
 import anyio
+import anyio.abc
 
 from deeporigin_mcp.errors import (
     ArgumentError,
@@ -23,17 +27,38 @@ from deeporigin_mcp.errors import (
     WaitTimeoutError,
 )
 from deeporigin_mcp.platform.timing import Timing
-from deeporigin_mcp.platform.wire import Execution, Json
+from deeporigin_mcp.platform.wire import Execution, Json, moment
 
-MAX_CONCURRENT_LOOKS = 10
+Until = Literal["all", "any"]
+
+MAX_CONCURRENT_LOOKS = 20
+MANY = 3
+"""From so many executions on, one request for all active ones is asked first."""
 FIRST_PAUSE_SECONDS = 1.0
 PAUSE_GROWTH = 1.5
 SHORTEST_LOOK_SECONDS = 10.0
-"""A first look may take this long even if the wait's own time is shorter: a wait of 0 s looks once."""
+"""The first look may take this long even if the wait's own time is shorter: a wait of 0 s looks once."""
+SHORTEST_STREAM_SECONDS = 2.0
+"""A wait with less time left than this opens no event stream."""
+MAX_STREAMS = 4
 HEARTBEAT_SECONDS = 9.0
 """Progress is reported at least this often; clients reckon with 10 s (mcp-facts 2)."""
+FREE_EVENTS = 3
+"""Events in a row without a change of status that are looked into at once; later ones are spaced out."""
+RATE_LIMIT_SECONDS = 2.0
+LONGEST_RATE_LIMIT_SECONDS = 60.0
 
-Get = Callable[[str], Awaitable[Json]]
+
+class Source(Protocol):
+    """What the engine needs of the platform; `Observer` is the real one."""
+
+    async def look(self, execution_id: str) -> Json: ...
+
+    async def active_since(self, oldest: datetime) -> dict[str, Json]: ...
+
+    async def follow(
+        self, project_id: str, ids: Sequence[str], on_open: Callable[[], None], on_dirty: Callable[[list[str]], None]
+    ) -> None: ...
 
 
 @dataclass
@@ -51,9 +76,14 @@ class Watch:
         """Ids that are not over, once each, in input order."""
         return [name for name in dict.fromkeys(self.ids) if not self._is_over(name)]
 
-    def is_done(self, until: Literal["all", "any"]) -> bool:
+    def is_done(self, until: Until) -> bool:
         open_ids = len(self.pending)
         return open_ids == 0 if until == "all" else open_ids < len(dict.fromkeys(self.ids))
+
+    def outline(self) -> dict[str, tuple[str, float | None]]:
+        """What counts as a change: status and percent of each id."""
+        executions = {name: Execution(dto) for name, dto in self.found.items()}
+        return {name: (execution.status, execution.progress_percent) for name, execution in executions.items()}
 
     def _is_over(self, name: str) -> bool:
         return name in self.hopeless or (name in self.found and Execution(self.found[name]).is_settled)
@@ -63,10 +93,10 @@ Report = Callable[[Watch], Awaitable[None]]
 
 
 async def watch(
-    get: Get,
+    source: Source,
     ids: Sequence[str],
     *,
-    until: Literal["all", "any"] = "all",
+    until: Until = "all",
     poll_interval_seconds: float,
     first_pause_seconds: float = FIRST_PAUSE_SECONDS,
     timeout_seconds: float | None,
@@ -76,45 +106,15 @@ async def watch(
     """Look until `until` holds or time is up, at least once; never raises for what the platform did.
 
     Args:
-        report: told after each cycle that changed something, and every `HEARTBEAT_SECONDS`.
+        report: told after each look that changed something, and every `HEARTBEAT_SECONDS`.
     """
-    state = Watch(ids=ids)
-    started = timing.monotonic()
-
-    def left() -> float:
-        state.waited_seconds = timing.monotonic() - started
-        return float("inf") if timeout_seconds is None else timeout_seconds - state.waited_seconds
-
-    async def heartbeat() -> None:
-        while report is not None:
-            await timing.sleep(HEARTBEAT_SECONDS)
-            left()
-            await report(state)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(heartbeat)
-        pause = min(first_pause_seconds, poll_interval_seconds)
-        first_look_seconds = SHORTEST_LOOK_SECONDS
-        while True:
-            before = _outline(state)
-            with anyio.move_on_after(max(left(), first_look_seconds)):
-                await _look_at_all(get, state)
-            first_look_seconds = 0.0
-            remaining = left()
-            if report is not None and _outline(state) != before:
-                await report(state)
-            if state.is_done(until) or remaining <= 0:
-                break
-            await timing.sleep(min(pause * (0.8 + 0.2 * timing.chance()), remaining))
-            pause = min(pause * PAUSE_GROWTH, poll_interval_seconds)
-            if left() <= 0:
-                break
-        tasks.cancel_scope.cancel()
-    return state
+    wait = _Wait(source, ids, until, poll_interval_seconds, timeout_seconds, timing, report)
+    await wait.run(first_pause_seconds)
+    return wait.state
 
 
 async def wait_for_all(
-    get: Get,
+    source: Source,
     ids: Sequence[str],
     *,
     poll_interval_seconds: float,
@@ -132,10 +132,10 @@ async def wait_for_all(
         raise ArgumentError("executions is empty.", next_step="Give at least one execution id.")
     if not all(name.strip() for name in ids):
         raise ArgumentError("executions holds an empty id.", next_step="Give ids as earlier calls returned them.")
-    if poll_interval_seconds <= 0:
+    if not poll_interval_seconds > 0:
         raise ArgumentError(f"poll_interval is {poll_interval_seconds}. Valid: seconds, more than 0.")
     state = await watch(
-        get,
+        source,
         ids,
         poll_interval_seconds=poll_interval_seconds,
         first_pause_seconds=poll_interval_seconds,
@@ -152,31 +152,224 @@ async def wait_for_all(
     return [state.found[name] for name in ids]
 
 
-async def _look_at_all(get: Get, state: Watch) -> None:
-    limiter = anyio.CapacityLimiter(MAX_CONCURRENT_LOOKS)
+class _Wait:
+    """One wait in progress."""
 
-    async def look(name: str) -> None:
-        async with limiter:
-            try:
-                state.found[name] = await get(name)
-                state.failed.pop(name, None)
-            except DeepOriginError as error:
-                state.failed[name] = error
-                may_pass = isinstance(error, NetworkError | PlatformError | RateLimitError)
-                if not may_pass:
-                    state.hopeless.add(name)
-                if isinstance(error, CredentialError) and error.http_status is None:
-                    # Missing or expired here: no id can be read any more.
-                    state.hopeless.update(state.ids)
-                    for other in state.ids:
-                        state.failed.setdefault(other, error)
+    def __init__(
+        self,
+        source: Source,
+        ids: Sequence[str],
+        until: Until,
+        poll_interval_seconds: float,
+        timeout_seconds: float | None,
+        timing: Timing,
+        report: Report | None,
+    ) -> None:
+        self.state = Watch(ids=ids)
+        self._source = source
+        self._until: Until = until
+        self._interval = poll_interval_seconds
+        self._timeout = timeout_seconds
+        self._timing = timing
+        self._report = report
+        self._started = timing.monotonic()
+        self._dirty: set[str] = set()
+        self._woken = anyio.Event()
+        self._looked_at: dict[str, float] = {}
+        self._fruitless: dict[str, int] = {}
+        self._held_until = float("-inf")
+        self._rate_limits = 0
+        self._asks_for_active = True
 
-    async with anyio.create_task_group() as tasks:
-        for name in state.pending:
-            tasks.start_soon(look, name)
+    async def run(self, first_pause_seconds: float) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._beat)
+            await self._look_and_report(self.state.pending, SHORTEST_LOOK_SECONDS)
+            if not self._is_over():
+                self._open_streams(tasks)
+                await self._go_on(first_pause_seconds)
+            tasks.cancel_scope.cancel()
 
+    async def _go_on(self, first_pause_seconds: float) -> None:
+        pause = min(first_pause_seconds, self._interval)
+        next_poll = self._after(pause)
+        while True:
+            await self._sleep_until(max(min([next_poll, *self._due().values()]), self._held_until))
+            now = self._timing.monotonic()
+            if self._left() <= 0:
+                return
+            if now < self._held_until:
+                continue
+            pending = self.state.pending
+            if now >= next_poll:
+                chosen = pending
+                pause = min(pause * PAUSE_GROWTH, self._interval)
+                next_poll = self._after(pause)
+            else:
+                due = self._due()
+                chosen = [name for name in pending if name in due and due[name] <= now]
+            if chosen:
+                self._dirty.difference_update(chosen)
+                await self._look_and_report(chosen, 0.0)
+                if self._is_over():
+                    return
 
-def _outline(state: Watch) -> dict[str, tuple[str, float | None]]:
-    """What counts as a change: status and percent of each id."""
-    dtos = {name: Execution(dto) for name, dto in state.found.items()}
-    return {name: (dto.status, dto.progress_percent) for name, dto in dtos.items()}
+    def _after(self, pause: float) -> float:
+        """The next poll: never later than the pause, and not at the same time as everybody else's."""
+        return self._timing.monotonic() + pause * (0.8 + 0.2 * self._timing.chance())
+
+    def _left(self) -> float:
+        self.state.waited_seconds = self._timing.monotonic() - self._started
+        return float("inf") if self._timeout is None else self._timeout - self.state.waited_seconds
+
+    def _is_over(self) -> bool:
+        return self._left() <= 0 or self.state.is_done(self._until)
+
+    async def _sleep_until(self, instant: float) -> None:
+        """Sleep, but no longer than the wait, and wake up for an event."""
+        seconds = min(instant - self._timing.monotonic(), self._left())
+        if seconds <= 0:
+            # Events alone must not keep the loop from others' turns.
+            await anyio.lowlevel.checkpoint()
+            return
+        async with anyio.create_task_group() as tasks:
+
+            async def timer() -> None:
+                await self._timing.sleep(seconds)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(timer)
+            await self._woken.wait()
+            tasks.cancel_scope.cancel()
+        self._woken = anyio.Event()
+
+    # Looking
+
+    async def _look_and_report(self, names: Sequence[str], at_least_seconds: float) -> None:
+        before = self.state.outline()
+        with anyio.move_on_after(max(self._left(), at_least_seconds)):
+            await self._look(names)
+        self._left()
+        after = self.state.outline()
+        for name in names:
+            changed = before.get(name, ("", None))[0] != after.get(name, ("", None))[0]
+            self._fruitless[name] = 0 if changed else self._fruitless.get(name, 0) + 1
+        if self._report is not None and after != before:
+            await self._report(self.state)
+
+    async def _look(self, names: Sequence[str]) -> None:
+        """Learn the state of these ids with as few requests as will do."""
+        now = self._timing.monotonic()
+        self._looked_at.update(dict.fromkeys(names, now))
+        open_names = [*names]
+        if len(open_names) >= MANY and (oldest := self._oldest(open_names)) and self._asks_for_active:
+            active = await self._active(oldest)
+            if active is None:
+                return
+            for name in open_names:
+                if name in active and not Execution(active[name]).is_settled:
+                    self._saw(name, active[name])
+            open_names = [name for name in open_names if name not in active or Execution(active[name]).is_settled]
+        limiter = anyio.CapacityLimiter(MAX_CONCURRENT_LOOKS)
+
+        async def look(name: str) -> None:
+            async with limiter:
+                if self._timing.monotonic() < self._held_until:
+                    return
+                try:
+                    self._saw(name, await self._source.look(name))
+                except DeepOriginError as error:
+                    self._missed(name, error)
+
+        async with anyio.create_task_group() as tasks:
+            for name in open_names:
+                tasks.start_soon(look, name)
+
+    def _oldest(self, names: Sequence[str]) -> datetime | None:
+        """When the oldest of these was created, if that is known of all."""
+        created = [moment(self.state.found.get(name, {}).get("createdAt")) for name in names]
+        known = [instant for instant in created if instant is not None]
+        return min(known) if known and len(known) == len(created) else None
+
+    async def _active(self, oldest: datetime) -> dict[str, Json] | None:
+        """The active executions; None if it is better to ask nothing more now."""
+        try:
+            return await self._source.active_since(oldest)
+        except RateLimitError as error:
+            self._hold(error)
+            return None
+        except (NetworkError, PlatformError):
+            return None
+        except DeepOriginError:
+            # A platform that does not take this filter: ask one by one for the rest of this wait.
+            self._asks_for_active = False
+            return {}
+
+    def _saw(self, name: str, dto: Json) -> None:
+        self.state.found[name] = dto
+        self.state.failed.pop(name, None)
+        self._rate_limits = 0
+
+    def _missed(self, name: str, error: DeepOriginError) -> None:
+        self.state.failed[name] = error
+        if isinstance(error, RateLimitError):
+            self._hold(error)
+        elif isinstance(error, CredentialError) and error.http_status is None:
+            # The token is missing or has expired: no id can be read any more.
+            for other in self.state.pending:
+                self.state.failed.setdefault(other, error)
+                self.state.hopeless.add(other)
+        elif not isinstance(error, NetworkError | PlatformError):
+            self.state.hopeless.add(name)
+
+    def _hold(self, error: RateLimitError) -> None:
+        """No look at anything before the platform's pause, or a growing one of our own, is over."""
+        self._rate_limits += 1
+        own = min(RATE_LIMIT_SECONDS * 2 ** (self._rate_limits - 1), LONGEST_RATE_LIMIT_SECONDS)
+        asked = own if error.retry_after_seconds is None else error.retry_after_seconds
+        spread = asked + 0.2 * asked * self._timing.chance()
+        self._held_until = max(self._held_until, self._timing.monotonic() + spread)
+
+    # Events
+
+    def _open_streams(self, tasks: anyio.abc.TaskGroup) -> None:
+        """Follow the pending ids, one stream for each project."""
+        if self._left() < SHORTEST_STREAM_SECONDS:
+            return
+        by_project: dict[str, list[str]] = {}
+        for name in self.state.pending:
+            if project := Execution(self.state.found.get(name, {})).project_id:
+                by_project.setdefault(project, []).append(name)
+        for project, names in [*by_project.items()][:MAX_STREAMS]:
+            tasks.start_soon(self._follow, project, names)
+
+    async def _follow(self, project: str, names: list[str]) -> None:
+        opened = False
+
+        def on_open() -> None:
+            nonlocal opened
+            if opened:
+                # What happened while the stream was down was not told.
+                self._wake(names)
+            opened = True
+
+        await self._source.follow(project, names, on_open, self._wake)
+
+    def _wake(self, names: Sequence[str]) -> None:
+        self._dirty.update(names)
+        self._woken.set()
+
+    def _due(self) -> dict[str, float]:
+        """When each id that an event named may be looked at: at once, unless its events keep leading to nothing."""
+        due = {}
+        for name in self._dirty.intersection(self.state.pending):
+            in_vain = self._fruitless.get(name, 0) - FREE_EVENTS
+            gap = 0.0 if in_vain < 0 else min(0.5 * 2 ** min(in_vain, 10), self._interval)
+            due[name] = self._looked_at.get(name, float("-inf")) + gap
+        return due
+
+    async def _beat(self) -> None:
+        while self._report is not None:
+            await self._timing.sleep(HEARTBEAT_SECONDS)
+            self._left()
+            await self._report(self.state)

@@ -38,7 +38,7 @@ async def wait_executions(
 
     names = [name.strip() for name in execution_ids]
     found = await watch(
-        state.client.executions.get,
+        state.client.observer,
         names,
         until=until,
         poll_interval_seconds=poll_interval_seconds,

@@ -1,0 +1,100 @@
+"""The platform's event stream: which executions to look at again (platform-facts 1.18).
+
+Frames only say "look again"; none is replayed and some get lost. So nothing here is ever a reason not to look: it
+makes waiting prompt, and polling keeps it right.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import httpx
+
+from deeporigin_mcp.errors import DeepOriginError, NetworkError, PlatformError, RateLimitError, StateConflictError
+from deeporigin_mcp.platform.scope import Scope
+from deeporigin_mcp.platform.timing import Timing
+from deeporigin_mcp.platform.transport import DEFAULT_TIMEOUT_SECONDS, Transport, segment
+
+READ_TIMEOUT_SECONDS = 60.0
+"""A heartbeat comes every 25 s; a stream that is silent for longer than this is dead."""
+STABLE_SECONDS = 30.0
+"""A stream that lived this long was a good one: the next failure counts as the first."""
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+MAX_LINE_BYTES = 256 * 1024
+
+
+async def follow(
+    transport: Transport,
+    scope: Scope,
+    timing: Timing,
+    project_id: str,
+    ids: Sequence[str],
+    *,
+    on_open: Callable[[], None],
+    on_dirty: Callable[[list[str]], None],
+) -> None:
+    """Keep a stream on these executions of one project open until cancelled.
+
+    Returns only if the platform refuses for good (no right, no such project, no such service).
+
+    Args:
+        on_open: told after every (re)connection; what happened before it was missed.
+        on_dirty: told the ids that changed.
+    """
+    names = {f"e{number}" if len(ids) > 1 else "execution": name for number, name in enumerate(ids)}
+    path = f"/sse/{scope.org_segment}/stream/{segment(project_id, 'project_id')}"
+    params = [("filter", f"{filter_id}=execution:{name}") for filter_id, name in names.items()]
+    timeout = httpx.Timeout(DEFAULT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS)
+    failures = 0
+    while True:
+        opened = timing.monotonic()
+        try:
+            async with transport.stream(path, what="follow executions", params=params, timeout=timeout) as response:
+                on_open()
+                async for filters in dirty_filters(response.aiter_bytes()):
+                    if changed := [names[filter_id] for filter_id in filters if filter_id in names]:
+                        on_dirty(changed)
+        except (NetworkError, PlatformError, RateLimitError, StateConflictError):
+            # Too many streams of this user (409), or an interruption: polling goes on meanwhile.
+            pass
+        except DeepOriginError:
+            return
+        failures = 1 if timing.monotonic() - opened >= STABLE_SECONDS else failures + 1
+        longest = min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+        await timing.sleep(longest * (0.5 + 0.5 * timing.chance()))
+
+
+async def dirty_filters(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:
+    """The filter ids of each complete `filters.dirty` frame; a frame that is cut off or unreadable is left out."""
+    data: list[str] = []
+    async for line in _lines(chunks):
+        if line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif not line:
+            if data and (filters := _dirty("\n".join(data))):
+                yield filters
+            data = []
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """Complete lines only: what a broken connection leaves half is not one."""
+    rest = b""
+    async for chunk in chunks:
+        *complete, rest = (rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
+        for line in complete:
+            yield line.decode("utf-8", "replace")
+        if len(rest) > MAX_LINE_BYTES:
+            raise PlatformError("The platform's event stream sent a line without an end.")
+
+
+def _dirty(text: str) -> list[str]:
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(frame, dict) or frame.get("type") != "filters.dirty":
+        return []
+    filters = frame.get("filters")
+    return [name for name in filters if isinstance(name, str)] if isinstance(filters, list) else []
