@@ -1,7 +1,5 @@
 """The ASGI application: routes of every service behind the gate that applies faults and keeps the record."""
 
-import logging
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -14,8 +12,6 @@ from deeporigin_mcp.simulator.gate import Gate
 from deeporigin_mcp.simulator.platform import Platform
 from deeporigin_mcp.simulator.requests import answer
 
-logger = logging.getLogger(__name__)
-
 
 async def _refusal(request: Request, error: Exception) -> Response:  # noqa: ARG001
     assert isinstance(error, Refusal)  # noqa: S101 - registered for this type only
@@ -27,11 +23,6 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return answer(refused(404, f"Cannot {request.method} {request.url.path}").body, 404)
     return answer(refused(error.status_code, error.detail).body, error.status_code)
-
-
-async def _broken(request: Request, error: Exception) -> Response:
-    logger.error("the simulator failed on %s %s", request.method, request.url.path, exc_info=error)
-    return answer({"statusCode": 500, "message": "Internal server error"}, 500)
 
 
 def create_app(platform: Platform) -> Starlette:

@@ -82,6 +82,12 @@ class Execution:
         return self.stored.get("projectId")
 
     @property
+    def tool(self) -> Dto:
+        """`{key, version}`; empty when a raw row has none."""
+        tool = self.stored.get("tool")
+        return tool if isinstance(tool, dict) else {}
+
+    @property
     def created_at(self) -> datetime | None:
         """`createdAt` as an instant; None when a raw row has none."""
         return instant_of(self.stored.get("createdAt"))

@@ -155,7 +155,11 @@ def _tool_part(condition: Any) -> Test:
 
 
 def _tool_column(name: str, value: Any) -> Test:
-    return _column(lambda row: (row.get("tool") or {}).get(name), f"filter.tool.{name}", value, LIST_OPERATORS)
+    def read(row: Row) -> Any:
+        tool = row.get("tool")
+        return tool.get(name) if isinstance(tool, dict) else None
+
+    return _column(read, f"filter.tool.{name}", value, LIST_OPERATORS)
 
 
 def _column(read: Callable[[Row], Any], path: str, condition: Any, operators: dict[str, Comparison]) -> Test:

@@ -83,7 +83,7 @@ def result_rows(execution: Execution, now: datetime) -> list[Row]:
 def _result_rows(execution: Execution) -> list[Row]:
     found, line = execution.found(), execution.timeline
     dto = execution.stored
-    tool = dto.get("tool") or {}
+    tool = execution.tool
     measured = stamp(line.ingested) if line is not None else dto.get("completedAt") or dto.get("updatedAt")
     return [
         {
@@ -120,7 +120,7 @@ def _versions(execution: Execution, now: datetime) -> int:
 def _row(execution: Execution, now: datetime) -> Row:
     dto = execution.dto()
     status = row_status(execution, now)
-    tool = dto.get("tool") or {}
+    tool = execution.tool
     created = instant_of(dto.get("createdAt"))
     return {
         "id": execution.data_platform_id,

@@ -224,7 +224,7 @@ def _starts_at_once(organisation: Organisation, body: Body, total: float) -> boo
 
 def _dispatch(platform: "Platform", organisation: Organisation, execution: Execution) -> bool:
     """Take the money and fix the run's life; False when the money does not suffice."""
-    key = str((execution.stored.get("tool") or {}).get("key"))
+    key = str(execution.tool.get("key"))
     _check_tier(organisation, key, execution.inputs)
     total = quoted_total(execution.stored.get("quotationResult"))
     if total > organisation.balance:

@@ -81,7 +81,7 @@ def _static_entries(execution: Execution) -> Iterator[Entry]:
 def _row(execution: Execution, index: int, entry: Entry) -> dict[str, Any]:
     instant, level, message = entry
     stored = execution.stored
-    tool = stored.get("tool") or {}
+    tool = execution.tool
     written = stamp(instant + timedelta(seconds=ARRIVAL_SECONDS))
     return {
         "id": friendly_of("0A", "log", execution.id, index),

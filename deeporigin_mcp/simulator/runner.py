@@ -181,7 +181,7 @@ def serve(
     port: int = DEFAULT_PORT,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve a platform until SIGINT or SIGTERM, then return.
+    """Serve a platform until SIGINT or SIGTERM, then return; from the main thread only.
 
     Args:
         platform: Its state.
@@ -199,8 +199,7 @@ def serve(
         loop = asyncio.get_running_loop()
         previous = {}
         for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(ValueError):  # signals reach the main thread only
-                previous[number] = signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+            previous[number] = signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
 
         def started() -> None:
             if on_ready is not None:

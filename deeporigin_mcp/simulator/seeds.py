@@ -123,18 +123,16 @@ def raw_execution(
 ) -> Execution:
     """A static execution around a DTO that is served as given."""
     stored = {"executionId": platform.ids.uuid4(), **dto}
-    tool = stored.get("tool")
-    definition = None
-    if isinstance(tool, dict):
-        definition = platform.catalogue.resolve(str(tool.get("key")), str(tool.get("version")))
-    inputs = stored.get("userInputs")
-    if definition is not None and (not isinstance(inputs, dict) or checked_inputs(definition, inputs)[1]):
-        definition = None  # inputs that this tool would have refused explain no results
-    return Execution(
+    execution = Execution(
         clock=platform.clock,
         org=org,
         stored=stored,
         data_platform_id=platform.ids.friendly("0A"),
-        definition=definition,
         tree=progress_tree,
     )
+    tool, inputs = execution.tool, stored.get("userInputs")
+    definition = platform.catalogue.resolve(str(tool.get("key")), str(tool.get("version")))
+    # Inputs that the tool would have refused explain no results.
+    if definition is not None and isinstance(inputs, dict) and not checked_inputs(definition, inputs)[1]:
+        execution.definition = definition
+    return execution
