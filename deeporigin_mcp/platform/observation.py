@@ -46,13 +46,16 @@ class Observer:
         """`read`, sent once: whoever looks again anyway needs no retries."""
         return await self.read(execution_id, attempts=1)
 
-    async def active_since(self, oldest: datetime) -> dict[str, Json]:
-        """The organisation's active executions created at `oldest` or later, by id; at most 1,000.
+    async def active(self, oldest: datetime | None) -> dict[str, Json]:
+        """The organisation's active executions by id, at most 1,000: the newest, or those since `oldest`.
 
         One request for any number of executions. Being in it proves that an execution was active; not being in it
         proves nothing.
         """
-        query = ListQuery(created_after=oldest - timedelta(milliseconds=1), status=ACTIVE, order="createdAt asc")
+        if oldest is None:
+            query = ListQuery(status=ACTIVE, order="createdAt desc")
+        else:
+            query = ListQuery(created_after=oldest - timedelta(milliseconds=1), status=ACTIVE, order="createdAt asc")
         answer = await self._transport.send(
             "GET",
             f"/tools/{self._scope.org_segment}/tools/executions",

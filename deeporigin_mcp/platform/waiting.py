@@ -54,7 +54,7 @@ class Source(Protocol):
 
     async def look(self, execution_id: str) -> Json: ...
 
-    async def active_since(self, oldest: datetime) -> dict[str, Json]: ...
+    async def active(self, oldest: datetime | None) -> dict[str, Json]: ...
 
     async def follow(
         self, project_id: str, ids: Sequence[str], on_open: Callable[[], None], on_dirty: Callable[[list[str]], None]
@@ -262,8 +262,8 @@ class _Wait:
         now = self._timing.monotonic()
         self._looked_at.update(dict.fromkeys(names, now))
         open_names = [*names]
-        if len(open_names) >= MANY and (oldest := self._oldest(open_names)) and self._asks_for_active:
-            active = await self._active(oldest)
+        if len(open_names) >= MANY and self._asks_for_active:
+            active = await self._active(self._oldest(open_names))
             if active is None:
                 return
             for name in open_names:
@@ -291,10 +291,10 @@ class _Wait:
         known = [instant for instant in created if instant is not None]
         return min(known) if known and len(known) == len(created) else None
 
-    async def _active(self, oldest: datetime) -> dict[str, Json] | None:
+    async def _active(self, oldest: datetime | None) -> dict[str, Json] | None:
         """The active executions; None if it is better to ask nothing more now."""
         try:
-            return await self._source.active_since(oldest)
+            return await self._source.active(oldest)
         except RateLimitError as error:
             self._hold(error)
             return None
