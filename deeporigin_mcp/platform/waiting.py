@@ -30,6 +30,8 @@ from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.wire import Execution, Json, moment
 
 Until = Literal["all", "any"]
+Outline = dict[str, tuple[str, float | None]]
+"""Status and percent of each id."""
 
 MAX_CONCURRENT_LOOKS = 20
 MANY = 3
@@ -80,8 +82,8 @@ class Watch:
         open_ids = len(self.pending)
         return open_ids == 0 if until == "all" else open_ids < len(dict.fromkeys(self.ids))
 
-    def outline(self) -> dict[str, tuple[str, float | None]]:
-        """What counts as a change: status and percent of each id."""
+    def outline(self) -> Outline:
+        """What counts as a change."""
         executions = {name: Execution(dto) for name, dto in self.found.items()}
         return {name: (execution.status, execution.progress_percent) for name, execution in executions.items()}
 

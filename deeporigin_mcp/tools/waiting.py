@@ -8,10 +8,12 @@ from pydantic import Field
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.waiting import Watch, watch
+from deeporigin_mcp.platform.waiting import Outline, Watch, watch
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import ExecutionRow, WaitView, execution_row
+
+MAX_CHANGES_NAMED = 5
 
 
 async def wait_executions(
@@ -29,12 +31,14 @@ async def wait_executions(
     """
     state = state_of(ctx)
     reported = 0.0
+    told: Outline = {}
 
     async def report(now: Watch) -> None:
-        nonlocal reported
+        nonlocal reported, told
         # Progress has to grow with every report; two within one tick of the clock still do.
-        reported = max(now.waited_seconds, reported + 0.001)
-        await ctx.report_progress(reported, max(timeout_seconds, reported), _summary(now))
+        reported = round(max(now.waited_seconds, reported + 0.001), 3)
+        before, told = told, now.outline()
+        await ctx.report_progress(reported, max(timeout_seconds, reported), _summary(now, before))
 
     names = [name.strip() for name in execution_ids]
     found = await watch(
@@ -67,14 +71,18 @@ def _row(found: Watch, name: str) -> ExecutionRow:
     return ExecutionRow(execution_id=name, error=one_line(reason, 300))
 
 
-def _summary(now: Watch) -> str:
-    """What is going on in a line, such as `1 of 3 over; Running 40 %, Queued`."""
-    total = len(dict.fromkeys(now.ids))
-    pending = now.pending
+def _summary(now: Watch, before: Outline) -> str:
+    """What changed since the last report, such as `1 of 3 over; BRD4 pilot: Running 40 %, 9f3c1a2b: Failed`."""
+    outline = now.outline()
+    changed = [name for name in outline if outline[name] != before.get(name)]
     words = []
-    for name in pending[:5]:
-        execution = Execution(now.found.get(name, {}))
-        percent = execution.progress_percent
-        words.append(execution.status if percent is None else f"{execution.status} {percent:g} %")
-    more = f" and {len(pending) - 5} more" if len(pending) > 5 else ""
-    return f"{total - len(pending)} of {total} over" + (f"; {', '.join(words)}{more}" if words else "")
+    for name in changed[:MAX_CHANGES_NAMED]:
+        status, percent = outline[name]
+        known_as = one_line(Execution(now.found[name]).name, 40) or name[:8]
+        words.append(
+            f"{known_as}: {status}" + (f" {percent:g} %" if percent is not None and status == "Running" else "")
+        )
+    if len(changed) > MAX_CHANGES_NAMED:
+        words.append(f"{len(changed) - MAX_CHANGES_NAMED} more")
+    total = len(dict.fromkeys(now.ids))
+    return f"{total - len(now.pending)} of {total} over; {', '.join(words) or 'no change'}"
