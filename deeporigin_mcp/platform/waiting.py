@@ -45,6 +45,8 @@ SHORTEST_STREAM_SECONDS = 2.0
 MAX_STREAMS = 4
 HEARTBEAT_SECONDS = 9.0
 """Progress is reported at least this often; clients reckon with 10 s (mcp-facts 2)."""
+BETWEEN_REPORTS_SECONDS = 1.0
+"""A mere change of percent is not reported more often than this; a change of status is told at once."""
 FREE_EVENTS = 3
 """Events in a row without a change of status that are looked into at once; later ones are spaced out."""
 RATE_LIMIT_SECONDS = 2.0
@@ -108,7 +110,8 @@ async def watch(
     """Look until `until` holds or time is up, at least once; never raises for what the platform did.
 
     Args:
-        report: told after each look that changed something, and every `HEARTBEAT_SECONDS`.
+        report: told after each look that changed something (see `BETWEEN_REPORTS_SECONDS`), and every
+            `HEARTBEAT_SECONDS`.
     """
     wait = _Wait(source, ids, until, poll_interval_seconds, timeout_seconds, timing, report)
     await wait.run(first_pause_seconds)
@@ -182,6 +185,7 @@ class _Wait:
         self._held_until = float("-inf")
         self._rate_limits = 0
         self._asks_for_active = True
+        self._reported_at = float("-inf")
 
     async def run(self, first_pause_seconds: float) -> None:
         async with anyio.create_task_group() as tasks:
@@ -253,11 +257,12 @@ class _Wait:
             await self._look(names)
         self._left()
         after = self.state.outline()
+        moved = {name for name in names if before.get(name, ("",))[0] != after.get(name, ("",))[0]}
         for name in names:
-            changed = before.get(name, ("", None))[0] != after.get(name, ("", None))[0]
-            self._fruitless[name] = 0 if changed else self._fruitless.get(name, 0) + 1
-        if self._report is not None and after != before:
-            await self._report(self.state)
+            self._fruitless[name] = 0 if name in moved else self._fruitless.get(name, 0) + 1
+        quiet = self._timing.monotonic() - self._reported_at
+        if moved or (after != before and quiet >= BETWEEN_REPORTS_SECONDS):
+            await self._tell()
 
     async def _look(self, names: Sequence[str]) -> None:
         """Learn the state of these ids with as few requests as will do."""
@@ -374,4 +379,9 @@ class _Wait:
         while self._report is not None:
             await self._timing.sleep(HEARTBEAT_SECONDS)
             self._left()
+            await self._tell()
+
+    async def _tell(self) -> None:
+        self._reported_at = self._timing.monotonic()
+        if self._report is not None:
             await self._report(self.state)
