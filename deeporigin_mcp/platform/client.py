@@ -20,7 +20,7 @@ from deeporigin_mcp.platform.retry import RetryPolicy
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.tools import Tools
-from deeporigin_mcp.platform.transport import Transport
+from deeporigin_mcp.platform.transport import DEFAULT_TIMEOUT_SECONDS, Transport
 from deeporigin_mcp.platform.user_logs import UserLogs
 from deeporigin_mcp.settings import Settings
 
@@ -37,6 +37,7 @@ class DeepOriginClient:
         settings: None reads the official client's variables and files.
         timing: clock and sleep; replaced in tests.
         retry: how often safe requests are repeated.
+        timeout_seconds: for connecting and for each read of a request that names no other.
         http: another httpx transport, for tests and proxies.
     """
 
@@ -46,6 +47,7 @@ class DeepOriginClient:
         *,
         timing: Timing | None = None,
         retry: RetryPolicy | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         http: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.settings = Settings.load() if settings is None else settings
@@ -56,6 +58,7 @@ class DeepOriginClient:
             policy=retry or RetryPolicy(),
             http=http,
             user_agent=f"deeporigin-mcp/{__version__}",
+            timeout_seconds=timeout_seconds,
         )
         self.scope = Scope(self.settings.org_key, self.settings.project_id, self.settings.session)
         self.clusters = Clusters(self._transport, self.scope)

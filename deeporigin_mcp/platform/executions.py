@@ -24,7 +24,6 @@ from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.transport import (
     CREATE_TIMEOUT_SECONDS,
-    DEFAULT_TIMEOUT_SECONDS,
     Transport,
     segment,
 )
@@ -185,13 +184,12 @@ class Executions:
         """
         path = f"{self._path}/{segment(execution_id, 'execution_id')}:confirm"
         what = f"confirm execution {execution_id}"
-        seconds = DEFAULT_TIMEOUT_SECONDS if timeout is None else timeout
         try:
-            dto = await self._send_once("PATCH", path, what, seconds)
+            dto = await self._send_once("PATCH", path, what, timeout)
         except OutcomeUnknownError as lost:
             dto = await self._state_after(execution_id, lost)
             if retry and Execution(dto).status == "Quoted":
-                dto = await self._send_once("PATCH", path, what, seconds)
+                dto = await self._send_once("PATCH", path, what, timeout)
             elif Execution(dto).status == "Quoted":
                 raise
         dto = await self.get(execution_id) if dto is None else dto
@@ -259,7 +257,9 @@ class Executions:
     def _path(self) -> str:
         return f"/tools/{self._scope.org_segment}/tools/executions"
 
-    async def _send_once(self, method: str, path: str, what: str, timeout_seconds: float, body: Any = None) -> Any:
+    async def _send_once(
+        self, method: str, path: str, what: str, timeout_seconds: float | None, body: Any = None
+    ) -> Any:
         """Send what must not be repeated; an answer that got lost is told apart from a refusal."""
         try:
             return await self._transport.send(

@@ -53,14 +53,16 @@ class Transport:
         policy: RetryPolicy,
         http: httpx.AsyncBaseTransport | None = None,
         user_agent: str,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     ) -> None:
         self._settings = settings
         self._timing = timing
         self._policy = policy
+        self._timeout_seconds = timeout_seconds
         self._http = httpx.AsyncClient(
             base_url=settings.base_url,
             headers={"Accept": ACCEPT_JSON, "User-Agent": user_agent},
-            timeout=DEFAULT_TIMEOUT_SECONDS,
+            timeout=timeout_seconds,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
             transport=http,
@@ -79,7 +81,7 @@ class Transport:
         params: Mapping[str, str | int] | None = None,
         body: Any = None,
         accept: str = ACCEPT_JSON,
-        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        timeout_seconds: float | None = None,
         attempts: int | None = None,
         public: bool = False,
     ) -> Any:
@@ -88,6 +90,7 @@ class Transport:
         Args:
             path: path below the base URL, ids already through `segment`.
             what: the request in words, for messages.
+            timeout_seconds: for connecting and for each read, twice that for the whole answer; None for the client's.
             attempts: how often it may be sent; None for the policy's number. 1 for what must not be repeated.
             public: leave the token out (health and version routes).
 
@@ -96,14 +99,13 @@ class Transport:
             DeepOriginError: the kinds of `errors.py`, by what the platform or the network did.
         """
         started = self._timing.monotonic()
+        seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
         attempt = 0
         while True:
             attempt += 1
             pause_asked: float | None = None
             try:
-                status, headers, content = await self._once(
-                    method, path, what, params, body, accept, timeout_seconds, public
-                )
+                status, headers, content = await self._once(method, path, what, params, body, accept, seconds, public)
             except NetworkError as caught:
                 error: DeepOriginError = caught
                 may_retry = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -10,13 +11,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
+import anyio
 from pydantic import Field
 
 from deeporigin_mcp.errors import (
     ArgumentError,
-    DeepOriginError,
+    NetworkError,
     NotFoundError,
     OutcomeUnknownError,
+    PlatformError,
+    RateLimitError,
     RestrictionError,
     StateConflictError,
 )
@@ -25,7 +29,7 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of, text
 from deeporigin_mcp.tools import approval, steps
 from deeporigin_mcp.tools.inputs import input_problems
-from deeporigin_mcp.tools.state import MAX_CALL_SECONDS, Outlasting, ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, Outlasting, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.views import ExecutionView, execution_view
 
 QUOTE_ONLY = -1
@@ -222,10 +226,9 @@ async def _created(
         return refusal.execution
     except OutcomeUnknownError as error:
         lost = error
-    try:
+    found: Json | None = None
+    with contextlib.suppress(NetworkError, PlatformError, RateLimitError), anyio.move_on_after(LOOK_UP_SECONDS):
         found = await _with_key(state.client, key, fingerprint, tool_key, LOST_LOOKBACK)
-    except DeepOriginError:
-        found = None
     if found is not None:
         return found
     reason = str(lost) if lost else f"The platform has not answered the creation within {MAX_CALL_SECONDS:g} s."

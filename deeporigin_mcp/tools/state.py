@@ -16,8 +16,12 @@ from deeporigin_mcp.settings import Settings
 
 T = TypeVar("T")
 
-MAX_CALL_SECONDS = 45.0
-"""How long a tool waits for one platform request: with the work around it, below the 50 s that clients bear."""
+CALL_SECONDS = 50.0
+"""No call lasts longer: most clients give up at 60 s (mcp-facts 2)."""
+MAX_CALL_SECONDS = 35.0
+"""How long a tool waits for a creation or a confirmation; the rest is for finding out what became of it."""
+LOOK_UP_SECONDS = 10.0
+"""How long it then looks."""
 
 
 @dataclass

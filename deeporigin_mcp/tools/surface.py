@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, cast
 
+import anyio
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools.rendering import as_text
+from deeporigin_mcp.tools.state import CALL_SECONDS
 
 logger = logging.getLogger("deeporigin_mcp")
 
@@ -44,7 +46,10 @@ class PlatformTool(Tool):
         """Run the tool. Every failure is a `ToolError` whose text is all that the model gets to read."""
         self._refuse_unknown(arguments)
         try:
-            answer = await super().run(arguments, context)
+            with anyio.move_on_after(CALL_SECONDS) as limit:
+                answer = await super().run(arguments, context)
+            if limit.cancelled_caught:
+                raise ToolError(self._too_long())
         except UnexpectedToolError as error:
             raise ToolError(self._explained(error.__cause__)) from None
         except ToolError as error:
@@ -66,6 +71,12 @@ class PlatformTool(Tool):
         if problems:
             valid = ", ".join(known) or "it takes none"
             raise ToolError(_refusal(self.name, [*problems, f"valid arguments: {valid}"]))
+
+    def _too_long(self) -> str:
+        told = f"{self.name} was given up after {CALL_SECONDS:g} s: the platform or the network is too slow now."
+        if self.annotations is not None and self.annotations.read_only_hint:
+            return f"{told} Nothing was changed. Call again in a minute."
+        return f"{told} It may have been done all the same: look at the state (get_execution) before calling again."
 
     def _explained(self, cause: BaseException | None) -> str:
         if isinstance(cause, DeepOriginError):

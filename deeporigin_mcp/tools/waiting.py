@@ -10,10 +10,12 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.waiting import Outline, Watch, watch
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
 from deeporigin_mcp.tools.views import ExecutionRow, WaitView, execution_row
 
 MAX_CHANGES_NAMED = 5
+LONGEST_WAIT_SECONDS = CALL_SECONDS - 1
+"""Leaves room for answering within what a call may last."""
 
 
 async def wait_executions(
@@ -46,7 +48,7 @@ async def wait_executions(
         names,
         until=until,
         poll_interval_seconds=poll_interval_seconds,
-        timeout_seconds=timeout_seconds,
+        timeout_seconds=min(timeout_seconds, LONGEST_WAIT_SECONDS),
         timing=state.client.timing,
         report=report,
     )
