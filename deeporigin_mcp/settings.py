@@ -11,11 +11,12 @@ import binascii
 import json
 import math
 import os
+import re
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -33,6 +34,10 @@ BASE_URLS: Mapping[str, str] = {
 """The gateway of each environment (platform-facts 3.4); `local` is where the simulator listens."""
 
 ISSUER_DOMAIN = "deeporigin.io"
+_JWT = re.compile(r"[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]*")
+_BASE_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?(?:/[A-Za-z0-9_./~-]*)?"
+)
 LOCAL_ORG_KEY = "deeporigin"
 LOCAL_TOKEN_SECONDS = 365 * 24 * 3600
 
@@ -42,6 +47,9 @@ HOW_TO_AUTHENTICATE = (
     "~/.deeporigin/api_tokens.json and ~/.deeporigin/config.json. Then restart the server. "
     "`deeporigin-mcp doctor` checks the result."
 )
+
+
+Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class TokenClaims(BaseModel):
@@ -63,11 +71,12 @@ class TokenClaims(BaseModel):
         Raises:
             CredentialError: the text is not a JWT. The message does not repeat the token.
         """
-        parts = token.get_secret_value().split(".")
         try:
-            if len(parts) != 3:
+            # Anything else could not be sent in a header either, such as a token that was wrapped over two lines.
+            if not _JWT.fullmatch(token.get_secret_value()):
                 raise ValueError
-            payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+            encoded = token.get_secret_value().split(".")[1]
+            payload = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
             if not isinstance(payload, dict):
                 raise ValueError
         except (ValueError, binascii.Error, RecursionError):
@@ -90,9 +99,12 @@ def _claim(payload: dict[str, Any], name: str) -> str:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return 0.0
-    return float(value)
+    try:
+        return float(value) if math.isfinite(value) else 0.0
+    except OverflowError:  # a whole number beyond any float
+        return 0.0
 
 
 def environment_of_issuer(issuer: str) -> Environment | None:
@@ -100,7 +112,7 @@ def environment_of_issuer(issuer: str) -> Environment | None:
 
     The labels of the host name are compared, not substrings: `https://device.example.org` is no `dev`.
     """
-    host = urlsplit(issuer).hostname or ""
+    host = _host(issuer)
     if host != ISSUER_DOMAIN and not host.endswith("." + ISSUER_DOMAIN):
         return None
     labels = host.split(".")
@@ -110,13 +122,20 @@ def environment_of_issuer(issuer: str) -> Environment | None:
     return "prod"
 
 
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 class Settings(BaseModel):
     """Everything that is decided before the first request. Immutable; holds no open resource.
 
     Build it by `Settings.load()` for the official variables and files, or by its fields.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     token: SecretStr | None = None
     org_key: str = ""
@@ -129,11 +148,11 @@ class Settings(BaseModel):
     problem: str = ""
     """Why there are no usable credentials although something is configured; told at the first call."""
 
-    auto_approve_up_to: float = 0.0
+    auto_approve_up_to: Usd = 0.0
     """USD; a quote up to here starts without a person (design 4, rule 1)."""
-    max_price: float | None = None
+    max_price: Usd | None = None
     """USD; nothing above it starts, whoever says yes."""
-    budget: float | None = None
+    budget: Usd | None = None
     """USD; the most that one `session` may start in sum."""
     read_only: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
@@ -144,7 +163,7 @@ class Settings(BaseModel):
         for name, url in BASE_URLS.items():
             if url == self.base_url:
                 return name
-        host = urlsplit(self.base_url).hostname or ""
+        host = _host(self.base_url)
         return "local" if host in ("127.0.0.1", "localhost", "::1") else host
 
     def require_token(self, now: float | None = None) -> SecretStr:
@@ -188,11 +207,10 @@ class Settings(BaseModel):
             SettingsError: a DEEPORIGIN_MCP_* variable has a value that cannot be used. Limits on money must
                 never silently become zero or infinite.
         """
-        variables = os.environ if environ is None else environ
-        folder = (Path.home() if home is None else home) / ".deeporigin"
-        own = _own_settings(variables)
+        # The two kinds are kept apart, so that no traceback of a wrong limit shows the token.
+        own = _own_settings(_variables(environ, "DEEPORIGIN_MCP_"))
         try:
-            return cls(**own, **_official_settings(variables, folder))
+            return cls(**own, **_official_settings(_variables(environ, "DO_"), home))
         except CredentialError as error:
             return cls(**own, problem=str(error))
 
@@ -220,26 +238,26 @@ def local_token(now: float) -> SecretStr:
     return SecretStr(f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims)}.")
 
 
-def _official_settings(variables: Mapping[str, str], folder: Path) -> dict[str, Any]:
+def _official_settings(variables: Mapping[str, str], home: Path | None) -> dict[str, Any]:
     """Credentials and addresses by the official precedence (platform-facts 3.3)."""
-    token_text = variables.get("DO_AUTH_TOKEN", "").strip()
-    org_key = variables.get("DO_ORG_KEY", "").strip()
-    project_id = variables.get("DO_PROJECT_ID", "").strip()
+    token_text = _variable(variables, "DO_AUTH_TOKEN")
+    org_key = _variable(variables, "DO_ORG_KEY")
+    project_id = _variable(variables, "DO_PROJECT_ID")
     values: dict[str, Any] = {"project_id": project_id}
     sources = {"project_id": "DO_PROJECT_ID"} if project_id else {}
 
     if token_text and org_key:
         token = SecretStr(token_text)
-        base_url = variables.get("DO_BASE_URL", "").strip()
+        base_url = _variable(variables, "DO_BASE_URL")
         sources |= {"token": "DO_AUTH_TOKEN", "org_key": "DO_ORG_KEY"}
         sources["base_url"] = "DO_BASE_URL" if base_url else "the token's issuer"
         values |= {"token": token, "org_key": org_key}
         values["base_url"] = _checked_url(base_url) if base_url else _url_of_issuer(token)
         return values | {"sources": sources}
 
-    config = _read_json(folder / "config.json")
+    config = _read_json(home, "config.json")
     environment = "prod"
-    if named := variables.get("DO_ENV", "").strip():
+    if named := _variable(variables, "DO_ENV"):
         environment, sources["base_url"] = named, "DO_ENV"
     elif named := _text(config.get("env")):
         environment, sources["base_url"] = named, "~/.deeporigin/config.json"
@@ -260,7 +278,7 @@ def _official_settings(variables: Mapping[str, str], folder: Path) -> dict[str, 
     elif environment == "local":
         token_text = local_token(time.time()).get_secret_value()
         sources["token"] = "made for DO_ENV=local"
-    elif token_text := _text(_read_json(folder / "api_tokens.json").get(environment)):
+    elif token_text := _text(_read_json(home, "api_tokens.json").get(environment)):
         sources["token"] = "~/.deeporigin/api_tokens.json"
     return values | {
         "token": SecretStr(token_text) if token_text else None,
@@ -274,7 +292,7 @@ def _url_of_issuer(token: SecretStr) -> str:
     issuer = TokenClaims.read(token).issuer
     environment = environment_of_issuer(issuer)
     if environment is None:
-        host = urlsplit(issuer).hostname or "nobody"
+        host = _host(issuer) or "nobody"
         raise CredentialError(
             f"The token in DO_AUTH_TOKEN was issued by {host[:100]!r}, which is no Deep Origin login host, so the "
             "platform's address cannot be derived from it. Set DO_BASE_URL to say where it may be sent."
@@ -283,27 +301,47 @@ def _url_of_issuer(token: SecretStr) -> str:
 
 
 def _checked_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+    parts = _BASE_URL.fullmatch(text)
+    if not parts or not 0 < int(parts["port"] or 1) < 65536:
         raise CredentialError(
-            "DO_BASE_URL is not a usable address. Valid: https://host or http://host:port, without a user name."
+            "DO_BASE_URL is not a usable address. Valid: https://host or http://host:port, without a user name, "
+            "a query or blanks."
         )
     return text.rstrip("/")
 
 
-def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
+def _variables(environ: Mapping[str, str] | None, prefix: str) -> dict[str, str]:
+    return {
+        name: value for name, value in (os.environ if environ is None else environ).items() if name.startswith(prefix)
+    }
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of `~/.deeporigin`; empty if there is no such file."""
+def _variable(variables: Mapping[str, str], name: str) -> str:
+    """A variable's text; one that is set to nothing counts as not set."""
+    return _text(variables.get(name), name)
+
+
+def _text(value: Any, source: str = "a file of ~/.deeporigin") -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if not text.isprintable():
+        # Control characters, or bytes that are no text: these could not be sent, nor written to a log.
+        raise CredentialError(f"A value in {source} holds characters that cannot be used.")
+    return text
+
+
+def _read_json(home: Path | None, name: str) -> dict[str, Any]:
+    """The JSON object in a file of `~/.deeporigin`; empty if there is no such file, or no home directory."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        folder = (Path.home() if home is None else home) / ".deeporigin"
+    except RuntimeError:
+        return {}
+    try:
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        reason = "is not valid JSON" if isinstance(error, ValueError) else "cannot be read"
-        raise CredentialError(f"~/.deeporigin/{path.name} {reason}.") from None
+        reason = "cannot be read" if isinstance(error, OSError) else "is not valid JSON"
+        raise CredentialError(f"~/.deeporigin/{name} {reason}.") from None
     return content if isinstance(content, dict) else {}
 
 
@@ -314,6 +352,8 @@ def _own_settings(variables: Mapping[str, str]) -> dict[str, Any]:
         "budget": _usd(variables, "DEEPORIGIN_MCP_BUDGET"),
     }
     if session := variables.get("DEEPORIGIN_MCP_SESSION", "").strip():
+        if not session.isprintable():
+            raise SettingsError("DEEPORIGIN_MCP_SESSION holds characters that cannot be used. Valid: one line of text.")
         values["session"] = session
     read_only = variables.get("DEEPORIGIN_MCP_READ_ONLY", "").strip().lower()
     if read_only not in ("", "0", "false", "no", "off", "1", "true", "yes", "on"):

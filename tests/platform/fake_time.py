@@ -1,0 +1,55 @@
+"""Time that passes only where the code under test sleeps, or where a test says so."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from deeporigin_mcp.platform import Timing
+
+START = 1_760_000_000.0
+"""Unix seconds: 9 October 2025, 08:53:20 UTC."""
+
+
+class FakeTime:
+    """A clock for `Timing`. A sleep moves it forward at once; nothing waits in real time.
+
+    Sleeps of exactly `passive` seconds do not move it: they end when something else has moved it far enough, as a
+    heartbeat beside a loop does.
+    """
+
+    def __init__(self, *, chance: float = 1.0, passive: float | None = None) -> None:
+        self.now = 0.0
+        self.chance = chance
+        self.sleeps: list[float] = []
+        self._passive = passive
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, anyio.Event]] = []
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(
+            wall=lambda: START + self.now,
+            monotonic=lambda: self.now,
+            sleep=self._sleep,
+            chance=lambda: self.chance,
+        )
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and wake whoever slept until then."""
+        self.now += seconds
+        while self._sleepers and self._sleepers[0][0] <= self.now:
+            heapq.heappop(self._sleepers)[2].set()
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds == self._passive:
+            event = anyio.Event()
+            heapq.heappush(self._sleepers, (self.now + seconds, next(self._order), event))
+            await event.wait()
+            return
+        self.sleeps.append(seconds)
+        self.advance(seconds)
+        await checkpoint()

@@ -1,0 +1,320 @@
+"""Settings: the official variables and files resolve as in the official client, and secrets stay secret."""
+
+import base64
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from deeporigin_mcp.errors import CredentialError, SettingsError
+from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environment_of_issuer
+
+RESOLUTION = Path(__file__).parent / "platform" / "official_resolution.py"
+EXPIRES = 4_000_000_000
+
+
+def make_token(**claims: Any) -> str:
+    def part(value: Any) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    payload = {"iss": "https://login.deeporigin.io/realms/deeporigin", "exp": EXPIRES, "sub": "u-1", **claims}
+    return f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(payload)}.c2lnbmF0dXJl"
+
+
+PROD = make_token()
+DEV = make_token(iss="https://login.dev.deeporigin.io/realms/deeporigin")
+STAGING = make_token(iss="https://login.staging.deeporigin.io/realms/deeporigin")
+LOCAL = make_token(iss="https://local.deeporigin.io/realms/deeporigin")
+DISK = {"prod": make_token(sub="disk"), "dev": make_token(sub="disk-dev"), "staging": make_token(sub="old", exp=1)}
+
+CONFIGS: list[Any] = [
+    None,
+    {},
+    {"env": "dev", "org_key": "diskorg"},
+    {"env": "local", "org_key": ""},
+    {"org_key": "diskorg"},
+    {"env": None, "org_key": None},
+]
+CHOICES: dict[str, list[str | None]] = {
+    "DO_AUTH_TOKEN": [None, PROD, DEV, STAGING, LOCAL],
+    "DO_ORG_KEY": [None, "acme"],
+    "DO_PROJECT_ID": [None, "", " proj_1 "],
+    "DO_ENV": [None, "prod", "dev", "staging", "local", "edge"],
+    "DO_BASE_URL": [None, "", "http://gateway.example.org:8080/prefix/"],
+}
+ENVIRONMENTS = [
+    {name: value for name, value in zip(CHOICES, values, strict=True) if value is not None}
+    for values in itertools.product(*CHOICES.values())
+]
+
+
+def make_home(folder: Path, config: Any = None, tokens: Any = None) -> Path:
+    """A home directory; None leaves a file out, text is written as it is."""
+    for name, content in (("config.json", config), ("api_tokens.json", tokens)):
+        if content is not None:
+            (folder / ".deeporigin").mkdir(parents=True, exist_ok=True, mode=0o700)
+            text = content if isinstance(content, str) else json.dumps(content)
+            (folder / ".deeporigin" / name).write_text(text)
+    return folder
+
+
+def resolved_by_official(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    run = subprocess.run(
+        [sys.executable, str(RESOLUTION)], input=json.dumps(cases), capture_output=True, text=True, check=True
+    )
+    answers: list[dict[str, Any]] = json.loads(run.stdout)
+    return answers
+
+
+def resolved_by_us(environ: dict[str, str], home: Path) -> dict[str, Any]:
+    settings = Settings.load(environ, home)
+    try:
+        token = settings.model_copy(update={"org_key": settings.org_key or "any"}).require_token()
+    except CredentialError:
+        return {"error": "CredentialError"}
+    return {
+        "base_url": settings.base_url,
+        "org_key": settings.org_key,
+        "token": token.get_secret_value(),
+        "project_id": settings.project_id,
+    }
+
+
+def test_every_environment_and_home_resolves_as_in_the_official_client(tmp_path: Path) -> None:
+    homes = [
+        make_home(tmp_path / f"h{number}", config, tokens)
+        for number, (config, tokens) in enumerate(itertools.product(CONFIGS, [None, DISK]))
+    ]
+    pairs = [(environ, home) for home in homes for environ in ENVIRONMENTS]
+    official = resolved_by_official([{"environ": environ, "home": str(home)} for environ, home in pairs])
+    assert len(pairs) > 5000
+    for (environ, home), theirs in zip(pairs, official, strict=True):
+        ours = resolved_by_us(environ, home)
+        if "error" in theirs or "error" in ours:
+            assert "error" in theirs, (environ, home.name, theirs, ours)
+            assert "error" in ours, (environ, home.name, theirs, ours)
+            continue
+        made_up = "DO_AUTH_TOKEN" not in environ and theirs["base_url"] == BASE_URLS["local"]
+        if made_up:
+            # Each side makes its own unsigned token for the local platform.
+            issuers = {TokenClaims.read(SecretStr(side.pop("token"))).issuer for side in (ours, theirs)}
+            assert issuers == {"https://local.deeporigin.io/realms/deeporigin"}
+        if not ("DO_AUTH_TOKEN" in environ and "DO_ORG_KEY" in environ):
+            # On purpose: DO_PROJECT_ID counts in every mode.
+            theirs["project_id"] = environ.get("DO_PROJECT_ID", "").strip()
+        assert ours == theirs, (environ, home.name)
+
+
+@pytest.mark.parametrize("name", ["DO_AUTH_TOKEN", "DO_ORG_KEY", "DO_ENV", "DO_PROJECT_ID", "DO_BASE_URL"])
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_a_variable_set_to_nothing_counts_as_not_set(tmp_path: Path, name: str, nothing: str) -> None:
+    home = make_home(tmp_path, {"env": "dev", "org_key": "diskorg"}, DISK)
+    full = {"DO_AUTH_TOKEN": DEV, "DO_ORG_KEY": "acme", "DO_ENV": "prod"}
+    without = {key: value for key, value in full.items() if key != name}
+    assert resolved_by_us({**without, name: nothing}, home) == resolved_by_us(without, home)
+
+
+def test_blanks_around_values_are_dropped(tmp_path: Path) -> None:
+    settings = Settings.load({"DO_AUTH_TOKEN": f" {PROD}\n", "DO_ORG_KEY": " acme\t"}, tmp_path)
+    assert (settings.org_key, settings.require_token().get_secret_value()) == ("acme", PROD)
+
+
+# Issuers
+
+
+@pytest.mark.parametrize(
+    ("issuer", "environment"),
+    [
+        ("https://login.deeporigin.io/realms/deeporigin", "prod"),
+        ("https://LOGIN.DeepOrigin.io/realms/deeporigin", "prod"),
+        ("https://login.dev.deeporigin.io/realms/deeporigin", "dev"),
+        ("https://login.staging.deeporigin.io/realms/deeporigin", "staging"),
+        ("https://local.deeporigin.io/realms/deeporigin", "local"),
+        ("https://device.deeporigin.io/realms/deeporigin", "prod"),
+        ("https://login.deeporigin.io/dev", "prod"),
+        ("https://device.example.org/realms/x", None),
+        ("https://login.deeporigin.io.example.org", None),
+        ("https://notdeeporigin.io", None),
+        ("https://user@deeporigin.io:secret@example.org", None),
+        ("http://[", None),
+        ("", None),
+    ],
+)
+def test_the_labels_of_the_issuers_host_name_the_environment(issuer: str, environment: str | None) -> None:
+    assert environment_of_issuer(issuer) == environment
+
+
+@pytest.mark.parametrize("issuer", ["https://device.example.org", "http://[", "", None, 7])
+def test_a_token_of_an_unknown_issuer_goes_nowhere_without_a_base_url(tmp_path: Path, issuer: Any) -> None:
+    environ = {"DO_AUTH_TOKEN": make_token(iss=issuer), "DO_ORG_KEY": "acme"}
+    settings = Settings.load(environ, tmp_path)
+    with pytest.raises(CredentialError, match="no Deep Origin login host"):
+        settings.require_token()
+    allowed = Settings.load({**environ, "DO_BASE_URL": "https://gateway.example.org/"}, tmp_path)
+    assert allowed.require_token()
+    assert allowed.base_url == "https://gateway.example.org"
+    assert allowed.environment == "gateway.example.org"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "environment"),
+    [(url, name) for name, url in BASE_URLS.items()] + [("http://localhost:6010", "local"), ("http://[", "")],
+)
+def test_the_environment_is_named_after_the_base_url(base_url: str, environment: str) -> None:
+    assert Settings(base_url=base_url).environment == environment
+
+
+# Files
+
+
+def snapshot(folder: Path) -> dict[str, Any]:
+    return {
+        str(path.relative_to(folder)): (
+            path.stat().st_mode,
+            path.stat().st_mtime_ns,
+            path.is_file() and path.read_bytes(),
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+@pytest.mark.parametrize("config", [None, {}, "{", {"env": "local"}])
+def test_no_file_is_ever_written(tmp_path: Path, config: Any) -> None:
+    home = make_home(tmp_path, config, DISK)
+    before = snapshot(home)
+    for environ in ENVIRONMENTS[::40]:
+        resolved_by_us(environ, home)
+    assert snapshot(home) == before
+
+
+def test_a_missing_home_is_not_created(tmp_path: Path) -> None:
+    settings = Settings.load({}, tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+    with pytest.raises(CredentialError, match=r"no token \(DO_AUTH_TOKEN\) and no organisation \(DO_ORG_KEY\)"):
+        settings.require_token()
+
+
+def test_no_home_at_all_is_like_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in a container that runs under a user id without an account.
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 2_111_111_111)
+    with pytest.raises(RuntimeError):
+        Path.home()
+    assert Settings.load({}).token is None
+
+
+def test_the_process_environment_and_home_are_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in CHOICES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(make_home(tmp_path, {"org_key": "diskorg"}, DISK)))
+    monkeypatch.setenv("DO_PROJECT_ID", "proj_9")
+    settings = Settings.load()
+    assert (settings.org_key, settings.project_id) == ("diskorg", "proj_9")
+    assert settings.sources == {
+        "project_id": "DO_PROJECT_ID",
+        "org_key": "~/.deeporigin/config.json",
+        "token": "~/.deeporigin/api_tokens.json",
+    }
+
+
+@pytest.mark.parametrize("broken", ["config.json", "api_tokens.json"])
+@pytest.mark.parametrize("content", ["{", "", "\xff\xfe", "[" * 100_000, "NaN}"])
+def test_a_broken_file_is_told_at_the_first_call(tmp_path: Path, broken: str, content: str) -> None:
+    home = make_home(tmp_path, {"org_key": "diskorg"}, DISK)
+    (home / ".deeporigin" / broken).write_text(content, encoding="latin-1")
+    settings = Settings.load({}, home)
+    with pytest.raises(CredentialError, match=f"~/.deeporigin/{broken} is not valid JSON") as caught:
+        settings.require_token()
+    assert str(tmp_path) not in str(caught.value)
+    assert "DO_AUTH_TOKEN" in caught.value.next_step
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"text"', "7"])
+def test_a_file_without_an_object_counts_as_empty(tmp_path: Path, content: str) -> None:
+    home = make_home(tmp_path, content, content)
+    with pytest.raises(CredentialError, match="Not signed in"):
+        Settings.load({}, home).require_token()
+
+
+def test_a_directory_in_place_of_a_file_is_told_at_the_first_call(tmp_path: Path) -> None:
+    (tmp_path / ".deeporigin" / "config.json").mkdir(parents=True)
+    with pytest.raises(CredentialError, match="cannot be read"):
+        Settings.load({}, tmp_path).require_token()
+
+
+def test_broken_files_do_not_matter_to_whoever_sets_token_and_organisation(tmp_path: Path) -> None:
+    home = make_home(tmp_path, "{", "{")
+    assert Settings.load({"DO_AUTH_TOKEN": PROD, "DO_ORG_KEY": "acme"}, home).require_token()
+
+
+@pytest.mark.parametrize("value", ["edge", "PROD", "x" * 5000, "\udcff", "a\nb"])
+def test_an_unknown_environment_is_told_at_the_first_call(tmp_path: Path, value: str) -> None:
+    with pytest.raises(CredentialError) as caught:
+        Settings.load({"DO_ENV": value}, tmp_path).require_token()
+    assert "DO_ENV" in str(caught.value)
+    assert len(str(caught.value)) < 300
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "gateway.example.org",
+        "ftp://gateway.example.org",
+        "https://",
+        "http://[",
+        "http://[::1",
+        "https://user:secret@gateway.example.org",
+        "https://gateway.example.org:99999",
+        "https://gateway.example.org:0",
+        "https://gateway.example.org:port",
+        "https://gateway.example.org/?a=secret",
+        "https://gateway.example.org/#x",
+        "https://gate way.example.org",
+        "https://gateway.example.org\\@evil.example",
+        "https://gäteway.example.org",
+        "https://gateway.example.org/\udcff",
+    ],
+)
+def test_a_base_url_that_cannot_be_used_is_told_at_the_first_call(tmp_path: Path, url: str) -> None:
+    environ = {"DO_AUTH_TOKEN": PROD, "DO_ORG_KEY": "acme", "DO_BASE_URL": url}
+    settings = Settings.load(environ, tmp_path)
+    with pytest.raises(CredentialError, match="DO_BASE_URL") as caught:
+        settings.require_token()
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://gateway.example.org", "http://127.0.0.1:4931", "http://[::1]:6010", "https://h/a/b", "http://h_1"]
+)
+def test_a_usable_base_url_is_taken_as_it_is(tmp_path: Path, url: str) -> None:
+    environ = {"DO_AUTH_TOKEN": PROD, "DO_ORG_KEY": "acme", "DO_BASE_URL": url + "/"}
+    settings = Settings.load(environ, tmp_path)
+    assert (settings.base_url, settings.problem) == (url, "")
+
+
+@given(
+    environ=st.dictionaries(
+        st.sampled_from([*CHOICES, "DEEPORIGIN_MCP_SESSION"]),
+        st.text(st.characters(exclude_characters="\x00"), max_size=30),
+    )
+)
+def test_no_text_in_a_variable_is_worse_than_unusable_credentials(
+    environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    try:
+        settings = Settings.load(environ, Path("/nonexistent"))
+    except SettingsError:
+        assert not environ["DEEPORIGIN_MCP_SESSION"].isprintable()
+        return
+    with contextlib.suppress(CredentialError):
+        assert settings.require_token(0.0)
