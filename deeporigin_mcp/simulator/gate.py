@@ -50,6 +50,9 @@ class Gate:
         body = b""
         if rule.after_work or (own_answer and rule.half):
             start, body = await _captured(self._app, scope, receive)
+        elif not own_answer:
+            # A peer that is still sending would see its write fail, now and then, and not its read.
+            await _drained(receive)
         if rule.delay_seconds:
             await self._pause(rule.delay_seconds)
         if rule.reset:
@@ -93,6 +96,12 @@ async def _captured(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Messa
 
     await app(scope, receive, keep)
     return start, b"".join(parts)
+
+
+async def _drained(receive: Receive) -> None:
+    """Take in the rest of the request."""
+    while (await receive()).get("more_body"):
+        pass
 
 
 def _transport(scope: Scope) -> asyncio.Transport | None:

@@ -6,7 +6,7 @@ import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
 from deeporigin_mcp.simulator.chemistry import ligand_problem
-from simulator.conftest import (
+from tests.simulator.conftest import (
     ABFE,
     ADMET,
     DOCKING,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
-from simulator.conftest import (
+from tests.simulator.conftest import (
     ABFE,
     ADMET,
     DOCKING,

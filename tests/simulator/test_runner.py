@@ -12,7 +12,7 @@ import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform, ScaledClock, running_simulator, serve
 from deeporigin_mcp.simulator.clock import Bell, instant_of, stamp
-from simulator.conftest import DOCKING, Api, Background, docking_inputs
+from tests.simulator.conftest import DOCKING, Api, Background, docking_inputs
 
 SERVER = """
 import sys
