@@ -300,7 +300,7 @@ class ExecutionListing:
     async def all(self, query: ListQuery, page_size: int | None = None) -> Json:
         """Every page, read concurrently: `{"data": [DTO, …], "count": len(data)}`."""
         size = DEFAULT_FETCH_ALL_PAGE_SIZE if page_size is None else page_size
-        rows = await all_rows(lambda page: self._fetch(query, page, size), size)
+        rows = await all_rows(lambda page: self._fetch(query, page, size))
         matching = self._matching(query, rows)
         return {"data": matching, "count": len(matching)}
 

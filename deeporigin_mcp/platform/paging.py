@@ -2,12 +2,13 @@
 
 Pages are numbered, so rows that arrive while the pages are read shift all later ones. A row that shifts onto a
 later page is seen twice, which is mended by its id. It would be missed where a page was answered before the page
-in front of it. The total that every answer carries gives this away: if it changed, the pages are read once more
-one after the other, which can repeat rows at the seams but cannot step over any.
+in front of it. The total that every answer carries gives this away: if it changed, or one answer lacks it, the
+pages are read once more one after the other, which can repeat rows at the seams but cannot step over any.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
@@ -21,35 +22,23 @@ FetchPage = Callable[[int], Awaitable[Any]]
 """Page number, from 0 → the platform's answer in any envelope."""
 
 
-async def all_rows(fetch: FetchPage, page_size: int, *, key: str = "executionId") -> list[Json]:
+async def all_rows(fetch: FetchPage, *, key: str = "executionId") -> list[Json]:
     """Every row that existed when the reading began, once, in the platform's order.
 
     Args:
-        fetch: reads one page of at most `page_size` rows.
-        page_size: rows asked for per page; a platform that gives fewer is followed.
+        fetch: reads one page. A platform that gives fewer rows than asked for is followed.
         key: the field that identifies a row; rows without it are all kept.
     """
     first = await fetch(0)
     rows, total = rows_of(first), total_of(first)
-    if isinstance(first, list) or not rows or (total is not None and total <= len(rows)):
+    if not rows or (total is not None and total <= len(rows)):
         return _distinct(rows, key)
-    if total is None:
-        return _distinct(rows, key) if len(rows) < page_size else await _in_sequence(fetch, first, key)
-
-    pages = -(-total // len(rows))
-    answers: dict[int, Any] = {0: first}
-    limiter = anyio.CapacityLimiter(MAX_CONCURRENT_PAGES)
-
-    async def read(page: int) -> None:
-        async with limiter:
-            answers[page] = await fetch(page)
-
-    await gather(read, range(1, pages))
-    found = [row for page in range(pages) for row in rows_of(answers[page])]
-    unchanged = all(total_of(answer) in (total, None) for answer in answers.values())
-    if unchanged and len(found) >= total:
-        return _distinct(found, key)
-    return await _in_sequence(fetch, await fetch(0), key)
+    if total is not None:
+        found = await _at_once(fetch, first, total, key)
+        if found is not None:
+            return found
+        first = await fetch(0)
+    return await _in_sequence(fetch, first, key)
 
 
 async def gather(work: Callable[[int], Coroutine[Any, Any, None]], items: Iterable[int]) -> None:
@@ -62,23 +51,56 @@ async def gather(work: Callable[[int], Coroutine[Any, Any, None]], items: Iterab
         raise group.exceptions[0] from None
 
 
-async def _in_sequence(fetch: FetchPage, first: Any, key: str) -> list[Json]:
-    """Page after page up to the last one, by the newest total; without a total, until nothing new comes."""
+async def _at_once(fetch: FetchPage, first: Any, total: int, key: str) -> list[Json] | None:
+    """All pages, a few at a time; None if rows moved between the answers, so that some may be missing."""
     page_length = len(rows_of(first))
-    rows = rows_of(first)
+    numbers = iter(range(1, -(-total // page_length)))
+    answers: dict[int, Any] = {0: first}
+    ended = False
+
+    async def read(_: int) -> None:
+        nonlocal ended
+        for page in numbers:
+            answers[page] = await fetch(page)
+            # The platform's total may be far too high, or it may ignore page numbers.
+            ended = ended or not _news(rows_of(answers[page]), rows_of(first), key)
+            if ended:
+                return
+
+    await gather(read, range(MAX_CONCURRENT_PAGES))
+    found = _distinct([row for page in sorted(answers) for row in rows_of(answers[page])], key)
+    unchanged = all(total_of(answer) == total for answer in answers.values())
+    return found if unchanged and len(found) >= total else None
+
+
+async def _in_sequence(fetch: FetchPage, first: Any, key: str) -> list[Json]:
+    """Page after page, up to the newest total if there is one, else up to an empty page."""
+    page_length = len(rows_of(first))
+    rows = _distinct(rows_of(first), key)
     page = 0
-    more = bool(rows)
-    while more:
+    while True:
         page += 1
         answer = await fetch(page)
         found, total = rows_of(answer), total_of(answer)
-        known = len(rows)
+        if not found:
+            return rows
+        if not _news(found, rows, key) and not _news(found, rows_of(await fetch(0)), key):
+            # The platform ignores page numbers: had rows only shifted, these would not be the first page as well.
+            return rows
         rows = _distinct(rows + found, key)
-        if total is None:
-            more = len(found) >= page_length and len(rows) > known
-        else:
-            more = bool(found) and (page + 1) * page_length < total
-    return rows
+        if total is not None and (page + 1) * page_length >= total:
+            return rows
+
+
+def _news(found: list[Json], known: list[Json], key: str) -> bool:
+    """Whether some row is not among the known ones."""
+    identities = {_identity(row, key) for row in known}
+    return any(_identity(row, key) not in identities for row in found)
+
+
+def _identity(row: Json, key: str) -> str:
+    identity = row.get(key)
+    return identity if isinstance(identity, str) else json.dumps(row, sort_keys=True)
 
 
 def _distinct(rows: list[Json], key: str) -> list[Json]:

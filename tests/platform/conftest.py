@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from fake_time import FakeTime
-from recording import Recorder, recording
+
+from tests.platform.fake_time import FakeTime
+from tests.platform.recording import Recorder, recording
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
 

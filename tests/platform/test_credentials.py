@@ -8,15 +8,15 @@ import traceback
 from typing import Any
 
 import pytest
-from fake_time import START, FakeTime
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
-from recording import Recorder, Reply, client_for, settings_for, token
 
 from deeporigin_mcp.errors import CredentialError, DeepOriginError, SettingsError
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
 from deeporigin_mcp.settings import Settings, TokenClaims, local_token
+from tests.platform.fake_time import START, FakeTime
+from tests.platform.recording import Recorder, Reply, client_for, settings_for, token
 
 pytestmark = pytest.mark.anyio
 
