@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
     command = {"serve": _serve, "simulator": _simulator, "demo": _demo, "doctor": _doctor}[options.command or "serve"]
+    _end_at_signals()
     return command(options)
 
 
@@ -57,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
+    if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; valid: 0 to 65535")
     return int(text)
 
@@ -72,15 +74,24 @@ def _speed(text: str) -> float:
     return speed
 
 
+def _end_at_signals() -> None:
+    """A signal ends the process instead of asking it to end: reading standard input cannot be interrupted.
+
+    What was sent to the platform stays there and is found again by its idempotency key.
+    """
+    from deeporigin_mcp.logs import leave_at_once
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave_at_once)
+
+
 def _complain(text: str) -> None:
     sys.stderr.write(f"deeporigin-mcp: {text}\n")
 
 
 def _serve(_: argparse.Namespace) -> int:
-    import signal
-
     from deeporigin_mcp.errors import SettingsError
-    from deeporigin_mcp.logs import configure_logging, leave_at_once
+    from deeporigin_mcp.logs import configure_logging
     from deeporigin_mcp.settings import Settings
 
     try:
@@ -88,10 +99,6 @@ def _serve(_: argparse.Namespace) -> int:
     except SettingsError as error:
         _complain(str(error))
         return EXIT_USAGE
-    # Reading standard input cannot be interrupted, so a signal ends the process instead of asking it to end.
-    # What was sent to the platform stays there and is found again by its idempotency key.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, leave_at_once)
     configure_logging(settings.log_level)
 
     from deeporigin_mcp.server import create_server

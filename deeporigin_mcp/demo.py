@@ -18,6 +18,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, TextContent
 
+from deeporigin_mcp.logs import say
 from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_simulator
 
 ORGANISATION = "deeporigin"
@@ -46,7 +47,7 @@ class Agent:
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call a tool and show the call and the start of what a model reads of the answer."""
-        _say(f"\n→ {tool}({', '.join(f'{name}={_short(value)}' for name, value in arguments.items())})")
+        say(f"\n→ {tool}({', '.join(f'{name}={_short(value)}' for name, value in arguments.items())})")
         live = LiveLine()
         answer = await self._client.call_tool(tool, arguments, progress_callback=live.show)
         live.end()
@@ -56,7 +57,7 @@ class Agent:
         self.calls += 1
         self.bytes_read += len(text.encode())
         for line in text.splitlines()[:8]:
-            _say(f"  {_short_line(line)}")
+            say(f"  {_short_line(line)}")
         if answer.is_error or answer.structured_content is None:
             raise StepFailedError(f"{tool} answered with an error")
         return dict(answer.structured_content)
@@ -72,13 +73,13 @@ class LiveLine:
     async def show(self, progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG002
         line = f"  … {progress:4.1f} s  {message or ''}"
         self._shown = True
-        _say(line, end="") if self._in_place else _say(line)
+        say(line, end="") if self._in_place else say(line)
         if self._in_place:
-            _say("\x1b[K\r", end="")
+            say("\x1b[K\r", end="")
 
     def end(self) -> None:
         if self._shown and self._in_place:
-            _say("\x1b[K", end="")
+            say("\x1b[K", end="")
 
 
 def run_demo(*, speed: float) -> bool:
@@ -86,14 +87,14 @@ def run_demo(*, speed: float) -> bool:
     platform = Platform(clock=ScaledClock(speed), seed=int(time.time()))
     failures: list[str] = []
     with running_simulator(platform) as simulator, tempfile.TemporaryFile("w+") as server_log:
-        _say(f"Simulated Deep Origin platform on {simulator.base_url}, {speed:g} times as fast as real time.")
+        say(f"Simulated Deep Origin platform on {simulator.base_url}, {speed:g} times as fast as real time.")
         try:
             anyio.run(_drive, simulator.base_url, platform, cast("TextIO", server_log))
         except* StepFailedError as group:
             failures += _messages(group)
         if failures:
             server_log.seek(0)
-            _say(
+            say(
                 "\n".join(["", *(f"FAILED: {failure}" for failure in failures), "The server's log:", server_log.read()])
             )
     return not failures
@@ -109,15 +110,15 @@ async def _drive(base_url: str, platform: Platform, server_log: TextIO) -> None:
     started = time.monotonic()
     async with Client(stdio_client(_server(base_url), errlog=server_log)) as client:
         tools = (await client.list_tools()).tools
-        _say(f"MCP server started over stdio ({client.protocol_version}): {', '.join(tool.name for tool in tools)}")
+        say(f"MCP server started over stdio ({client.protocol_version}): {', '.join(tool.name for tool in tools)}")
         agent = Agent(client)
         outcomes = await _run_two_jobs(agent)
-    _say("\nMeasured in this run:")
-    _say(f"  executions      {', '.join(f'{name} {status}' for name, status in outcomes.items())}")
-    _say(f"  tool calls      {agent.calls}")
-    _say(f"  HTTP requests   {len(platform.requests)}")
-    _say(f"  wall time       {time.monotonic() - started:.1f} s")
-    _say(f"  bytes to model  {agent.bytes_read}")
+    say("\nMeasured in this run:")
+    say(f"  executions      {', '.join(f'{name} {status}' for name, status in outcomes.items())}")
+    say(f"  tool calls      {agent.calls}")
+    say(f"  HTTP requests   {len(platform.requests)}")
+    say(f"  wall time       {time.monotonic() - started:.1f} s")
+    say(f"  bytes to model  {agent.bytes_read}")
     if sorted(outcomes.values()) != ["Completed", "Failed"]:
         raise StepFailedError("expected one Completed and one Failed execution")
 
@@ -135,7 +136,7 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
             "create_execution", tool_key=tool_key, name=name, project_id=project, inputs=_inputs(molecules)
         )
         _expect(quote["status"] == "Quoted", f"{name} is {quote['status']}, not Quoted")
-        _say(f"  ⇒ {name}: {quote['quoted_price']} USD")
+        say(f"  ⇒ {name}: {quote['quoted_price']} USD")
         quotes[name] = quote
     for quote in quotes.values():
         await agent.call("confirm_execution", execution_id=quote["execution_id"], expected_price=quote["quoted_price"])
@@ -152,10 +153,10 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
         if final["status"] == "Completed":
             _expect(bool(final.get("results")), f"{name} is Completed without results")
             for pose in _best_poses(final["results"]):
-                _say(f"  ⇒ {name}: {pose['smiles']} binds with {pose['binding_energy']} kcal/mol")
+                say(f"  ⇒ {name}: {pose['smiles']} binds with {pose['binding_energy']} kcal/mol")
         else:
             _expect("status_reason" in final, f"{name} is {final['status']} without a reason")
-            _say(f"  ⇒ {name}: {final['status_reason']}")
+            say(f"  ⇒ {name}: {final['status_reason']}")
     return outcomes
 
 
@@ -206,8 +207,3 @@ def _short(value: Any) -> str:
 
 def _short_line(line: str) -> str:
     return line if len(line) <= SHOWN_CHARACTERS else f"{line[: SHOWN_CHARACTERS - 1]}…"
-
-
-def _say(text: str, end: str = "\n") -> None:
-    sys.stdout.write(text + end)
-    sys.stdout.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from deeporigin_mcp.errors import DeepOriginError, SettingsError
+from deeporigin_mcp.logs import say
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of, text
@@ -169,10 +169,10 @@ def _listed(names: Iterable[str]) -> str:
 def _print(findings: list[Finding], *, as_json: bool) -> None:
     if as_json:
         healthy = all(finding.status != "failed" for finding in findings)
-        sys.stdout.write(json.dumps({"ok": healthy, "findings": [asdict(f) for f in findings]}, indent=2) + "\n")
+        say(json.dumps({"ok": healthy, "findings": [asdict(finding) for finding in findings]}, indent=2))
         return
     marks = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
     for finding in findings:
-        sys.stdout.write(f"{marks[finding.status]}  {finding.check}: {finding.detail}\n")
+        say(f"{marks[finding.status]}  {finding.check}: {finding.detail}")
         if finding.fix:
-            sys.stdout.write(f"         → {finding.fix}\n")
+            say(f"         → {finding.fix}")

@@ -1,4 +1,4 @@
-"""Logging of the running server: one line per record on stderr, never a stack trace, never a secret."""
+"""What the program says: log records of one line on stderr, without stack traces and secrets, and text on stdout."""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ def configure_logging(level: str) -> None:
     handler.setFormatter(OneLineFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("deeporigin_mcp.audit").setLevel(logging.INFO)
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Write to standard output, for a person. If the reader has left, as `head` does, the process ends too."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        sys.stdout.write((text + end).encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os._exit(1)
 
 
 def leave_at_once(number: int, _: FrameType | None) -> None:
