@@ -5,7 +5,7 @@ from __future__ import annotations
 from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.transport import Transport
-from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.platform.wire import Json, list_answer, rows_of, text
 
 
 class Clusters:
@@ -32,9 +32,10 @@ class Clusters:
             what="list clusters",
             params={key: value for key, value in asked.items() if value is not None},
         )
-        if isinstance(answer, dict):
-            return answer
-        rows = rows_of(answer)
+        checked = list_answer(answer, "list clusters")
+        if isinstance(checked, dict):
+            return checked
+        rows = rows_of(checked)
         return {"data": rows, "pagination": {"count": len(rows)}}
 
     async def default_id(self) -> str:

@@ -27,7 +27,7 @@ from deeporigin_mcp.platform.transport import (
     Transport,
     segment,
 )
-from deeporigin_mcp.platform.wire import Execution, Json, rows_of, total_of
+from deeporigin_mcp.platform.wire import Execution, Json, in_envelope, list_answer, object_answer, rows_of, total_of
 
 DEFAULT_FETCH_ALL_PAGE_SIZE = 1000
 VISIBILITIES = ("visible", "hidden")
@@ -166,7 +166,7 @@ class Executions:
             raise OutcomeUnknownError(f"The platform's answer to {what} was empty, so its id is not known.")
         if restriction := restriction_in(dto):
             raise restriction
-        return _object(dto, what)
+        return object_answer(dto, what)
 
     async def confirm(self, execution_id: str, *, timeout: float | None = None, retry: bool = True) -> Json:
         """Start a quoted execution; this is what spends money (platform-facts 1.5).
@@ -195,7 +195,7 @@ class Executions:
         dto = await self.get(execution_id) if dto is None else dto
         if restriction := restriction_in(dto):
             raise restriction
-        return _object(dto, what)
+        return object_answer(dto, what)
 
     async def cancel(self, execution_id: str) -> None:
         """Cancel an execution that is not over; returns early, sending nothing, if it is (platform-facts 1.6)."""
@@ -251,7 +251,7 @@ class Executions:
             f"{segment(data_platform_execution_id, 'data_platform_execution_id')}",
             what=what,
         )
-        return _object(answer, what)
+        return object_answer(answer, what)
 
     @property
     def _path(self) -> str:
@@ -312,15 +312,13 @@ class ExecutionListing:
             what="search executions",
             body=query.body(),
         )
-        return answer if isinstance(answer, dict) else {"data": rows_of(answer), "meta": {}}
+        return in_envelope(answer, "search executions")
 
     async def _fetch(self, query: ListQuery, page: int | None, page_size: int | None) -> Any:
-        return await self._transport.send(
-            "GET",
-            f"/tools/{self._scope.org_segment}/tools/executions",
-            what="list executions",
-            params=query.params(page, page_size),
-        )
+        what = "list executions"
+        path = f"/tools/{self._scope.org_segment}/tools/executions"
+        params = query.params(page, page_size)
+        return list_answer(await self._transport.send("GET", path, what=what, params=params), what)
 
     @staticmethod
     def _matching(query: ListQuery, rows: Sequence[Json]) -> builtins.list[Json]:
@@ -328,12 +326,3 @@ class ExecutionListing:
         if query.session is None:
             return [*rows]
         return [row for row in rows if row.get("session") == query.session]
-
-
-def _object(answer: Any, what: str) -> Json:
-    if not isinstance(answer, dict):
-        raise PlatformError(
-            f"The platform's answer to {what} is not an object.",
-            next_step="Call again; if it stays, tell the user.",
-        )
-    return answer

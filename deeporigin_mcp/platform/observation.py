@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform import events, status
 from deeporigin_mcp.platform.queries import ListQuery
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.transport import ACCEPT_EXECUTION, Transport, segment
-from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.platform.wire import Json, list_answer, object_answer, rows_of, text
 
 ACTIVE = tuple(word for word in status.KNOWN if word not in status.SETTLED)
 ACTIVE_ROWS = 1000
@@ -35,12 +34,7 @@ class Observer:
             accept=ACCEPT_EXECUTION,
             attempts=attempts,
         )
-        if not isinstance(answer, dict):
-            raise PlatformError(
-                f"The platform's answer to {what} is not an object.",
-                next_step="Call again; if it stays, tell the user.",
-            )
-        return answer
+        return object_answer(answer, what)
 
     async def look(self, execution_id: str) -> Json:
         """`read`, sent once: whoever looks again anyway needs no retries."""
@@ -56,14 +50,15 @@ class Observer:
             query = ListQuery(status=ACTIVE, order="createdAt desc")
         else:
             query = ListQuery(created_after=oldest - timedelta(milliseconds=1), status=ACTIVE, order="createdAt asc")
+        what = "list active executions"
         answer = await self._transport.send(
             "GET",
             f"/tools/{self._scope.org_segment}/tools/executions",
-            what="list active executions",
+            what=what,
             params=query.params(0, ACTIVE_ROWS),
             attempts=1,
         )
-        return {name: row for row in rows_of(answer) if (name := text(row.get("executionId")))}
+        return {name: row for row in rows_of(list_answer(answer, what)) if (name := text(row.get("executionId")))}
 
     async def follow(
         self, project_id: str, ids: Sequence[str], on_open: Callable[[], None], on_dirty: Callable[[list[str]], None]

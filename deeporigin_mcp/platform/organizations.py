@@ -6,7 +6,7 @@ import builtins
 
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.transport import Transport
-from deeporigin_mcp.platform.wire import Json, rows_of
+from deeporigin_mcp.platform.wire import Json, list_answer, rows_of
 
 
 class Organizations:
@@ -18,12 +18,12 @@ class Organizations:
 
     async def list(self) -> builtins.list[Json]:
         """The organisations' rows; a bare list from the platform counts too."""
-        answer = await self._transport.send("GET", "/entities/protected/organizations", what="list organisations")
-        return rows_of(answer)
+        what = "list organisations"
+        answer = await self._transport.send("GET", "/entities/protected/organizations", what=what)
+        return rows_of(list_answer(answer, what))
 
     async def users(self) -> builtins.list[Json]:
         """The users of the client's organisation."""
-        answer = await self._transport.send(
-            "GET", f"/entities/{self._scope.org_segment}/organizations/users", what="list users"
-        )
-        return rows_of(answer)
+        what = "list users"
+        path = f"/entities/{self._scope.org_segment}/organizations/users"
+        return rows_of(list_answer(await self._transport.send("GET", path, what=what), what))

@@ -6,7 +6,7 @@ from typing import Any
 
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.transport import Transport
-from deeporigin_mcp.platform.wire import Json, rows_of
+from deeporigin_mcp.platform.wire import Json, in_envelope
 
 DEFAULT_LIMIT = 100
 
@@ -33,4 +33,4 @@ class Projects:
             what="list projects",
             body={"filter": conditions, "limit": limit},
         )
-        return answer if isinstance(answer, dict) else {"data": rows_of(answer), "meta": {}}
+        return in_envelope(answer, "list projects")

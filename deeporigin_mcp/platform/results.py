@@ -6,7 +6,7 @@ from typing import Any
 
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.transport import Transport
-from deeporigin_mcp.platform.wire import Json, rows_of
+from deeporigin_mcp.platform.wire import Json, in_envelope
 
 COLUMNS = ("id", "tool_key", "tool_version", "data", "compute_job_id")
 DEFAULT_LIMIT = 100
@@ -53,4 +53,4 @@ class Results:
             what="read results",
             body=body,
         )
-        return answer if isinstance(answer, dict) else {"data": rows_of(answer), "meta": {}}
+        return in_envelope(answer, "read results")

@@ -12,7 +12,7 @@ from deeporigin_mcp.errors import NotFoundError
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.transport import Transport, segment
-from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.platform.wire import Json, list_answer, object_answer, rows_of, text
 
 CATALOGUE_SECONDS = 300.0
 """How long the list of definitions is kept; it is large and changes rarely."""
@@ -110,11 +110,12 @@ class Tools:
 
     async def list(self) -> builtins.list[Json]:
         """Every definition, all versions, junk and duplicates included."""
-        return rows_of(await self._send("", "list tools"))
+        return rows_of(list_answer(await self._send("", "list tools"), "list tools"))
 
     async def get_by_key(self, *, tool_key: str) -> builtins.list[Json]:
         """All versions of one tool; empty if there is none."""
-        return rows_of(await self._send(f"/{segment(tool_key, 'tool_key')}", f"list versions of {tool_key}"))
+        what = f"list versions of {tool_key}"
+        return rows_of(list_answer(await self._send(f"/{segment(tool_key, 'tool_key')}", what), what))
 
     async def get(self, *, tool_key: str, tool_version: str) -> Json:
         """One definition; `tool_version` may be exact, a major, or `latest`.
@@ -125,9 +126,7 @@ class Tools:
         what = f"describe {tool_key} {tool_version}"
         path = f"/{segment(tool_key, 'tool_key')}/{segment(tool_version, 'tool_version')}"
         answer = await self._send(path, what)
-        if not isinstance(answer, dict):
-            raise NotFoundError(f"The platform has no definition for: {what}.")
-        return answer
+        return object_answer(answer, what)
 
     async def exists(self, *, tool_key: str, tool_version: str) -> bool:
         try:

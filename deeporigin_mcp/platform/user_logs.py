@@ -6,7 +6,7 @@ from typing import Any
 
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.transport import Transport
-from deeporigin_mcp.platform.wire import Json, rows_of
+from deeporigin_mcp.platform.wire import Json, in_envelope
 
 
 class UserLogs:
@@ -39,4 +39,4 @@ class UserLogs:
         answer = await self._transport.send(
             "POST", f"/data-platform/{self._scope.org_segment}/user_logs/search", what="read logs", body=body
         )
-        return answer if isinstance(answer, dict) else {"data": rows_of(answer), "meta": {}}
+        return in_envelope(answer, "read logs")

@@ -7,8 +7,10 @@ asked for. That is also what makes ten thousand rows cheap.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any
 
+from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform import money, progress, status
 
 Json = dict[str, Any]
@@ -143,6 +145,39 @@ def moment(value: Any) -> datetime | None:
     except ValueError:
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def object_answer(answer: Any, what: str) -> Json:
+    """An answer that is an object.
+
+    Raises:
+        PlatformError: it is something else.
+    """
+    if isinstance(answer, dict):
+        return answer
+    raise PlatformError(
+        f"The platform's answer to {what} is not an object.", next_step="Call again; if it stays, tell the user."
+    )
+
+
+def list_answer(answer: Any, what: str) -> Any:
+    """An answer that holds rows, unchanged.
+
+    Raises:
+        PlatformError: it is neither a list nor an object with a list in `data`. Taking it for an empty list would
+            tell a caller that there is nothing.
+    """
+    if isinstance(answer, list) or (isinstance(answer, dict) and isinstance(answer.get("data", 0), list | NoneType)):
+        return answer
+    raise PlatformError(
+        f"The platform's answer to {what} is not a list.", next_step="Call again; if it stays, tell the user."
+    )
+
+
+def in_envelope(answer: Any, what: str) -> Json:
+    """An answer of the data platform; a bare list is put into its usual envelope. Raises as `list_answer` does."""
+    checked = list_answer(answer, what)
+    return checked if isinstance(checked, dict) else {"data": rows_of(checked), "meta": {}}
 
 
 def rows_of(answer: Any) -> list[Json]:

@@ -8,7 +8,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, SpendingLimitError, StateConflictError
+from deeporigin_mcp.errors import (
+    ArgumentError,
+    DeepOriginError,
+    OutcomeUnknownError,
+    SpendingLimitError,
+    StateConflictError,
+)
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.money import amount, total
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
@@ -60,6 +66,7 @@ async def approve_and_confirm(state: ServerState, execution: Execution, *, rule:
     Raises:
         SpendingLimitError: a limit of the operator forbids it.
         RestrictionError: the organisation's money or licence does.
+        OutcomeUnknownError: it was sent, and the execution is Quoted all the same.
     """
     async with state.confirming:
         try:
@@ -92,10 +99,16 @@ async def _confirmed(state: ServerState, execution: Execution) -> Execution:
     confirmation = Outlasting(
         lambda: state.client.executions.confirm(name, timeout=CREATE_TIMEOUT_SECONDS, retry=False)
     )
-    ended, dto = await confirmation.result(state, MAX_CALL_SECONDS)
-    if ended and dto is not None:
-        return Execution(dto)
-    return Execution(await state.client.executions.get(name))
+    await confirmation.result(state, MAX_CALL_SECONDS)
+    # What counts is the state that can be read now, not what an answer promised.
+    now = Execution(await state.client.executions.get(name))
+    if now.status == "Quoted":
+        raise OutcomeUnknownError(
+            f"The confirmation of {name} was sent, but the execution is still Quoted. It may start yet.",
+            next_step=f"{steps.call('get_execution', execution_id=name)} shows its state. Confirm again only if it is "
+            "still Quoted after a minute.",
+        )
+    return now
 
 
 def _require_quoted(execution: Execution) -> None:

@@ -112,7 +112,7 @@ async def create_execution(
         existing = None
         if idempotency_key:
             existing = await _with_key(client, key, fingerprint, tool_key, KEY_LOOKBACK)
-        dto = existing or await _created(state, tool_key, tool_version, body, key, fingerprint)
+        dto = existing or await _created(state, tool_key, definition.version or tool_version, body, key, fingerprint)
 
     execution = Execution(dto)
     if start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
@@ -143,16 +143,20 @@ async def find_definition(
     except NotFoundError:
         catalogue = await client.tools.catalogue()
         versions = sorted((d for d in catalogue if d.key == tool_key), key=lambda d: d.version_numbers, reverse=True)
-        if versions:
+        if versions and tool_version == "latest":
+            # A platform that does not know this word still has a latest version.
+            definition = versions[0]
+        elif versions:
             raise NotFoundError(
                 f"{tool_key} has no version {one_line(tool_version, 40)!r}.",
                 next_step=f"Valid: latest, {', '.join(d.version for d in versions[:8])}.",
             ) from None
-        near = difflib.get_close_matches(tool_key, {d.key for d in catalogue}, n=3, cutoff=0.5)
-        raise NotFoundError(
-            f"There is no tool {one_line(tool_key, 80)!r}.",
-            next_step=(f"Did you mean {' or '.join(near)}? " if near else "") + "find_platform_tools lists the tools.",
-        ) from None
+        else:
+            near = difflib.get_close_matches(tool_key, {d.key for d in catalogue}, n=3, cutoff=0.5)
+            hint = f"Did you mean {' or '.join(near)}? " if near else ""
+            raise NotFoundError(
+                f"There is no tool {one_line(tool_key, 80)!r}.", next_step=f"{hint}find_platform_tools lists the tools."
+            ) from None
     if must_be_enabled and not definition.enabled:
         raise ArgumentError(
             f"{tool_key} {definition.version} is disabled on the platform and cannot run.",

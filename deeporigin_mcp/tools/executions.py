@@ -241,7 +241,10 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
         return execution_view(before, next_step=left)
     await state.client.executions.cancel(execution_id)
     after = Execution(await state.client.executions.get(execution_id))
-    return execution_view(after, next_step=steps.after(after, state.settings))
+    next_step = steps.after(after, state.settings)
+    if not after.is_terminal:
+        next_step = f"The cancellation was sent, but it is still {after.status}: look again by {next_step}"
+    return execution_view(after, next_step=next_step)
 
 
 def _room(detail: Detail) -> int:
