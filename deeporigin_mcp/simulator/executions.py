@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from deeporigin_mcp.simulator.catalogue import Definition
 from deeporigin_mcp.simulator.clock import Clock, instant_of, stamp
-from deeporigin_mcp.simulator.outputs import Found, findings, job_outputs
+from deeporigin_mcp.simulator.findings import Found, findings, job_outputs
 from deeporigin_mcp.simulator.prices import Item
 from deeporigin_mcp.simulator.progress import Run, first_era, second_era
 from deeporigin_mcp.simulator.timeline import Timeline

@@ -1,7 +1,6 @@
 """Serving a platform over real HTTP: in a background thread for tests, in the foreground for the command line."""
 
 import asyncio
-import logging
 import signal
 import socket
 import threading
@@ -26,7 +25,8 @@ DEFAULT_PORT = 4931
 STOP_SECONDS = 0.5
 """How long open requests may take to notice that the server stops."""
 
-logger = logging.getLogger(__name__)
+KEEP_ALIVE_SECONDS = 75
+"""As long as the usual proxies: a client's pool must not find its idle connections closed under its hands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,13 @@ class _Server:
         self._listener = listener
         self._state = ServerState()
         self._config = uvicorn.Config(
-            _application(platform), http=_Protocol, ws="none", lifespan="off", log_config=None, access_log=False
+            _application(platform),
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
 
     async def run(self, stop: asyncio.Event, started: Callable[[], object]) -> None:
