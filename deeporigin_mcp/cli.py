@@ -125,7 +125,7 @@ def _simulator(options: argparse.Namespace) -> int:
     try:
         serve(platform, host="127.0.0.1", port=options.port, on_ready=ready)
     except OSError as error:
-        _complain(f"cannot listen on port {options.port}: {error.strerror or error}. Another --port may be free.")
+        _complain(f"{error.strerror or error}. Another --port may be free.")
         return EXIT_FAILED
     return EXIT_OK
 
