@@ -111,7 +111,8 @@ def seeded_dto(
         org=organisation.key,
         stored=dto,
         data_platform_id=platform.ids.friendly("09" if old else "0A"),
-        definition=definition,
+        # Without inputs there is nothing that results could be derived from.
+        definition=definition if inputs else None,
         items=items,
         charged=0.0 if dto["billingTransaction"] is None else total_of(items),
         charged_at=created,
