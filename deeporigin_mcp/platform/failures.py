@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,11 +16,7 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform.restrictions import restriction_in
-
-MAX_QUOTED_CHARACTERS = 600
-"""How much of the platform's own text an error message repeats."""
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+from deeporigin_mcp.platform.wording import one_line as one_line
 
 
 def failure(
@@ -106,7 +101,7 @@ def message_in(decoded: Any, body: bytes = b"") -> str:
         return ""
     heads = (decoded.get(key) for key in ("message", "error", "detail"))
     head = next((value for value in heads if value), None)
-    parts = [head] if isinstance(head, str) else [_row(row) for row in head] if isinstance(head, list) else []
+    parts = [_row(row) for row in (head if isinstance(head, list) else [head])]
     errors = decoded.get("errors")
     if isinstance(errors, list):
         parts += [_row(row) for row in errors]
@@ -127,9 +122,3 @@ def _row(row: Any) -> str:
     reasons = (row.get(key) for key in ("reason", "detail", "title", "message", "msg", "code"))
     reason = next((value for value in reasons if isinstance(value, str) and value), "")
     return ": ".join(str(part) for part in (place, reason) if part)
-
-
-def one_line(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
-    """Text of the platform made harmless for a message: one line, no control characters, length-capped."""
-    flat = " ".join(_CONTROL.sub(" ", text).split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
+MAX_DIGITS = 15
+
 
 class LineItem(NamedTuple):
     """One billable item of a quote. `quantity` may be 0 while `total` is not: such prices follow a formula."""
@@ -25,7 +27,8 @@ def amount(value: Any) -> Decimal | None:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    # Beyond this it is no price, and sums would no longer be exact.
+    return number if number.is_finite() and number.adjusted() < MAX_DIGITS else None
 
 
 def total(values: Iterable[Any]) -> float | None:

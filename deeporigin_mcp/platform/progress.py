@@ -12,8 +12,9 @@ MAX_TREE_NODES = 20_000
 
 FINISHED_NODES = frozenset({"Succeeded", "Completed", "Skipped", "Omitted"})
 
-_TOTAL_LIGANDS = re.compile(r"^\s*total_num_ligands\s*=\s*(\d{1,12})\s*$", re.MULTILINE)
-_LIGAND_DONE = re.compile(r"^\s*ligand (?:docked|failed)\b", re.MULTILINE)
+# Blanks within a line only: a pattern that may run on over line ends takes quadratic time on a text of empty lines.
+_TOTAL_LIGANDS = re.compile(r"^[ \t]*total_num_ligands[ \t]*=[ \t]*(\d{1,12})[ \t\r]*$", re.MULTILINE)
+_LIGAND_DONE = re.compile(r"^[ \t]*ligand (?:docked|failed)\b", re.MULTILINE)
 _FRACTION = re.compile(r"^\s*(\d{1,12})\s*/\s*(\d{1,12})\s*$")
 
 
@@ -95,7 +96,8 @@ def _tree(root: dict[str, Any]) -> float | None:
             leaves.append(_leaf(node))
     if not children(root) and leaves == [0.0]:
         return _fraction(root.get("progress"))
-    return _clamped(sum(leaves) / len(leaves))
+    # None: a tree so deep that no leaf was reached.
+    return _clamped(sum(leaves) / len(leaves)) if leaves else None
 
 
 def _leaf(node: dict[str, Any]) -> float:
@@ -117,9 +119,10 @@ def _complete(value: Any) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return _clamped(float(value))
+    # Clamped first: a whole number may be too large for a float.
+    return _clamped(float(min(100, max(0, value)))) if value == value and abs(value) != math.inf else None
 
 
 def _clamped(value: float) -> float:

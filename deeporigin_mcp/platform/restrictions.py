@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from deeporigin_mcp.errors import RestrictionError
+from deeporigin_mcp.platform.wording import one_line
 
 RESTRICTION_CODES = frozenset(
     {
@@ -33,10 +34,10 @@ def restriction_in(body: Any, *, http_status: int | None = None) -> RestrictionE
         return None
     messages = _distinct(message for message, _ in found)
     actions = _distinct(action for _, action in found)
-    message = "; ".join(messages) or "The platform's licence or billing rules refuse this run"
-    action = "; ".join(actions) or None
+    message = one_line("; ".join(messages)) or "The platform's licence or billing rules refuse this run"
+    action = one_line("; ".join(actions)) or None
     return RestrictionError(
-        ". ".join(part.rstrip(".") for part in (message, action) if part) + ".",
+        " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in (message, action) if part),
         action=action,
         execution=body if isinstance(body.get("executionId"), str) else None,
         http_status=http_status,

@@ -1,0 +1,134 @@
+"""Prices: exact sums, and a missing price is never a free one."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from deeporigin.drug_discovery.execution import Execution as Official
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deeporigin_mcp.platform import money
+from deeporigin_mcp.platform.wire import Execution
+from tests.platform.arbitrary import json_values, objects
+
+
+def quote(*prices: Any, **fields: Any) -> dict[str, Any]:
+    return {
+        "anyFailed": False,
+        "failedQuotations": [],
+        "successfulQuotations": [{"priceTotal": p} for p in prices],
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    ("quotation", "price"),
+    [
+        (quote(0.1, 0.2), 0.3),
+        (quote("0.1", 0.2), 0.3),
+        (quote(" 12.50 "), 12.5),
+        (quote(0), 0.0),
+        (quote("0.00"), 0.0),
+        (quote(0, 151.2), 151.2),
+        (quote(1.1, 2.2, 3.3), 6.6),
+        (quote(*[0.1] * 1000), 100.0),
+        (quote(None, 5), 5.0),
+        (quote(float("nan"), 5), 5.0),
+        (quote("NaN", "Infinity", 5), 5.0),
+        (quote(10**400, "9e999999", "9e999999", 5), 5.0),
+        (quote(True, [], {}, "five", 5), 5.0),
+        (quote(999_999_999_999.99, 0.01), 1e12),
+        (quote(None), None),
+        (quote(), None),
+        (quote(float("nan")), None),
+        (quote("9e999999", "9e999999"), None),
+        ({}, None),
+        (None, None),
+        ("quoted", None),
+        ({"successfulQuotations": {"priceTotal": 1}}, None),
+        ({"successfulQuotations": [1, None]}, None),
+    ],
+)
+def test_the_price_is_the_exact_sum_of_what_is_a_price(quotation: Any, price: float | None) -> None:
+    assert Execution({"quotationResult": quotation}).quoted_price == price
+
+
+@pytest.mark.parametrize(
+    ("quotation", "partial"),
+    [
+        (quote(1, 2), False),
+        (quote(), False),
+        (None, False),
+        (quote(1, None), True),
+        (quote(1, "soon"), True),
+        (quote(1, 10**30), True),
+        (quote(1, anyFailed=True), True),
+        (quote(1, failedQuotations=[{"itemCode": "DO_X"}]), True),
+    ],
+)
+def test_a_quote_that_leaves_something_out_is_partial(quotation: Any, partial: bool) -> None:
+    assert Execution({"quotationResult": quotation}).price_is_partial is partial
+
+
+@given(prices=st.lists(st.decimals(0, 10**9, places=2) | st.none()))
+def test_sums_are_exact_to_the_cent(prices: list[Decimal | None]) -> None:
+    found = money.quoted_price(quote(*[None if price is None else float(price) for price in prices]))
+    known = [price for price in prices if price is not None]
+    assert found == (float(sum(known)) if known else None)
+
+
+@given(prices=st.lists(st.floats(0, 1e6) | st.none() | st.integers(0, 1000).map(str), max_size=6))
+def test_the_official_client_sees_the_same_price(prices: list[Any]) -> None:
+    ours, theirs = money.quoted_price(quote(*prices)), Official._quotation_total({"quotationResult": quote(*prices)})
+    assert (ours is None) == (theirs is None)
+    assert ours is None or ours == pytest.approx(theirs)
+
+
+def test_line_items_name_what_is_billed() -> None:
+    row = {
+        "itemCode": "DO_ABFE",
+        "qty": 0,
+        "priceEach": 120,
+        "priceTotal": "151.2",
+        "pricingRecords": [{"itemName": "Absolute Binding Free Energy"}],
+    }
+    assert Execution({"quotationResult": {"successfulQuotations": [row, {}]}}).line_items == [
+        money.LineItem("DO_ABFE", "Absolute Binding Free Energy", 0.0, 120.0, 151.2),
+        money.LineItem("", "", None, None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("billing", "status", "cost"),
+    [
+        ({"totalCost": 151.2}, "Running", 151.2),
+        ({"totalCost": 0}, "Completed", 0.0),
+        ({"items": [{"priceTotal": 0.1}, {"priceTotal": "0.2"}, None]}, "Running", 0.3),
+        ({"totalCost": None, "items": []}, "Running", None),
+        ({}, "Completed", 7.0),
+        (None, "Completed", 7.0),
+        (None, "Succeeded", 7.0),
+        (None, "Running", None),
+        (None, "Cancelled", None),
+        ("paid", "Failed", None),
+    ],
+)
+def test_the_cost_is_what_was_billed_or_the_quote_of_a_completed_run(
+    billing: Any, status: str, cost: float | None
+) -> None:
+    execution = Execution({"status": status, "billingTransaction": billing, "quotationResult": quote(7)})
+    assert execution.cost == cost
+
+
+rows = objects(
+    {"priceTotal": st.floats() | st.integers() | st.text(max_size=8), "pricingRecords": st.lists(json_values)}
+)
+
+
+@given(quotation=objects({"successfulQuotations": st.lists(rows), "anyFailed": st.booleans()}) | json_values)
+def test_whatever_a_quote_holds_its_price_is_a_finite_number_or_nothing(quotation: Any) -> None:
+    price = money.quoted_price(quotation)
+    assert price is None or abs(price) < 1e18
+    assert isinstance(money.quote_is_partial(quotation), bool)
+    assert all(isinstance(text, str) for item in money.line_items(quotation) for text in (item.code, item.name))
