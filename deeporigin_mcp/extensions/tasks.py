@@ -1,0 +1,230 @@
+"""The tasks extension of MCP (SEP-2663): a tool call that may answer with a handle to ask again with.
+
+The server keeps nothing. A task's id is the sealed call itself: whoever holds the caller's key can look at the
+work again, so a restart or another worker loses nothing, and the id of another caller is as unknown as one that
+was never given out. The price: what a tool wants to remember beyond its arguments it has to keep elsewhere.
+
+Served: handles in answer to `tools/call`, `tasks/get`, `tasks/update`, `tasks/cancel`. Not served: notifications
+(`notifications/tasks`, optional in SEP-2663); `subscriptions/listen` agrees to none.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult
+from mcp.server.extension import Extension, MethodBinding
+from mcp.server.mcpserver import require_client_extension
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
+from mcp_types import HEADER_MISMATCH, INVALID_PARAMS, CallToolRequestParams, EmptyResult, RequestParams
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from deeporigin_mcp.extensions.deferral import (
+    Cancelled,
+    DeferredTool,
+    Failed,
+    Finished,
+    InputRequired,
+    Outcome,
+    RequestContext,
+    Task,
+    Working,
+)
+from deeporigin_mcp.extensions.sealing import seal, unseal
+
+FORMAT = 1
+"""Of what an id holds; an id of another format is unknown."""
+
+
+class TaskParams(RequestParams):
+    """Params of `tasks/get` and `tasks/cancel`."""
+
+    task_id: str
+
+
+class UpdateTaskParams(TaskParams):
+    """Params of `tasks/update`."""
+
+    input_responses: dict[str, Any]
+
+
+class TasksExtension(Extension):
+    """Hands out tasks for some of the server's tools, to clients that declared the extension on that request.
+
+    Args:
+        tools: those that may be deferred.
+        key: the secret that binds tasks to who calls: the same for all requests of one caller, in every process,
+            and for nobody else; at least 16 bytes. None for a caller who cannot own tasks.
+        clock: Unix seconds.
+    """
+
+    identifier = "io.modelcontextprotocol/tasks"
+
+    def __init__(
+        self,
+        tools: Iterable[DeferredTool],
+        *,
+        key: Callable[[RequestContext], bytes | None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._key = key
+        self._clock = clock
+
+    def methods(self) -> Sequence[MethodBinding]:
+        """The three methods of the extension, for the revisions that have it."""
+        versions = frozenset(MODERN_PROTOCOL_VERSIONS)
+        return [
+            MethodBinding("tasks/get", TaskParams, self._get, versions),
+            MethodBinding("tasks/update", UpdateTaskParams, self._update, versions),
+            MethodBinding("tasks/cancel", TaskParams, self._cancel, versions),
+        ]
+
+    async def intercept_tool_call(
+        self, params: CallToolRequestParams, ctx: RequestContext, call_next: CallNext
+    ) -> HandlerResult:
+        """Answer with a task if the tool may be deferred, the client takes one, and the work is not over already."""
+        tool = self._tools.get(params.name)
+        if tool is None:
+            return await call_next(ctx)
+        if not self._is_declared(ctx):
+            if tool.required:
+                require_client_extension(ctx, self.identifier)
+            return await call_next(ctx)
+        payload = await tool.prepare(params, ctx)
+        task = None if payload is None else self._create(tool, payload, ctx)
+        if task is None:
+            return await call_next(ctx)
+        outcome = await tool.look(task, ctx)
+        if isinstance(outcome, Finished):
+            return outcome.result
+        if isinstance(outcome, Failed):
+            raise MCPError.from_error_data(outcome.error)
+        # Requests for input belong on tasks/get only.
+        return {"resultType": "task", **self._described(task, outcome)}
+
+    # The three methods
+
+    async def _get(self, ctx: RequestContext, params: TaskParams) -> HandlerResult:
+        tool, task = self._found(ctx, params)
+        outcome = await tool.look(task, ctx)
+        answer = {"resultType": "complete", **self._described(task, outcome)}
+        if isinstance(outcome, InputRequired):
+            answer["inputRequests"] = outcome.requests
+        elif isinstance(outcome, Finished):
+            answer["result"] = outcome.result.model_dump(by_alias=True, mode="json", exclude_none=True)
+        elif isinstance(outcome, Failed):
+            answer["error"] = outcome.error.model_dump(by_alias=True, mode="json", exclude_none=True)
+        return answer
+
+    async def _update(self, ctx: RequestContext, params: UpdateTaskParams) -> HandlerResult:
+        tool, task = self._found(ctx, params)
+        await tool.update(task, params.input_responses, ctx)
+        return EmptyResult(result_type="complete")
+
+    async def _cancel(self, ctx: RequestContext, params: TaskParams) -> HandlerResult:
+        tool, task = self._found(ctx, params)
+        await tool.cancel(task, ctx)
+        return EmptyResult(result_type="complete")
+
+    # Who may
+
+    def _is_declared(self, ctx: RequestContext) -> bool:
+        """Whether this request declared the extension; older revisions cannot."""
+        capabilities = ctx.session.client_capabilities
+        declared = (capabilities.extensions if capabilities else None) or {}
+        return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and self.identifier in declared
+
+    def _found(self, ctx: RequestContext, params: TaskParams) -> tuple[DeferredTool, Task]:
+        """The caller's task of that id.
+
+        Raises:
+            MCPError: -32020 the routing header names another task, -32021 the request did not declare the
+                extension, -32602 the caller has no such task.
+        """
+        _check_routing(ctx, params.task_id)
+        require_client_extension(ctx, self.identifier)
+        key = self._key(ctx)
+        content = None if key is None else unseal(key, params.task_id)
+        if content is not None:
+            version, name, created_ms, _, payload = json.loads(content)
+            if version == FORMAT and name in self._tools:
+                return self._tools[name], self._task(params.task_id, name, payload, created_ms)
+        raise MCPError(INVALID_PARAMS, "Task not found: no task of this caller has that id. Call the tool again.")
+
+    # Tasks
+
+    def _create(self, tool: DeferredTool, payload: dict[str, Any], ctx: RequestContext) -> Task | None:
+        """A new task; None if this caller or these arguments cannot have one."""
+        key = self._key(ctx)
+        if key is None:
+            return None
+        created_ms = self._now_ms()
+        content = [FORMAT, tool.name, created_ms, secrets.token_urlsafe(6), payload]
+        task_id = seal(key, json.dumps(content, separators=(",", ":")).encode())
+        return None if task_id is None else self._task(task_id, tool.name, payload, created_ms)
+
+    def _task(self, task_id: str, tool: str, payload: dict[str, Any], created_ms: int) -> Task:
+        return Task(
+            id=task_id,
+            tool=tool,
+            payload=payload,
+            created_at=_instant(created_ms),
+            age_seconds=max(self._now_ms() - created_ms, 0) / 1000,
+        )
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _described(self, task: Task, outcome: Outcome) -> dict[str, Any]:
+        """The fields that every state has.
+
+        `lastUpdatedAt` is when the state was looked at: nobody kept when it changed. `ttlMs` is null, for an id
+        does not expire by itself.
+        """
+        described: dict[str, Any] = {
+            "taskId": task.id,
+            "status": _STATUS[type(outcome)],
+            "createdAt": _stamp(task.created_at),
+            "lastUpdatedAt": _stamp(max(task.created_at, _instant(self._now_ms()))),
+            "ttlMs": None,
+        }
+        message = outcome.error.message if isinstance(outcome, Failed) else outcome.message
+        if message:
+            described["statusMessage"] = message
+        if isinstance(outcome, Working | InputRequired):
+            described["pollIntervalMs"] = outcome.poll_interval_ms
+        return described
+
+
+_STATUS: dict[type[Outcome], str] = {
+    Working: "working",
+    InputRequired: "input_required",
+    Finished: "completed",
+    Failed: "failed",
+    Cancelled: "cancelled",
+}
+
+
+def _check_routing(ctx: RequestContext, task_id: str) -> None:
+    """Over HTTP `Mcp-Name` must repeat the task's id, as what is routed must be what is served (SEP-2243, SEP-2663).
+
+    The SDK checks this header for the methods of the core protocol only.
+    """
+    headers = getattr(ctx.request, "headers", None)
+    if headers is not None and decode_header_value(headers.get(MCP_NAME_HEADER)) != task_id:
+        raise MCPError(HEADER_MISMATCH, f"{MCP_NAME_HEADER} header does not match the request body's 'taskId'")
+
+
+def _instant(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _stamp(instant: datetime) -> str:
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
