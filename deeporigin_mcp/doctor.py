@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -20,6 +20,8 @@ from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environmen
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 DAY_SECONDS = 86_400
 WARN_DAYS = 7
+UNREACHABLE = "unreachable"
+"""What `client.health()` says of a service that did not answer."""
 
 
 @dataclass(frozen=True)
@@ -47,28 +49,39 @@ def run_doctor(*, as_json: bool) -> int:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Every check that makes sense with these settings, in the order in which to fix things."""
+    findings = await _examined(settings)
+    # Names and messages of the platform and the token are among them.
+    return [replace(finding, detail=one_line(finding.detail), fix=one_line(finding.fix)) for finding in findings]
+
+
+async def _examined(settings: Settings) -> list[Finding]:
     async with DeepOriginClient(settings, retry=RetryPolicy(attempts=2, budget_seconds=5)) as client:
-        findings = _configuration(settings)
         credentials = _credentials(settings, client.timing.wall())
-        findings += credentials
-        findings += await _services(client)
-        if all(finding.status != "failed" for finding in credentials):
+        findings = [_spending(settings), *credentials]
+        if settings.problem:
+            # What was configured cannot be read, so where the platform is cannot be known.
+            return findings
+        health = await client.health()
+        findings = [_platform(settings), *findings, *_services(health)]
+        reachable = set(health.values()) != {UNREACHABLE}
+        if reachable and all(finding.status != "failed" for finding in credentials):
             findings += await _organisation(client)
             findings += await _projects(client)
             findings += await _clusters(client)
     return findings
 
 
-def _configuration(settings: Settings) -> list[Finding]:
+def _platform(settings: Settings) -> Finding:
     source = settings.sources.get("base_url", "the default")
+    return Finding("platform", "ok", f"{settings.environment}: {settings.base_url} (from {source})")
+
+
+def _spending(settings: Settings) -> Finding:
     limits = [f"automatic up to {settings.auto_approve_up_to:g} USD"]
     limits += [] if settings.max_price is None else [f"no run above {settings.max_price:g} USD"]
     limits += [] if settings.budget is None else [f"budget {settings.budget:g} USD per session"]
     limits += ["read-only"] if settings.read_only else []
-    return [
-        Finding("platform", "ok", f"{settings.environment}: {settings.base_url} (from {source})"),
-        Finding("spending", "ok", ", ".join(limits)),
-    ]
+    return Finding("spending", "ok", ", ".join(limits))
 
 
 def _credentials(settings: Settings, now: float) -> list[Finding]:
@@ -79,11 +92,11 @@ def _credentials(settings: Settings, now: float) -> list[Finding]:
         return [Finding("token", "failed", str(error), error.next_step)]
     days = (claims.expires_at - now) / DAY_SECONDS
     who = claims.email or claims.name or claims.subject or "nobody named in it"
-    expiry = Finding("token", "ok", f"{who}, from {settings.sources.get('token', 'code')}, {days:.1f} days left")
+    expiry = Finding("token", "ok", f"{who} ({settings.sources.get('token', 'code')}), {days:.1f} days left")
     if days < WARN_DAYS:
         expiry = Finding("token", "warning", expiry.detail, "Get a new token in the Deep Origin web app soon.")
     issuer = environment_of_issuer(claims.issuer)
-    host = urlsplit(claims.issuer).hostname or "nobody"
+    host = _host(claims.issuer)
     if issuer is not None and settings.environment in BASE_URLS and issuer != settings.environment != "local":
         mismatch = Finding(
             "issuer",
@@ -95,8 +108,14 @@ def _credentials(settings: Settings, now: float) -> list[Finding]:
     return [expiry, Finding("issuer", "ok", host)]
 
 
-async def _services(client: DeepOriginClient) -> list[Finding]:
-    health = await client.health()
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "nobody"
+    except ValueError:
+        return "nobody"
+
+
+def _services(health: dict[str, str]) -> list[Finding]:
     findings = []
     for state in dict.fromkeys(health.values()):
         names = ", ".join(service for service in health if health[service] == state)
@@ -116,7 +135,7 @@ async def _organisation(client: DeepOriginClient) -> list[Finding]:
         return [_failed("organisation", error)]
     keys = [text(row.get("orgKey")) for row in rows if row.get("orgKey")]
     if settings.org_key in keys or not keys:
-        return [Finding("organisation", "ok", f"{settings.org_key}, from {settings.sources.get('org_key', 'code')}")]
+        return [Finding("organisation", "ok", f"{settings.org_key} ({settings.sources.get('org_key', 'code')})")]
     detail = f"{settings.org_key} is not among the token's organisations: {_listed(keys)}"
     return [Finding("organisation", "failed", detail, "Set DO_ORG_KEY to one of these.")]
 

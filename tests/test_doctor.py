@@ -1,0 +1,313 @@
+"""`deeporigin-mcp doctor`: each thing that can be wrong is told once, with what to do, and without the token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deeporigin_mcp.doctor import run_doctor
+from deeporigin_mcp.simulator import ManualClock, Platform, RunningSimulator, make_token, parse_fault, running_simulator
+from tests.processes import CLOSED_PROXY, ORGANISATION, run_program
+
+PROJECT = "09DEMAKNASE01"
+MARKS = {"ok     ": "ok", "warning": "warning", "FAILED ": "failed"}
+CLOSED_PORT = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def simulator() -> Iterator[RunningSimulator]:
+    with running_simulator(Platform(clock=ManualClock(auto_advance=True))) as running:
+        yield running
+
+
+class Examination:
+    """What the doctor found, by check; checks that were not made are absent."""
+
+    def __init__(self, code: int, findings: list[dict[str, str]], output: str) -> None:
+        self.code = code
+        self.findings = findings
+        self.output = output
+
+    @property
+    def checks(self) -> list[str]:
+        return [finding["check"] for finding in self.findings]
+
+    def __getitem__(self, check: str) -> tuple[str, str, str]:
+        """Status, detail and fix of the one finding of a check."""
+        [finding] = [finding for finding in self.findings if finding["check"] == check]
+        return finding["status"], finding["detail"], finding["fix"]
+
+    @property
+    def failed(self) -> list[str]:
+        return [finding["check"] for finding in self.findings if finding["status"] == "failed"]
+
+
+Examine = Callable[..., Examination]
+
+
+@pytest.fixture
+def examine(
+    simulator: RunningSimulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Examine:
+    """Run the doctor on the simulator with these variables and files; None leaves a variable out.
+
+    Both forms of its output are read each time and must say the same, and never the token.
+    """
+
+    def examine(*, files: dict[str, str] | None = None, **variables: str | None) -> Examination:
+        usual = {
+            "DO_AUTH_TOKEN": make_token(),
+            "DO_ORG_KEY": ORGANISATION,
+            "DO_BASE_URL": simulator.base_url,
+            "DO_PROJECT_ID": PROJECT,
+            "HTTPS_PROXY": CLOSED_PROXY,
+            "HOME": str(tmp_path),
+        }
+        for name, value in {**usual, **variables}.items():
+            monkeypatch.delenv(name, raising=False)
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        (tmp_path / ".deeporigin").mkdir(exist_ok=True)
+        for name, content in (files or {}).items():
+            (tmp_path / ".deeporigin" / name).write_text(content)
+
+        code = run_doctor(as_json=True)
+        report = json.loads(capsys.readouterr().out)
+        assert run_doctor(as_json=False) == code
+        text = capsys.readouterr().out
+        assert report["ok"] is (code == 0)
+        assert findings_in(text) == report["findings"]
+        token = variables.get("DO_AUTH_TOKEN", usual["DO_AUTH_TOKEN"]) or make_token()
+        for part in token.split("."):
+            assert len(part) < 10 or part not in text + json.dumps(report)
+        return Examination(code, report["findings"], text)
+
+    return examine
+
+
+def findings_in(text: str) -> list[dict[str, str]]:
+    """The findings as a person reads them."""
+    findings: list[dict[str, str]] = []
+    for line in text.splitlines():
+        if line.startswith("         → "):
+            findings[-1]["fix"] = line.removeprefix("         → ")
+        else:
+            check, _, detail = line[9:].partition(": ")
+            findings.append({"check": check, "status": MARKS[line[:7]], "detail": detail, "fix": ""})
+    return findings
+
+
+def test_a_good_configuration_is_all_well(examine: Examine, simulator: RunningSimulator) -> None:
+    found = examine()
+    assert found.code == 0
+    assert found.checks == [
+        "platform",
+        "spending",
+        "token",
+        "issuer",
+        "services",
+        "organisation",
+        "project",
+        "cluster",
+    ]
+    assert {finding["status"] for finding in found.findings} == {"ok"}
+    assert all(finding["fix"] == "" for finding in found.findings)
+    assert found["platform"][1] == f"local: {simulator.base_url} (from DO_BASE_URL)"
+    assert found["spending"][1] == "automatic up to 0 USD"
+    assert found["token"][1] == "ada@deeporigin.invalid (DO_AUTH_TOKEN), 365.0 days left"
+    assert found["services"][1] == "billing, data-platform, entities, files, tools"
+    assert found["organisation"][1] == "deeporigin (DO_ORG_KEY)"
+    assert found["project"][1] == PROJECT
+
+
+def test_every_limit_that_is_set_is_named(examine: Examine) -> None:
+    found = examine(
+        DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO="2.50",
+        DEEPORIGIN_MCP_MAX_PRICE="100",
+        DEEPORIGIN_MCP_BUDGET="250",
+        DEEPORIGIN_MCP_READ_ONLY="true",
+    )
+    assert found["spending"][1] == (
+        "automatic up to 2.5 USD, no run above 100 USD, budget 250 USD per session, read-only"
+    )
+
+
+def test_nothing_is_changed_on_the_platform_and_nothing_is_written(
+    examine: Examine, simulator: RunningSimulator, tmp_path: Path
+) -> None:
+    examine()
+    assert simulator.platform.executions == {}
+    assert {method for method, target, _ in simulator.platform.requests if "search" not in target} == {"GET"}
+    assert [*(tmp_path / ".deeporigin").iterdir()] == []
+
+
+def test_no_credentials_is_told_with_where_to_put_them(examine: Examine) -> None:
+    found = examine(DO_AUTH_TOKEN=None, DO_ORG_KEY=None, DO_BASE_URL=None)
+    assert found.code == 1
+    status, detail, fix = found["token"]
+    assert status == "failed"
+    assert detail == (
+        "Not signed in to Deep Origin: there is no token (DO_AUTH_TOKEN) and no organisation (DO_ORG_KEY)."
+    )
+    assert "DO_AUTH_TOKEN" in fix
+    assert "~/.deeporigin/api_tokens.json" in fix
+    assert "organisation" not in found.checks
+
+
+def test_an_expired_token_is_told_with_the_day(examine: Examine) -> None:
+    found = examine(DO_AUTH_TOKEN=make_token(expires_in_seconds=-86_400))
+    assert (found.code, found.failed) == (1, ["token"])
+    assert found["token"][1].startswith("The Deep Origin token expired on 20")
+    assert found["token"][2].startswith("Get a new token")
+
+
+def test_a_token_that_ends_soon_is_a_warning(examine: Examine) -> None:
+    found = examine(DO_AUTH_TOKEN=make_token(expires_in_seconds=2 * 86_400))
+    assert found.code == 0
+    assert found["token"] == (
+        "warning",
+        "ada@deeporigin.invalid (DO_AUTH_TOKEN), 2.0 days left",
+        "Get a new token in the Deep Origin web app soon.",
+    )
+
+
+def test_a_token_that_is_none_is_not_repeated(examine: Examine) -> None:
+    found = examine(DO_AUTH_TOKEN="do-not-show-this-secret")
+    assert (found.code, found.failed) == (1, ["token"])
+    assert "not a JWT" in found["token"][1]
+
+
+@pytest.mark.parametrize("issuer", ["http://[", "nonsense", "https://login.example.org/a\nb"])
+def test_an_odd_issuer_is_no_obstacle_where_the_address_is_given(examine: Examine, issuer: str) -> None:
+    found = examine(DO_AUTH_TOKEN=make_token(issuer=issuer))
+    assert (found.code, found["issuer"][0]) == (0, "ok")
+
+
+def test_a_token_of_another_environment_is_told(examine: Examine) -> None:
+    token = make_token(issuer="https://login.dev.deeporigin.io/realms/deeporigin")
+    found = examine(DO_AUTH_TOKEN=token, DO_BASE_URL="https://api.staging.deeporigin.io")
+    assert found.code == 1
+    assert found["issuer"][:2] == (
+        "failed",
+        "the token is for dev (login.dev.deeporigin.io) and the platform is staging",
+    )
+
+
+def test_an_organisation_that_is_not_the_tokens_is_told_with_the_valid_ones(examine: Examine) -> None:
+    found = examine(DO_AUTH_TOKEN=make_token(orgs=["acme"]))
+    assert found.code == 1
+    assert found["organisation"] == (
+        "failed",
+        "deeporigin is not among the token's organisations: acme",
+        "Set DO_ORG_KEY to one of these.",
+    )
+
+
+def test_a_project_that_does_not_exist_is_told_with_the_valid_ones(examine: Examine) -> None:
+    found = examine(DO_PROJECT_ID="09N0SUCHPR0J1")
+    assert (found.code, found.failed) == (1, ["project"])
+    _, detail, fix = found["project"]
+    assert detail == "09N0SUCHPR0J1 does not exist"
+    assert f"{PROJECT} (Kinase pilot)" in fix
+
+
+def test_no_project_is_a_warning_with_the_choice(examine: Examine) -> None:
+    found = examine(DO_PROJECT_ID=None)
+    assert found.code == 0
+    assert found["project"][:2] == ("warning", "none is set")
+    assert f"{PROJECT} (Kinase pilot)" in found["project"][2]
+
+
+def test_the_only_project_needs_no_setting(examine: Examine, simulator: RunningSimulator) -> None:
+    projects = simulator.platform.organisations[ORGANISATION].projects
+    for other in [*projects][1:]:
+        del projects[other]
+    assert examine(DO_PROJECT_ID=None)["project"] == ("ok", f"{PROJECT} (Kinase pilot), the only one", "")
+
+
+def test_an_organisation_without_projects_is_a_warning(examine: Examine, simulator: RunningSimulator) -> None:
+    simulator.platform.organisations[ORGANISATION].projects.clear()
+    found = examine(DO_PROJECT_ID=None)
+    assert (found.code, found["project"][:2]) == (0, ("warning", "there is none"))
+    found = examine()
+    assert found["project"] == (
+        "failed",
+        f"{PROJECT} does not exist",
+        "Remove DO_PROJECT_ID or create the project.",
+    )
+
+
+def test_a_platform_out_of_reach_is_told_once(examine: Examine) -> None:
+    found = examine(DO_BASE_URL=CLOSED_PORT)
+    assert (found.code, found.failed) == (1, ["services"])
+    assert found["services"][1] == "billing, data-platform, entities, files, tools: unreachable"
+    assert "HTTPS_PROXY" in found["services"][2]
+
+
+def test_services_that_are_down_are_named_apart_from_those_that_are_well(
+    examine: Examine, simulator: RunningSimulator
+) -> None:
+    simulator.platform.unhealthy |= {"files"}
+    simulator.platform.faults += [parse_fault("GET /billing/health status=502 html")]
+    found = examine()
+    assert (found.code, found.failed) == (1, ["services", "services"])
+    details = [finding["detail"] for finding in found.findings if finding["check"] == "services"]
+    assert sorted(details) == ["billing: HTTP 502", "data-platform, entities, tools", "files: HTTP 503"]
+
+
+@pytest.mark.parametrize(
+    ("path", "check"),
+    [("*/organizations*", "organisation"), ("*/projects/search", "project"), ("*/clusters*", "cluster")],
+)
+def test_each_question_that_the_platform_cannot_answer_is_told(
+    examine: Examine, simulator: RunningSimulator, path: str, check: str
+) -> None:
+    simulator.platform.faults += [parse_fault(f"* {path} status=404")]
+    found = examine()
+    assert (found.code, found.failed) == (1, [check])
+
+
+@pytest.mark.parametrize("name", ["config.json", "api_tokens.json"])
+@pytest.mark.parametrize("content", ["{", '"'])
+def test_a_broken_file_is_told_and_no_address_is_guessed(
+    examine: Examine, simulator: RunningSimulator, name: str, content: str
+) -> None:
+    found = examine(DO_AUTH_TOKEN=None, DO_ORG_KEY=None, DO_BASE_URL=None, files={name: content})
+    assert found.code == 1
+    assert found.checks == ["spending", "token"]
+    assert found["token"][1] == f"~/.deeporigin/{name} is not valid JSON."
+    assert simulator.platform.requests == []
+
+
+def test_files_of_the_official_client_are_named_as_sources(examine: Examine) -> None:
+    files = {
+        "config.json": json.dumps({"env": "staging", "org_key": "acme"}),
+        "api_tokens.json": json.dumps({"staging": make_token(issuer="https://login.staging.deeporigin.io/realms/x")}),
+    }
+    found = examine(DO_AUTH_TOKEN=None, DO_ORG_KEY=None, DO_BASE_URL=None, files=files)
+    assert found["platform"][1] == "staging: https://api.staging.deeporigin.io (from ~/.deeporigin/config.json)"
+    assert found["token"][1].startswith("ada@deeporigin.invalid (~/.deeporigin/api_tokens.json), ")
+    assert found.failed == ["services"]
+
+
+def test_text_of_the_platform_cannot_break_the_lines(examine: Examine, simulator: RunningSimulator) -> None:
+    simulator.platform.organisations[ORGANISATION].clusters[0]["name"] = "first\n\x1b[2Jok       all: fine"
+    found = examine(DO_AUTH_TOKEN=make_token(email="a\n\x1b[2Jb"))
+    assert "\x1b" not in found.output
+    assert found["token"][1].startswith("a [2Jb (DO_AUTH_TOKEN)")
+    assert found["cluster"][1].startswith("first [2Jok all: fine")
+
+
+def test_a_setting_that_cannot_be_used_is_exit_code_2(examine: Examine) -> None:
+    found = examine(DEEPORIGIN_MCP_MAX_PRICE="-1")
+    assert (found.code, found.checks) == (2, ["settings"])
+    assert found["settings"][1].startswith("DEEPORIGIN_MCP_MAX_PRICE is '-1'")
+
+
+def test_the_command_exits_with_what_was_found(tmp_path: Path) -> None:
+    done = run_program("doctor", "--json", home=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout)["ok"] is False
