@@ -1,0 +1,143 @@
+"""A proxy in front of the simulator that answers chosen requests wrongly, byte for byte as a network would."""
+
+from __future__ import annotations
+
+import json
+import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from urllib.parse import urlsplit
+
+Answer = Callable[[socket.socket], None]
+
+
+@dataclass
+class FaultProxy:
+    """Forwards to the simulator; a request whose `METHOD path` contains `target` gets `answer` instead."""
+
+    upstream: str
+    base_url: str = ""
+    target: str = ""
+    answer: Answer | None = None
+    seen: list[str] = field(default_factory=list)
+
+    def break_with(self, target: str, answer: Answer) -> None:
+        self.target, self.answer = target, answer
+        self.seen.clear()
+
+    def heal(self) -> None:
+        self.answer = None
+
+    @property
+    def hits(self) -> int:
+        """How many requests the fault answered."""
+        return sum(self.target in line for line in self.seen)
+
+    def exchange(self, client: socket.socket) -> None:
+        """One request on one connection."""
+        with suppress(OSError):
+            received = b""
+            while b"\r\n\r\n" not in received and (chunk := client.recv(65536)):
+                received += chunk
+            head, _, body = received.partition(b"\r\n\r\n")
+            lines = head.split(b"\r\n")
+            lengths = [int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")]
+            while lengths and len(body) < lengths[0] and (chunk := client.recv(65536)):
+                body += chunk
+            request = lines[0].rsplit(b" ", 1)[0].decode()
+            self.seen.append(request)
+            if self.answer is not None and self.target in request:
+                self.answer(client)
+            elif request:
+                self._forward(lines, body, client)
+
+    def _forward(self, lines: list[bytes], body: bytes, client: socket.socket) -> None:
+        address = urlsplit(self.upstream)
+        kept = [line for line in lines if not line.lower().startswith(b"connection:")]
+        with socket.create_connection((address.hostname or "", address.port or 80)) as upstream:
+            upstream.sendall(b"\r\n".join([kept[0], b"Connection: close", *kept[1:], b"", b""]) + body)
+            while chunk := upstream.recv(65536):
+                client.sendall(chunk)
+
+
+@contextmanager
+def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
+    """Run a proxy on a free port in threads of its own."""
+    proxy = FaultProxy(upstream)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            proxy.exchange(self.request)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        request_queue_size = 100
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that hangs up is part of what is tested."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        proxy.base_url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield proxy
+        finally:
+            server.shutdown()
+            thread.join(5)
+
+
+def http(status: str, body: bytes = b"", *headers: str, kind: str = "application/json") -> Answer:
+    """A whole answer."""
+    head = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
+    answer = "\r\n".join([*head, "Connection: close", "", ""]).encode() + body
+    return lambda client: client.sendall(answer)
+
+
+def problem(status: str, *headers: str, **content: object) -> Answer:
+    """A JSON error."""
+    return http(status, json.dumps(content or {"message": f"made-up {status}"}).encode(), *headers)
+
+
+def page(status: str) -> Answer:
+    """What a proxy in front of the platform answers."""
+    return http(status, f"<html><head><title>{status}</title></head></html>".encode(), kind="text/html")
+
+
+def reset(client: socket.socket) -> None:
+    """The connection breaks before an answer."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def silence(client: socket.socket) -> None:
+    """No answer at all, until the client gives up."""
+    client.recv(1)
+
+
+def half_a_body(client: socket.socket) -> None:
+    """The connection ends in the middle of the answer."""
+    client.sendall(
+        b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n{"executionId": "3f0'
+    )
+
+
+def slow_drip(client: socket.socket) -> None:
+    """Each byte comes in time, the whole answer never."""
+    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n{")
+    client.settimeout(0.05)
+    while True:
+        # The pause between two bytes is a read that gets nothing; it ends when the client hangs up.
+        with suppress(TimeoutError):
+            if not client.recv(1):
+                return
+        client.sendall(b" ")
+
+
+def retry_date(seconds: float, now: float) -> str:
+    return f"Retry-After: {formatdate(now + seconds, usegmt=True)}"

@@ -1,0 +1,264 @@
+"""Every tool against every way in which a request can go wrong."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp_types import CallToolResult, TextContent
+from pydantic import SecretStr
+
+from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy, Timing
+from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS
+from deeporigin_mcp.server import create_server
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.simulator import ManualClock, Platform, make_token, running_simulator
+from deeporigin_mcp.tools import approval, creation
+from tests.faults import proxy as faults
+from tests.faults.proxy import Answer, FaultProxy, fault_proxy
+
+pytestmark = pytest.mark.anyio
+
+TOKEN = make_token(orgs=["deeporigin"])
+PROJECT = "09DEMAKNASE01"
+TIMEOUT_SECONDS = 0.25
+MOST_ATTEMPTS = 2
+LONGEST_PAUSES_SECONDS = 40
+MOST_CHARACTERS = 1500
+
+RESTRICTION = {"code": "LICENSE.FEATURE_NOT_LICENSED", "title": "Not in your plan", "action_request": "Extend it"}
+
+HTTP_FAULTS: dict[str, Answer] = {
+    "reset": faults.reset,
+    "read timeout": faults.silence,
+    "half a body": faults.half_a_body,
+    "slow drip": faults.slow_drip,
+    "empty body": faults.http("200 OK"),
+    "invalid JSON": faults.http("200 OK", b"{oops"),
+    "wrong shape": faults.http("200 OK", b'"a text"'),
+    "a 10 MB body": faults.http("200 OK", b'"' + b"x" * 10_000_000 + b'"'),
+    "redirect": faults.http("302 Found", b"", "Location: http://127.0.0.1:9/elsewhere"),
+    **{
+        status: faults.problem(status)
+        for status in (
+            "400 Bad Request",
+            "401 Unauthorized",
+            "403 Forbidden",
+            "404 Not Found",
+            "408 Request Timeout",
+            "409 Conflict",
+            "422 Unprocessable Content",
+            "500 Internal Server Error",
+            "503 Service Unavailable",
+            "504 Gateway Timeout",
+        )
+    },
+    "429 seconds": faults.problem("429 Too Many Requests", "Retry-After: 3"),
+    "429 date": faults.problem("429 Too Many Requests", faults.retry_date(5, time.time())),
+    "502 HTML": faults.page("502 Bad Gateway"),
+    "restriction in errors": faults.problem("403 Forbidden", errors=[RESTRICTION]),
+    "restriction at the top": faults.problem("402 Payment Required", **RESTRICTION),
+    "restriction as a denial": faults.problem("403 Forbidden", is_approved=False, detail="Not in your plan"),
+}
+ADDRESS_FAULTS = {
+    "connection refused": "http://127.0.0.1:9",
+    "DNS failure": "http://platform.invalid",
+}
+
+UNREADABLE = ("not an object", "not a list", "empty, so its id", "still Quoted")
+LOST = ("no complete answer", "connection to the platform broke", "not answered the creation", "still Quoted")
+CAUSES: dict[str, tuple[str, ...]] = {
+    "reset": LOST,
+    "read timeout": LOST,
+    "half a body": LOST,
+    "slow drip": LOST,
+    "empty body": UNREADABLE,
+    "invalid JSON": ("not valid JSON",),
+    "wrong shape": UNREADABLE,
+    "a 10 MB body": UNREADABLE,
+    "redirect": ("redirects to another address",),
+    "429 seconds": ("HTTP 429",),
+    "429 date": ("HTTP 429",),
+    "502 HTML": ("HTTP 502",),
+    "404 Not Found": ("HTTP 404", "no execution"),
+    **dict.fromkeys(
+        ("restriction in errors", "restriction at the top", "restriction as a denial"), ("Not in your plan",)
+    ),
+}
+"""What a model must read, by fault; otherwise the HTTP status."""
+
+
+@dataclass
+class Bench:
+    """One server before one proxy before one simulator."""
+
+    platform: Platform
+    proxy: FaultProxy
+    paused: list[float] = field(default_factory=list)
+
+    async def pause(self, seconds: float) -> None:
+        if seconds == HEARTBEAT_SECONDS:
+            await anyio.sleep_forever()
+        self.paused.append(seconds)
+        await anyio.lowlevel.checkpoint()
+
+    def client(self, settings: Settings) -> DeepOriginClient:
+        elapsed = Timing(sleep=self.pause, monotonic=lambda: time.monotonic() + sum(self.paused), chance=lambda: 0.5)
+        return DeepOriginClient(
+            settings, timing=elapsed, timeout_seconds=TIMEOUT_SECONDS, retry=RetryPolicy(attempts=MOST_ATTEMPTS)
+        )
+
+    def settings(self, base_url: str) -> Settings:
+        return Settings(
+            token=SecretStr(TOKEN),
+            org_key="deeporigin",
+            project_id=PROJECT,
+            base_url=base_url,
+            session="matrix",
+            auto_approve_up_to=100,
+        )
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    platform = Platform(clock=ManualClock())
+    with running_simulator(platform) as simulator, fault_proxy(simulator.base_url) as proxy:
+        yield Bench(platform, proxy)
+
+
+@pytest.fixture(autouse=True)
+def _short_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 1.0)
+    monkeypatch.setattr(approval, "MAX_CALL_SECONDS", 1.0)
+
+
+@pytest.fixture
+async def agent(bench: Bench) -> AsyncIterator[Client]:
+    bench.proxy.heal()
+    bench.paused.clear()
+    server = create_server(bench.settings(bench.proxy.base_url), connect=bench.client)
+    async with Client(server) as client:
+        yield client
+
+
+def quoted(bench: Bench) -> str:
+    return bench.platform.seed_executions(status="Quoted", project_id=PROJECT)[0]
+
+
+def running(bench: Bench) -> str:
+    return bench.platform.seed_executions(status="Running", project_id=PROJECT)[0]
+
+
+DOCKING_INPUTS = {
+    "protein": {"file_path": "a.pdb"},
+    "pocket": {"center": [1, 2, 3], "box_size_x": 20, "box_size_y": 20, "box_size_z": 20},
+    "ligands": [{"smiles": "CCO"}],
+}
+
+TARGETS = {
+    "list_executions": "GET /tools/deeporigin/tools/executions",
+    "search_executions": "POST /data-platform/deeporigin/executions/search",
+    "get_execution": "GET /tools/deeporigin/tools/executions/",
+    "create_execution": "POST /tools/deeporigin/tools/deeporigin.docking",
+    "confirm_execution": ":confirm",
+    "cancel_execution": ":cancel",
+    "wait_executions": "GET /tools/deeporigin/tools/executions/",
+    "find_platform_tools": "GET /tools/protected/tools/definitions",
+    "describe_platform_tool": "GET /tools/protected/tools/deeporigin.docking/latest",
+    "get_workspace": "POST /data-platform/deeporigin/projects/search",
+}
+SENT_ONCE = {"create_execution", "confirm_execution", "wait_executions"}
+
+
+def arguments(tool: str, bench: Bench) -> dict[str, Any]:
+    match tool:
+        case "get_execution" | "cancel_execution":
+            return {"execution_id": running(bench)}
+        case "confirm_execution":
+            return {"execution_id": quoted(bench)}
+        case "create_execution":
+            return {"tool_key": "deeporigin.docking", "inputs": DOCKING_INPUTS, "idempotency_key": f"k{time.time_ns()}"}
+        case "wait_executions":
+            return {"execution_ids": [running(bench)], "timeout_seconds": 0}
+        case "describe_platform_tool":
+            return {"tool_key": "deeporigin.docking"}
+        case _:
+            return {}
+
+
+async def read(agent: Client, tool: str, given: dict[str, Any]) -> tuple[bool, str]:
+    """Whether it is an error, and all that a model may read of the answer."""
+    answer = await agent.call_tool(tool, given)
+    assert isinstance(answer, CallToolResult)
+    text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
+    return bool(answer.is_error), text + json.dumps(answer.structured_content or {})
+
+
+def assert_told_well(tool: str, fault: str, is_error: bool, text: str) -> None:
+    if (tool, fault) in UNHARMED:
+        assert not is_error
+        assert UNHARMED[tool, fault] in text
+        return
+    causes = CAUSES.get(fault, (f"HTTP {fault[:3]}",))
+    assert any(cause.lower() in text.lower() for cause in causes), (tool, fault, text)
+    assert is_error or tool in PARTIAL, (tool, fault, text)
+    for secret in (TOKEN, TOKEN.split(".")[1], "Traceback", "site-packages", "deeporigin_mcp/", "Error executing tool"):
+        assert secret not in text
+    assert not is_error or len(text) < MOST_CHARACTERS
+
+
+UNHARMED = {
+    # The versions are known from the catalogue, so the newest is asked for by its number.
+    ("describe_platform_tool", "404 Not Found"): "deeporigin.docking",
+    # The answer to a cancellation is not needed: the state is read afterwards, and it says what is true.
+    **{
+        ("cancel_execution", fault): "was sent, but it is still Running"
+        for fault in ("empty body", "wrong shape", "a 10 MB body")
+    },
+}
+PARTIAL = ("wait_executions", "get_workspace")
+"""Tools that answer with what they could learn, and name what they could not."""
+
+
+@pytest.mark.parametrize("fault", HTTP_FAULTS)
+@pytest.mark.parametrize("tool", TARGETS)
+async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
+    tool: str, fault: str, bench: Bench, agent: Client
+) -> None:
+    given = arguments(tool, bench)
+    creates, confirms = len(bench.platform.creates), len(bench.platform.confirms)
+    bench.proxy.break_with(TARGETS[tool], HTTP_FAULTS[fault])
+
+    is_error, text = await read(agent, tool, given)
+
+    assert 1 <= bench.proxy.hits <= (1 if tool in SENT_ONCE else MOST_ATTEMPTS)
+    assert sum(bench.paused) <= LONGEST_PAUSES_SECONDS
+    assert_told_well(tool, fault, is_error, text)
+    assert len(bench.platform.creates) == creates
+    assert len(bench.platform.confirms) == confirms
+
+    bench.proxy.heal()
+    is_error, text = await read(agent, tool, given)
+    assert not is_error, text
+    assert len(bench.platform.creates) == creates + (tool == "create_execution")
+    assert len(bench.platform.confirms) == confirms + (tool == "confirm_execution")
+
+
+@pytest.mark.parametrize("fault", [*ADDRESS_FAULTS, "TLS failure"])
+@pytest.mark.parametrize("tool", TARGETS)
+async def test_a_platform_that_cannot_be_reached_is_explained(tool: str, fault: str, bench: Bench) -> None:
+    tls = bench.proxy.base_url.replace("http:", "https:")
+    bench.paused.clear()
+    server = create_server(bench.settings(ADDRESS_FAULTS.get(fault, tls)), connect=bench.client)
+    async with Client(server) as agent:
+        is_error, text = await read(agent, tool, arguments(tool, bench))
+    assert is_error or tool in ("wait_executions", "get_workspace")
+    assert "platform" in text
+    assert TOKEN not in text
+    assert sum(bench.paused) <= LONGEST_PAUSES_SECONDS * 5  # the workspace asks five things side by side
