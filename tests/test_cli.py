@@ -6,30 +6,22 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deeporigin_mcp import __version__
+from deeporigin_mcp import __version__, cli
 from deeporigin_mcp.cli import main
 from tests.processes import COMMAND, TIMEOUT_SECONDS, environment, run, run_program
-
-
-@pytest.fixture(autouse=True)
-def own_signal_handlers() -> Iterator[None]:
-    """Commands take over the signals of their process, which here is that of the tests."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
     """The exit code of a refused command line, and the last line on stderr; nothing may be on stdout."""
     try:
-        code: object = main(arguments)
+        with pytest.MonkeyPatch.context() as patch:
+            # The signals of this process are the tests'.
+            patch.setattr(cli, "_end_at_signals", lambda: None)
+            code: object = main(arguments)
     except SystemExit as exit_:
         code = exit_.code
     captured = capsys.readouterr()
