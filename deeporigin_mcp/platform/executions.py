@@ -9,6 +9,8 @@ from typing import Any
 
 from deeporigin_mcp.errors import (
     ArgumentError,
+    DeepOriginError,
+    InvalidRequestError,
     NetworkError,
     OutcomeUnknownError,
     PlatformError,
@@ -162,11 +164,14 @@ class Executions:
         body["session"] = self._scope.session
         what = f"create a {tool_key} execution"
         dto = await self._send_once("POST", path, what, CREATE_TIMEOUT_SECONDS if timeout is None else timeout, body)
-        if dto is None:
-            raise OutcomeUnknownError(f"The platform's answer to {what} was empty, so its id is not known.")
         if restriction := restriction_in(dto):
             raise restriction
-        return object_answer(dto, what)
+        if not isinstance(dto, dict) or not Execution(dto).execution_id:
+            raise OutcomeUnknownError(
+                f"The platform accepted this but did not say which execution it is: {what}.",
+                next_step="Look before repeating it.",
+            )
+        return dto
 
     async def confirm(self, execution_id: str, *, timeout: float | None = None, retry: bool = True) -> Json:
         """Start a quoted execution; this is what spends money (platform-facts 1.5).
@@ -188,11 +193,20 @@ class Executions:
             dto = await self._send_once("PATCH", path, what, timeout)
         except OutcomeUnknownError as lost:
             dto = await self._state_after(execution_id, lost)
-            if retry and Execution(dto).status == "Quoted":
-                dto = await self._send_once("PATCH", path, what, timeout)
-            elif Execution(dto).status == "Quoted":
-                raise
-        dto = await self.get(execution_id) if dto is None else dto
+            if Execution(dto).status == "Quoted":
+                if not retry:
+                    raise
+                try:
+                    dto = await self._send_once("PATCH", path, what, timeout)
+                except StateConflictError:
+                    # The first one took effect after all.
+                    dto = await self._state_after(execution_id, lost)
+        if not isinstance(dto, dict):
+            unshown = OutcomeUnknownError(
+                f"The platform accepted this, but its new state cannot be read: {what}.",
+                next_step="Look before repeating it.",
+            )
+            dto = await self._state_after(execution_id, unshown)
         if restriction := restriction_in(dto):
             raise restriction
         return object_answer(dto, what)
@@ -208,7 +222,7 @@ class Executions:
                 f"{self._path}/{segment(execution_id, 'execution_id')}:cancel",
                 what=f"cancel execution {execution_id}",
             )
-        except StateConflictError:
+        except (StateConflictError, InvalidRequestError):
             # It ended between the look and the request; that it is over is what was asked for.
             if not Execution(await self.get(execution_id)).is_terminal:
                 raise
@@ -279,7 +293,7 @@ class Executions:
     async def _state_after(self, execution_id: str, lost: OutcomeUnknownError) -> Json:
         try:
             return await self.get(execution_id)
-        except (NetworkError, PlatformError):
+        except DeepOriginError:
             raise lost from None
 
 

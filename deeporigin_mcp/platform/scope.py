@@ -31,7 +31,7 @@ class Scope:
         Raises:
             ArgumentError: neither names one, or they differ.
         """
-        wanted = asked.strip() if isinstance(asked, str) else ""
+        wanted = "" if asked is None else str(asked).strip()
         if self.project_id and wanted and wanted != self.project_id:
             raise ArgumentError(
                 f"projectId {wanted!r} is not the project of this client, {self.project_id!r}.",

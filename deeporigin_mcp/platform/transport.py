@@ -25,6 +25,7 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform import failures
 from deeporigin_mcp.platform.retry import RETRYABLE_STATUSES, RetryPolicy, retry_after_seconds
 from deeporigin_mcp.platform.timing import Timing
+from deeporigin_mcp.platform.wording import one_line
 from deeporigin_mcp.settings import Settings
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
@@ -37,6 +38,9 @@ ACCEPT_EXECUTION = "application/json;v=2.0"
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """An answer larger than this is refused instead of filling the memory."""
+
+MAX_WHAT_CHARACTERS = 200
+"""How much a message repeats of the request in words, which may hold ids that a caller made up."""
 
 MAX_CONNECTIONS = 30
 """Twenty looks at a time, and event streams beside them."""
@@ -98,6 +102,7 @@ class Transport:
             CredentialError: before anything is sent, if the token is missing or expired; or on 401 and 403.
             DeepOriginError: the kinds of `errors.py`, by what the platform or the network did.
         """
+        what = one_line(what, MAX_WHAT_CHARACTERS)
         started = self._timing.monotonic()
         seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
         attempt = 0
@@ -137,9 +142,10 @@ class Transport:
         if not public:
             token = self._settings.require_token(self._timing.wall())
             headers["Authorization"] = f"Bearer {token.get_secret_value()}"
-        request = self._http.build_request(
-            method, path, params=params or None, json=body, headers=headers, timeout=timeout_seconds
-        )
+        with _unsendable(what):
+            request = self._http.build_request(
+                method, path, params=params or None, json=body, headers=headers, timeout=timeout_seconds
+            )
         headers.clear()
         self.requests_sent += 1
         with _network_errors(what, timeout_seconds):
@@ -157,13 +163,10 @@ class Transport:
     ) -> AsyncIterator[httpx.Response]:
         """Open an event stream; the caller reads it. Raises as `send` does, and is never retried here."""
         token = self._settings.require_token(self._timing.wall())
-        request = self._http.build_request(
-            "GET",
-            path,
-            params=[*params],
-            headers={"Accept": "text/event-stream", "Authorization": f"Bearer {token.get_secret_value()}"},
-            timeout=timeout,
-        )
+        headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token.get_secret_value()}"}
+        with _unsendable(what):
+            request = self._http.build_request("GET", path, params=[*params], headers=headers, timeout=timeout)
+        headers.clear()
         self.requests_sent += 1
         with _network_errors(what, timeout.read or 0.0):
             response = await self._http.send(request, stream=True)
@@ -187,7 +190,10 @@ def segment(value: str, name: str) -> str:
     if not value.strip().strip("."):
         # Servers and proxies resolve dot segments, so these would name another path.
         raise ArgumentError(f"{name} {value.strip()!r} is no id.", next_step=f"Give the {name} of an earlier answer.")
-    return quote(value.strip(), safe="")
+    try:
+        return quote(value.strip(), safe="")
+    except UnicodeEncodeError:
+        raise ArgumentError(f"{name} holds characters that no id has.") from None
 
 
 def _decoded(content: bytes, what: str) -> Any:
@@ -238,8 +244,18 @@ def _network_errors(what: str, timeout_seconds: float) -> Iterator[None]:
         raise NetworkError(
             f"The connection to the platform broke during: {what} ({type(error).__name__}).", next_step=again
         ) from None
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-        raise ArgumentError("The request's address is not valid.", next_step="Check the ids in the call.") from None
+
+
+@contextlib.contextmanager
+def _unsendable(what: str) -> Iterator[None]:
+    """Say which call cannot be put on the wire: numbers, texts or addresses that JSON or HTTP do not have."""
+    try:
+        yield
+    except (httpx.InvalidURL, ValueError, TypeError, RecursionError):
+        raise ArgumentError(
+            f"This cannot be sent to the platform: {what}. Some value in it is no JSON (such as NaN), or far too long.",
+            next_step="Check the values in the call.",
+        ) from None
 
 
 def _cause(error: Exception) -> str:

@@ -140,7 +140,8 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
 
 async def _send(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     content = reply.content
-    fields = {"content-type": "application/json", "content-length": str(len(content)), **reply.headers}
+    length = 100_000 if reply.fault == "drip" else len(content)
+    fields = {"content-type": "application/json", "content-length": str(length), **reply.headers}
     head = f"HTTP/1.1 {reply.status} X\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
     match reply.fault:
         case "reset":
@@ -158,7 +159,7 @@ async def _send(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.Stre
             writer.write(head.encode("latin-1") + content[: len(content) // 2])
             await writer.drain()
         case "drip":
-            writer.write(head.replace(str(len(content)), "100000").encode("latin-1"))
+            writer.write(head.encode("latin-1"))
             while not reader.at_eof():
                 writer.write(b" ")
                 await writer.drain()
