@@ -34,13 +34,17 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 def run(
-    command: Sequence[str | Path], home: Path, *, cwd: Path = REPOSITORY, **variables: str
+    command: Sequence[str | Path],
+    home: Path,
+    *,
+    cwd: Path = REPOSITORY,
+    variables: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env=environment(home, **variables),
+        env=environment(home, **(variables or {})),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -54,7 +58,7 @@ def run_program(
     *arguments: str, home: Path, variables: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `deeporigin-mcp` with arguments."""
-    return run([*COMMAND, *arguments], home, **(variables or {}))
+    return run([*COMMAND, *arguments], home, variables=variables)
 
 
 @functools.cache
