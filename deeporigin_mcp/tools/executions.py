@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, SearchQuery
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.money import LineItem
 from deeporigin_mcp.platform.progress import children, is_tree, label
 from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of
 from deeporigin_mcp.tools import steps
@@ -51,6 +52,7 @@ _DATA_PLATFORM_ID = re.compile(r"^(?:[0-9A-HJKMNP-TV-Z]{13}|[0-9a-f]{16})$")
 RESULT_ROWS = 20
 """Result rows that a detailed answer shows."""
 MAX_PROGRESS_LINES = 40
+PROGRESS_CHARACTERS = 3_500
 
 
 class Condition(BaseModel):
@@ -343,17 +345,26 @@ async def _with_details(view: ExecutionView, execution: Execution, client: DeepO
         return shaped
 
     raw = execution.raw
-    view.price_items = [LineItemView(**item._asdict()) for item in execution.line_items[:20]] or None
-    view.progress = progress_lines(raw.get("progressReport"))
+    items = [_price_item(item) for item in execution.line_items]
+    shown = rows_that_fit([item.model_dump(exclude_none=True) for item in items], 1500)
+    view.price_items = items[:shown] or None
+    cut += ["price_items"] if shown < len(items) else []
+    view.progress = share("progress", progress_lines(raw.get("progressReport")), PROGRESS_CHARACTERS)
     view.inputs = share("inputs", raw.get("userInputs") if isinstance(raw.get("userInputs"), dict) else None, 3000)
     view.outputs = share("outputs", execution.outputs, 7000)
     view.billing = share("billing", raw.get("billingTransaction"), 1200)
     view.metadata = share("metadata", execution.metadata, 1000)
-    view.session = execution.session or None
+    view.session = one_line(execution.session, 120) or None
     if execution.status == "Completed" and view.outputs is None:
         await _add_results(view, execution, client, share)
     view.cut = cut or None
     return view
+
+
+def _price_item(item: LineItem) -> LineItemView:
+    return LineItemView(
+        **{**item._asdict(), "code": one_line(item.code, 60), "name": one_line(item.name, 80) or None},
+    )
 
 
 async def _add_results(view: ExecutionView, execution: Execution, client: DeepOriginClient, share: Any) -> None:
@@ -378,7 +389,8 @@ def progress_lines(report: Any) -> list[str] | None:
     """A progress report as short lines: the steps of a tree, or the end of a text."""
     if isinstance(report, str):
         lines = [one_line(line, 160) for line in report.splitlines() if line.strip()]
-        return lines[-MAX_PROGRESS_LINES:] or None
+        newest = lines[-MAX_PROGRESS_LINES:]
+        return newest[-rows_that_fit(newest[::-1], PROGRESS_CHARACTERS) :] or None
     if not isinstance(report, dict) or not report:
         return None
     if not is_tree(report):

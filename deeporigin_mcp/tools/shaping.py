@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 RESULT_CHARACTERS = 20_000
 CONCISE_CHARACTERS = 5_000
 MAX_DEPTH = 12
 LONGEST_TEXT = 2_000
+SMALLEST_ENTRY = 4
+"""Characters of the smallest entry worth keeping."""
 
 
 def size(value: Any) -> int:
@@ -26,10 +29,10 @@ def fitted(value: Any, characters: int) -> tuple[Any, bool]:
     def fit(node: Any, room: int, depth: int) -> Any:
         nonlocal cut_any
         if isinstance(node, str):
-            if len(node) <= min(room, LONGEST_TEXT):
+            if len(node) <= LONGEST_TEXT and size(node) <= room:
                 return node
             cut_any = True
-            return node[: max(0, min(room, LONGEST_TEXT))] + "…"
+            return _beginning(node, room)
         if not isinstance(node, dict | list):
             return node
         if depth >= MAX_DEPTH and node:
@@ -39,19 +42,28 @@ def fitted(value: Any, characters: int) -> tuple[Any, bool]:
         kept: list[tuple[Any, Any]] = []
         left = room - 2
         for key, entry in entries:
-            overhead = (len(str(key)) + 4) if isinstance(node, dict) else 1
-            if left - overhead < 4:
+            left -= size(str(key)) + 2 if isinstance(node, dict) else 1
+            shaped = fit(entry, left, depth + 1) if left >= SMALLEST_ENTRY else None
+            if left < SMALLEST_ENTRY or size(shaped) > left:
                 cut_any = True
                 break
-            shaped = fit(entry, left - overhead, depth + 1)
             kept.append((key, shaped))
-            left -= overhead + size(shaped)
+            left -= size(shaped)
         return dict(kept) if isinstance(node, dict) else [entry for _, entry in kept]
 
     return fit(value, characters, 0), cut_any
 
 
-def rows_that_fit(rows: list[dict[str, Any]], characters: int) -> int:
+def _beginning(text: str, room: int) -> str:
+    """As much of a text as fits, its escapes as JSON included, with a mark at the end."""
+    kept = text[: min(room, LONGEST_TEXT)]
+    while kept and (excess := size(kept) + 1 - room) > 0:
+        # One character takes at most six as an escape.
+        kept = kept[: -max(1, excess // 6)]
+    return kept + "…"
+
+
+def rows_that_fit(rows: Sequence[Any], characters: int) -> int:
     """How many rows from the front fit into so many characters; at least one, so that paging moves on."""
     used = 0
     for index, row in enumerate(rows):

@@ -1,0 +1,55 @@
+"""What tests of all rooms share: asyncio, an environment without the developer's credentials, a platform to talk to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.tools.bench import Agent, Bench
+
+FOREIGN = ("DO_", "DEEPORIGIN_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_")
+"""Beginnings of variables that must not reach a test, in any case."""
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_developer(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads the credentials or files of whoever runs it."""
+    import os
+
+    for name in [*os.environ]:
+        if name.upper().startswith(FOREIGN):
+            monkeypatch.delenv(name)
+    home = _empty_home(tmp_path_factory)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(home))
+
+
+def _empty_home(factory: pytest.TempPathFactory) -> Path:
+    home = factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
+    return home
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """A simulated platform whose time passes only where somebody sleeps, and servers in front of it."""
+    from tests.tools.bench import running_bench
+
+    with running_bench() as found:
+        yield found
+
+
+@pytest.fixture
+async def agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
+    """An MCP client of a server with the default settings."""
+    async with bench.agent() as found:
+        yield found

@@ -1,0 +1,258 @@
+"""A server in front of a simulated platform, and an agent that checks every answer it gets."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import anyio
+import jsonschema
+from anyio.lowlevel import checkpoint
+from mcp import Client
+from mcp.server.mcpserver import MCPServer
+from mcp_types import CallToolResult, TextContent
+
+from deeporigin_mcp.platform import DeepOriginClient, Timing
+from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS
+from deeporigin_mcp.server import create_server
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.simulator import ManualClock, Platform, make_token, parse_fault, running_simulator
+from deeporigin_mcp.tools.state import ServerState
+from tests.tools.facts import assert_harmless, assert_same_facts, calls_in
+
+PROJECT = "09DEMAKNASE01"
+ACME_PROJECT = "09ACMEPR0J001"
+SESSION = "s-bench"
+ERAS = ("legacy", "auto")
+"""2025-11-25 with its handshake, and 2026-07-28."""
+
+MOST_CHARACTERS = 20_000
+LONGEST_REFUSAL = 4_000
+UNFINISHED = frozenset({"Quoted", "Created", "Accepted", "Queued", "Running", "Suspended", "Finishing", "Unknown"})
+
+
+class SimulatedTime:
+    """The client's time: a sleep moves it and the platform's clock at once, and lets heartbeats happen on the way."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self._elapsed = 0.0
+        self._heartbeats: list[tuple[float, anyio.Event]] = []
+        self.token_ages_seconds = 0.0
+        self.slept: list[float] = []
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(wall=self._wall, monotonic=self.elapsed, sleep=self._sleep, chance=lambda: 0.5)
+
+    def elapsed(self) -> float:
+        return self._elapsed
+
+    def _wall(self) -> float:
+        return self._clock.now().timestamp() + self.token_ages_seconds
+
+    async def _sleep(self, seconds: float) -> None:
+        until = self._elapsed + seconds
+        if seconds == HEARTBEAT_SECONDS:
+            beat = anyio.Event()
+            self._heartbeats.append((until, beat))
+            await beat.wait()
+            return
+        self.slept.append(seconds)
+        await checkpoint()
+        while self._elapsed < until:
+            self._move_to(min([until, *(when for when, _ in self._heartbeats if when > self._elapsed)]))
+            for _ in range(5):
+                await checkpoint()
+
+    def _move_to(self, instant: float) -> None:
+        self._clock.advance(instant - self._elapsed)
+        self._elapsed = instant
+        for when, beat in self._heartbeats:
+            if when <= instant:
+                beat.set()
+        self._heartbeats = [pair for pair in self._heartbeats if not pair[1].is_set()]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that a model may read of a call."""
+
+    is_error: bool
+    text: str
+    content: dict[str, Any]
+
+
+@dataclass
+class Agent:
+    """An MCP client. `read` expects a result, `refused` an error; both check what holds for all of them."""
+
+    client: Client
+    inputs: dict[str, dict[str, Any]]
+    outputs: dict[str, dict[str, Any]]
+
+    async def call(self, tool: str, arguments: dict[str, Any]) -> Answer:
+        """The call as the protocol answers it."""
+        answer = await self.client.call_tool(tool, arguments)
+        assert isinstance(answer, CallToolResult)
+        text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
+        assert len(answer.content) == 1
+        return Answer(bool(answer.is_error), text, answer.structured_content or {})
+
+    async def read(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The structured content of a success."""
+        answer = await self.call(tool, arguments)
+        assert not answer.is_error, answer.text
+        jsonschema.validate(answer.content, self.outputs[tool])
+        assert_same_facts(answer.content, answer.text)
+        assert_harmless(answer.text)
+        assert max(len(answer.text), compact_size(answer.content)) <= MOST_CHARACTERS
+        self._assert_says_how_to_go_on(answer.content)
+        return answer.content
+
+    async def refused(self, tool: str, **arguments: Any) -> str:
+        """The text of a refusal."""
+        answer = await self.call(tool, arguments)
+        assert answer.is_error, answer.content
+        assert not answer.content
+        assert_harmless(answer.text)
+        assert 20 < len(answer.text) <= LONGEST_REFUSAL
+        self._assert_calls_work(answer.text)
+        return answer.text
+
+    async def follow(self, step: str) -> dict[str, Any]:
+        """Make the first call that a `next_step` names."""
+        tool, arguments = calls_in(step, self.inputs)[0]
+        return await self.read(tool, **arguments)
+
+    def _assert_says_how_to_go_on(self, content: dict[str, Any]) -> None:
+        if content.get("status") in UNFINISHED or content.get("has_more") or content.get("all_done") is False:
+            assert content["next_step"]
+        self._assert_calls_work(content.get("next_step", ""))
+
+    def _assert_calls_work(self, step: str) -> None:
+        for tool, arguments in calls_in(step, self.inputs):
+            jsonschema.validate(arguments, self.inputs[tool])
+
+
+@cache
+def bench_token() -> str:
+    return make_token(expires_in_seconds=20 * 365 * 24 * 3600)
+
+
+@dataclass
+class Bench:
+    """A platform over HTTP, its clock, and servers that use it."""
+
+    platform: Platform
+    clock: ManualClock
+    base_url: str
+    time: SimulatedTime
+    clients: list[DeepOriginClient] = field(default_factory=list)
+
+    def settings(self, **values: Any) -> Settings:
+        usual = {
+            "token": bench_token(),
+            "org_key": "deeporigin",
+            "project_id": PROJECT,
+            "base_url": self.base_url,
+            "session": SESSION,
+        }
+        return Settings.model_validate(usual | values)
+
+    def connect(self, settings: Settings) -> DeepOriginClient:
+        client = DeepOriginClient(settings, timing=self.time.timing)
+        self.clients.append(client)
+        return client
+
+    def server(
+        self, connect: Callable[[Settings], DeepOriginClient] | None = None, **values: Any
+    ) -> MCPServer[ServerState]:
+        return create_server(self.settings(**values), connect=connect or self.connect)
+
+    @contextlib.asynccontextmanager
+    async def agent(self, *, mode: str = "auto", **values: Any) -> AsyncIterator[Agent]:
+        """An agent of a server with these settings."""
+        async with agent_of(self.server(**values), mode=mode) as agent:
+            yield agent
+
+    def fault(self, rule: str) -> None:
+        """Make the platform misbehave (`simulator/faults.py` has the grammar)."""
+        self.platform.faults.append(parse_fault(rule))
+
+    def heal(self) -> None:
+        self.platform.faults.clear()
+
+    def seeded(self, status: str = "Running", **values: Any) -> str:
+        return self.platform.seed_executions(status=status, **values)[0]
+
+    def raw(self, **dto: Any) -> str:
+        """A record served exactly as given, apart from what every record has."""
+        usual = {
+            "status": "Running",
+            "tool": {"key": "deeporigin.docking", "version": "4.2.0"},
+            "createdAt": "2026-10-05T08:00:00.000Z",
+            "projectId": PROJECT,
+        }
+        return self.platform.add_execution(usual | dto)
+
+    def sent(self, method: str, part: str = "") -> list[str]:
+        """The paths of the requests that the platform received, oldest first."""
+        return [path for seen, path, _ in self.platform.requests if seen == method and part in path]
+
+
+@contextlib.asynccontextmanager
+async def agent_of(server: MCPServer[ServerState], *, mode: str = "auto") -> AsyncIterator[Agent]:
+    async with Client(server, mode=mode) as client:
+        tools = (await client.list_tools()).tools
+        yield Agent(
+            client,
+            {tool.name: tool.input_schema for tool in tools},
+            {tool.name: tool.output_schema or {} for tool in tools},
+        )
+
+
+@contextlib.contextmanager
+def running_bench(**values: Any) -> Iterator[Bench]:
+    """A bench on a free port."""
+    clock = ManualClock()
+    platform = Platform(clock=clock, **values)
+    with running_simulator(platform) as simulator:
+        yield Bench(platform, clock, simulator.base_url, SimulatedTime(clock))
+
+
+PROTEIN = {"id": "08TARGETPR001", "file_path": "entities/proteins/target.pdb"}
+BOX = {"box_size_x": 18, "box_size_y": 19, "box_size_z": 17.5, "center": [4, -2, 11]}
+
+
+def docking(*smiles: str, **inputs: Any) -> dict[str, Any]:
+    """Arguments of a docking run over these molecules; 0.2 USD each."""
+    ligands = [{"smiles": text} for text in smiles or ("CCO",)]
+    return {
+        "tool_key": "deeporigin.docking",
+        "inputs": {"protein": PROTEIN, "pocket": BOX, "ligands": ligands, **inputs},
+    }
+
+
+FREE = {"tool_key": "deeporigin.mol-props-combined", "inputs": {"ligands": [{"smiles": "CCO"}]}}
+"""Arguments of a run that costs nothing."""
+ABFE = {
+    "tool_key": "deeporigin.abfe-end-to-end",
+    "inputs": {"protein": PROTEIN, "pose1": {"id": "0APLACED00001", "file_path": "poses/placed.sdf"}},
+}
+"""Arguments of a run that costs more than 100 USD."""
+
+
+def compact_size(content: Any) -> int:
+    """Characters of the JSON that clients hand to their models."""
+    return len(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+
+
+def lines_of(text: str) -> list[str]:
+    """The problems of a refusal, one each."""
+    return re.findall(r"^- (.*)$", text, re.MULTILINE)

@@ -1,0 +1,209 @@
+"""get_execution and cancel_execution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.tools.bench import ERAS, PROJECT, Agent, Bench, docking
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_completed_run_is_told_with_its_facts_and_where_its_outputs_are(bench: Bench, mode: str) -> None:
+    name = bench.seeded("Completed", name="Pilot")
+    async with bench.agent(mode=mode) as agent:
+        found = await agent.read("get_execution", execution_id=name)
+        assert found == {
+            "execution_id": name,
+            "name": "Pilot",
+            "tool_key": "deeporigin.docking",
+            "tool_version": found["tool_version"],
+            "status": "Completed",
+            "progress_percent": 100,
+            "quoted_price": 0.4,
+            "cost": 0.4,
+            "created_at": "2026-10-05T08:59:00.000Z",
+            "started_at": "2026-10-05T08:59:04.000Z",
+            "completed_at": "2026-10-05T08:59:50.000Z",
+            "runtime_seconds": 46,
+            "project_id": PROJECT,
+            "next_step": found["next_step"],
+        }
+        assert (await agent.follow(found["next_step"]))["inputs"]["ligands"]
+
+
+async def test_detailed_adds_price_items_inputs_results_and_billing(agent: Agent, bench: Bench) -> None:
+    created = await agent.read("create_execution", **docking("CCO", "CCN"), metadata={"why": "a test"})
+    name = created["execution_id"]
+    bench.platform.organisations["deeporigin"].balance = 100
+    async with bench.agent(auto_approve_up_to=1) as rich:
+        await rich.read("confirm_execution", execution_id=name)
+        await rich.read("wait_executions", execution_ids=[name], timeout_seconds=50)
+        bench.clock.advance(600)
+        found = await rich.read("get_execution", execution_id=name, detail="detailed")
+    assert found["price_items"] == [
+        {"code": "DO_DOCK", "name": "Docking", "quantity": 2, "unit_price": 0.2, "total": 0.4}
+    ]
+    assert found["inputs"]["ligands"] == [{"smiles": "CCO"}, {"smiles": "CCN"}]
+    assert found["billing"]["totalCost"] == 0.4
+    assert found["metadata"]["why"] == "a test"
+    assert found["session"] == bench.settings().session
+    assert {row["smiles"] for row in found["results"]} == {"CCO", "CCN"} or found["results"]
+    assert any("dock" in line for line in found["progress"])
+    assert "next_step" not in found
+
+
+async def test_results_that_are_not_stored_yet_are_told_as_such(agent: Agent, bench: Bench) -> None:
+    name = bench.raw(status="Completed")
+    found = await agent.read("get_execution", execution_id=name, detail="detailed")
+    assert "results" not in found
+    assert found["next_step"] == "It is completed, but its results are not stored yet; read it again in a minute."
+
+
+async def test_results_that_cannot_be_read_do_not_hide_the_execution(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Completed")
+    bench.fault("POST */result-explorer/search status=503")
+    found = await agent.read("get_execution", execution_id=name, detail="detailed")
+    assert found["status"] == "Completed"
+    assert "HTTP 503" in found["next_step"]
+
+
+async def test_outputs_that_came_with_the_answer_are_shown_as_they_are(agent: Agent, bench: Bench) -> None:
+    name = bench.raw(status="Succeeded", jobOutputs=[{"pockets": 3}], userInputs={"effort": 1})
+    found = await agent.read("get_execution", execution_id=name, detail="detailed")
+    assert (found["status"], found["outputs"]) == ("Completed", [{"pockets": 3}])
+    assert "results" not in found
+
+
+async def test_big_fields_are_cut_to_their_share_and_named(agent: Agent, bench: Bench) -> None:
+    big = {"ligands": [{"smiles": "C" * 300} for _ in range(500)]}
+    name = bench.raw(
+        status="Completed",
+        userInputs=big,
+        jobOutputs={"poses": [{"score": index, "note": "x" * 90} for index in range(5000)]},
+        metadata={f"key{index}": "v" * 300 for index in range(50)},
+        billingTransaction={"totalCost": 1, "items": [{"itemCode": "A" * 500}] * 40},
+        progressReport="\n".join(f"line {index} " + "p" * 400 for index in range(500)),
+        statusReason="r" * 5000,
+        name="n" * 5000,
+    )
+    found = await agent.read("get_execution", execution_id=name, detail="detailed")
+    assert sorted(found["cut"]) == ["billing", "inputs", "metadata", "outputs"]
+    assert 0 < len(found["outputs"]["poses"]) < 5000
+    assert len(found["name"]) == 120
+    assert found["progress"][-1].startswith("line 499")
+
+
+@pytest.mark.parametrize("status", ["Created", "Queued", "Running", "Suspended", "Finishing", "Accepted", "Brooding"])
+async def test_what_goes_on_names_the_wait_as_the_next_step(agent: Agent, bench: Bench, status: str) -> None:
+    found = await agent.read("get_execution", execution_id=(name := bench.raw(status=status)))
+    assert found["status"] == status
+    assert found["next_step"] == f'wait_executions(execution_ids=["{name}"])'
+
+
+async def test_a_status_of_null_is_unknown_and_not_over(agent: Agent, bench: Bench) -> None:
+    found = await agent.read("get_execution", execution_id=bench.raw(status=None))
+    assert (found["status"], "wait_executions" in found["next_step"]) == ("Unknown", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("Failed", "get_execution"),
+        ("InsufficientFunds", "balance or licence"),
+        ("FailedQuotation", "could not be priced"),
+        ("Cancelled", None),
+    ],
+)
+async def test_each_final_state_says_what_is_left_to_do(
+    agent: Agent, bench: Bench, status: str, words: str | None
+) -> None:
+    found = await agent.read("get_execution", execution_id=bench.raw(status=status))
+    assert ("next_step" in found) == (words is not None)
+    assert (words or "") in found.get("next_step", "")
+
+
+async def test_a_quote_without_a_price_cannot_be_confirmed_and_says_so(agent: Agent, bench: Bench) -> None:
+    found = await agent.read("get_execution", execution_id=(name := bench.raw(status="Quoted", quotationResult={})))
+    assert "quoted_price" not in found
+    assert "no price" in found["next_step"]
+    assert "no complete price" in await agent.refused("confirm_execution", execution_id=name)
+
+
+async def test_a_failure_carries_the_platforms_reason(agent: Agent, bench: Bench) -> None:
+    reason = {"code": "X", "message": "No pose found\nin\x1b[2J the pocket"}
+    found = await agent.read("get_execution", execution_id=bench.raw(status="Failed", statusReason=reason))
+    assert found["status_reason"] == "No pose found in [2J the pocket."
+
+
+async def test_the_data_platforms_id_is_read_there(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Completed", name="Pilot")
+    other = bench.platform.executions[name].data_platform_id
+    found = await agent.read("get_execution", execution_id=other, source="data_platform")
+    assert (found["execution_id"], found["data_platform_id"], found["name"]) == (name, other, "Pilot")
+    assert (await agent.follow(found["next_step"]))["execution_id"] == name
+
+
+async def test_an_id_of_the_other_kind_names_the_call_that_reads_it(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Completed")
+    other = bench.platform.executions[name].data_platform_id
+    told = await agent.refused("get_execution", execution_id=other)
+    assert "data platform, not of the tools service" in told
+    assert (await agent.follow(told))["execution_id"] == name
+    told = await agent.refused("get_execution", execution_id=name, source="data_platform")
+    assert "tools service, not of the data platform" in told
+    assert (await agent.follow(told))["execution_id"] == name
+
+
+@pytest.mark.parametrize(
+    ("source", "words"), [("tools_service", "no execution nope"), ("data_platform", "Invalid id format")]
+)
+async def test_an_id_that_nobody_knows_is_told(agent: Agent, source: str, words: str) -> None:
+    assert words in await agent.refused("get_execution", execution_id="nope", source=source)
+
+
+async def test_another_organisations_execution_is_as_unknown_as_a_wrong_id(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Completed", org="acme")
+    assert "no execution" in await agent.refused("get_execution", execution_id=name)
+
+
+@pytest.mark.parametrize("execution_id", ["../clusters", "a/b", "..", ".", "x?y=1", "x#y", "a\nb", "x%2fy", "é", "a;b"])
+@pytest.mark.parametrize("tool", ["get_execution", "confirm_execution", "cancel_execution"])
+async def test_an_id_cannot_lead_a_request_to_another_place(
+    agent: Agent, bench: Bench, tool: str, execution_id: str
+) -> None:
+    await agent.refused(tool, execution_id=execution_id)
+    await agent.read("wait_executions", execution_ids=[execution_id], timeout_seconds=0)
+    assert all(status == 404 for _, path, status in bench.platform.requests if not path.startswith("/sse"))
+    assert not bench.sent("PATCH")
+
+
+async def test_a_running_execution_is_cancelled(agent: Agent, bench: Bench) -> None:
+    found = await agent.read("cancel_execution", execution_id=(name := bench.seeded("Running")))
+    assert found["status"] == "Cancelled"
+    assert bench.platform.cancels == [name]
+
+
+@pytest.mark.parametrize(
+    "status", ["Completed", "Succeeded", "Failed", "Cancelled", "InsufficientFunds", "FailedQuotation"]
+)
+async def test_cancelling_what_is_over_sends_nothing(agent: Agent, bench: Bench, status: str) -> None:
+    found = await agent.read("cancel_execution", execution_id=bench.raw(status=status))
+    assert found["next_step"] == f"It was {found['status']} already, so nothing was cancelled."
+    assert not bench.sent("PATCH")
+
+
+async def test_cancelling_a_quote_says_that_there_is_nothing_to_cancel(agent: Agent, bench: Bench) -> None:
+    found = await agent.read("cancel_execution", execution_id=bench.seeded("Quoted"))
+    assert (found["status"], "nothing to cancel" in found["next_step"]) == ("Quoted", True)
+    assert not bench.sent("PATCH")
+
+
+async def test_cancelling_twice_is_harmless(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Running")
+    first: dict[str, Any] = await agent.read("cancel_execution", execution_id=name)
+    second = await agent.read("cancel_execution", execution_id=name)
+    assert (first["status"], second["status"], len(bench.platform.cancels)) == ("Cancelled", "Cancelled", 1)
