@@ -1,11 +1,21 @@
 """Time that does not pass, and a platform that answers what the test tells it to."""
 
-from collections.abc import AsyncIterator
+import functools
+import ssl
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.platform.fake_time import FakeTime
 from tests.platform.recording import Recorder, recording
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _one_tls_context() -> Iterator[None]:
+    """Each client would load all root certificates anew; no test here speaks TLS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture
