@@ -96,10 +96,10 @@ class SimulatorProcess:
 
 
 @contextlib.contextmanager
-def simulator_process(home: Path, *arguments: str, port: str = "0") -> Iterator[SimulatorProcess]:
+def simulator_process(home: Path, *arguments: str, port: Sequence[str] = ("--port", "0")) -> Iterator[SimulatorProcess]:
     """Run the simulator command until the block is left."""
     process = subprocess.Popen(
-        [*COMMAND, "simulator", "--port", port, *arguments],
+        [*COMMAND, "simulator", *port, *arguments],
         env=environment(home),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
