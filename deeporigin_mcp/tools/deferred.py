@@ -1,0 +1,135 @@
+"""Waiting without a call that lasts: for clients with the tasks extension (SEP-2663) a wait is a task to ask after.
+
+Each look at such a task is one look at its executions, by the engine behind every wait; at the end the task holds
+what `wait_executions` would have returned, however long that took. Cancelling a task ends nothing but the asking.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mcp.server.mcpserver.context import Context
+from mcp_types import CallToolRequestParams
+from pydantic import ValidationError
+
+from deeporigin_mcp.errors import RateLimitError
+from deeporigin_mcp.extensions import DeferredTool, Finished, Outcome, RequestContext, Task, TasksExtension, Working
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.waiting import LONGEST_RATE_LIMIT_SECONDS, Watch, watch
+from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.surface import PlatformTool, _result
+from deeporigin_mcp.tools.views import WaitView
+from deeporigin_mcp.tools.waiting import _row, _summary, wait_executions
+
+KEY_PURPOSE = b"deeporigin-mcp/tasks/1"
+"""What a key is derived for: no other use of the same token yields the same key."""
+ENDS_ONLY_THE_WAITING = "Cancelling this task leaves them running."
+
+
+def task_extensions(tools: Iterable[PlatformTool], *, clock: Callable[[], float] = time.time) -> list[TasksExtension]:
+    """The tasks extension for those of a server's tools that can be deferred; empty if there are none.
+
+    Args:
+        tools: all that the server offers.
+        clock: Unix seconds.
+    """
+    deferred = [DeferredWait(tool) for tool in tools if tool.fn is wait_executions]
+    return [TasksExtension(deferred, key=caller_key, clock=clock)] if deferred else []
+
+
+def caller_key(ctx: RequestContext) -> bytes | None:
+    """32 bytes that only this caller's token and organisation yield; None without a token.
+
+    A caller with a new token is another caller: it does not find the tasks of the old one, and waits anew.
+    """
+    settings = _state(ctx).client.settings
+    if settings.token is None:
+        return None
+    secret = hmac.digest(settings.token.get_secret_value().encode(), KEY_PURPOSE, "sha256")
+    return hmac.digest(secret, settings.org_key.encode(), "sha256")
+
+
+class DeferredWait(DeferredTool):
+    """`wait_executions` as a task. A wait of 0 s stays a plain call, as it returns at once anyway.
+
+    Args:
+        tool: the tool as the server offers it; it says which arguments are valid.
+    """
+
+    def __init__(self, tool: PlatformTool) -> None:
+        self.name = tool.name
+        self._tool = tool
+
+    async def prepare(self, params: CallToolRequestParams, ctx: RequestContext) -> dict[str, Any] | None:  # noqa: ARG002
+        """What a look needs of the arguments; None for those that are not valid, and for a look without waiting."""
+        arguments = params.arguments or {}
+        if not arguments.keys() <= self._tool.parameters["properties"].keys():
+            return None
+        try:
+            valid = self._tool.fn_metadata.validate_arguments(arguments)
+        except ValidationError:
+            return None
+        if valid["timeout_seconds"] == 0:
+            return None
+        return {
+            "ids": [name.strip() for name in valid["execution_ids"]],
+            "until": valid["until"],
+            "poll": valid["poll_interval_seconds"],
+            "timeout": valid["timeout_seconds"],
+        }
+
+    async def look(self, task: Task, ctx: RequestContext) -> Outcome:
+        """Look once at all of them that may have changed. Lasts 10 s at most, for that is how long a first look may."""
+        client = _state(ctx).client
+        wait = task.payload
+        now = await watch(
+            client.observer,
+            wait["ids"],
+            until=wait["until"],
+            poll_interval_seconds=wait["poll"],
+            timeout_seconds=0,
+            timing=client.timing,
+        )
+        if not now.is_done(wait["until"]):
+            return Working(_message(now), round(1000 * max(wait["poll"], _asked_pause(now))))
+        now.waited_seconds = task.age_seconds
+        return Finished(_result(view_of(now, wait["timeout"])))
+
+
+def view_of(found: Watch, timeout_seconds: float) -> WaitView:
+    """What a wait returns."""
+    names = list(found.ids)
+    over = [
+        Execution(found.found[name])
+        for name in dict.fromkeys(names)
+        if name in found.found and name not in found.pending
+    ]
+    return WaitView(
+        executions=[_row(found, name) for name in names],
+        all_done=not found.pending,
+        pending=found.pending,
+        waited_seconds=round(found.waited_seconds, 1),
+        next_step=steps.after_waiting(over, found.pending, timeout_seconds),
+    )
+
+
+def _message(now: Watch) -> str:
+    """Such as `1 of 3 over; BRD4 pilot: Running 40 %. Cancelling this task leaves them running.`"""
+    unread = sum(name in now.failed for name in now.pending)
+    trouble = f"; {unread} could not be read just now" if unread else ""
+    return f"{_summary(now, {})}{trouble}. {ENDS_ONLY_THE_WAITING}"
+
+
+def _asked_pause(now: Watch) -> float:
+    """Seconds that the platform asked to be left alone, up to a minute."""
+    asked = [error.retry_after_seconds or 0 for error in now.failed.values() if isinstance(error, RateLimitError)]
+    return min(max(asked, default=0), LONGEST_RATE_LIMIT_SECONDS)
+
+
+def _state(ctx: RequestContext) -> ServerState:
+    context: ToolContext = Context(request_context=ctx)
+    return state_of(context)
