@@ -47,8 +47,11 @@ HEARTBEAT_SECONDS = 9.0
 """Progress is reported at least this often; clients reckon with 10 s (mcp-facts 2)."""
 BETWEEN_REPORTS_SECONDS = 1.0
 """A mere change of percent is not reported more often than this; a change of status is told at once."""
-FREE_EVENTS = 3
-"""Events in a row without a change of status that are looked into at once; later ones are spaced out."""
+EVENT_BURST_PER_ID = 15
+LARGEST_EVENT_BURST = 60
+EVENT_SHARE = 0.02
+"""Events are looked into at once up to a burst; after that at a rate that is a small share of what asking for each
+execution once per interval would be. Most events tell of a little progress only."""
 RATE_LIMIT_SECONDS = 2.0
 LONGEST_RATE_LIMIT_SECONDS = 60.0
 
@@ -180,8 +183,11 @@ class _Wait:
         self._started = timing.monotonic()
         self._dirty: set[str] = set()
         self._woken = anyio.Event()
-        self._looked_at: dict[str, float] = {}
-        self._fruitless: dict[str, int] = {}
+        ids_once = max(1, len(self.state.pending))
+        self._burst = float(min(EVENT_BURST_PER_ID * ids_once, LARGEST_EVENT_BURST))
+        self._event_rate = EVENT_SHARE * ids_once / poll_interval_seconds
+        self._event_looks = self._burst
+        self._event_looks_at = self._started
         self._held_until = float("-inf")
         self._rate_limits = 0
         self._asks_for_active = True
@@ -200,25 +206,25 @@ class _Wait:
         pause = min(first_pause_seconds, self._interval)
         next_poll = self._after(pause)
         while True:
-            await self._sleep_until(max(min([next_poll, *self._due().values()]), self._held_until))
+            await self._sleep_until(max(min(next_poll, self._event_due()), self._held_until))
             now = self._timing.monotonic()
             if self._left() <= 0:
                 return
             if now < self._held_until:
                 continue
-            pending = self.state.pending
+            chosen = self.state.pending
             if now >= next_poll:
-                chosen = pending
                 pause = min(pause * PAUSE_GROWTH, self._interval)
                 next_poll = self._after(pause)
+            elif now >= self._event_due():
+                chosen = [name for name in chosen if name in self._dirty]
+                self._event_looks -= min(len(chosen), MANY)
             else:
-                due = self._due()
-                chosen = [name for name in pending if name in due and due[name] <= now]
-            if chosen:
-                self._dirty.difference_update(chosen)
-                await self._look_and_report(chosen, 0.0)
-                if self._is_over():
-                    return
+                continue
+            self._dirty.clear()
+            await self._look_and_report(chosen, 0.0)
+            if self._is_over():
+                return
 
     def _after(self, pause: float) -> float:
         """The next poll: never later than the pause, and not at the same time as everybody else's."""
@@ -257,17 +263,13 @@ class _Wait:
             await self._look(names)
         self._left()
         after = self.state.outline()
-        moved = {name for name in names if before.get(name, ("",))[0] != after.get(name, ("",))[0]}
-        for name in names:
-            self._fruitless[name] = 0 if name in moved else self._fruitless.get(name, 0) + 1
+        moved = any(before.get(name, ("",))[0] != after.get(name, ("",))[0] for name in names)
         quiet = self._timing.monotonic() - self._reported_at
         if moved or (after != before and quiet >= BETWEEN_REPORTS_SECONDS):
             await self._tell()
 
     async def _look(self, names: Sequence[str]) -> None:
         """Learn the state of these ids with as few requests as will do."""
-        now = self._timing.monotonic()
-        self._looked_at.update(dict.fromkeys(names, now))
         open_names = [*names]
         if len(open_names) >= MANY and self._asks_for_active:
             active = await self._active(self._oldest(open_names))
@@ -363,17 +365,19 @@ class _Wait:
         await self._source.follow(project, names, on_open, self._wake)
 
     def _wake(self, names: Sequence[str]) -> None:
-        self._dirty.update(names)
+        self._dirty.update(set(names).intersection(self.state.pending))
         self._woken.set()
 
-    def _due(self) -> dict[str, float]:
-        """When each id that an event named may be looked at: at once, unless its events keep leading to nothing."""
-        due = {}
-        for name in self._dirty.intersection(self.state.pending):
-            in_vain = self._fruitless.get(name, 0) - FREE_EVENTS
-            gap = 0.0 if in_vain < 0 else min(0.5 * 2 ** min(in_vain, 10), self._interval)
-            due[name] = self._looked_at.get(name, float("-inf")) + gap
-        return due
+    def _event_due(self) -> float:
+        """When the ids that events named may be looked at: since ever, at an instant, or never if there are none."""
+        if not self._dirty:
+            return float("inf")
+        now = self._timing.monotonic()
+        gained = (now - self._event_looks_at) * self._event_rate
+        self._event_looks, self._event_looks_at = min(self._event_looks + gained, self._burst), now
+        if self._event_looks > 0.999:
+            return float("-inf")
+        return now + (1.0 - self._event_looks) / self._event_rate
 
     async def _beat(self) -> None:
         while self._report is not None:
