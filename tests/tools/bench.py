@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any
 
 import anyio
-import jsonschema
 from anyio.lowlevel import checkpoint
+from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp.server.mcpserver import MCPServer
 from mcp_types import CallToolResult, TextContent
@@ -93,8 +93,8 @@ class Agent:
     """An MCP client. `read` expects a result, `refused` an error; both check what holds for all of them."""
 
     client: Client
-    inputs: dict[str, dict[str, Any]]
-    outputs: dict[str, dict[str, Any]]
+    inputs: dict[str, Draft202012Validator]
+    outputs: dict[str, Draft202012Validator]
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> Answer:
         """The call as the protocol answers it."""
@@ -108,7 +108,7 @@ class Agent:
         """The structured content of a success."""
         answer = await self.call(tool, arguments)
         assert not answer.is_error, answer.text
-        jsonschema.validate(answer.content, self.outputs[tool])
+        self.outputs[tool].validate(answer.content)
         assert_same_facts(answer.content, answer.text)
         assert_harmless(answer.text)
         assert max(len(answer.text), compact_size(answer.content)) <= MOST_CHARACTERS
@@ -137,7 +137,7 @@ class Agent:
 
     def _assert_calls_work(self, step: str) -> None:
         for tool, arguments in calls_in(step, self.inputs):
-            jsonschema.validate(arguments, self.inputs[tool])
+            self.inputs[tool].validate(arguments)
 
 
 @cache
@@ -212,8 +212,8 @@ async def agent_of(server: MCPServer[ServerState], *, mode: str = "auto") -> Asy
         tools = (await client.list_tools()).tools
         yield Agent(
             client,
-            {tool.name: tool.input_schema for tool in tools},
-            {tool.name: tool.output_schema or {} for tool in tools},
+            {tool.name: Draft202012Validator(tool.input_schema) for tool in tools},
+            {tool.name: Draft202012Validator(tool.output_schema or False) for tool in tools},
         )
 
 

@@ -1,0 +1,194 @@
+"""list_executions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.tools.bench import PROJECT, SESSION, Agent, Bench, compact_size, running_bench
+from tests.tools.facts import calls_in
+
+pytestmark = pytest.mark.anyio
+
+
+async def every_row(agent: Agent, **arguments: Any) -> list[str]:
+    """The ids of all pages, as an agent reads them by next_step alone."""
+    found = await agent.read("list_executions", **arguments)
+    names = [row["execution_id"] for row in found["executions"]]
+    while found["has_more"]:
+        found = await agent.follow(found["next_step"])
+        names += [row["execution_id"] for row in found["executions"]]
+        assert len(names) < 5000
+    return names
+
+
+async def test_the_newest_come_first_each_with_what_is_needed_to_pick_one(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=3, status=["Completed", "Running", "Quoted"], name="Pilot")
+    found = await agent.read("list_executions")
+    assert [row["execution_id"] for row in found["executions"]] == names[::-1]
+    assert {key: found[key] for key in found if key != "executions"} == {
+        "count": 3,
+        "page": 0,
+        "page_size": 20,
+        "has_more": False,
+    }
+    quoted, running, completed = found["executions"]
+    assert quoted == {
+        "execution_id": names[2],
+        "name": "Pilot",
+        "tool_key": "deeporigin.docking",
+        "tool_version": quoted["tool_version"],
+        "status": "Quoted",
+        "quoted_price": 0.4,
+        "created_at": "2026-10-05T08:59:00.000Z",
+    }
+    assert (completed["runtime_seconds"], running["status"]) == (46, "Running")
+    assert not {"progress_percent", "project_id", "started_at"} & completed.keys()
+
+
+async def test_detailed_rows_have_all_scalar_facts(agent: Agent, bench: Bench) -> None:
+    bench.seeded("Completed")
+    (row,) = (await agent.read("list_executions", detail="detailed"))["executions"]
+    assert (row["project_id"], row["progress_percent"]) == (PROJECT, 100)
+    assert (row["started_at"], row["completed_at"]) == ("2026-10-05T08:59:04.000Z", "2026-10-05T08:59:50.000Z")
+
+
+async def test_an_empty_list_says_what_else_to_try(agent: Agent) -> None:
+    found = await agent.read("list_executions", tool_key="deeporigin.rbfe")
+    assert (found["count"], found["executions"], found["has_more"]) == (0, [], False)
+    assert "search_executions" in found["next_step"]
+
+
+async def test_each_filter_narrows_the_list(agent: Agent, bench: Bench) -> None:
+    platform = bench.platform
+    old = bench.seeded("Completed", start=bench.clock.now().replace(hour=1))
+    other_tool = bench.seeded("Failed", tool_key="deeporigin.pocket-finder")
+    other_project = bench.seeded("Running", project_id="09DEMAGPCR002")
+    ours = platform.seed_executions(count=2, status=["Quoted", "Succeeded"], session=SESSION)
+
+    assert await every_row(agent, tool_key="deeporigin.pocket-finder") == [other_tool]
+    assert await every_row(agent, project_id="09DEMAGPCR002") == [other_project]
+    assert await every_row(agent, session=SESSION) == ours[::-1], "rows without a session are not this session's"
+    assert await every_row(agent, status=["Completed"]) == [ours[1], old], "both words for success"
+    assert await every_row(agent, status=["Quoted", "Running"]) == [other_project, ours[0]]
+    assert old not in await every_row(agent, created_after="2026-10-05T02:00:00Z")
+    assert await every_row(agent, created_after="2026-10-05T10:59:00+09:00", status=["Completed"]) == [ours[1]]
+    assert await every_row(agent, created_after="2026-10-06") == []
+    assert (await every_row(agent, order="createdAt asc"))[0] == old
+
+
+async def test_created_after_is_exclusive(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=2)
+    assert await every_row(agent, created_after="2026-10-05T08:58:00.000Z") == [names[1]]
+
+
+@pytest.mark.parametrize("order", ["createdAt desc", "createdat ASC", "name", "tool? asc", " status  desc "])
+async def test_orders_are_taken_in_any_spelling(agent: Agent, bench: Bench, order: str) -> None:
+    bench.platform.seed_executions(count=2)
+    assert len(await every_row(agent, order=order)) == 2
+
+
+@pytest.mark.parametrize("order", ["price desc", "", "createdAt down", "createdAt desc, name asc", "createdAt;drop"])
+async def test_an_unknown_order_is_refused_with_the_valid_ones(agent: Agent, bench: Bench, order: str) -> None:
+    told = await agent.refused("list_executions", order=order)
+    assert "createdAt, startedAt, completedAt, status, tool, name, executionId, then asc or desc" in told
+    assert not bench.sent("GET")
+
+
+@pytest.mark.parametrize("time", ["yesterday", "", "2026-13-01", "1700000000", "2026-05-07 25:00"])
+async def test_a_time_that_is_none_is_refused_with_the_form(agent: Agent, bench: Bench, time: str) -> None:
+    told = await agent.refused("list_executions", created_after=time)
+    assert "2026-05-07T15:00:00Z" in told
+    assert not bench.sent("GET")
+
+
+async def test_pages_are_numbered_from_zero_and_go_on(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=7)[::-1]
+    found = await agent.read(
+        "list_executions", page=1, page_size=3, tool_key="deeporigin.docking", status=["Completed"]
+    )
+    assert [row["execution_id"] for row in found["executions"]] == names[3:6]
+    assert (found["count"], found["has_more"]) == (7, True)
+    ((tool, arguments),) = calls_in(found["next_step"], agent.inputs)
+    assert (tool, arguments["page"], arguments["page_size"]) == ("list_executions", 2, 3)
+    assert (arguments["tool_key"], arguments["status"]) == ("deeporigin.docking", ["Completed"])
+    assert [row["execution_id"] for row in (await agent.follow(found["next_step"]))["executions"]] == names[6:]
+
+
+@pytest.mark.parametrize(("count", "has_more"), [(9, False), (10, False), (11, True)])
+async def test_more_is_told_exactly(agent: Agent, bench: Bench, count: int, has_more: bool) -> None:
+    bench.platform.seed_executions(count=count)
+    assert (await agent.read("list_executions", page_size=10))["has_more"] is has_more
+
+
+async def test_a_page_behind_the_end_is_empty(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=2)
+    found = await agent.read("list_executions", page=9)
+    assert (found["executions"], found["count"], found["has_more"]) == ([], 2, False)
+
+
+async def test_every_page_at_once_reads_them_all_and_shows_what_fits(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=1100)
+    found = await agent.read("list_executions", fetch_all_pages=True, detail="detailed", page=7)
+    assert (found["count"], found["page"], found["has_more"]) == (1100, 0, True)
+    shown = [row["execution_id"] for row in found["executions"]]
+    assert shown == names[: -len(shown) - 1 : -1]
+    assert len(bench.sent("GET", "pageSize=1000")) == 2
+
+
+async def test_ten_thousand_rows_stay_within_what_a_model_should_read(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(
+        count=10_000,
+        status=["Completed", "Failed", "Running"],
+        name="A rather long name of a run that somebody gave it",
+    )
+    for detail, most in (("concise", 5_000), ("detailed", 20_000)):
+        found = await agent.read("list_executions", detail=detail, page_size=10_000)
+        assert (found["count"], found["has_more"]) == (10_000, True)
+        assert 0.6 * most < compact_size(found) <= most
+
+
+async def test_a_usual_concise_row_is_small(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=20, status=["Completed", "Running", "Quoted", "Failed", "Cancelled"])
+    found = await agent.read("list_executions")
+    assert compact_size(found["executions"]) / len(found["executions"]) <= 250
+
+
+async def test_huge_rows_are_shown_one_at_a_time(agent: Agent, bench: Bench) -> None:
+    names = [
+        bench.raw(status="Failed", statusReason="r" * 9000, tool={"key": "k" * 7000, "version": "1"}) for _ in "123"
+    ]
+    assert sorted(await every_row(agent)) == sorted(names)
+
+
+examples = st.tuples(
+    st.integers(0, 90),
+    st.integers(1, 100),
+    st.sampled_from(["concise", "detailed"]),
+    st.integers(1, 110),
+    st.booleans(),
+)
+
+
+def test_following_next_step_shows_every_execution_exactly_once() -> None:
+    async def read(bench: Bench, session: str, page_size: int, detail: str, whole: bool) -> list[str]:
+        async with bench.agent() as agent:
+            return await every_row(agent, session=session, page_size=page_size, detail=detail, fetch_all_pages=whole)
+
+    with running_bench() as bench:
+
+        @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @given(examples)
+        def shown_once(example: tuple[int, int, str, int, bool]) -> None:
+            count, page_size, detail, length, whole = example
+            session = f"s{len(bench.platform.executions)}-{len(bench.platform.requests)}"
+            names = bench.platform.seed_executions(
+                count=count, name="n" * length, status=["Completed", "Running", "Quoted"], session=session
+            )
+            assert anyio.run(read, bench, session, page_size, detail, whole) == names[::-1]
+
+        shown_once()

@@ -1,0 +1,138 @@
+"""search_executions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.tools.bench import PROJECT, Agent, Bench, compact_size
+from tests.tools.facts import calls_in
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _stored_at_once(bench: Bench) -> None:
+    bench.platform.ingestion_lag_seconds = 0
+
+
+async def found_names(agent: Agent, **arguments: Any) -> list[str]:
+    found = await agent.read("search_executions", **arguments)
+    assert not found["has_more"]
+    return [row["execution_id"] for row in found["rows"]]
+
+
+async def test_a_row_names_both_ids_and_no_money(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Completed", name="Pilot")
+    found = await agent.read("search_executions")
+    (row,) = found["rows"]
+    assert row == {
+        "execution_id": name,
+        "data_platform_id": bench.platform.executions[name].data_platform_id,
+        "name": "Pilot",
+        "tool_key": "deeporigin.docking",
+        "tool_version": row["tool_version"],
+        "status": "Completed",
+        "started_at": "2026-10-05T08:59:04.000Z",
+        "completed_at": "2026-10-05T08:59:50.000Z",
+        "project_id": PROJECT,
+    }
+    assert (found["limit"], found["offset"], found["has_more"]) == (20, 0, False)
+    assert "total_count" not in found
+    read = await agent.read("get_execution", execution_id=row["data_platform_id"], source="data_platform")
+    assert read["execution_id"] == name
+
+
+async def test_each_filter_narrows_the_search(agent: Agent, bench: Bench) -> None:
+    docked = bench.seeded("Completed", name="Kinase pilot", start=bench.clock.now().replace(hour=1))
+    pocket = bench.seeded("Failed", tool_key="deeporigin.pocket-finder", name="Pockets")
+    moved = bench.seeded("Completed", project_id="09DEMAGPCR002", name="Elsewhere")
+    hidden = bench.seeded("Completed", visibility="hidden", name="Kinase hidden")
+
+    assert set(await found_names(agent)) == {docked, pocket, moved}
+    assert await found_names(agent, tool_keys=["deeporigin.pocket-finder"]) == [pocket]
+    assert set(await found_names(agent, tool_keys=["deeporigin.pocket-finder", "deeporigin.docking"])) == {
+        docked,
+        pocket,
+        moved,
+    }
+    assert await found_names(agent, status="Failed") == [pocket]
+    assert await found_names(agent, compute_job_id=docked) == [docked]
+    assert await found_names(agent, project_id="09DEMAGPCR002") == [moved]
+    icontains = {"column": "name", "op": "icontains", "value": "KINASE"}
+    assert await found_names(agent, filters=[icontains]) == [docked]
+    assert await found_names(agent, filters=[icontains], include_hidden=True) == [hidden, docked]
+    late = {"column": "started_at", "op": "gt", "value": "2026-10-05T02:00:00Z"}
+    some = {"column": "status", "op": "in", "value": ["Completed", "Cancelled"]}
+    assert await found_names(agent, filters=[late, some]) == [moved]
+    assert await found_names(agent, filters=[{"column": "status", "op": "neq", "value": "Completed"}]) == [pocket]
+
+
+async def test_selected_columns_come_as_the_platform_names_them(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Completed", session="s-1")
+    found = await agent.read("search_executions", select=["id", "compute_job_id", "tags", "status"])
+    assert found["rows"] == [
+        {
+            "id": bench.platform.executions[name].data_platform_id,
+            "compute_job_id": name,
+            "tags": {"app": "python-client", "session": "s-1"},
+            "status": "Completed",
+        }
+    ]
+
+
+@pytest.mark.parametrize(("count", "has_more"), [(4, False), (5, False), (6, True)])
+async def test_more_is_told_exactly_and_the_next_step_keeps_the_filters(
+    agent: Agent, bench: Bench, count: int, has_more: bool
+) -> None:
+    names = bench.platform.seed_executions(count=count, name='Pilot | "quoted" (1)')
+    filters = [{"column": "name", "op": "icontains", "value": '"quoted" (1)'}]
+    found = await agent.read(
+        "search_executions", limit=5, filters=filters, status="Completed", with_total_count=True, include_hidden=True
+    )
+    assert (len(found["rows"]), found["has_more"], found["total_count"]) == (min(count, 5), has_more, count)
+    if has_more:
+        ((_, arguments),) = calls_in(found["next_step"], agent.inputs)
+        assert (arguments["filters"], arguments["status"], arguments["include_hidden"]) == (filters, "Completed", True)
+        assert [row["execution_id"] for row in (await agent.follow(found["next_step"]))["rows"]] == [names[0]]
+
+
+async def test_every_row_is_shown_once_within_the_size_of_an_answer(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=120)
+    found = await agent.read("search_executions", limit=1000)
+    shown = [row["execution_id"] for row in found["rows"]]
+    while found["has_more"]:
+        assert compact_size(found) <= 6_000
+        found = await agent.follow(found["next_step"])
+        shown += [row["execution_id"] for row in found["rows"]]
+    assert shown == names[::-1]
+
+
+async def test_an_offset_skips(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=3)
+    found = await agent.read("search_executions", offset=2)
+    assert [row["execution_id"] for row in found["rows"]] == [names[0]]
+    assert (await agent.read("search_executions", offset=50))["rows"] == []
+
+
+async def test_a_run_whose_results_are_being_stored_is_found_as_such(agent: Agent, bench: Bench) -> None:
+    bench.platform.ingestion_lag_seconds = 60
+    async with bench.agent(auto_approve_up_to=1) as rich:
+        quote = await rich.read(
+            "create_execution", tool_key="deeporigin.mol-props-combined", inputs={"ligands": [{"smiles": "C"}]}
+        )
+        await rich.read("confirm_execution", execution_id=quote["execution_id"])
+        bench.clock.advance(30)
+        found = await rich.read("search_executions", compute_job_id=quote["execution_id"])
+    assert [row["status"] for row in found["rows"]] == ["DataIngesting"]
+
+
+async def test_a_column_that_is_none_is_refused_in_the_platforms_words(agent: Agent) -> None:
+    told = await agent.refused("search_executions", filters=[{"column": "price", "op": "eq", "value": 1}])
+    assert "price: unknown_column" in told
+
+
+async def test_a_platform_that_does_not_know_hidden_runs_says_so(agent: Agent, bench: Bench) -> None:
+    bench.platform.knows_include_hidden = False
+    assert "include_hidden" in await agent.refused("search_executions", include_hidden=True)
