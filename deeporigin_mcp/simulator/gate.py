@@ -72,7 +72,12 @@ class Gate:
             await send({"type": "http.response.body", "body": body})
 
     async def _pause(self, seconds: float) -> None:
-        await self._platform.clock.sleep_until(self._platform.clock.now() + timedelta(seconds=seconds))
+        clock = self._platform.clock
+        until = clock.now() + timedelta(seconds=seconds)
+        with self._platform.bell.listen() as listener:
+            # The bell rings when the server closes: a long delay must not outlive it.
+            while clock.now() < until and not self._platform.closing:
+                await listener.wait(clock, until)
 
     def _replacement(self, rule: FaultRule) -> tuple[Message, bytes]:
         body, media_type = rule.body()
