@@ -171,8 +171,9 @@ async def _clusters(client: DeepOriginClient) -> list[Finding]:
         return [Finding("cluster", "failed", "there is none", "Ask Deep Origin's support for one.")]
     first = rows[0]
     name = text(first.get("name")) or text(first.get("hostname")) or text(first.get("id"))
-    if text(first.get("status")) not in ("", "healthy") or first.get("enabled") is False:
-        detail = f"the first one, {name}, is {text(first.get('status'))}"
+    state = "disabled" if first.get("enabled") is False else text(first.get("status")) or "healthy"
+    if state != "healthy":
+        detail = f"the first one, {name}, is {state}"
         return [Finding("cluster", "warning", detail, "Runs may wait; name another cluster_id if it stays so.")]
     return [Finding("cluster", "ok", f"{name} and {len(rows) - 1} more" if len(rows) > 1 else name)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deeporigin_mcp import __version__, cli
+from deeporigin_mcp import __version__, cli, logs
 from deeporigin_mcp.cli import main
 from tests.processes import COMMAND, TIMEOUT_SECONDS, environment, run, run_program
 
@@ -98,10 +98,22 @@ def test_a_limit_on_money_that_cannot_be_read_stops_the_server(tmp_path: Path) -
     )
 
 
-@pytest.mark.parametrize("arguments", [[], ["serve"]])
-def test_the_server_ends_quietly_when_its_client_leaves(arguments: list[str], tmp_path: Path) -> None:
-    done = run_program(*arguments, home=tmp_path)
+def test_the_server_ends_quietly_when_its_client_leaves(tmp_path: Path) -> None:
+    done = run_program(home=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_serve_is_the_default_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_end_at_signals", lambda: None)
+    monkeypatch.setattr(cli, "_serve", lambda options: 7)
+    assert main([]) == main(["serve"]) == 7
+
+
+def test_a_signal_ends_the_process_with_the_shells_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr("os._exit", codes.append)
+    logs.leave_at_once(signal.SIGTERM, None)
+    assert codes == [143]
 
 
 def test_reading_a_command_line_loads_nothing_heavy(tmp_path: Path) -> None:

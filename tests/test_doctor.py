@@ -240,6 +240,25 @@ def test_an_organisation_without_projects_is_a_warning(examine: Examine, simulat
     )
 
 
+def test_an_organisation_without_clusters_cannot_run_anything(examine: Examine, simulator: RunningSimulator) -> None:
+    simulator.platform.organisations[ORGANISATION].clusters.clear()
+    found = examine()
+    assert (found.code, found["cluster"][:2]) == (1, ("failed", "there is none"))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "word"), [({"status": "unhealthy"}, "unhealthy"), ({"enabled": False}, "disabled")]
+)
+def test_a_first_cluster_in_trouble_is_a_warning(
+    examine: Examine, simulator: RunningSimulator, trouble: dict[str, object], word: str
+) -> None:
+    simulator.platform.organisations[ORGANISATION].clusters[0] |= trouble
+    found = examine()
+    assert (found.code, found["cluster"][0]) == (0, "warning")
+    assert found["cluster"][1].endswith(f", is {word}")
+    assert "cluster_id" in found["cluster"][2]
+
+
 def test_a_platform_out_of_reach_is_told_once(examine: Examine) -> None:
     found = examine(DO_BASE_URL=CLOSED_PORT)
     assert (found.code, found.failed) == (1, ["services"])
