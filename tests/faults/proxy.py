@@ -25,6 +25,9 @@ class FaultProxy:
     target: str = ""
     answer: Answer | None = None
     seen: list[str] = field(default_factory=list)
+    before: Callable[[int], None] = lambda _: None
+    """Told the number of each request, from 1, before it is forwarded, and `after` before it is answered."""
+    after: Callable[[int], None] = lambda _: None
 
     def break_with(self, target: str, answer: Answer) -> None:
         self.target, self.answer = target, answer
@@ -54,15 +57,21 @@ class FaultProxy:
             if self.answer is not None and self.target in request:
                 self.answer(client)
             elif request:
-                self._forward(lines, body, client)
+                number = len(self.seen)
+                self.before(number)
+                answer = self._forward(lines, body)
+                self.after(number)
+                client.sendall(answer)
 
-    def _forward(self, lines: list[bytes], body: bytes, client: socket.socket) -> None:
+    def _forward(self, lines: list[bytes], body: bytes) -> bytes:
         address = urlsplit(self.upstream)
         kept = [line for line in lines if not line.lower().startswith(b"connection:")]
         with socket.create_connection((address.hostname or "", address.port or 80)) as upstream:
             upstream.sendall(b"\r\n".join([kept[0], b"Connection: close", *kept[1:], b"", b""]) + body)
+            answer = b""
             while chunk := upstream.recv(65536):
-                client.sendall(chunk)
+                answer += chunk
+            return answer
 
 
 @contextmanager
