@@ -115,16 +115,17 @@ def test_the_library_says_that_nobody_is_signed_in(tmp_path: Path) -> None:
 
 
 def test_the_server_starts_as_each_client_is_told_to_start_it(variables: dict[str, str], tmp_path: Path) -> None:
+    configurations = {path: json.loads(path.read_text()) for path in CLIENTS}
+
     async def start_all() -> None:
         async with anyio.create_task_group() as tasks:
             for path in CLIENTS:
-                tasks.start_soon(start_as_told, path, variables, tmp_path)
+                tasks.start_soon(start_as_told, path.name, configurations[path], variables, tmp_path)
 
     anyio.run(start_all)
 
 
-async def start_as_told(path: Path, variables: dict[str, str], home: Path) -> None:
-    configuration = json.loads(path.read_text())
+async def start_as_told(file: str, configuration: dict[str, Any], variables: dict[str, str], home: Path) -> None:
     [server] = configuration.get("mcpServers" if "mcpServers" in configuration else "servers").values()
     assert (server["command"], server["args"]) == ("uvx", ["deeporigin-mcp"])
 
@@ -144,7 +145,7 @@ async def start_as_told(path: Path, variables: dict[str, str], home: Path) -> No
     assert names == [function.__name__ for function, _, _ in TOOLS]
     if workspace.structured_content is None:
         # Without variables the official client's files are read, and there are none.
-        assert (path.name, workspace.is_error) == ("claude-desktop.json", True)
+        assert (file, workspace.is_error) == ("claude-desktop.json", True)
     else:
         assert workspace.structured_content["organization"].startswith(ORGANISATION)
 
