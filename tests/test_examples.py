@@ -126,7 +126,7 @@ def test_the_server_starts_as_each_client_is_told_to_start_it(variables: dict[st
 
 
 async def start_as_told(file: str, configuration: dict[str, Any], variables: dict[str, str], home: Path) -> None:
-    [server] = configuration.get("mcpServers" if "mcpServers" in configuration else "servers").values()
+    [server] = configuration["servers" if "servers" in configuration else "mcpServers"].values()
     assert (server["command"], server["args"]) == ("uvx", ["deeporigin-mcp"])
 
     def resolved(match: re.Match[str]) -> str:

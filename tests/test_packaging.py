@@ -134,6 +134,11 @@ def test_every_dependency_has_its_reason_in_contributing() -> None:
         assert f"`{re.split('[<>=]', dependency)[0]}`" in reasons
 
 
+def test_every_script_is_described_in_contributing() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    assert [name for name in git("ls-files", "scripts").split() if f"`{name}`" not in text] == []
+
+
 def test_server_json_is_what_the_registry_takes() -> None:
     jsonschema.validate(SERVER, SERVER_SCHEMA)
     assert SERVER["version"] == PACKAGE["version"] == deeporigin_mcp.__version__
