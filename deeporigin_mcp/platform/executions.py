@@ -167,8 +167,9 @@ class Executions:
         if restriction := restriction_in(dto):
             raise restriction
         if not isinstance(dto, dict) or not Execution(dto).execution_id:
+            shape = "empty" if dto is None else "without an id" if isinstance(dto, dict) else "not an object"
             raise OutcomeUnknownError(
-                f"The platform accepted this but did not say which execution it is: {what}.",
+                f"The platform's answer to {what} was {shape}, so its id is not known.",
                 next_step="Look before repeating it.",
             )
         return dto

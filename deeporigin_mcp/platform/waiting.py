@@ -29,7 +29,7 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.wire import Execution, Json, moment
 
-Until = Literal["all", "any"]
+Until = Literal["all", "any", "all or a failure"]
 Outline = dict[str, tuple[str, float | None]]
 """Status and percent of each id."""
 
@@ -85,7 +85,9 @@ class Watch:
 
     def is_done(self, until: Until) -> bool:
         open_ids = len(self.pending)
-        return open_ids == 0 if until == "all" else open_ids < len(dict.fromkeys(self.ids))
+        if until == "any":
+            return open_ids < len(dict.fromkeys(self.ids))
+        return open_ids == 0 or (until == "all or a failure" and bool(self.hopeless))
 
     def outline(self) -> Outline:
         """What counts as a change."""
@@ -140,18 +142,22 @@ async def wait_for_all(
         raise ArgumentError("executions is empty.", next_step="Give at least one execution id.")
     if not all(name.strip() for name in ids):
         raise ArgumentError("executions holds an empty id.", next_step="Give ids as earlier calls returned them.")
-    if not poll_interval_seconds > 0:
+    if not 0 < poll_interval_seconds < float("inf"):
         raise ArgumentError(f"poll_interval is {poll_interval_seconds}. Valid: seconds, more than 0.")
+    if timeout_seconds is not None and timeout_seconds != timeout_seconds:
+        raise ArgumentError("timeout is not a number. Valid: seconds, or None.")
     state = await watch(
         source,
         ids,
+        until="all or a failure",
         poll_interval_seconds=poll_interval_seconds,
         first_pause_seconds=poll_interval_seconds,
         timeout_seconds=timeout_seconds,
         timing=timing,
     )
-    for name in state.hopeless:
-        raise state.failed[name]
+    for name in ids:
+        if name in state.hopeless:
+            raise state.failed[name]
     if state.pending:
         raise WaitTimeoutError(
             f"After {state.waited_seconds:.0f} s not over: {', '.join(state.pending)}.",
@@ -271,25 +277,30 @@ class _Wait:
     async def _look(self, names: Sequence[str]) -> None:
         """Learn the state of these ids with as few requests as will do."""
         open_names = [*names]
-        if len(open_names) >= MANY and self._asks_for_active:
-            active = await self._active(self._oldest(open_names))
-            if active is None:
-                return
-            for name in open_names:
-                if name in active and not Execution(active[name]).is_settled:
-                    self._saw(name, active[name])
-            open_names = [name for name in open_names if name not in active or Execution(active[name]).is_settled]
         limiter = anyio.CapacityLimiter(MAX_CONCURRENT_LOOKS)
 
-        async def look(name: str) -> None:
+        async def look(name: str) -> bool:
             async with limiter:
                 if self._timing.monotonic() < self._held_until:
-                    return
+                    return False
                 try:
                     self._saw(name, await self._source.look(name))
                 except DeepOriginError as error:
                     self._missed(name, error)
+                    return False
+                return True
 
+        if len(open_names) >= MANY and self._asks_for_active:
+            active = await self._active(self._oldest(open_names))
+            if active is None:
+                # Is it the platform, or only its list? One look tells.
+                if not await look(open_names.pop(0)):
+                    return
+                self._asks_for_active, active = False, {}
+            for name in open_names:
+                if name in active and not Execution(active[name]).is_settled:
+                    self._saw(name, active[name])
+            open_names = [name for name in open_names if name not in active or Execution(active[name]).is_settled]
         async with anyio.create_task_group() as tasks:
             for name in open_names:
                 tasks.start_soon(look, name)
@@ -301,7 +312,7 @@ class _Wait:
         return min(known) if known and len(known) == len(created) else None
 
     async def _active(self, oldest: datetime | None) -> dict[str, Json] | None:
-        """The active executions; None if it is better to ask nothing more now."""
+        """The active executions; None if the platform does not answer this now."""
         try:
             return await self._source.active(oldest)
         except RateLimitError as error:

@@ -10,8 +10,10 @@ from pydantic import Field
 
 from deeporigin_mcp.errors import (
     ArgumentError,
+    CredentialError,
     DeepOriginError,
     OutcomeUnknownError,
+    RestrictionError,
     SpendingLimitError,
     StateConflictError,
 )
@@ -71,12 +73,20 @@ async def approve_and_confirm(state: ServerState, execution: Execution, *, rule:
     async with state.confirming:
         try:
             await _require_within_limits(state, execution)
-            confirmed = await _confirmed(state, execution)
         except DeepOriginError as refusal:
             _record(state, execution, "refused", str(refusal))
             raise
+        # Written before it is sent: nothing that happens from here on may leave a start unrecorded.
         _record(state, execution, "approved", rule)
-        return confirmed
+        try:
+            return await _confirmed(state, execution)
+        except DeepOriginError as failure:
+            _record(state, execution, "unknown" if _may_have_started(failure) else "not started", str(failure))
+            raise
+
+
+def _may_have_started(failure: DeepOriginError) -> bool:
+    return not isinstance(failure, ArgumentError | CredentialError | RestrictionError)
 
 
 async def spent_by_session(client: DeepOriginClient) -> float:
@@ -99,14 +109,22 @@ async def _confirmed(state: ServerState, execution: Execution) -> Execution:
     confirmation = Outlasting(
         lambda: state.client.executions.confirm(name, timeout=CREATE_TIMEOUT_SECONDS, retry=False)
     )
-    await confirmation.result(state, MAX_CALL_SECONDS)
+    look = (
+        f"{steps.call('get_execution', execution_id=name)} shows its state. Confirm again only if it is still Quoted "
+        "after a minute."
+    )
+    try:
+        await confirmation.result(state, MAX_CALL_SECONDS)
+    except OutcomeUnknownError as lost:
+        raise OutcomeUnknownError(
+            str(lost), next_step=look, http_status=lost.http_status, request_id=lost.request_id
+        ) from None
     # What counts is the state that can be read now, not what an answer promised.
     now = Execution(await state.client.executions.get(name))
     if now.status == "Quoted":
         raise OutcomeUnknownError(
             f"The confirmation of {name} was sent, but the execution is still Quoted. It may start yet.",
-            next_step=f"{steps.call('get_execution', execution_id=name)} shows its state. Confirm again only if it is "
-            "still Quoted after a minute.",
+            next_step=look,
         )
     return now
 

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from deeporigin_mcp.errors import (
     ArgumentError,
+    DeepOriginError,
     NetworkError,
     NotFoundError,
     OutcomeUnknownError,
@@ -115,9 +116,16 @@ async def create_execution(
         dto = existing or await _created(state, tool_key, definition.version or tool_version, body, key, fingerprint)
 
     execution = Execution(dto)
+    next_step = ""
     if start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
-        execution = await approval.approve_and_confirm(state, execution, rule="automatic limit")
-    view = execution_view(execution, next_step=steps.after(execution, state.settings))
+        try:
+            execution = await approval.approve_and_confirm(state, execution, rule="automatic limit")
+        except DeepOriginError as error:
+            # No error of this call: that would hide the id of what exists now, and tempt into creating another.
+            next_step = f"It exists, but starting it failed: {error} {error.next_step}"
+            if isinstance(error, RestrictionError) and error.execution is not None:
+                execution = Execution(error.execution)
+    view = execution_view(execution, next_step=next_step or steps.after(execution, state.settings))
     if existing is not None:
         view.next_step = (
             f"This key's execution existed already; nothing new was created. {view.next_step or ''}".strip()

@@ -130,7 +130,7 @@ async def test_a_creation_that_found_nobody_was_certainly_not_sent(time: FakeTim
 async def test_a_creation_that_names_no_execution_is_unknown(server: Recorder, body: dict[str, Any]) -> None:
     server.answer(body)
     async with client_for(server) as client:
-        with pytest.raises(OutcomeUnknownError, match="did not say which execution"):
+        with pytest.raises(OutcomeUnknownError, match="was without an id, so its id is not known"):
             await client.executions.create(tool_key="t", tool_version="1", data=DATA)
 
 

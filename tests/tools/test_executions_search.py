@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.bench import PROJECT, Agent, Bench, compact_size
+from tests.tools.bench import PROJECT, Agent, Bench, compact_size, docking
 from tests.tools.facts import calls_in
 
 pytestmark = pytest.mark.anyio
@@ -119,11 +119,9 @@ async def test_an_offset_skips(agent: Agent, bench: Bench) -> None:
 async def test_a_run_whose_results_are_being_stored_is_found_as_such(agent: Agent, bench: Bench) -> None:
     bench.platform.ingestion_lag_seconds = 60
     async with bench.agent(auto_approve_up_to=1) as rich:
-        quote = await rich.read(
-            "create_execution", tool_key="deeporigin.mol-props-combined", inputs={"ligands": [{"smiles": "C"}]}
-        )
+        quote = await rich.read("create_execution", **docking())
         await rich.read("confirm_execution", execution_id=quote["execution_id"])
-        bench.clock.advance(30)
+        bench.clock.advance(60)
         found = await rich.read("search_executions", compute_job_id=quote["execution_id"])
     assert [row["status"] for row in found["rows"]] == ["DataIngesting"]
 
