@@ -41,8 +41,8 @@ def after(execution: Execution, settings: Settings, *, detailed: bool = False) -
 
 def _confirm(execution: Execution, settings: Settings) -> str:
     name, price = execution.execution_id, execution.quoted_price
-    if price is None:
-        return "The quote holds no price, so it cannot be confirmed here; tell the user."
+    if price is None or execution.price_is_partial:
+        return "The quote holds no complete price, so it cannot be confirmed here; tell the user."
     confirm = call("confirm_execution", execution_id=name, expected_price=price)
     step = f"Nothing runs and nothing is charged until {confirm}"
     if price <= settings.auto_approve_up_to:
@@ -54,10 +54,13 @@ def after_waiting(done: Sequence[Execution], pending: Sequence[str], timeout_sec
     if pending:
         return call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED], timeout_seconds=timeout_seconds)
     quoted = [execution for execution in done if execution.status == "Quoted"]
-    if quoted:
-        first = quoted[0]
+    priced = [execution for execution in quoted if execution.quoted_price is not None]
+    if priced:
+        first = priced[0]
         step = call("confirm_execution", execution_id=first.execution_id, expected_price=first.quoted_price)
         return f"{len(quoted)} only quoted, not started: {step}" + (" and so on." if len(quoted) > 1 else ".")
+    if quoted:
+        return f"{len(quoted)} only quoted, without a price, so they cannot be confirmed here; tell the user."
     finished = next((execution for execution in done if execution.status in ("Completed", "Failed")), None)
     if finished is None:
         return None

@@ -129,7 +129,7 @@ async def test_each_final_state_says_what_is_left_to_do(
 async def test_a_quote_without_a_price_cannot_be_confirmed_and_says_so(agent: Agent, bench: Bench) -> None:
     found = await agent.read("get_execution", execution_id=(name := bench.raw(status="Quoted", quotationResult={})))
     assert "quoted_price" not in found
-    assert "no price" in found["next_step"]
+    assert "no complete price" in found["next_step"]
     assert "no complete price" in await agent.refused("confirm_execution", execution_id=name)
 
 
