@@ -17,13 +17,10 @@ from pydantic import ValidationError
 
 from deeporigin_mcp.errors import RateLimitError
 from deeporigin_mcp.extensions import DeferredTool, Finished, Outcome, RequestContext, Task, TasksExtension, Working
-from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.waiting import LONGEST_RATE_LIMIT_SECONDS, Watch, watch
-from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import PlatformTool, _result
-from deeporigin_mcp.tools.views import WaitView
-from deeporigin_mcp.tools.waiting import _row, _summary, wait_executions
+from deeporigin_mcp.tools.waiting import _summary, wait_executions, wait_view
 
 KEY_PURPOSE = b"deeporigin-mcp/tasks/1"
 """What a key is derived for: no other use of the same token yields the same key."""
@@ -97,24 +94,7 @@ class DeferredWait(DeferredTool):
         if not now.is_done(wait["until"]):
             return Working(_message(now), round(1000 * max(wait["poll"], _asked_pause(now))))
         now.waited_seconds = task.age_seconds
-        return Finished(_result(view_of(now, wait["timeout"])))
-
-
-def view_of(found: Watch, timeout_seconds: float) -> WaitView:
-    """What a wait returns."""
-    names = list(found.ids)
-    over = [
-        Execution(found.found[name])
-        for name in dict.fromkeys(names)
-        if name in found.found and name not in found.pending
-    ]
-    return WaitView(
-        executions=[_row(found, name) for name in names],
-        all_done=not found.pending,
-        pending=found.pending,
-        waited_seconds=round(found.waited_seconds, 1),
-        next_step=steps.after_waiting(over, found.pending, timeout_seconds),
-    )
+        return Finished(_result(wait_view(now, wait["timeout"])))
 
 
 def _message(now: Watch) -> str:

@@ -10,10 +10,12 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.waiting import Outline, Watch, watch
 from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
 from deeporigin_mcp.tools.views import ExecutionRow, WaitView, execution_row
 
 MAX_CHANGES_NAMED = 5
+SHORT_ERROR_CHARACTERS = 50
 LONGEST_WAIT_SECONDS = CALL_SECONDS - 1
 """Leaves room for answering within what a call may last."""
 
@@ -52,16 +54,33 @@ async def wait_executions(
         timing=state.client.timing,
         report=report,
     )
-    pending = found.pending
+    return wait_view(found, timeout_seconds)
+
+
+def wait_view(found: Watch, timeout_seconds: float) -> WaitView:
+    """What a wait returns: one row for each id, shorter ones where there are too many for full ones."""
+    names, pending = list(found.ids), found.pending
     over = [
         Execution(found.found[name]) for name in dict.fromkeys(names) if name in found.found and name not in pending
     ]
-    return WaitView(
+    view = WaitView(
         executions=[_row(found, name) for name in names],
         all_done=not pending,
         pending=pending,
         waited_seconds=round(found.waited_seconds, 1),
         next_step=steps.after_waiting(over, pending, timeout_seconds),
+    )
+    if size(view.model_dump(exclude_none=True)) > RESULT_CHARACTERS:
+        view.executions = [_short(row) for row in view.executions]
+    return view
+
+
+def _short(row: ExecutionRow) -> ExecutionRow:
+    return ExecutionRow(
+        execution_id=row.execution_id,
+        status=row.status,
+        progress_percent=row.progress_percent,
+        error=row.error and one_line(row.error, SHORT_ERROR_CHARACTERS),
     )
 
 

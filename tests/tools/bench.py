@@ -257,6 +257,13 @@ ABFE = {
 """Arguments of a run that costs more than 100 USD."""
 
 
+def calls_in_text(text: str, argument: str) -> str:
+    """The value of an argument that a refusal tells to give next time."""
+    found = re.search(rf"{argument}='([^']+)'", text)
+    assert found, text
+    return found[1]
+
+
 def compact_size(content: Any) -> int:
     """Characters of the JSON that clients hand to their models."""
     return len(json.dumps(content, ensure_ascii=False, separators=(",", ":")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -24,7 +24,7 @@ async def rich(bench: Bench) -> AsyncIterator[Agent]:
 
 
 @pytest.fixture
-def audited(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+def audited(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, Any]]]:
     """The audit log as it grows."""
     lines: list[dict[str, Any]] = []
 
@@ -34,7 +34,7 @@ def audited(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
     caplog.set_level(logging.INFO, "deeporigin_mcp.audit")
     logging.getLogger("deeporigin_mcp.audit").addHandler(handler := Keep())
-    yield lines  # type: ignore[misc]
+    yield lines
     logging.getLogger("deeporigin_mcp.audit").removeHandler(handler)
 
 
@@ -114,7 +114,7 @@ async def test_nothing_above_the_operators_limit_for_one_run_starts(bench: Bench
 
 
 async def test_the_budget_of_a_session_is_kept_over_restarts(bench: Bench) -> None:
-    limits = {"auto_approve_up_to": 25, "budget": 0.5}
+    limits: dict[str, Any] = {"auto_approve_up_to": 25, "budget": 0.5}
     async with bench.agent(**limits) as agent:
         await agent.read("confirm_execution", execution_id=await quote(agent, "CCO", "CCN"))
         left_as_quote = await quote(agent, "CCO", "CCN", "CCC")

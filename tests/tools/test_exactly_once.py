@@ -1,0 +1,155 @@
+"""A creation happens once, whatever becomes of its answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from deeporigin_mcp.tools import creation
+from tests.tools.bench import PROJECT, Agent, Answer, Bench, calls_in_text, docking
+
+pytestmark = pytest.mark.anyio
+
+LOST_ANSWERS = ("reset", "status=504 html", "status=502", "status=503", "status=500", "half")
+
+
+async def at_once(agent: Agent, *calls: dict[str, Any]) -> list[Answer]:
+    answers: list[Answer] = []
+
+    async def create(arguments: dict[str, Any]) -> None:
+        answers.append(await agent.call("create_execution", arguments))
+
+    async with anyio.create_task_group() as tasks:
+        for arguments in calls:
+            tasks.start_soon(create, arguments)
+    return answers
+
+
+async def test_the_same_key_gives_the_same_execution(agent: Agent, bench: Bench) -> None:
+    first = await agent.read("create_execution", **docking(), idempotency_key="k")
+    again = await agent.read("create_execution", **docking(), idempotency_key="k", name="another name is no other run")
+    assert again["execution_id"] == first["execution_id"]
+    assert again["next_step"].startswith("This key's execution existed already; nothing new was created. Nothing runs")
+    assert len(bench.platform.creates) == 1
+
+
+async def test_the_same_key_still_finds_its_execution_when_it_is_over(bench: Bench) -> None:
+    async with bench.agent(auto_approve_up_to=1) as agent:
+        first = await agent.read("create_execution", **docking(), idempotency_key="k", start=True)
+        await agent.follow_to_the_end(first["next_step"])
+        again = await agent.read("create_execution", **docking(), idempotency_key="k", start=True)
+    assert (again["execution_id"], again["status"]) == (first["execution_id"], "Completed")
+    assert len(bench.platform.confirms) == 1
+
+
+async def test_another_server_finds_the_execution_of_a_key_too(bench: Bench) -> None:
+    async with bench.agent() as agent:
+        first = await agent.read("create_execution", **docking(), idempotency_key="k")
+    async with bench.agent(session="restarted") as agent:
+        again = await agent.read("create_execution", **docking(), idempotency_key="k")
+    assert again["execution_id"] == first["execution_id"]
+
+
+@pytest.mark.parametrize("changed", [{"inputs": docking("CCN")["inputs"]}, {"tool_version": "4"}, {"sync": True}])
+async def test_the_same_key_for_another_run_is_refused(agent: Agent, bench: Bench, changed: dict[str, Any]) -> None:
+    first = await agent.read("create_execution", **docking(), idempotency_key="k")
+    told = await agent.refused("create_execution", **{**docking(), **changed, "idempotency_key": "k"})
+    assert first["execution_id"] in told
+    assert "created with other inputs, another version or another project. Nothing was created." in told
+    assert len(bench.platform.creates) == 1
+
+
+async def test_the_same_key_for_another_project_is_refused(bench: Bench) -> None:
+    async with bench.agent(project_id="") as agent:
+        await agent.read("create_execution", **docking(), idempotency_key="k", project_id=PROJECT)
+        told = await agent.refused("create_execution", **docking(), idempotency_key="k", project_id="09DEMAGPCR002")
+    assert "another project" in told
+    assert len(bench.platform.creates) == 1
+
+
+async def test_without_a_key_each_call_is_a_new_execution(agent: Agent, bench: Bench) -> None:
+    names = {(await agent.read("create_execution", **docking()))["execution_id"] for _ in range(3)}
+    assert len(names) == len(bench.platform.creates) == 3
+
+
+async def test_concurrent_calls_with_one_key_create_once(agent: Agent, bench: Bench) -> None:
+    answers = await at_once(agent, *[{**docking(), "idempotency_key": "k"}] * 5)
+    assert {answer.content["execution_id"] for answer in answers} == set(bench.platform.creates)
+    assert len(bench.platform.creates) == 1
+
+
+async def test_concurrent_calls_with_different_keys_do_not_wait_for_each_other(agent: Agent, bench: Bench) -> None:
+    answers = await at_once(agent, *[{**docking(), "idempotency_key": f"k{number}"} for number in range(4)])
+    assert len({answer.content["execution_id"] for answer in answers}) == len(bench.platform.creates) == 4
+
+
+@pytest.mark.parametrize("key", [{}, {"idempotency_key": "k"}])
+@pytest.mark.parametrize("effect", LOST_ANSWERS)
+async def test_an_execution_whose_answer_was_lost_is_found(
+    agent: Agent, bench: Bench, effect: str, key: dict[str, str]
+) -> None:
+    bench.fault(f"POST */executions {effect} after=work times=1")
+    found = await agent.read("create_execution", **docking(), **key)
+    assert bench.platform.creates == [found["execution_id"]]
+    assert found["status"] == "Quoted"
+
+
+@pytest.mark.parametrize("effect", LOST_ANSWERS[:-1])
+async def test_a_request_that_was_lost_is_told_as_unknown_and_the_next_call_creates_one(
+    agent: Agent, bench: Bench, effect: str
+) -> None:
+    bench.fault(f"POST */executions {effect} times=1")
+    told = await agent.refused("create_execution", **docking())
+    assert "It is not known whether the platform did this: create a deeporigin.docking execution" in told
+    assert not bench.platform.creates
+    key = calls_in_text(told, "idempotency_key")
+    first = await agent.read("create_execution", **docking(), idempotency_key=key)
+    again = await agent.read("create_execution", **docking(), idempotency_key=key)
+    assert bench.platform.creates == [first["execution_id"]] == [again["execution_id"]]
+
+
+async def test_an_execution_that_shows_up_late_is_found_by_the_next_call(agent: Agent, bench: Bench) -> None:
+    bench.fault("POST */executions reset after=work times=1")
+    bench.fault("GET */executions status=503 times=4")
+    told = await agent.refused("create_execution", **docking())
+    assert len(bench.platform.creates) == 1
+    found = await agent.read("create_execution", **docking(), idempotency_key=calls_in_text(told, "idempotency_key"))
+    assert bench.platform.creates == [found["execution_id"]]
+
+
+async def test_a_key_that_cannot_be_looked_up_creates_nothing(agent: Agent, bench: Bench) -> None:
+    bench.fault("GET */executions status=503")
+    assert "HTTP 503" in await agent.refused("create_execution", **docking(), idempotency_key="k")
+    assert not bench.sent("POST")
+
+
+async def test_a_request_that_never_left_is_no_mystery(agent: Agent, bench: Bench) -> None:
+    bench.fault("POST */executions status=400 times=1")
+    told = await agent.refused("create_execution", **docking())
+    assert "not known" not in told
+    assert (await agent.read("create_execution", **docking()))["status"] == "Quoted"
+
+
+async def test_a_creation_that_takes_too_long_is_given_up_by_the_call_and_found_by_the_next(
+    agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 0.05)
+    bench.fault("POST */executions delay=300 times=1")
+    told = await agent.refused("create_execution", **docking())
+    assert "has not answered the creation within 0.05 s" in told
+    bench.clock.advance(301)
+    monkeypatch.undo()
+    key = calls_in_text(told, "idempotency_key")
+    while not bench.platform.creates:
+        await anyio.lowlevel.checkpoint()
+    found = await agent.read("create_execution", **docking(), idempotency_key=key)
+    assert bench.platform.creates == [found["execution_id"]]
+
+
+async def test_an_old_key_is_free_again_after_a_week(agent: Agent, bench: Bench) -> None:
+    first = await agent.read("create_execution", **docking(), idempotency_key="k")
+    bench.clock.advance(8 * 24 * 3600)
+    second = await agent.read("create_execution", **docking(), idempotency_key="k")
+    assert bench.platform.creates == [first["execution_id"], second["execution_id"]]

@@ -1,0 +1,216 @@
+"""wait_executions."""
+
+from __future__ import annotations
+
+import itertools
+
+import anyio
+import pytest
+from mcp_types import CallToolResult
+
+from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS
+from tests.tools.bench import ERAS, SESSION, Agent, Bench, docking
+from tests.tools.facts import calls_in
+
+pytestmark = pytest.mark.anyio
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+async def started(bench: Bench, *smiles: str) -> str:
+    async with bench.agent(auto_approve_up_to=100) as agent:
+        found = await agent.read("create_execution", **docking(*smiles), start=True)
+    assert found["status"] == "Created"
+    return str(found["execution_id"])
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_wait_returns_when_all_are_over(bench: Bench, mode: str) -> None:
+    short, long = await started(bench), await started(bench, *["CCO"] * 5)
+    async with bench.agent(mode=mode) as agent:
+        found = await agent.read("wait_executions", execution_ids=[short, long], timeout_seconds=50)
+        assert not found["all_done"]
+        found = await agent.follow(found["next_step"])
+        assert (found["all_done"], found["pending"]) == (True, [])
+        assert [row["status"] for row in found["executions"]] == ["Completed", "Completed"]
+        assert (await agent.follow(found["next_step"]))["status"] == "Completed"
+
+
+async def test_the_defaults_are_45_seconds_and_all(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Running")
+    found = await agent.read("wait_executions", execution_ids=[name, bench.seeded("Completed")])
+    assert found["waited_seconds"] == 45
+    assert found["pending"] == [name]
+
+
+async def test_any_returns_with_the_first_that_is_over(agent: Agent, bench: Bench) -> None:
+    short, long = await started(bench), await started(bench, *["CCO"] * 50)
+    found = await agent.read("wait_executions", execution_ids=[long, short], until="any", timeout_seconds=50)
+    while not [row for row in found["executions"] if row["status"] == "Completed"]:
+        found = await agent.read("wait_executions", execution_ids=[long, short], until="any", timeout_seconds=50)
+    assert [row["status"] for row in found["executions"]] == ["Running", "Completed"]
+    assert (found["all_done"], found["pending"]) == (False, [long])
+    assert (await agent.follow_to_the_end(found["next_step"]))["executions"][0]["execution_id"] == long
+
+
+async def test_rows_come_in_the_order_asked_for_with_duplicates(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=4, status=["Completed", "Failed", "Cancelled", "Succeeded"])
+    asked = [names[2], names[0], f" {names[2]} ", names[3], names[1]]
+    found = await agent.read("wait_executions", execution_ids=asked)
+    assert [row["execution_id"] for row in found["executions"]] == [name.strip() for name in asked]
+    assert [row["status"] for row in found["executions"]] == [
+        "Cancelled",
+        "Completed",
+        "Cancelled",
+        "Completed",
+        "Failed",
+    ]
+    assert (found["all_done"], found["waited_seconds"]) == (True, 0)
+
+
+async def test_a_wait_of_0_seconds_looks_once(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Running")
+    found = await agent.read("wait_executions", execution_ids=[name], timeout_seconds=0)
+    assert (found["waited_seconds"], found["pending"], bench.time.slept) == (0, [name], [])
+    assert len(bench.sent("GET", name)) == 1
+
+
+async def test_the_deadline_is_a_result_with_the_call_to_go_on_with(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=2, status=["Running", "Completed"])
+    found = await agent.read("wait_executions", execution_ids=names, timeout_seconds=3)
+    assert (found["all_done"], found["pending"], found["waited_seconds"]) == (False, [names[0]], 3)
+    ((tool, arguments),) = calls_in(found["next_step"], agent.inputs)
+    assert (tool, arguments) == ("wait_executions", {"execution_ids": [names[0]], "timeout_seconds": 3})
+
+
+async def test_an_unknown_status_is_waited_for(agent: Agent, bench: Bench) -> None:
+    name = bench.raw(status="Brooding")
+    found = await agent.read("wait_executions", execution_ids=[name], timeout_seconds=2)
+    assert (found["executions"][0]["status"], found["pending"]) == ("Brooding", [name])
+
+
+async def test_quotes_are_not_waited_for_and_their_confirmation_is_named(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=2, status="Quoted")
+    found = await agent.read("wait_executions", execution_ids=names)
+    assert (found["all_done"], found["waited_seconds"]) == (True, 0)
+    assert found["next_step"].startswith("2 only quoted, not started: confirm_execution(")
+    bare = bench.raw(status="Quoted", quotationResult=None)
+    found = await agent.read("wait_executions", execution_ids=[bare])
+    assert found["next_step"] == "1 only quoted, without a price, so they cannot be confirmed here; tell the user."
+
+
+async def test_an_id_that_cannot_be_read_is_a_row_and_hides_no_other(agent: Agent, bench: Bench) -> None:
+    done = bench.seeded("Completed")
+    foreign = bench.seeded("Running", org="acme")
+    found = await agent.read("wait_executions", execution_ids=[UNKNOWN, done, " ", foreign])
+    unknown, read, blank, other = found["executions"]
+    assert "HTTP 404" in unknown["error"]
+    assert "HTTP 404" in other["error"]
+    assert "execution_id is empty" in blank["error"]
+    assert (read["status"], found["all_done"], found["pending"]) == ("Completed", True, [])
+
+
+async def test_only_failures_have_no_next_step(agent: Agent) -> None:
+    found = await agent.read("wait_executions", execution_ids=[UNKNOWN])
+    assert "next_step" not in found
+
+
+async def test_a_passing_failure_is_looked_past(agent: Agent, bench: Bench) -> None:
+    names = [bench.seeded("Completed"), await started(bench)]
+    bench.clock.advance(20)
+    bench.fault("GET */executions/* status=503 times=3")
+    found = await agent.read("wait_executions", execution_ids=names, timeout_seconds=50)
+    assert [row["status"] for row in found["executions"]] == ["Completed", "Completed"]
+
+
+async def test_a_failure_that_stays_is_told_in_its_row(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Running")
+    bench.fault("GET */executions/* status=503")
+    found = await agent.read("wait_executions", execution_ids=[name], timeout_seconds=5)
+    assert (found["pending"], found["all_done"]) == ([name], False)
+    assert "HTTP 503" in found["executions"][0]["error"]
+    bench.heal()
+    assert "error" not in (await agent.follow(found["next_step"]))["executions"][0]
+
+
+async def test_a_hundred_executions_are_watched_with_few_requests(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=100, status="Running", session=SESSION)
+    found = await agent.read("wait_executions", execution_ids=names, timeout_seconds=30)
+    assert found["pending"] == names
+    assert len(bench.platform.requests) < 40
+    assert {*found["executions"][0]} == {"execution_id", "status"}, "full rows would be too much to read"
+    ((_, arguments),) = calls_in(found["next_step"], agent.inputs)
+    assert arguments["execution_ids"] == names
+
+
+async def test_a_hundred_failures_are_told_briefly(agent: Agent) -> None:
+    found = await agent.read("wait_executions", execution_ids=[f"{UNKNOWN}{number}" for number in range(100)])
+    assert all("HTTP 404" in row["error"] for row in found["executions"])
+
+
+async def test_progress_grows_and_comes_at_least_every_ten_seconds(agent: Agent, bench: Bench) -> None:
+    name = await started(bench, *["CCO"] * 3)
+    quiet = bench.seeded("Running", name="Quiet one")
+    bench.platform.requests.clear()
+    heard: list[tuple[float, float | None, str | None]] = []
+    at: list[float] = [bench.time.elapsed()]
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total, message))
+        at.append(bench.time.elapsed())
+
+    answer = await agent.client.call_tool(
+        "wait_executions",
+        {"execution_ids": [name, quiet], "timeout_seconds": 49, "poll_interval_seconds": 30},
+        progress_callback=hear,
+    )
+    assert isinstance(answer, CallToolResult)
+    assert not answer.is_error
+    values = [progress for progress, _, _ in heard]
+    assert all(later > earlier for earlier, later in itertools.pairwise(values))
+    assert all(later - earlier <= HEARTBEAT_SECONDS + 0.5 for earlier, later in itertools.pairwise(at))
+    assert all(total is not None and progress <= total for progress, total, _ in heard)
+    messages = [message or "" for _, _, message in heard]
+    assert messages[0].startswith("0 of 2 over; ")
+    assert "Quiet one: Running" in messages[0]
+    assert any("no change" in message for message in messages)
+
+
+async def test_a_crowd_is_summed_up_in_progress(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=9, status="Completed")
+    messages: list[str] = []
+
+    async def hear(_: float, __: float | None, message: str | None) -> None:
+        messages.append(message or "")
+
+    await agent.client.call_tool("wait_executions", {"execution_ids": names}, progress_callback=hear)
+    assert messages[-1].startswith("9 of 9 over; ")
+    assert messages[-1].endswith(", 4 more")
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_cancelling_a_wait_leaves_no_work_behind(bench: Bench, mode: str) -> None:
+    name = bench.seeded("Running")
+    bench.fault("GET */executions/* delay=1000")
+    async with bench.agent(mode=mode) as agent:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(agent.client.call_tool, "wait_executions", {"execution_ids": [name]})
+            await anyio.to_thread.run_sync(bench.clock.wait_for_waiters)
+            tasks.cancel_scope.cancel()
+        bench.heal()
+        bench.clock.advance(2000)
+        found = await agent.read("get_execution", execution_id=name)
+        assert found["status"] == "Running"
+        looks = len(bench.platform.requests)
+        for _ in range(200):
+            await anyio.lowlevel.checkpoint()
+        assert len(bench.platform.requests) == looks
+    assert not bench.platform.cancels
+
+
+async def test_an_expired_token_ends_the_wait_with_a_row_for_each(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=3, status="Running")
+    bench.time.token_ages_seconds = 30 * 365 * 24 * 3600
+    found = await agent.read("wait_executions", execution_ids=names)
+    assert (found["pending"], found["waited_seconds"]) == ([], 0)
+    assert all("token expired" in row["error"] for row in found["executions"])
