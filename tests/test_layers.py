@@ -1,0 +1,207 @@
+"""The one direction of imports (design: errors → settings → platform → tools → server → cli), read from the source."""
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import deeporigin_mcp
+
+ROOT = Path(deeporigin_mcp.__file__).parent
+PACKAGE = "deeporigin_mcp"
+
+CLI_SIDE = ("cli", "demo", "doctor", "__main__")
+"""Rooms of the command line: they may use everything."""
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "__init__": (),
+    "errors": (),
+    "settings": ("errors",),
+    "platform": ("errors", "settings"),
+    "logs": ("errors", "settings"),
+    "extensions": ("errors",),
+    "tools": ("errors", "settings", "platform", "logs", "extensions"),
+    "server": ("errors", "settings", "platform", "tools", "logs", "extensions"),
+    "http": ("errors", "settings", "platform", "tools", "logs", "extensions", "server"),
+    "simulator": (),
+}
+"""Room → rooms of this package that it may use beside itself."""
+SIMULATOR_NEEDS = ("starlette", "uvicorn", "jsonschema")
+THIRD_PARTY = ("anyio", "httpx", "jsonschema", "mcp", "mcp_types", "pydantic", "starlette", "uvicorn")
+LIGHT = ("__future__", "argparse", "collections", "signal", "sys", "typing")
+"""What cli.py may import before a command is chosen, beside the package's own version."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, as `import a.b` or `from a.b import c` names it; names of this package come with `c`."""
+
+    path: Path
+    line: int
+    module: str
+    at_top: bool
+
+    @property
+    def room(self) -> str:
+        return room_of(self.path)
+
+    @property
+    def top(self) -> str:
+        return self.module.partition(".")[0]
+
+    @property
+    def target(self) -> str:
+        """The room of this package that is imported; empty for anything else."""
+        if self.top != PACKAGE:
+            return ""
+        room = [*self.module.split("."), ""][1]
+        return room if room in ROOMS else "__init__"
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT.parent)}:{self.line} imports {self.module}"
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(path, node.lineno, alias.name, id(node) in top)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path.relative_to(ROOT.parent)}:{node.lineno} imports relatively; name the module"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}" if node.module == PACKAGE else str(node.module)
+                yield Import(path, node.lineno, whole, id(node) in top)
+
+
+FILES = sorted(ROOT.rglob("*.py"))
+IMPORTS = [found for path in FILES for found in imports_of(path)]
+ROOMS = sorted({room_of(path) for path in FILES})
+
+
+def broken(rule: str, is_wrong: Callable[[Import], bool]) -> list[str]:
+    return [f"{found}: {rule}" for found in IMPORTS if is_wrong(found)]
+
+
+def is_module(path: Path, name: str) -> bool:
+    return path == ROOT / f"{name}.py"
+
+
+def test_every_room_has_its_rule() -> None:
+    unknown = set(ROOMS) - set(MAY_IMPORT) - set(CLI_SIDE)
+    assert not unknown, f"say in MAY_IMPORT what {sorted(unknown)} may import"
+
+
+@pytest.mark.parametrize("room", sorted(set(ROOMS) - set(CLI_SIDE)))
+def test_imports_follow_the_one_direction(room: str) -> None:
+    allowed = {room, "__init__", *MAY_IMPORT.get(room, ())}
+
+    def is_wrong(found: Import) -> bool:
+        return found.room == room and bool(found.target) and found.target not in allowed
+
+    assert broken(f"{room} may import only {', '.join(sorted(allowed - {'__init__'}))}", is_wrong) == []
+
+
+def test_nobody_below_the_command_line_imports_it() -> None:
+    assert broken("nothing imports the command line", lambda i: i.target in CLI_SIDE and i.room not in CLI_SIDE) == []
+
+
+def test_nobody_but_the_command_line_imports_the_simulator() -> None:
+    def is_wrong(found: Import) -> bool:
+        return found.target == "simulator" and found.room not in ("simulator", *CLI_SIDE)
+
+    assert broken("only the command line starts the simulator", is_wrong) == []
+
+
+def test_the_simulator_needs_little() -> None:
+    def is_wrong(found: Import) -> bool:
+        return found.room == "simulator" and found.top in set(THIRD_PARTY) - set(SIMULATOR_NEEDS)
+
+    assert broken(f"the simulator uses the standard library and {', '.join(SIMULATOR_NEEDS)} only", is_wrong) == []
+
+
+def test_only_the_platform_room_speaks_http() -> None:
+    assert broken("only platform/ imports httpx", lambda i: i.top == "httpx" and i.room != "platform") == []
+
+
+def test_only_tools_server_and_extensions_speak_mcp() -> None:
+    allowed = ("tools", "server", "http", "extensions", *CLI_SIDE)
+    assert (
+        broken(
+            "only tools/, server.py and extensions/ import mcp",
+            lambda i: i.top in ("mcp", "mcp_types") and i.room not in allowed,
+        )
+        == []
+    )
+
+
+def test_the_rooms_below_the_tools_need_no_mcp_to_be_imported() -> None:
+    below = ("errors", "settings", "platform", "logs", "__init__")
+    assert (
+        broken(
+            "usable without MCP", lambda i: i.room in below and i.top in ("mcp", "mcp_types", "starlette", "uvicorn")
+        )
+        == []
+    )
+
+
+def test_nothing_unforeseen_is_needed() -> None:
+    import sys
+
+    def is_wrong(found: Import) -> bool:
+        return found.top not in (*sys.stdlib_module_names, *THIRD_PARTY, PACKAGE)
+
+    assert broken("no dependency of this package; see the reasons in CONTRIBUTING.md", is_wrong) == []
+
+
+def names_used(path: Path) -> Iterator[tuple[int, str]]:
+    """Dotted names that a file uses, such as `os.environ`, and names that it imports from modules."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield node.lineno, f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
+
+
+@pytest.mark.parametrize(
+    ("names", "owner"),
+    [
+        (("os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv"), "settings"),
+        (("sys.argv",), "cli"),
+        (("Path.home", "os.path.expanduser"), "settings"),
+    ],
+)
+def test_each_part_of_the_outside_world_has_one_reader(names: tuple[str, ...], owner: str) -> None:
+    # The command line hands its environment on to processes that it starts.
+    wrong = [
+        f"{path.relative_to(ROOT.parent)}:{line} uses {name}: only {owner}.py reads it"
+        for path in FILES
+        if not is_module(path, owner) and not (owner == "settings" and room_of(path) in CLI_SIDE)
+        for line, name in names_used(path)
+        if name in names
+    ]
+    assert wrong == []
+
+
+def test_the_command_line_imports_nothing_heavy_before_a_command_is_chosen() -> None:
+    def is_wrong(found: Import) -> bool:
+        return is_module(found.path, "cli") and found.at_top and found.top not in LIGHT and found.target != "__init__"
+
+    assert broken("import it inside the command that needs it", is_wrong) == []
+
+
+def test_an_import_against_the_direction_is_found_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = ROOT / "errors.py"
+    found = Import(wrong, 3, "deeporigin_mcp.platform.wire", at_top=True)
+    monkeypatch.setattr(f"{__name__}.IMPORTS", [found])
+    with pytest.raises(
+        AssertionError, match=r"errors\.py:3 imports deeporigin_mcp\.platform\.wire: errors may import only"
+    ):
+        test_imports_follow_the_one_direction("errors")
