@@ -26,6 +26,12 @@ def percent(report: Any, status: str = "") -> float | None:
     """
     if status == "Completed":
         return 100.0
+    found = _exact(report)
+    # Rounded once, at the end: means of rounded parts would drift.
+    return None if found is None else round(found, 1)
+
+
+def _exact(report: Any) -> float | None:
     if isinstance(report, str):
         parsed = _parsed(report)
         if parsed is None:
@@ -126,4 +132,4 @@ def _number(value: Any) -> float | None:
 
 
 def _clamped(value: float) -> float:
-    return round(min(100.0, max(0.0, value)), 1)
+    return min(100.0, max(0.0, value))
