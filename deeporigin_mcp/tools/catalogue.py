@@ -112,7 +112,11 @@ def _score(definition: ToolDefinition, query: str) -> float:
         return 1.0
     places = ((definition.key, 3.0), (definition.name, 2.0), (definition.description, 1.0))
     vocabularies = [(set(_WORDS.findall(text.lower())), weight) for text, weight in places]
-    return sum(max((_match(word, known) * weight for known, weight in vocabularies), default=0.0) for word in words)
+    score = sum(max(_match(word, known) * weight for known, weight in vocabularies) for word in words)
+    # Of tools that fit alike, the one whose key says nothing else is meant.
+    key_words = vocabularies[0][0]
+    told = sum(any(_match(word, {known}) for word in words) for known in key_words)
+    return score + 0.5 * told / max(1, len(key_words)) if score else 0.0
 
 
 def _match(word: str, known: set[str]) -> float:

@@ -125,14 +125,35 @@ def example_inputs(definition: ToolDefinition) -> dict[str, Any] | None:
     example = _sample(schema, schema, 0)
     if not isinstance(example, dict):
         return None
+    for _ in range(3):
+        # Some inputs are required only by what others say.
+        for name in _missing(example, schema):
+            example[name] = _sample(schema["properties"][name], schema, 1, name)
     return None if input_problems(example, schema) else example
 
 
-_SAMPLES: dict[str, Any] = {
+def _missing(example: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    """Known inputs that conditions of the schema require and the example lacks."""
+    validator = _validator(schema)
+    try:
+        errors = [] if validator is None else [*validator.iter_errors(example)]
+    except Exception:  # noqa: BLE001 (as in input_problems)
+        return []
+    wanted = [name for error in errors if error.validator == "required" and not error.path for name in _names(error)]
+    return [name for name in dict.fromkeys(wanted) if name not in example and name in schema.get("properties", {})]
+
+
+def _names(error: jsonschema.ValidationError) -> list[str]:
+    required: Any = error.validator_value
+    return [name for name in required if isinstance(name, str)]
+
+
+_SAMPLES: dict[str, str] = {
     "smiles": "CCO",
     "file_path": "entities/proteins/protein.pdb",
     "id": "08ABCDEFGHJKM",
     "name": "example",
+    "uniprot_accession": "P00533",
 }
 
 
@@ -158,10 +179,11 @@ def _sample(node: Any, root: dict[str, Any], depth: int, name: str = "") -> Any:
     if options := node.get("oneOf") or node.get("anyOf"):
         return _sample(options[0], root, depth + 1, name)
     if kind in ("integer", "number"):
-        return node.get("minimum", 1)
+        return node.get("minimum", node.get("exclusiveMinimum", 0) + 1)
     if kind == "boolean":
         return False
-    return _SAMPLES.get(name, "text")
+    text = _SAMPLES.get(name, "text")
+    return text.ljust(int(node.get("minLength", 0)), "x")[: node.get("maxLength")]
 
 
 def _sample_object(node: dict[str, Any], root: dict[str, Any], depth: int) -> dict[str, Any]:

@@ -180,7 +180,7 @@ async def test_a_crowd_is_summed_up_in_progress(agent: Agent, bench: Bench) -> N
     names = bench.platform.seed_executions(count=9, status="Completed")
     messages: list[str] = []
 
-    async def hear(_: float, __: float | None, message: str | None) -> None:
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
         messages.append(message or "")
 
     await agent.client.call_tool("wait_executions", {"execution_ids": names}, progress_callback=hear)

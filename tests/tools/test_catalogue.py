@@ -1,0 +1,207 @@
+"""find_platform_tools and describe_platform_tool."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+
+from deeporigin_mcp.platform import ToolDefinition
+from deeporigin_mcp.simulator import Platform
+from deeporigin_mcp.tools.inputs import example_inputs, input_problems
+from tests.tools.bench import Agent, Bench, running_bench
+
+pytestmark = pytest.mark.anyio
+
+DEFINITIONS = {
+    (row["key"], row["version"]): row
+    for row in Platform().catalogue.rows()
+    if row.get("enabled", True) and row.get("inputs")
+}
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with running_bench() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
+    async with bench.agent() as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("dock ligands into a protein", "docking"),
+        ("docking", "docking"),
+        ("dokcing", "docking"),
+        ("constrained docking", "constrained-docking"),
+        ("find pockets", "pocket-finder"),
+        ("binding site pocket", "pocket-finder"),
+        ("absolute binding free energy", "abfe-end-to-end"),
+        ("ABFE", "abfe-end-to-end"),
+        ("relative free energy", "rbfe"),
+        ("rbfe", "rbfe"),
+        ("prepare system for simulation", "system-prep"),
+        ("system preparation", "system-prep"),
+        ("prepare a protein structure", "protein-prep"),
+        ("protein preparation", "protein-prep"),
+        ("admet", "admet-properties"),
+        ("ADMET toxicity", "admet-properties"),
+        ("molecular properties logP", "mol-props-combined"),
+        ("protonation", "mol-props-protonation"),
+        ("protonaton states", "mol-props-protonation"),
+        ("metabolism", "metabolism"),
+        ("sites of metabolism", "metabolism"),
+        ("konnektor", "konnektor"),
+        ("enumerate molecules", "enumerator"),
+        ("patent", "draco"),
+        ("extract molecules from patents", "draco"),
+        ("structure report", "structure-report"),
+        ("uniprot", "uniprot-discovery"),
+        ("secondary pharmacology off-target", "secondary-pharma"),
+        ("import a dataset", "import-dataset"),
+    ],
+)
+async def test_the_tool_for_a_task_comes_first(agent: Agent, query: str, first: str) -> None:
+    found = await agent.read("find_platform_tools", query=query)
+    assert found["tools"][0]["tool_key"] == f"deeporigin.{first}", [row["tool_key"] for row in found["tools"]]
+    described = await agent.follow(found["next_step"])
+    assert described["tool_key"] == f"deeporigin.{first}"
+
+
+async def test_the_row_of_a_tool_is_short_and_its_newest_version(agent: Agent) -> None:
+    found = await agent.read("find_platform_tools", query="docking", limit=1)
+    assert found["tools"] == [
+        {
+            "tool_key": "deeporigin.docking",
+            "tool_version": "4.2.0",
+            "name": "Docking",
+            "description": "Docks small molecules into a pocket of a protein and scores their poses.",
+        }
+    ]
+    assert (found["has_more"], found["count"] > 1) == (True, True)
+
+
+async def test_an_empty_query_lists_all_that_can_run(agent: Agent) -> None:
+    found = await agent.read("find_platform_tools", limit=100)
+    keys = [row["tool_key"] for row in found["tools"]]
+    assert len(keys) == len(set(keys)) == found["count"]
+    assert {f"deeporigin.{name}" for name in ("docking", "rbfe", "admet-properties", "draco")} <= {*keys}
+    assert "deeporigin.bulk-docking" not in keys
+    assert found["has_more"] is False
+
+
+async def test_disabled_tools_are_shown_on_request_and_marked(agent: Agent) -> None:
+    found = await agent.read("find_platform_tools", query="bulk docking", include_disabled=True)
+    assert (found["tools"][0]["tool_key"], found["tools"][0]["enabled"]) == ("deeporigin.bulk-docking", False)
+
+
+async def test_a_query_that_matches_nothing_names_the_call_that_lists_all(agent: Agent) -> None:
+    found = await agent.read("find_platform_tools", query="qwxz'\" | \n vvvv")
+    assert (found["tools"], found["count"]) == ([], 0)
+    assert (await agent.follow(found["next_step"]))["count"] > 10
+
+
+async def test_a_tool_is_described_with_schema_example_and_other_versions(agent: Agent) -> None:
+    found = await agent.read("describe_platform_tool", tool_key="deeporigin.docking")
+    assert (found["tool_version"], found["enabled"], found["required_inputs"]) == ("4.2.0", True, ["protein", "pocket"])
+    assert found["sync"] == "create_execution's sync; default false"
+    assert found["inputs_schema"]["properties"]["ligands"]["type"] == "array"
+    assert found["other_versions"]
+    old = await agent.read(
+        "describe_platform_tool", tool_key="deeporigin.docking", tool_version=found["other_versions"][-1]
+    )
+    assert old["tool_version"] == found["other_versions"][-1]
+    assert "4.2.0" in old["other_versions"]
+
+
+async def test_a_tool_that_takes_no_sync_says_so(agent: Agent) -> None:
+    found = await agent.read("describe_platform_tool", tool_key="deeporigin.rbfe")
+    assert found["sync"] == "not taken"
+
+
+@pytest.mark.parametrize(("key", "version"), DEFINITIONS)
+async def test_the_example_of_every_tool_is_valid_and_accepted(
+    agent: Agent, bench: Bench, key: str, version: str
+) -> None:
+    found = await agent.read("describe_platform_tool", tool_key=key, tool_version=version)
+    jsonschema.validate(found["example_inputs"], DEFINITIONS[key, version]["inputs"])
+    assert set(found["required_inputs"]) <= found["example_inputs"].keys()
+    created = await agent.read("create_execution", tool_key=key, tool_version=version, inputs=found["example_inputs"])
+    assert created["status"] in ("Quoted", "FailedQuotation")
+    assert bench.platform.creates[-1] == created["execution_id"]
+
+
+def test_a_schema_without_an_example_has_none() -> None:
+    impossible = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "pattern": "^[0-9]{9}$"}}}
+    assert example_inputs(ToolDefinition({"key": "k", "version": "1", "inputs": impossible})) is None
+    assert example_inputs(ToolDefinition({"key": "k", "version": "1", "inputs": {"type": "array"}})) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "example"),
+    [
+        ({"properties": {"a": {"const": 3}}, "required": ["a"]}, {"a": 3}),
+        ({"properties": {"a": {"examples": ["x"]}}, "required": ["a"]}, {"a": "x"}),
+        ({"properties": {"a": {"type": ["string", "null"]}}, "required": ["a"]}, {"a": "text"}),
+        ({"properties": {"a": {"$ref": "#/$defs/d"}}, "required": ["a"], "$defs": {"d": {"enum": ["p"]}}}, {"a": "p"}),
+        ({"properties": {"a": {"oneOf": [{"type": "integer", "minimum": 4}]}}, "required": ["a"]}, {"a": 4}),
+        ({"properties": {"a": {"type": "boolean"}}, "required": ["a"]}, {"a": False}),
+        ({"properties": {"a": {"type": "array", "minItems": 2}}, "required": ["a"]}, {"a": ["text", "text"]}),
+        ({"properties": {"a": {"type": "number", "exclusiveMinimum": 5}}, "required": ["a"]}, {"a": 6}),
+        ({"properties": {"a": {"type": "string", "minLength": 6}}, "required": ["a"]}, {"a": "textxx"}),
+        ({"properties": {"a": {"type": "string", "maxLength": 2}}, "required": ["a"]}, {"a": "te"}),
+        (
+            {
+                "type": "object",
+                "properties": {"mode": {"type": "string"}, "x": {"type": "integer"}},
+                "oneOf": [{"properties": {"mode": {"const": "by-x"}}, "required": ["mode", "x"]}],
+            },
+            {"mode": "by-x", "x": 1},
+        ),
+    ],
+)  # fmt: skip
+def test_examples_follow_the_schema(schema: dict[str, Any], example: dict[str, Any]) -> None:
+    assert (
+        example_inputs(ToolDefinition({"key": "k", "version": "1", "inputs": {"type": "object", **schema}})) == example
+    )
+
+
+@pytest.mark.parametrize(
+    ("inputs", "schema", "problem"),
+    [
+        ({"a": 1}, {"properties": {"a": {"type": ["string", "array"]}}}, "a: must be of type string or array; got 1"),
+        ({"a": "x"}, {"properties": {"a": {"enum": ["p", "q"]}}}, "a: must be one of p, q; got 'x'"),
+        (
+            {"a": {"c": 1}},
+            {"properties": {"a": {"properties": {"b": {}}, "additionalProperties": False}}},
+            "a.c: is not allowed; valid: b",
+        ),
+        ({"a": [1, 2]}, {"properties": {"a": {"maxItems": 1}}}, "a: must have at most 1 entries; got 2"),
+        ({"a": 9}, {"properties": {"a": {"exclusiveMaximum": 9}}}, "a: must be at most 9 (exclusive); got 9"),
+        ({"a": "x"}, {"properties": {"a": {"pattern": "^y"}}}, "a: 'x' does not match '^y'"),
+        ({"a": 1}, {"properties": {"a": {"anyOf": [{"type": "string"}, {"type": "array"}]}}}, "a: "),
+        ({"b": 1}, {"properties": {"a": {}}, "additionalProperties": False}, "b: the tool has no such input; valid: a"),
+        (
+            {"a": 1},
+            {"properties": {"a": {}, "b": {}}, "anyOf": [{"required": ["b"]}, {"required": ["c", "d"]}]},
+            "as a whole: needs b or c and d",
+        ),
+        ({"a": 1}, {"properties": {"a": {}}, "oneOf": [{}, {}]}, "as a whole: fits none of the allowed forms"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_problem_has_its_sentence(inputs: dict[str, Any], schema: dict[str, Any], problem: str) -> None:
+    (told,) = input_problems(inputs, {"type": "object", **schema})
+    assert told.startswith(problem)
+
+
+def test_nulls_of_optional_inputs_are_taken_and_those_of_required_ones_are_not() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "required": ["a"]}
+    assert input_problems({"a": "x", "b": None}, schema) == []
+    assert input_problems({"a": None}, schema) == ["a: must be of type string; got None"]
