@@ -24,7 +24,7 @@ from deeporigin_mcp.tools.waiting import _summary, wait_executions, wait_view
 
 KEY_PURPOSE = b"deeporigin-mcp/tasks/1"
 """What a key is derived for: no other use of the same token yields the same key."""
-ENDS_ONLY_THE_WAITING = "Cancelling this task leaves them running."
+STOPS_NOTHING = "Cancelling this task stops no execution."
 
 
 def task_extensions(tools: Iterable[PlatformTool], *, clock: Callable[[], float] = time.time) -> list[TasksExtension]:
@@ -98,10 +98,10 @@ class DeferredWait(DeferredTool):
 
 
 def _message(now: Watch) -> str:
-    """Such as `1 of 3 over; BRD4 pilot: Running 40 %. Cancelling this task leaves them running.`"""
+    """Such as `1 of 3 over; BRD4 pilot: Running 40 %. Cancelling this task stops no execution.`"""
     unread = sum(name in now.failed for name in now.pending)
     trouble = f"; {unread} could not be read just now" if unread else ""
-    return f"{_summary(now, {})}{trouble}. {ENDS_ONLY_THE_WAITING}"
+    return f"{_summary(now, {})}{trouble}. {STOPS_NOTHING}"
 
 
 def _asked_pause(now: Watch) -> float:

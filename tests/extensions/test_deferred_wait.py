@@ -64,7 +64,7 @@ async def test_a_wait_is_a_handle_at_once(bench: Bench) -> None:
     assert bench.time.elapsed() == before
     assert (handle.status, handle.poll_interval_ms, handle.ttl_ms) == ("working", 5000, None)
     assert handle.status_message.startswith("0 of 2 over; ")
-    assert handle.status_message.endswith("Cancelling this task leaves them running.")
+    assert handle.status_message.endswith("Cancelling this task stops no execution.")
     assert "\n" not in handle.status_message
 
 
