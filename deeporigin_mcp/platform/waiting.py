@@ -119,7 +119,14 @@ async def watch(
             `HEARTBEAT_SECONDS`.
     """
     wait = _Wait(source, ids, until, poll_interval_seconds, timeout_seconds, timing, report)
-    await wait.run(first_pause_seconds)
+    try:
+        await wait.run(first_pause_seconds)
+    except ExceptionGroup as group:
+        # Of the report, such as a client that has left; task groups of several depths have wrapped it.
+        error: Exception = group
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
     return wait.state
 
 

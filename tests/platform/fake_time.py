@@ -14,6 +14,10 @@ START = 1_760_000_000.0
 """Unix seconds: 9 October 2025, 08:53:20 UTC."""
 
 
+TURNS = 5
+"""Turns of the event loop in which whoever was woken does its work and goes to sleep again."""
+
+
 class FakeTime:
     """A clock for `Timing`. A sleep moves it forward at once; nothing waits in real time.
 
@@ -51,5 +55,10 @@ class FakeTime:
             await event.wait()
             return
         self.sleeps.append(seconds)
-        self.advance(seconds)
+        end = self.now + seconds
+        while self._sleepers and self._sleepers[0][0] <= end:
+            self.advance(self._sleepers[0][0] - self.now)
+            for _ in range(TURNS):
+                await checkpoint()
+        self.advance(max(0.0, end - self.now))
         await checkpoint()

@@ -59,6 +59,8 @@ class Reply:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
+    stream: Callable[[], AsyncIterator[bytes]] | None = None
+    """Pieces of a body without a stated length; the connection closes after the last one."""
 
     @property
     def content(self) -> bytes:
@@ -139,6 +141,12 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
 
 
 async def _send(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    if reply.stream is not None:
+        writer.write(b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+        async for piece in reply.stream():
+            writer.write(piece)
+            await writer.drain()
+        return False
     content = reply.content
     length = 100_000 if reply.fault == "drip" else len(content)
     fields = {"content-type": "application/json", "content-length": str(length), **reply.headers}
