@@ -14,6 +14,7 @@ from deeporigin_mcp import __version__
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import approval, catalogue, creation, executions, waiting, workspace
+from deeporigin_mcp.tools.deferred import task_extensions
 from deeporigin_mcp.tools.state import ServerState, open_state
 from deeporigin_mcp.tools.surface import PlatformTool
 
@@ -79,6 +80,21 @@ def create_server(
         async with open_state(connect(settings)) as state:
             yield state
 
+    tools = [
+        PlatformTool.of(
+            function,
+            title=title,
+            annotations=ToolAnnotations(
+                title=title,
+                read_only_hint=hints.read_only,
+                destructive_hint=hints.destructive,
+                idempotent_hint=hints.idempotent,
+                open_world_hint=True,
+            ),
+        )
+        for function, title, hints in TOOLS
+        if hints.read_only or not settings.read_only
+    ]
     return MCPServer(
         name=NAME,
         title="Deep Origin",
@@ -86,21 +102,8 @@ def create_server(
         instructions=INSTRUCTIONS,
         version=__version__,
         website_url="https://www.deeporigin.com",
-        tools=[
-            PlatformTool.of(
-                function,
-                title=title,
-                annotations=ToolAnnotations(
-                    title=title,
-                    read_only_hint=hints.read_only,
-                    destructive_hint=hints.destructive,
-                    idempotent_hint=hints.idempotent,
-                    open_world_hint=True,
-                ),
-            )
-            for function, title, hints in TOOLS
-            if hints.read_only or not settings.read_only
-        ],
+        tools=[*tools],
+        extensions=task_extensions(tools),
         lifespan=lifespan,
         log_level=settings.log_level,
         cache_hints={"tools/list": CacheHint(ttl_ms=3_600_000, scope="public")},

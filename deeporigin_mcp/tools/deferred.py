@@ -19,8 +19,8 @@ from deeporigin_mcp.errors import RateLimitError
 from deeporigin_mcp.extensions import DeferredTool, Finished, Outcome, RequestContext, Task, TasksExtension, Working
 from deeporigin_mcp.platform.waiting import LONGEST_RATE_LIMIT_SECONDS, Watch, watch
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.surface import PlatformTool, _result
-from deeporigin_mcp.tools.waiting import _summary, wait_executions, wait_view
+from deeporigin_mcp.tools.surface import PlatformTool, result_of
+from deeporigin_mcp.tools.waiting import summary_of, wait_executions, wait_view
 
 KEY_PURPOSE = b"deeporigin-mcp/tasks/1"
 """What a key is derived for: no other use of the same token yields the same key."""
@@ -94,14 +94,14 @@ class DeferredWait(DeferredTool):
         if not now.is_done(wait["until"]):
             return Working(_message(now), round(1000 * max(wait["poll"], _asked_pause(now))))
         now.waited_seconds = task.age_seconds
-        return Finished(_result(wait_view(now, wait["timeout"])))
+        return Finished(result_of(wait_view(now, wait["timeout"])))
 
 
 def _message(now: Watch) -> str:
     """Such as `1 of 3 over; BRD4 pilot: Running 40 %. Cancelling this task stops no execution.`"""
     unread = sum(name in now.failed for name in now.pending)
     trouble = f"; {unread} could not be read just now" if unread else ""
-    return f"{_summary(now, {})}{trouble}. {STOPS_NOTHING}"
+    return f"{summary_of(now, {})}{trouble}. {STOPS_NOTHING}"
 
 
 def _asked_pause(now: Watch) -> float:

@@ -58,7 +58,7 @@ class PlatformTool(Tool):
             raise
         if isinstance(answer, InputRequiredResult) or not convert_result:
             return answer
-        return _result(answer)
+        return result_of(answer)
 
     def _refuse_unknown(self, arguments: dict[str, Any]) -> None:
         known = list(self.parameters.get("properties", {}))
@@ -98,7 +98,8 @@ def explained(error: DeepOriginError) -> str:
     return message + separator + " ".join(part for part in (error.next_step, reference) if part)
 
 
-def _result(view: BaseModel) -> CallToolResult:
+def result_of(view: BaseModel) -> CallToolResult:
+    """A view as the protocol's result: the structure, and the same facts as text."""
     content = view.model_dump(mode="json", exclude_none=True)
     return CallToolResult(content=[TextContent(type="text", text=as_text(content))], structured_content=content)
 

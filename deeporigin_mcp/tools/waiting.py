@@ -42,7 +42,7 @@ async def wait_executions(
         # Progress has to grow with every report; two within one tick of the clock still do.
         reported = round(max(now.waited_seconds, reported + 0.001), 3)
         before, told = told, now.outline()
-        await ctx.report_progress(reported, max(timeout_seconds, reported), _summary(now, before))
+        await ctx.report_progress(reported, max(timeout_seconds, reported), summary_of(now, before))
 
     names = [name.strip() for name in execution_ids]
     found = await watch(
@@ -92,7 +92,7 @@ def _row(found: Watch, name: str) -> ExecutionRow:
     return ExecutionRow(execution_id=name, error=one_line(reason, 300))
 
 
-def _summary(now: Watch, before: Outline) -> str:
+def summary_of(now: Watch, before: Outline) -> str:
     """What changed since the last report, such as `1 of 3 over; BRD4 pilot: Running 40 %, 9f3c1a2b: Failed`."""
     outline = now.outline()
     changed = [name for name in outline if outline[name] != before.get(name)]

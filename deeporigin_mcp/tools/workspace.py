@@ -77,6 +77,8 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         for row in projects
         if row.get("id")
     ]
+    if len(project_rows) > MAX_ROWS:
+        problems.append(f"projects: only {MAX_ROWS} of them are shown here")
     return WorkspaceView(
         organization=f"{settings.org_key} ({one_line(name, 80)})" if name else settings.org_key,
         user=one_line(claims.email or claims.name or claims.subject, 120) or None,
