@@ -10,7 +10,7 @@ from typing import Any
 MAX_TREE_NODES = 20_000
 """Trees are walked without recursion and only so far: a report must not be able to stall the server."""
 
-FINISHED_NODES = frozenset({"Succeeded", "Completed", "Skipped", "Omitted"})
+FINISHED_NODES = ("Succeeded", "Completed", "Skipped", "Omitted")
 
 # Blanks within a line only: a pattern that may run on over line ends takes quadratic time on a text of empty lines.
 _TOTAL_LIGANDS = re.compile(r"^[ \t]*total_num_ligands[ \t]*=[ \t]*(\d{1,12})[ \t\r]*$", re.MULTILINE)

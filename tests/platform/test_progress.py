@@ -71,6 +71,7 @@ def test_reports_of_the_first_era(report: Any, expected: float | None) -> None:
         (leaf("Running", progress="1/0"), None),
         (leaf("Running", progress=None), None),
         (leaf("Succeeded"), 100.0),
+        (node("Running", {"displayName": "odd", "status": []}, {"displayName": "odd", "status": {}}), 0.0),
         ({**leaf("Running"), "children": ["odd", None]}, 0.0),
     ],
 )
