@@ -5,9 +5,14 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.platform.fake_time import FakeTime
 from tests.platform.recording import Recorder, recording
+
+# A busy machine is no failure.
+settings.register_profile("patient", settings.default, deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="package", autouse=True)
