@@ -345,14 +345,19 @@ async def _with_details(view: ExecutionView, execution: Execution, client: DeepO
         return shaped
 
     raw = execution.raw
+
+    def field(name: str) -> Json | None:
+        value = raw.get(name)
+        return value if isinstance(value, dict) else None
+
     items = [_price_item(item) for item in execution.line_items]
     shown = rows_that_fit([item.model_dump(exclude_none=True) for item in items], 1500)
     view.price_items = items[:shown] or None
     cut += ["price_items"] if shown < len(items) else []
     view.progress = share("progress", progress_lines(raw.get("progressReport")), PROGRESS_CHARACTERS)
-    view.inputs = share("inputs", raw.get("userInputs") if isinstance(raw.get("userInputs"), dict) else None, 3000)
+    view.inputs = share("inputs", field("userInputs"), 3000)
     view.outputs = share("outputs", execution.outputs, 7000)
-    view.billing = share("billing", raw.get("billingTransaction"), 1200)
+    view.billing = share("billing", field("billingTransaction"), 1200)
     view.metadata = share("metadata", execution.metadata, 1000)
     view.session = one_line(execution.session, 120) or None
     if execution.status == "Completed" and view.outputs is None:

@@ -1,0 +1,88 @@
+"""A server without credentials, or with bad ones, is there and says what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from deeporigin_mcp.server import create_server
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.simulator import make_token
+from tests.tools.bench import ERAS, Bench, agent_of, bench_token, docking
+
+pytestmark = pytest.mark.anyio
+
+ID = "3f0c9a52-6f0e-4f0b-9a55-0d3b6e1c7a11"
+CALLS: dict[str, dict[str, Any]] = {
+    "list_executions": {},
+    "search_executions": {},
+    "get_execution": {"execution_id": ID},
+    "create_execution": docking(),
+    "confirm_execution": {"execution_id": ID},
+    "cancel_execution": {"execution_id": ID},
+    "wait_executions": {"execution_ids": [ID]},
+    "find_platform_tools": {},
+    "describe_platform_tool": {"tool_key": "deeporigin.docking"},
+    "get_workspace": {},
+}
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_without_credentials_all_tools_are_there_and_each_says_what_is_missing(mode: str) -> None:
+    async with agent_of(create_server(Settings.load({})), mode=mode) as agent:
+        assert [*agent.inputs] == [*CALLS]
+        for tool, arguments in CALLS.items():
+            answer = await agent.call(tool, arguments)
+            told = answer.text if answer.is_error else answer.content["executions"][0]["error"]
+            assert "Not signed in to Deep Origin: there is no token (DO_AUTH_TOKEN)" in told, tool
+            assert "DO_ORG_KEY" in told
+            assert answer.is_error or tool == "wait_executions"
+
+
+@pytest.mark.parametrize("tool", CALLS)
+async def test_a_token_that_expires_in_the_middle_is_told_and_nothing_is_sent(bench: Bench, tool: str) -> None:
+    async with bench.agent() as agent:
+        await agent.read("list_executions")
+        bench.platform.requests.clear()
+        bench.time.token_ages_seconds = 30 * 365 * 24 * 3600
+        answer = await agent.call(tool, CALLS[tool])
+    told = answer.text if answer.is_error else answer.content["executions"][0]["error"]
+    assert "The Deep Origin token expired on " in told
+    assert "Get a new token" in told
+    assert not [path for _, path, _ in bench.platform.requests if not path.endswith("/health")]
+
+
+async def test_a_token_that_the_platform_refuses_is_told(bench: Bench) -> None:
+    async with bench.agent() as agent:
+        bench.fault("* * status=401")
+        for tool, arguments in CALLS.items():
+            answer = await agent.call(tool, arguments)
+            told = answer.text + str(answer.content)
+            assert "HTTP 401" in told, tool
+            assert "DO_AUTH_TOKEN" in told or tool in ("get_workspace", "wait_executions")
+            assert bench_token() not in told
+
+
+async def test_another_organisation_is_forbidden_in_words(bench: Bench) -> None:
+    token = make_token(orgs=["acme"], expires_in_seconds=10**9)
+    async with bench.agent(token=SecretStr(token)) as agent:
+        told = await agent.refused("list_executions")
+    assert "HTTP 403" in told
+    assert "DO_ORG_KEY" in told
+
+
+@pytest.mark.parametrize("token", ["not a jwt", "a.b.c", "x" * 5000])
+async def test_a_token_that_is_none_is_told_without_repeating_it(bench: Bench, token: str) -> None:
+    async with bench.agent(token=SecretStr(token)) as agent:
+        told = await agent.refused("get_workspace")
+    assert "it is not a JWT" in told
+    assert token not in told
+
+
+async def test_an_unusable_setting_is_told_at_the_first_call() -> None:
+    settings = Settings.load({"DO_ENV": "production"})
+    async with agent_of(create_server(settings)) as agent:
+        told = await agent.refused("list_executions")
+    assert "The environment 'production' (from DO_ENV) is not one of prod, staging, dev, local" in told

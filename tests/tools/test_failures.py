@@ -1,0 +1,150 @@
+"""Every failure reaches the model as words it can act on, and the next call works."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+import pytest
+
+from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools import surface
+from tests.tools.bench import ERAS, Agent, Bench, agent_of, bench_token, docking
+
+pytestmark = pytest.mark.anyio
+
+FAILURES = [
+    ("status=400", "HTTP 400", "Correct the request"),
+    ("status=401", "HTTP 401", "The operator should get a new one (DO_AUTH_TOKEN)"),
+    ("status=403", "HTTP 403", "DO_ORG_KEY"),
+    ("status=409", "HTTP 409", "get_execution"),
+    ("status=418", "HTTP 418", "Correct the request"),
+    ("status=429", "HTTP 429", "Wait a minute, then call again."),
+    ("retry-after=7", "HTTP 429", "Wait 7 s, then call again."),
+    ("status=500", "HTTP 500", "Call again in a minute"),
+    ("status=502 html", "an HTML page, as a proxy sends it", "Call again in a minute"),
+    ("status=503", "HTTP 503", "Call again in a minute"),
+    ("status=504 html", "HTTP 504", "Call again in a minute"),
+    ("status=302", "redirects to another address", "DO_BASE_URL"),
+    ("reset", "connection to the platform broke", "Check the network"),
+    ("half", "connection to the platform broke", "Check the network"),
+]
+
+
+@pytest.mark.parametrize(("effect", "cause", "remedy"), FAILURES)
+async def test_each_failure_names_its_cause_and_what_to_do(
+    agent: Agent, bench: Bench, effect: str, cause: str, remedy: str
+) -> None:
+    bench.fault(f"GET */executions {effect}")
+    told = await agent.refused("list_executions")
+    assert cause in told
+    assert remedy in told
+    bench.heal()
+    assert (await agent.read("list_executions"))["count"] == 0
+
+
+async def test_a_failure_that_passes_is_not_seen(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Completed")
+    bench.fault("GET */executions* status=503 times=3")
+    assert (await agent.read("get_execution", execution_id=name))["status"] == "Completed"
+    bench.fault("GET */executions* reset times=2")
+    assert (await agent.read("list_executions"))["count"] == 1
+
+
+async def test_the_id_that_support_can_find_a_request_by_is_told(agent: Agent) -> None:
+    from deeporigin_mcp.errors import PlatformError
+
+    told = surface.explained(PlatformError("It failed.", next_step="Call again.", request_id="req-1"))
+    assert told == "It failed. Call again. (request id req-1)"
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_bug_of_this_server_is_told_as_one_and_logged_in_one_line_without_values(
+    bench: Bench, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(DeepOriginClient):
+        @property
+        def listing(self) -> Any:
+            raise ZeroDivisionError(f"secret {bench_token()} in /srv/path")
+
+        @listing.setter
+        def listing(self, value: Any) -> None:
+            pass
+
+    def connect(settings: Settings) -> DeepOriginClient:
+        return Broken(settings, timing=bench.time.timing)
+
+    caplog.set_level(logging.DEBUG)
+    async with agent_of(bench.server(connect), mode=mode) as agent:
+        told = await agent.refused("list_executions")
+        assert "a reason inside this MCP server (ZeroDivisionError), not because of the arguments" in told
+        assert "secret" not in told
+        assert (await agent.read("find_platform_tools"))["count"] > 10
+    crashes = [record for record in caplog.records if "crashed" in record.getMessage()]
+    assert [record.name for record in crashes] == ["deeporigin_mcp"]
+    assert crashes[0].getMessage().startswith("list_executions crashed: ZeroDivisionError in deeporigin_mcp.tools.exec")
+    assert not [record for record in caplog.records if record.exc_info]
+    assert bench_token() not in caplog.text
+
+
+async def test_no_log_line_holds_the_token_or_inputs(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "deeporigin_mcp")
+    async with bench.agent(auto_approve_up_to=1, log_level="DEBUG") as agent:
+        found = await agent.read("create_execution", **docking("CCSECRETCC".replace("SECRET", "CCCCCC")), start=True)
+        await agent.follow_to_the_end(found["next_step"])
+        await agent.refused("get_execution", execution_id="nope")
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("deeporigin_mcp"))
+    assert bench_token() not in ours
+    assert "CCCCCCCCCC" not in ours
+
+
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [
+        ("list_executions", "Nothing was changed. Call again in a minute."),
+        ("cancel_execution", "It may have been done all the same: look at the state (get_execution)"),
+    ],
+)
+async def test_no_call_lasts_longer_than_clients_bear(
+    agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch, tool: str, words: str
+) -> None:
+    monkeypatch.setattr(surface, "CALL_SECONDS", 0.05)
+    name = bench.seeded("Running")
+    bench.fault("* */executions* delay=1000 times=1")
+    told = await agent.refused(tool, **({"execution_id": name} if tool == "cancel_execution" else {}))
+    assert "was given up after 0.05 s" in told
+    assert words in told
+
+
+async def test_many_calls_at_once_answer_each_for_itself(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=30, status=["Completed", "Failed"])
+    found: dict[str, str] = {}
+
+    async def read(name: str) -> None:
+        found[name] = (await agent.read("get_execution", execution_id=name))["execution_id"]
+
+    async with anyio.create_task_group() as tasks:
+        for name in names:
+            tasks.start_soon(read, name)
+    assert found == {name: name for name in names}
+
+
+async def test_a_tool_that_does_not_exist_is_an_error_of_the_protocol_or_text(agent: Agent) -> None:
+    answer = await agent.client.call_tool("delete_everything", {})
+    assert answer.is_error
+
+
+async def test_cancelling_what_ended_meanwhile_returns_its_state(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Running")
+    bench.fault("PATCH *:cancel status=409")
+    assert "HTTP 409" in await agent.refused("cancel_execution", execution_id=name)
+
+
+async def test_a_cancellation_that_does_not_take_effect_is_told(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Running")
+    bench.fault("PATCH *:cancel status=200")
+    found = await agent.read("cancel_execution", execution_id=name)
+    assert found["status"] == "Running"
+    assert found["next_step"].startswith("The cancellation was sent, but it is still Running: look again by wait_")

@@ -1,0 +1,93 @@
+"""get_workspace."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.tools.bench import ERAS, PROJECT, SESSION, Agent, Bench, docking
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_the_workspace_says_who_where_and_how_much(bench: Bench, mode: str) -> None:
+    async with bench.agent(mode=mode, auto_approve_up_to=1, max_price=10, budget=20) as agent:
+        await agent.read("create_execution", **docking(), start=True)
+        found = await agent.read("get_workspace")
+    assert found["organization"] == "deeporigin (Deep Origin Simulated)"
+    assert found["user"] == "ada@deeporigin.invalid"
+    assert (found["environment"], found["session"], found["project_id"]) == ("local", SESSION, PROJECT)
+    assert {"project_id": PROJECT, "name": "Kinase pilot"} in found["projects"]
+    assert {"gpu-west", "cpu-east"} <= {row["name"] for row in found["clusters"]}
+    assert found["clusters"][0]["status"] == "healthy"
+    assert found["spending"] == {"auto_approve_up_to": 1, "max_price": 10, "budget": 20, "spent": 0.2}
+    assert found["token_expires_at"].endswith("Z")
+    assert found["read_only"] is False
+    assert set(found["services"].values()) == {"ok"}
+    assert "problems" not in found
+    assert "find_platform_tools" in found["next_step"]
+
+
+async def test_limits_that_are_not_set_are_left_out(agent: Agent) -> None:
+    assert (await agent.read("get_workspace"))["spending"] == {"auto_approve_up_to": 0, "spent": 0}
+
+
+async def test_without_a_project_of_the_server_the_only_one_is_named(bench: Bench) -> None:
+    projects = bench.platform.organisations["deeporigin"].projects
+    async with bench.agent(project_id="") as agent:
+        assert "project_id" not in await agent.read("get_workspace")
+        for name in [*projects][1:]:
+            del projects[name]
+        assert (await agent.read("get_workspace"))["project_id"] == next(iter(projects))
+
+
+@pytest.mark.parametrize(
+    ("rule", "what", "field"),
+    [
+        ("POST */projects/search status=503", "projects", "projects"),
+        ("GET */clusters status=503", "clusters", "clusters"),
+        ("GET */tools/executions status=503", "spending", None),
+        ("GET /entities/protected/organizations status=403", "organisation", None),
+    ],
+)
+async def test_a_service_that_fails_is_a_problem_and_hides_nothing_else(
+    agent: Agent, bench: Bench, rule: str, what: str, field: str | None
+) -> None:
+    bench.fault(rule)
+    found = await agent.read("get_workspace")
+    (problem,) = found["problems"]
+    assert problem.startswith(f"{what}: The platform answered HTTP ")
+    assert field is None or found[field] == []
+    assert ("spent" in found["spending"]) == (what != "spending")
+    assert found["user"] == "ada@deeporigin.invalid"
+    assert "next_step" not in found
+
+
+async def test_an_unhealthy_service_is_named(agent: Agent, bench: Bench) -> None:
+    bench.platform.unhealthy.add("tools")
+    services = (await agent.read("get_workspace"))["services"]
+    assert (services["tools"], services["billing"]) == ("HTTP 503", "ok")
+
+
+async def test_a_platform_that_is_down_is_told_as_such(agent: Agent, bench: Bench) -> None:
+    bench.fault("* * reset")
+    found = await agent.read("get_workspace")
+    assert len(found["problems"]) == 4
+    assert set(found["services"].values()) == {"unreachable"}
+
+
+async def test_a_token_without_rights_is_told_with_what_to_do(bench: Bench) -> None:
+    async with bench.agent(org_key="elsewhere") as agent:
+        found = await agent.read("get_workspace")
+    assert any("HTTP 403" in problem and "DO_ORG_KEY" in problem for problem in found["problems"])
+    assert found["organization"] == "elsewhere"
+
+
+async def test_a_crowded_organisation_is_cut(agent: Agent, bench: Bench) -> None:
+    projects = bench.platform.organisations["deeporigin"].projects
+    row = projects[PROJECT]
+    for number in range(90):
+        projects[f"09M{number:010d}"] = {**row, "id": f"09M{number:010d}", "name": "n" * 500}
+    found = await agent.read("get_workspace")
+    assert len(found["projects"]) == 30
+    assert found["problems"] == ["projects: only 30 of them are shown here"]
