@@ -96,14 +96,15 @@ def _serve(_: argparse.Namespace) -> int:
 
     try:
         settings = Settings.load()
+        configure_logging(settings.log_level)
+
+        from deeporigin_mcp.server import create_server
+
+        server = create_server(settings)
     except SettingsError as error:
         _complain(str(error))
         return EXIT_USAGE
-    configure_logging(settings.log_level)
-
-    from deeporigin_mcp.server import create_server
-
-    create_server(settings).run("stdio")
+    server.run("stdio")
     return EXIT_OK
 
 

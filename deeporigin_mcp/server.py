@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import MCPServer
+from mcp.server.request_state import RequestStateSecurity
 from mcp_types import ToolAnnotations
 
 from deeporigin_mcp import __version__
+from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import approval, catalogue, creation, executions, waiting, workspace
+from deeporigin_mcp.tools import catalogue, confirmation, creation, executions, waiting, workspace
+from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.deferred import task_extensions
 from deeporigin_mcp.tools.state import ServerState, open_state
 from deeporigin_mcp.tools.surface import PlatformTool
@@ -28,8 +31,8 @@ To run one:
 1. find_platform_tools: the tool_key for the task.
 2. describe_platform_tool: its inputs and an example.
 3. create_execution: checks the inputs and returns a quote with a price in USD. Nothing runs yet.
-4. Tell the user the price. confirm_execution starts it, which spends money. Within the operator's automatic limit it \
-starts at once; otherwise it is refused: pass that on, do not try again.
+4. Tell the user the price. confirm_execution starts it, which spends money: at once within the operator's automatic \
+limit, otherwise after asking a person. A refusal is final: pass it on, do not try again.
 5. wait_executions: returns at the end or after 45 s with the call to go on with; repeat that call.
 6. get_execution with detail=detailed: outputs and results.
 
@@ -51,19 +54,44 @@ class Hints(NamedTuple):
 
 READS = Hints(read_only=True, destructive=False, idempotent=True)
 
-TOOLS: tuple[tuple[Callable[..., Any], str, Hints], ...] = (
-    (executions.list_executions, "List executions", READS),
-    (executions.search_executions, "Search executions", READS),
-    (executions.get_execution, "Get an execution", READS),
-    (creation.create_execution, "Create an execution (quote)", Hints(False, False, False)),
-    (approval.confirm_execution, "Confirm and start an execution", Hints(False, True, True)),
-    (executions.cancel_execution, "Cancel an execution", Hints(False, True, True)),
-    (waiting.wait_executions, "Wait for executions", READS),
-    (catalogue.find_platform_tools, "Find platform tools", READS),
-    (catalogue.describe_platform_tool, "Describe a platform tool", READS),
-    (workspace.get_workspace, "Show the workspace", READS),
+
+class Offer(NamedTuple):
+    """One row of the table: the function, its title, the group it belongs to, and its hints."""
+
+    function: Callable[..., Any]
+    title: str
+    toolset: str
+    hints: Hints
+
+
+TOOLS = (
+    Offer(executions.list_executions, "List executions", "executions", READS),
+    Offer(executions.search_executions, "Search executions", "executions", READS),
+    Offer(executions.get_execution, "Get an execution", "executions", READS),
+    Offer(creation.create_execution, "Create an execution (quote)", "executions", Hints(False, False, False)),
+    Offer(confirmation.confirm_execution, "Confirm and start an execution", "executions", Hints(False, True, True)),
+    Offer(executions.cancel_execution, "Cancel an execution", "executions", Hints(False, True, True)),
+    Offer(waiting.wait_executions, "Wait for executions", "executions", READS),
+    Offer(catalogue.find_platform_tools, "Find platform tools", "catalogue", READS),
+    Offer(catalogue.describe_platform_tool, "Describe a platform tool", "catalogue", READS),
+    Offer(workspace.get_workspace, "Show the workspace", "workspace", READS),
 )
 """Every tool, in the order in which a model reads them; what a server offers is a filter over this table."""
+
+
+def offered(settings: Settings) -> list[Offer]:
+    """The tools that these settings offer. What is left out does not exist for a client.
+
+    Raises:
+        SettingsError: a toolset that there is not.
+    """
+    known = list(dict.fromkeys(offer.toolset for offer in TOOLS))
+    if unknown := [name for name in settings.toolsets if name not in known]:
+        raise SettingsError(
+            f"DEEPORIGIN_MCP_TOOLSETS names {', '.join(unknown)}. Valid: {', '.join(known)}, with commas between them."
+        )
+    chosen = settings.toolsets or known
+    return [offer for offer in TOOLS if offer.toolset in chosen and (offer.hints.read_only or not settings.read_only)]
 
 
 def create_server(
@@ -73,28 +101,32 @@ def create_server(
 
     Args:
         connect: makes the platform client; tests pass one with another clock.
+
+    Raises:
+        SettingsError: a setting that only shows here to be unusable: a toolset, or the audit log's file.
     """
+    audit = AuditLog.checked(settings.audit_log)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: MCPServer[ServerState]) -> AsyncIterator[ServerState]:
-        async with open_state(connect(settings)) as state:
+        async with open_state(connect(settings), audit) as state:
             yield state
 
     tools = [
         PlatformTool.of(
-            function,
-            title=title,
+            offer.function,
+            title=offer.title,
             annotations=ToolAnnotations(
-                title=title,
-                read_only_hint=hints.read_only,
-                destructive_hint=hints.destructive,
-                idempotent_hint=hints.idempotent,
+                title=offer.title,
+                read_only_hint=offer.hints.read_only,
+                destructive_hint=offer.hints.destructive,
+                idempotent_hint=offer.hints.idempotent,
                 open_world_hint=True,
             ),
         )
-        for function, title, hints in TOOLS
-        if hints.read_only or not settings.read_only
+        for offer in offered(settings)
     ]
+    keys = [key.get_secret_value() for key in settings.state_keys]
     return MCPServer(
         name=NAME,
         title="Deep Origin",
@@ -106,5 +138,7 @@ def create_server(
         extensions=task_extensions(tools),
         lifespan=lifespan,
         log_level=settings.log_level,
+        # Without keys of the operator's, a question is bound to the process that asked it.
+        request_state_security=RequestStateSecurity(keys=keys) if keys else None,
         cache_hints={"tools/list": CacheHint(ttl_ms=3_600_000, scope="public")},
     )

@@ -15,6 +15,7 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -38,6 +39,7 @@ _JWT = re.compile(r"[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]*")
 _BASE_URL = re.compile(
     r"https?://(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?(?:/[A-Za-z0-9_./~-]*)?"
 )
+SHORTEST_STATE_KEY_BYTES = 32
 LOCAL_ORG_KEY = "deeporigin"
 LOCAL_TOKEN_SECONDS = 365 * 24 * 3600
 
@@ -155,6 +157,14 @@ class Settings(BaseModel):
     budget: Usd | None = None
     """USD; the most that one `session` may start in sum."""
     read_only: bool = False
+    toolsets: tuple[str, ...] = ()
+    """The groups of MCP tools to offer; empty for all."""
+    allowed_tool_keys: tuple[str, ...] = ()
+    """Patterns of the platform tools that may be run, such as `deeporigin.mol-props-*`; empty for all."""
+    audit_log: Path | None = None
+    """File that gets a JSON line for each decision about money."""
+    state_keys: tuple[SecretStr, ...] = ()
+    """Keys that seal a question's state, shared by all workers; the first one seals, all open."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
     @property
@@ -165,6 +175,10 @@ class Settings(BaseModel):
                 return name
         host = _host(self.base_url)
         return "local" if host in ("127.0.0.1", "localhost", "::1") else host
+
+    def allows_tool(self, tool_key: str) -> bool:
+        """Whether the operator lets this platform tool run."""
+        return not self.allowed_tool_keys or any(fnmatchcase(tool_key, rule) for rule in self.allowed_tool_keys)
 
     def require_token(self, now: float | None = None) -> SecretStr:
         """The token, if it can be used at `now` (Unix seconds).
@@ -359,11 +373,26 @@ def _own_settings(variables: Mapping[str, str]) -> dict[str, Any]:
     if read_only not in ("", "0", "false", "no", "off", "1", "true", "yes", "on"):
         raise SettingsError(f"DEEPORIGIN_MCP_READ_ONLY is {read_only!r}. Valid: true or false.")
     values["read_only"] = read_only in ("1", "true", "yes", "on")
+    values["toolsets"] = _names(variables, "DEEPORIGIN_MCP_TOOLSETS")
+    values["allowed_tool_keys"] = _names(variables, "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS")
+    if audit_log := variables.get("DEEPORIGIN_MCP_AUDIT_LOG", "").strip():
+        values["audit_log"] = Path(audit_log).expanduser()
+    keys = _names(variables, "DEEPORIGIN_MCP_STATE_KEYS")
+    if any(len(key.encode()) < SHORTEST_STATE_KEY_BYTES for key in keys):
+        raise SettingsError(
+            f"DEEPORIGIN_MCP_STATE_KEYS holds a key of fewer than {SHORTEST_STATE_KEY_BYTES} bytes. Valid: one or more "
+            "random texts of that length or longer, with commas between them, the same for every worker."
+        )
+    values["state_keys"] = tuple(SecretStr(key) for key in keys)
     if level := variables.get("DEEPORIGIN_MCP_LOG_LEVEL", "").strip().upper():
         if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise SettingsError(f"DEEPORIGIN_MCP_LOG_LEVEL is {level!r}. Valid: DEBUG, INFO, WARNING, ERROR.")
         values["log_level"] = level
     return values
+
+
+def _names(variables: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in variables.get(name, "").split(",") if part.strip())
 
 
 def _usd(variables: Mapping[str, str], name: str) -> float | None:

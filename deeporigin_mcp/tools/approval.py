@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
-from typing import Annotated
-
-from pydantic import Field
-
 from deeporigin_mcp.errors import (
     ArgumentError,
     CredentialError,
@@ -22,38 +16,12 @@ from deeporigin_mcp.platform.money import amount, total
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.executions import ExecutionId
-from deeporigin_mcp.tools.state import MAX_CALL_SECONDS, Outlasting, ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.views import ExecutionView, execution_view
+from deeporigin_mcp.tools.state import MAX_CALL_SECONDS, Outlasting, ServerState
 
-audit = logging.getLogger("deeporigin_mcp.audit")
+AUTOMATIC = "the operator's automatic limit"
 
 NEVER_STARTED = frozenset({"Quoted", "FailedQuotation", "InsufficientFunds"})
 """Statuses of executions that nobody has been charged for."""
-
-
-async def confirm_execution(
-    ctx: ToolContext,
-    execution_id: ExecutionId,
-    expected_price: Annotated[
-        float | None,
-        Field(description="The quoted_price in USD that you told the user; another current price is refused.", ge=0),
-    ] = None,
-) -> ExecutionView:
-    """Start a quoted execution. This spends the organisation's money and cannot be undone.
-
-    Works while it is Quoted. Runs within the operator's automatic limit (default: only free ones) start at once;
-    anything dearer is refused with the price and the limits, to be passed on to the user: calling again does not
-    help. Give expected_price so that a changed quote is noticed.
-    """
-    state = state_of(ctx)
-    execution = Execution(await state.client.executions.get(execution_id))
-    _require_quoted(execution)
-    _require_expected(execution, expected_price)
-    if not within_automatic_limit(execution, state.settings):
-        raise _needs_a_person(execution, state.settings)
-    confirmed = await approve_and_confirm(state, execution, rule="automatic limit")
-    return execution_view(confirmed, next_step=steps.after(confirmed, state.settings))
 
 
 def within_automatic_limit(execution: Execution, settings: Settings) -> bool:
@@ -62,27 +30,57 @@ def within_automatic_limit(execution: Execution, settings: Settings) -> bool:
     return price is not None and not execution.price_is_partial and price <= settings.auto_approve_up_to
 
 
-async def approve_and_confirm(state: ServerState, execution: Execution, *, rule: str) -> Execution:
-    """Confirm an execution that `rule` allows, unless a limit forbids it; the state it is in afterwards.
+async def approve_and_confirm(state: ServerState, quote: Execution, *, rule: str) -> Execution:
+    """Confirm a quote that `rule` allows, unless a limit forbids it; the state it is in afterwards.
+
+    Args:
+        quote: the execution as it was when it was allowed. If it is not `Quoted` at that price any more, it is
+            refused: nobody said yes to what it is now.
 
     Raises:
         SpendingLimitError: a limit of the operator forbids it.
         RestrictionError: the organisation's money or licence does.
+        StateConflictError: somebody else confirmed or cancelled it meanwhile.
         OutcomeUnknownError: it was sent, and the execution is Quoted all the same.
     """
+    name = quote.execution_id
     async with state.confirming:
         try:
-            await _require_within_limits(state, execution)
+            now = Execution(await state.client.executions.get(name))
+            require_quoted(now)
+            require_expected(now, quote.quoted_price)
+            if name in state.in_flight:
+                raise StateConflictError(
+                    f"Execution {name} is being confirmed by another call.",
+                    next_step=steps.call("get_execution", execution_id=name) + " shows what became of it.",
+                )
+            await require_within_limits(state, now)
         except DeepOriginError as refusal:
-            _record(state, execution, "refused", str(refusal))
+            state.record(quote, "refused", str(refusal))
             raise
         # Written before it is sent: nothing that happens from here on may leave a start unrecorded.
-        _record(state, execution, "approved", rule)
-        try:
-            return await _confirmed(state, execution)
-        except DeepOriginError as failure:
-            _record(state, execution, "unknown" if _may_have_started(failure) else "not started", str(failure))
-            raise
+        state.record(now, "approved", rule)
+        state.in_flight[name] = now.quoted_price or 0.0
+    try:
+        confirmed = await _confirmed(state, now)
+    except DeepOriginError as failure:
+        unknown = _may_have_started(failure)
+        if not unknown:
+            del state.in_flight[name]
+        state.record(now, "unknown" if unknown else "not started", str(failure))
+        raise
+    # From here on the platform's own record counts it.
+    del state.in_flight[name]
+    return confirmed
+
+
+def require_allowed_tool(tool_key: str, settings: Settings) -> None:
+    """Refuse a platform tool that is not on the operator's list."""
+    if not settings.allows_tool(tool_key):
+        raise SpendingLimitError(
+            f"{tool_key} is not among the tools that the operator of this MCP server allows "
+            f"(DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS): {', '.join(settings.allowed_tool_keys)}."
+        )
 
 
 def _may_have_started(failure: DeepOriginError) -> bool:
@@ -91,9 +89,16 @@ def _may_have_started(failure: DeepOriginError) -> bool:
 
 async def spent_by_session(client: DeepOriginClient) -> float:
     """USD that this session has started, by the platform's own record: the billed cost, or else the quoted price."""
+    return total(_price(execution) for execution in await _started(client)) or 0.0
+
+
+async def _started(client: DeepOriginClient) -> list[Execution]:
     answer = await client.listing.all(ListQuery(session=client.scope.session, order="createdAt desc"))
-    started = [execution for row in answer["data"] if _was_started(execution := Execution(row))]
-    return total(e.quoted_price if e.cost is None else e.cost for e in started) or 0.0
+    return [execution for row in answer["data"] if _was_started(execution := Execution(row))]
+
+
+def _price(execution: Execution) -> float | None:
+    return execution.quoted_price if execution.cost is None else execution.cost
 
 
 def _was_started(execution: Execution) -> bool:
@@ -129,7 +134,7 @@ async def _confirmed(state: ServerState, execution: Execution) -> Execution:
     return now
 
 
-def _require_quoted(execution: Execution) -> None:
+def require_quoted(execution: Execution) -> None:
     if execution.status != "Quoted":
         raise StateConflictError(
             f"Execution {execution.execution_id} is {execution.status}, not Quoted, so there is nothing to confirm.",
@@ -137,7 +142,7 @@ def _require_quoted(execution: Execution) -> None:
         )
 
 
-def _require_expected(execution: Execution, expected_price: float | None) -> None:
+def require_expected(execution: Execution, expected_price: float | None) -> None:
     price = execution.quoted_price
     if price is None or execution.price_is_partial:
         raise SpendingLimitError(
@@ -152,16 +157,22 @@ def _require_expected(execution: Execution, expected_price: float | None) -> Non
         )
 
 
-def _needs_a_person(execution: Execution, settings: Settings) -> SpendingLimitError:
+def nobody_to_ask(execution: Execution, settings: Settings) -> SpendingLimitError:
     return SpendingLimitError(
         f"Not started: {execution.tool_key} costs {execution.quoted_price} USD, and no more than "
-        f"{settings.auto_approve_up_to} USD may start without a person. The quote {execution.execution_id} stays as it "
-        "is: the operator of this MCP server can raise DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person "
-        "can confirm the quote in the Deep Origin web app."
+        f"{settings.auto_approve_up_to} USD may start without a person, whom this client cannot ask. The quote "
+        f"{execution.execution_id} stays as it is: the operator of this MCP server can raise "
+        "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can confirm it in the Deep Origin web app."
     )
 
 
-async def _require_within_limits(state: ServerState, execution: Execution) -> None:
+async def require_within_limits(state: ServerState, execution: Execution) -> None:
+    """Refuse what the operator allows nobody to start.
+
+    Raises:
+        SpendingLimitError: the tool is not on the operator's list, or the price is above a limit.
+    """
+    require_allowed_tool(execution.tool_key, state.settings)
     settings, price = state.settings, execution.quoted_price or 0.0
     if settings.max_price is not None and price > settings.max_price:
         raise SpendingLimitError(
@@ -169,23 +180,12 @@ async def _require_within_limits(state: ServerState, execution: Execution) -> No
             "(DEEPORIGIN_MCP_MAX_PRICE)."
         )
     if settings.budget is not None and price > 0:
-        spent = await spent_by_session(state.client)
+        started = await _started(state.client)
+        on_record = {execution.execution_id for execution in started}
+        unrecorded = [price for name, price in state.in_flight.items() if name not in on_record]
+        spent = total([*(_price(execution) for execution in started), *unrecorded]) or 0.0
         if (total([spent, price]) or 0.0) > settings.budget:
             raise SpendingLimitError(
                 f"Not started: this session has started runs for {spent} USD, and {price} USD more would exceed its "
                 f"budget of {settings.budget} USD (DEEPORIGIN_MCP_BUDGET)."
             )
-
-
-def _record(state: ServerState, execution: Execution, decision: str, reason: str) -> None:
-    """One line of the audit log on stderr: what, how much, which rule; no inputs and no secrets."""
-    line = {
-        "decision": decision,
-        "execution_id": execution.execution_id,
-        "tool": f"{execution.tool_key}@{execution.tool_version}",
-        "price_usd": execution.quoted_price,
-        "organization": state.settings.org_key,
-        "session": state.settings.session,
-        "reason": reason,
-    }
-    audit.info("%s", json.dumps(line, ensure_ascii=False))

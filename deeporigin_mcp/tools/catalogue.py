@@ -34,7 +34,10 @@ async def find_platform_tools(
     shows the latest version of each. Free, reads only; not for runs that exist: use list_executions for those.
     """
     newest: dict[str, ToolDefinition] = {}
-    for definition in await state_of(ctx).client.tools.catalogue():
+    client = state_of(ctx).client
+    for definition in await client.tools.catalogue():
+        if not client.settings.allows_tool(definition.key):
+            continue
         known = newest.get(definition.key)
         if (include_disabled or definition.enabled) and (
             known is None or definition.version_numbers > known.version_numbers

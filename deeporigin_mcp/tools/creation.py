@@ -84,6 +84,7 @@ async def create_execution(
     """
     state = state_of(ctx)
     client = state.client
+    approval.require_allowed_tool(tool_key, state.settings)
     definition = await _definition(client, tool_key, tool_version)
     sent_inputs, top_level = _placed_sync(definition, inputs, sync)
     _refuse_problems(definition, sent_inputs)
@@ -119,7 +120,7 @@ async def create_execution(
     next_step = ""
     if start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
         try:
-            execution = await approval.approve_and_confirm(state, execution, rule="automatic limit")
+            execution = await approval.approve_and_confirm(state, execution, rule=approval.AUTOMATIC)
         except DeepOriginError as error:
             # No error of this call: that would hide the id of what exists now, and tempt into creating another.
             next_step = f"It exists, but starting it failed: {error} {error.next_step}"

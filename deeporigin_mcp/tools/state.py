@@ -11,8 +11,9 @@ import anyio
 import anyio.abc
 from mcp.server.mcpserver.context import Context
 
-from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.audit import AuditLog
 
 T = TypeVar("T")
 
@@ -30,14 +31,21 @@ class ServerState:
 
     client: DeepOriginClient
     tasks: anyio.abc.TaskGroup
+    audit: AuditLog = field(default_factory=lambda: AuditLog(None))
     confirming: anyio.Lock = field(default_factory=anyio.Lock)
-    """Held from checking the limits to the confirmation, so that concurrent confirmations cannot overspend."""
+    """Held from checking the limits to counting the price, so that concurrent confirmations cannot overspend."""
+    in_flight: dict[str, float] = field(default_factory=dict)
+    """USD by execution: approved, and not yet seen on the platform's record."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
 
     @property
     def settings(self) -> Settings:
         return self.client.settings
+
+    def record(self, execution: Execution, decision: str, reason: str) -> None:
+        """Put a decision about money on record; see `AuditLog.record`."""
+        self.audit.record(self.settings, execution, decision, reason, now=self.client.timing.wall())
 
     @contextlib.asynccontextmanager
     async def key_lock(self, key: str) -> AsyncIterator[None]:
@@ -58,11 +66,11 @@ def state_of(context: ToolContext) -> ServerState:
 
 
 @contextlib.asynccontextmanager
-async def open_state(client: DeepOriginClient) -> AsyncIterator[ServerState]:
+async def open_state(client: DeepOriginClient, audit: AuditLog | None = None) -> AsyncIterator[ServerState]:
     """The state of a running server; leaving it ends background work and closes the connections."""
     async with client, anyio.create_task_group() as tasks:
         try:
-            yield ServerState(client=client, tasks=tasks)
+            yield ServerState(client=client, tasks=tasks, audit=audit or AuditLog(None))
         finally:
             tasks.cancel_scope.cancel()
 

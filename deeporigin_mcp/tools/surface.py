@@ -46,7 +46,8 @@ class PlatformTool(Tool):
         """Run the tool. Every failure is a `ToolError` whose text is all that the model gets to read."""
         self._refuse_unknown(arguments)
         try:
-            with anyio.move_on_after(CALL_SECONDS) as limit:
+            # A person may take their time; tools that ask one bound the rest of their work themselves.
+            with anyio.move_on_after(None if self.resolved_params else CALL_SECONDS) as limit:
                 answer = await super().run(arguments, context)
             if limit.cancelled_caught:
                 raise ToolError(self._too_long())
@@ -55,6 +56,11 @@ class PlatformTool(Tool):
         except ToolError as error:
             if isinstance(error.__cause__, ValidationError):
                 raise ToolError(_argument_problems(self.name, error.__cause__)) from None
+            if self.resolved_params and isinstance(error.__cause__, ToolError):
+                raise ToolError(
+                    f"{self.name} did nothing: the client's answer to the question could not be understood. Tell the "
+                    "user; a new call asks again."
+                ) from None
             raise
         if isinstance(answer, InputRequiredResult) or not convert_result:
             return answer

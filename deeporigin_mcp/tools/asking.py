@@ -1,0 +1,102 @@
+"""Asking a person whether a quote may be spent, in both eras of the protocol with one piece of code (design 4)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from mcp.server.mcpserver.resolve import Elicit, Resolve
+from mcp_types.version import is_version_at_least
+from pydantic import BaseModel, Field
+
+from deeporigin_mcp.errors import DeepOriginError
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.wire import rows_of, text
+from deeporigin_mcp.tools import approval
+from deeporigin_mcp.tools.state import ToolContext, state_of
+
+ASKS_BY_RESULT = "2026-07-28"
+"""From this revision on, a question is a result that the client answers by calling again."""
+MAX_ITEMS_SHOWN = 10
+
+
+class Approval(BaseModel):
+    """The form that a person fills in."""
+
+    approve: bool = Field(
+        title="Start it and spend this amount", description="Yes starts the run and cannot be undone."
+    )
+
+
+async def current_quote(ctx: ToolContext, execution_id: str) -> Execution:
+    """The execution as it is when the question is asked; the answer counts for its price only."""
+    return Execution(await state_of(ctx).client.executions.get(execution_id))
+
+
+async def ask_for_approval(
+    ctx: ToolContext,
+    expected_price: float | None,
+    quote: Annotated[Execution, Resolve(current_quote)],
+) -> Elicit[Approval] | str:
+    """The rule that allows the quote without a person, or the question to one.
+
+    Raises:
+        DeepOriginError: it may not start whoever says yes, or there is nobody to ask.
+    """
+    state = state_of(ctx)
+    approval.require_quoted(quote)
+    approval.require_expected(quote, expected_price)
+    if approval.within_automatic_limit(quote, state.settings):
+        return approval.AUTOMATIC
+    await approval.require_within_limits(state, quote)
+    if not can_ask(ctx):
+        refusal = approval.nobody_to_ask(quote, state.settings)
+        state.record(quote, "refused", str(refusal))
+        raise refusal
+    return Elicit(await _question(ctx, quote), Approval)
+
+
+def can_ask(ctx: ToolContext) -> bool:
+    """Whether the client declared that it can show a form, and can be reached with one."""
+    capabilities = ctx.client_capabilities
+    elicitation = capabilities.elicitation if capabilities is not None else None
+    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
+        return False
+    version = ctx.protocol_version
+    modern = version is not None and is_version_at_least(version, ASKS_BY_RESULT)
+    return modern or ctx.request_context.session.can_send_request
+
+
+async def _question(ctx: ToolContext, quote: Execution) -> str:
+    """What the person reads. The same quote gives the same words: an answer is bound to them."""
+    items = [
+        f"  {one_line(item.name or item.code, 80)}: {item.total} USD" for item in quote.line_items[:MAX_ITEMS_SHOWN]
+    ]
+    organisation = one_line(state_of(ctx).settings.org_key, 80)
+    lines = [
+        f"Start this Deep Origin run for {quote.quoted_price} USD?",
+        f"Tool: {one_line(quote.tool_key, 80)} {one_line(quote.tool_version, 40)}",
+        f"Name: {_quoted(quote.name)}" if quote.name else "",
+        f"Project: {await _project(ctx, quote.project_id)}",
+        *(["Price:", *items] if items else []),
+        f"Yes starts execution {quote.execution_id} at once and charges the organisation {organisation}.",
+        "It cannot be undone. No leaves it as a quote, which costs nothing.",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+async def _project(ctx: ToolContext, project_id: str) -> str:
+    """A project by id and name; the name is left out where it cannot be read."""
+    if not project_id:
+        return "none"
+    try:
+        rows = rows_of(await state_of(ctx).client.projects.get(project_id=project_id))
+    except DeepOriginError:
+        rows = []
+    names = [one_line(text(row.get("name")), 80) for row in rows if row.get("id") == project_id]
+    return f"{project_id} {_quoted(names[0])}" if names and names[0] else project_id
+
+
+def _quoted(name: str) -> str:
+    """A name of the platform's users: shown as a quotation, so that it cannot pass for a part of the question."""
+    return '"' + one_line(name, 120).replace('"', "'") + '"'

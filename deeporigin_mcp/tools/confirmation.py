@@ -1,0 +1,81 @@
+"""Starting a quoted execution, once somebody said yes to its price."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import anyio
+from mcp.server.mcpserver.resolve import (
+    AcceptedElicitation,
+    CancelledElicitation,
+    DeclinedElicitation,
+    ElicitationResult,
+    Resolve,
+)
+from pydantic import Field
+
+from deeporigin_mcp.errors import OutcomeUnknownError, SpendingLimitError
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.tools import approval, steps
+from deeporigin_mcp.tools.asking import Approval, ask_for_approval, current_quote
+from deeporigin_mcp.tools.executions import ExecutionId
+from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
+from deeporigin_mcp.tools.views import ExecutionView, execution_view
+
+BY_A_PERSON = "a person said yes"
+
+
+async def confirm_execution(
+    ctx: ToolContext,
+    execution_id: ExecutionId,  # noqa: ARG001 (read by the resolvers)
+    quote: Annotated[Execution, Resolve(current_quote)],
+    answer: Annotated[ElicitationResult[Approval], Resolve(ask_for_approval)],
+    expected_price: Annotated[  # noqa: ARG001 (read by the resolvers)
+        float | None,
+        Field(description="The quoted_price in USD that you told the user; another current price is refused.", ge=0),
+    ] = None,
+) -> ExecutionView:
+    """Start a quoted execution. This spends the organisation's money and cannot be undone.
+
+    Works while it is Quoted. Within the operator's automatic limit (default: only free runs) it starts at once;
+    otherwise a person is asked through the client, with tool, price and project. Without a yes, or where nobody can
+    be asked, nothing starts: pass the refusal on, calling again does not help. Give expected_price so that a changed
+    quote is noticed.
+    """
+    state = state_of(ctx)
+    rule = _rule(answer)
+    if rule is None:
+        refusal = _not_approved(answer, quote)
+        state.record(quote, "refused", str(refusal))
+        raise refusal
+    with anyio.move_on_after(CALL_SECONDS):
+        confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
+        return execution_view(confirmed, next_step=steps.after(confirmed, state.settings))
+    raise OutcomeUnknownError(
+        f"The confirmation of {quote.execution_id} was given up after {CALL_SECONDS:g} s. It may have started.",
+        next_step=steps.call("get_execution", execution_id=quote.execution_id)
+        + " shows its state; look before anything.",
+    )
+
+
+def _rule(answer: ElicitationResult[Approval]) -> str | None:
+    """By which rule it may start: the operator's, or a person's clear yes; None otherwise."""
+    if not isinstance(answer, AcceptedElicitation):
+        return None
+    data: object = answer.data
+    if isinstance(data, Approval):
+        return BY_A_PERSON if data.approve is True else None
+    # The resolver found that no question is needed.
+    return approval.AUTOMATIC if data == approval.AUTOMATIC else None
+
+
+def _not_approved(answer: ElicitationResult[Approval], quote: Execution) -> SpendingLimitError:
+    asked = f"{quote.tool_key} for {quote.quoted_price} USD ({quote.execution_id})"
+    if isinstance(answer, CancelledElicitation):
+        return SpendingLimitError(
+            f"Not started: the question about {asked} was closed without an answer, by the person or by a client that "
+            "runs without one. It stays quoted. Only the operator of this MCP server can let runs start without a "
+            "person (DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO)."
+        )
+    said = "declined" if isinstance(answer, DeclinedElicitation) else "said no to"
+    return SpendingLimitError(f"Not started: the person {said} {asked}. It stays quoted and costs nothing.")
