@@ -142,7 +142,7 @@ async def start_as_told(file: str, configuration: dict[str, Any], variables: dic
     async with Client(parameters) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
         workspace = await client.call_tool("get_workspace", {})
-    assert names == [function.__name__ for function, _, _ in TOOLS]
+    assert names == [offer.function.__name__ for offer in TOOLS]
     if workspace.structured_content is None:
         # Without variables the official client's files are read, and there are none.
         assert (file, workspace.is_error) == ("claude-desktop.json", True)

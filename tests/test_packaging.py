@@ -151,7 +151,10 @@ def test_server_json_and_the_readme_name_the_same_server() -> None:
 
 def test_server_json_describes_every_variable_as_it_is_read(tmp_path: Path) -> None:
     assert sorted(VARIABLES) == sorted(variables_that_are_read())
-    assert [name for name, variable in VARIABLES.items() if variable["isSecret"]] == ["DO_AUTH_TOKEN"]
+    assert [name for name, variable in VARIABLES.items() if variable["isSecret"]] == [
+        "DO_AUTH_TOKEN",
+        "DEEPORIGIN_MCP_STATE_KEYS",
+    ]
     assert [name for name, variable in VARIABLES.items() if variable["isRequired"]] == []
     assert VARIABLES["DO_ENV"]["choices"] == [*get_args(Environment)]
     assert VARIABLES["DEEPORIGIN_MCP_LOG_LEVEL"]["choices"] == [
@@ -166,7 +169,7 @@ def test_server_json_describes_every_variable_as_it_is_read(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", [name for name, variable in VARIABLES.items() if variable["format"] != "string"])
 def test_the_format_of_a_variable_is_the_one_that_is_read(name: str, tmp_path: Path) -> None:
-    value = {"number": "1.5", "boolean": "true"}[VARIABLES[name]["format"]]
+    value = {"number": "1.5", "boolean": "true", "filepath": "log"}[VARIABLES[name]["format"]]
     assert Settings.load({name: value}, tmp_path) != Settings.load({}, tmp_path)
 
 

@@ -30,7 +30,7 @@ def waiting_server(
         async with open_state(connect(settings)) as state:
             yield state
 
-    tools = [PlatformTool.of(function, title=title, annotations=ToolAnnotations()) for function, title, _ in TOOLS]
+    tools = [PlatformTool.of(offer.function, title=offer.title, annotations=ToolAnnotations()) for offer in TOOLS]
     return MCPServer(name="waiting", tools=[*tools], extensions=task_extensions(tools, clock=clock), lifespan=lifespan)
 
 

@@ -67,7 +67,7 @@ async def test_a_bug_of_this_server_is_told_as_one_and_logged_in_one_line_withou
     class Broken(DeepOriginClient):
         @property
         def listing(self) -> Any:
-            raise ZeroDivisionError(f"secret {bench_token()} in /srv/path")
+            raise ZeroDivisionError(f"secret {bench_token()} in a folder")
 
         @listing.setter
         def listing(self, value: Any) -> None:
