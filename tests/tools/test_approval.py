@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from deeporigin_mcp.tools import approval
-from tests.tools.bench import ABFE, ERAS, SESSION, Agent, Bench, bench_token, docking
+from tests.tools.bench import ABFE, ERAS, PROJECT, SESSION, Agent, Bench, bench_token, docking
 
 pytestmark = pytest.mark.anyio
 
@@ -181,7 +181,8 @@ async def test_two_confirmations_at_once_confirm_once(rich: Agent, bench: Bench)
             tasks.start_soon(confirm)
     assert bench.platform.confirms == [name]
     assert sum(not answer.is_error for answer in answers) == 1
-    assert all("not Quoted" in answer.text or "only a Quoted" in answer.text for answer in answers if answer.is_error)
+    told = ("not Quoted", "is being confirmed by another call")
+    assert all(any(words in answer.text for words in told) for answer in answers if answer.is_error)
 
 
 @pytest.mark.parametrize("status", ["Created", "Running", "Succeeded", "Failed", "Cancelled", "InsufficientFunds", "X"])
@@ -271,13 +272,16 @@ async def test_each_decision_is_one_line_without_secrets_and_inputs(
             await other.refused("confirm_execution", execution_id=dear)
     assert audited == [
         {
+            "at": "2026-10-05T09:00:00Z",
             "decision": "approved",
             "execution_id": started,
             "tool": "deeporigin.docking@4.2.0",
             "price_usd": 0.2,
+            "project_id": PROJECT,
             "organization": "deeporigin",
+            "user": "ada@deeporigin.invalid",
             "session": SESSION,
-            "reason": "automatic limit",
+            "reason": approval.AUTOMATIC,
         },
         audited[1],
     ]
