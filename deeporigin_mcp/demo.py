@@ -1,7 +1,8 @@
 """`deeporigin-mcp demo`: an MCP client drives the real server through two jobs on a simulated platform.
 
 Everything printed is read from answers as they come: the server is a subprocess on stdio, the platform is the
-simulator behind real HTTP. One job succeeds, the other fails for a chemical reason.
+simulator behind real HTTP. One job succeeds after a person said yes to its price, the other is cheap enough to start
+by itself and fails for a chemical reason; a third is only quoted, because the person says no.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from typing import Any, TextIO, cast
 import anyio
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 
 from deeporigin_mcp.logs import say
 from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_simulator
 
 ORGANISATION = "deeporigin"
-AUTOMATIC_LIMIT_USD = "25"
+AUTOMATIC_LIMIT_USD = "0.25"
+DEAR_TOOL = "deeporigin.pocket-finder"
+"""The person of the demo finds this one too dear."""
 MAX_WAITS = 20
 SHOWN_CHARACTERS = 240
 
@@ -46,7 +49,19 @@ class Agent:
         self.bytes_read = 0
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """Call a tool and show the call and the start of what a model reads of the answer."""
+        """Call a tool; its structured answer."""
+        answer = await self._shown(tool, arguments)
+        if answer.is_error or answer.structured_content is None:
+            raise StepFailedError(f"{tool} answered with an error")
+        return dict(answer.structured_content)
+
+    async def refused(self, tool: str, **arguments: Any) -> None:
+        """Call a tool that has to refuse."""
+        if not (await self._shown(tool, arguments)).is_error:
+            raise StepFailedError(f"{tool} should have refused")
+
+    async def _shown(self, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+        """Show the call and the start of what a model reads of the answer."""
         say(f"\n→ {tool}({', '.join(f'{name}={_short(value)}' for name, value in arguments.items())})")
         live = LiveLine()
         answer = await self._client.call_tool(tool, arguments, progress_callback=live.show)
@@ -58,9 +73,24 @@ class Agent:
         self.bytes_read += len(text.encode())
         for line in text.splitlines()[:8]:
             say(f"  {_short_line(line)}")
-        if answer.is_error or answer.structured_content is None:
-            raise StepFailedError(f"{tool} answered with an error")
-        return dict(answer.structured_content)
+        return answer
+
+
+class Person:
+    """Who is asked before money is spent: a stand-in for the user of a client with a screen."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def answer(self, context: Any, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG002
+        """Show the question and answer it: yes, unless it is about the dear tool."""
+        self.asked += 1
+        approve = DEAR_TOOL not in params.message
+        say("  ┌ the person is asked")
+        for line in params.message.splitlines():
+            say(f"  │ {line}")
+        say(f"  └ the person says {'yes' if approve else 'no'}")
+        return ElicitResult(action="accept", content={"approve": approve})
 
 
 class LiveLine:
@@ -108,7 +138,9 @@ def _messages(group: BaseExceptionGroup[StepFailedError]) -> list[str]:
 
 async def _drive(base_url: str, platform: Platform, server_log: TextIO) -> None:
     started = time.monotonic()
-    async with Client(stdio_client(_server(base_url), errlog=server_log)) as client:
+    person = Person()
+    transport = stdio_client(_server(base_url), errlog=server_log)
+    async with Client(transport, elicitation_callback=person.answer) as client:
         tools = (await client.list_tools()).tools
         say(f"MCP server started over stdio ({client.protocol_version}): {', '.join(tool.name for tool in tools)}")
         agent = Agent(client)
@@ -116,9 +148,12 @@ async def _drive(base_url: str, platform: Platform, server_log: TextIO) -> None:
     say("\nMeasured in this run:")
     say(f"  executions      {', '.join(f'{name} {status}' for name, status in outcomes.items())}")
     say(f"  tool calls      {agent.calls}")
+    say(f"  questions       {person.asked}")
     say(f"  HTTP requests   {len(platform.requests)}")
     say(f"  wall time       {time.monotonic() - started:.1f} s")
     say(f"  bytes to model  {agent.bytes_read}")
+    _expect(person.asked == 2, "expected two questions to the person")
+    _expect(len(platform.confirms) == 2, "expected two confirmed executions")
     if sorted(outcomes.values()) != ["Completed", "Failed"]:
         raise StepFailedError("expected one Completed and one Failed execution")
 
@@ -138,6 +173,10 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
         _expect(quote["status"] == "Quoted", f"{name} is {quote['status']}, not Quoted")
         say(f"  ⇒ {name}: {quote['quoted_price']} USD")
         quotes[name] = quote
+    dear = await agent.call(
+        "create_execution", tool_key=DEAR_TOOL, name="pockets", project_id=project, inputs={"protein": PROTEIN}
+    )
+    await agent.refused("confirm_execution", execution_id=dear["execution_id"], expected_price=dear["quoted_price"])
     for quote in quotes.values():
         await agent.call("confirm_execution", execution_id=quote["execution_id"], expected_price=quote["quoted_price"])
 
