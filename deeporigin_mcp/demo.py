@@ -152,10 +152,10 @@ async def _drive(base_url: str, platform: Platform, server_log: TextIO) -> None:
     say(f"  HTTP requests   {len(platform.requests)}")
     say(f"  wall time       {time.monotonic() - started:.1f} s")
     say(f"  bytes to model  {agent.bytes_read}")
-    _expect(person.asked == 2, "expected two questions to the person")
-    _expect(len(platform.confirms) == 2, "expected two confirmed executions")
     if sorted(outcomes.values()) != ["Completed", "Failed"]:
         raise StepFailedError("expected one Completed and one Failed execution")
+    _expect(person.asked == 2, "expected two questions to the person")
+    _expect(len(platform.confirms) == 2, "expected two confirmed executions")
 
 
 async def _run_two_jobs(agent: Agent) -> dict[str, str]:

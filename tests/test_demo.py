@@ -17,7 +17,7 @@ from deeporigin_mcp.demo import run_demo
 from deeporigin_mcp.simulator import Platform, parse_fault
 from tests.processes import demo_run
 
-TOTALS = ("executions", "tool calls", "HTTP requests", "wall time", "bytes to model")
+TOTALS = ("executions", "tool calls", "questions", "HTTP requests", "wall time", "bytes to model")
 
 
 def total(output: str, name: str) -> str:
@@ -62,6 +62,12 @@ def test_one_job_completes_with_results_and_one_fails_for_a_chemical_reason() ->
     assert "⇒ metal complex: no ligand could be processed; ligand 1: no force-field parameters for Pt." in done.stdout
 
 
+def test_the_person_says_yes_to_one_run_and_no_to_another() -> None:
+    output = demo_run().stdout
+    assert output.count("└ the person says yes") == output.count("└ the person says no") == 1
+    assert "Not started: the person said no to deeporigin.pocket-finder for 10.0 USD" in output
+
+
 def test_prices_are_shown_before_anything_is_confirmed() -> None:
     output = demo_run().stdout
     assert 0 < output.index("⇒ approved drugs: 0.6 USD") < output.index("→ confirm_execution(")
@@ -95,7 +101,9 @@ def test_the_totals_are_what_was_done(
     assert total(output, "tool calls") == str(len(texts))
     assert total(output, "bytes to model") == str(sum(len(text.encode()) for text in texts))
     assert float(total(output, "wall time").removesuffix(" s")) <= time.monotonic() - started + 0.05
-    assert len(platform.creates) == len(platform.confirms) == 2
+    assert len(platform.creates) == 3
+    assert len(platform.confirms) == 2
+    assert total(output, "questions") == str(output.count("the person is asked")) == "2"
 
 
 def test_a_refused_creation_fails_the_demo_and_the_platform_says_why(
