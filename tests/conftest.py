@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,23 +21,20 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(autouse=True)
-def _nothing_of_the_developer(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test reads the credentials or files of whoever runs it."""
-    import os
+@pytest.fixture(scope="session")
+def _empty_home() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="home-") as home:
+        yield home
 
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_developer(monkeypatch: pytest.MonkeyPatch, _empty_home: str) -> None:
+    """No test reads the credentials or files of whoever runs it."""
     for name in [*os.environ]:
         if name.upper().startswith(FOREIGN):
             monkeypatch.delenv(name)
-    home = _empty_home(tmp_path_factory)
     for name in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(name, str(home))
-
-
-def _empty_home(factory: pytest.TempPathFactory) -> Path:
-    home = factory.getbasetemp() / "home"
-    home.mkdir(exist_ok=True)
-    return home
+        monkeypatch.setenv(name, _empty_home)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ async def approve_and_confirm(state: ServerState, quote: Execution, *, rule: str
             now = Execution(await state.client.executions.get(name))
             require_quoted(now)
             require_expected(now, quote.quoted_price)
-            if name in state.in_flight:
+            if name in state.sending:
                 raise StateConflictError(
                     f"Execution {name} is being confirmed by another call.",
                     next_step=steps.call("get_execution", execution_id=name) + " shows what became of it.",
@@ -61,16 +61,20 @@ async def approve_and_confirm(state: ServerState, quote: Execution, *, rule: str
         # Written before it is sent: nothing that happens from here on may leave a start unrecorded.
         state.record(now, "approved", rule)
         state.in_flight[name] = now.quoted_price or 0.0
+        state.sending.add(name)
     try:
         confirmed = await _confirmed(state, now)
     except DeepOriginError as failure:
         unknown = _may_have_started(failure)
         if not unknown:
-            del state.in_flight[name]
+            state.in_flight.pop(name, None)
         state.record(now, "unknown" if unknown else "not started", str(failure))
         raise
+    finally:
+        # Whatever became of it: while it is still Quoted it may be confirmed again, and the platform starts it once.
+        state.sending.discard(name)
     # From here on the platform's own record counts it.
-    del state.in_flight[name]
+    state.in_flight.pop(name, None)
     return confirmed
 
 
@@ -181,8 +185,8 @@ async def require_within_limits(state: ServerState, execution: Execution) -> Non
         )
     if settings.budget is not None and price > 0:
         started = await _started(state.client)
-        on_record = {execution.execution_id for execution in started}
-        unrecorded = [price for name, price in state.in_flight.items() if name not in on_record]
+        counted = {execution.execution_id, *(other.execution_id for other in started)}
+        unrecorded = [usd for name, usd in state.in_flight.items() if name not in counted]
         spent = total([*(_price(execution) for execution in started), *unrecorded]) or 0.0
         if (total([spent, price]) or 0.0) > settings.budget:
             raise SpendingLimitError(

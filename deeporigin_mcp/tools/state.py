@@ -36,6 +36,8 @@ class ServerState:
     """Held from checking the limits to counting the price, so that concurrent confirmations cannot overspend."""
     in_flight: dict[str, float] = field(default_factory=dict)
     """USD by execution: approved, and not yet seen on the platform's record."""
+    sending: set[str] = field(default_factory=set)
+    """Executions whose confirmation a call is just waiting for."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
 

@@ -250,6 +250,14 @@ async def test_a_confirmation_that_did_nothing_is_sent_once_and_told_as_unknown(
     assert (len(bench.platform.confirms) == 1) is (effect == "half") is not answer.is_error
 
 
+async def test_a_confirmation_that_was_lost_can_be_given_again(rich: Agent, bench: Bench) -> None:
+    name = await quote(rich)
+    bench.fault("PATCH *:confirm reset times=1")
+    await rich.refused("confirm_execution", execution_id=name)
+    assert (await rich.read("confirm_execution", execution_id=name))["status"] == "Created"
+    assert bench.platform.confirms == [name]
+
+
 async def test_a_run_that_answers_at_its_end_goes_on_behind_the_call(
     rich: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,21 +278,19 @@ async def test_each_decision_is_one_line_without_secrets_and_inputs(
         async with bench.agent(auto_approve_up_to=1, max_price=0.2) as other:
             dear = await quote(other, "CCO", "CCN")
             await other.refused("confirm_execution", execution_id=dear)
-    assert audited == [
-        {
-            "at": "2026-10-05T09:00:00Z",
-            "decision": "approved",
-            "execution_id": started,
-            "tool": "deeporigin.docking@4.2.0",
-            "price_usd": 0.2,
-            "project_id": PROJECT,
-            "organization": "deeporigin",
-            "user": "ada@deeporigin.invalid",
-            "session": SESSION,
-            "reason": approval.AUTOMATIC,
-        },
-        audited[1],
-    ]
+    assert audited[0] == {
+        "at": "2026-10-05T09:00:00Z",
+        "decision": "approved",
+        "execution_id": started,
+        "tool": "deeporigin.docking@4.2.0",
+        "price_usd": 0.2,
+        "project_id": PROJECT,
+        "organization": "deeporigin",
+        "user": "ada@deeporigin.invalid",
+        "session": SESSION,
+        "reason": "the operator's automatic limit",
+    }
+    assert len(audited) == 2
     assert (audited[1]["decision"], audited[1]["execution_id"]) == ("refused", dear)
     assert bench_token() not in json.dumps(audited)
     assert "CCO" not in json.dumps(audited)
