@@ -23,8 +23,9 @@ MAX_ITEMS_SHOWN = 10
 class Approval(BaseModel):
     """The form that a person fills in."""
 
+    # Only a real `true` is a yes: not the word, nor the number one.
     approve: bool = Field(
-        title="Start it and spend this amount", description="Yes starts the run and cannot be undone."
+        strict=True, title="Start it and spend this amount", description="Yes starts the run and cannot be undone."
     )
 
 

@@ -1,0 +1,129 @@
+"""Every kind of client against every kind of price: what starts, who was asked, what the model is told (design 4)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mcp_types import ElicitResult
+
+from tests.money.people import CANCEL, DECLINE, NO, YES, Person, agent_with, form, quoted, reprice
+from tests.tools.bench import ERAS, Agent, Bench
+
+pytestmark = pytest.mark.anyio
+
+LIMITS: dict[str, Any] = {"auto_approve_up_to": 1, "max_price": 20}
+
+NOT_UNDERSTOOD = ("did nothing", "could not be understood", "Tell the user")
+
+CLIENTS: dict[str, tuple[ElicitResult | None, tuple[str, ...]]] = {
+    "yes": (YES, ()),
+    "yes and more": (form(approve=True, note="do it"), ()),
+    "no": (NO, ("Not started: the person said no to", "5.0 USD", "It stays quoted and costs nothing")),
+    "decline": (DECLINE, ("Not started: the person declined", "5.0 USD", "It stays quoted and costs nothing")),
+    "cancel": (CANCEL, ("closed without an answer", "5.0 USD", "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO")),
+    "perhaps": (form(approve="perhaps"), NOT_UNDERSTOOD),
+    "the word yes": (form(approve="yes"), NOT_UNDERSTOOD),
+    "the word true": (form(approve="true"), NOT_UNDERSTOOD),
+    "the number one": (form(approve=1), NOT_UNDERSTOOD),
+    "null": (form(approve=None), NOT_UNDERSTOOD),
+    "an empty form": (form(), NOT_UNDERSTOOD),
+    "another field": (form(approved=True), NOT_UNDERSTOOD),
+    "no form at all": (ElicitResult(action="accept"), NOT_UNDERSTOOD),
+    "nobody": (
+        None,
+        ("costs 5.0 USD", "no more than 1.0 USD may start without a person", "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO"),
+    ),
+}
+"""What a client answers to any question, and what the model then reads of a price of 5 USD that did not start."""
+
+STARTS = ("yes", "yes and more")
+
+
+class Desk:
+    """One server with one client; tells what each confirmation did."""
+
+    def __init__(self, bench: Bench, kind: str, mode: str) -> None:
+        self.bench, self.kind, self.mode = bench, kind, mode
+        answer, self.words = CLIENTS[kind]
+        self.person = Person(answer)
+        self.agent: Agent | None = None
+
+    async def confirm(self, name: str) -> tuple[bool, int, str]:
+        """Confirm once: (whether it started, how many questions were asked, what the model read)."""
+        assert self.agent is not None
+        started_before, asked_before = len(self.bench.platform.confirms), len(self.person.questions)
+        answer = await self.agent.call("confirm_execution", {"execution_id": name})
+        if not answer.is_error:
+            self.agent.outputs["confirm_execution"].validate(answer.content)
+        started = self.bench.platform.confirms[started_before:]
+        assert started in ([], [name])
+        assert bool(started) is not answer.is_error
+        return bool(started), len(self.person.questions) - asked_before, answer.text
+
+
+@pytest.fixture(params=[*CLIENTS])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=ERAS)
+async def desk(request: pytest.FixtureRequest, bench: Bench, kind: str, anyio_backend: str) -> AsyncIterator[Desk]:
+    found = Desk(bench, kind, request.param)
+    async with agent_with(bench.server(**LIMITS), found.person, mode=found.mode) as found.agent:
+        yield found
+
+
+async def test_where_nobody_need_be_asked_or_nobody_may_say_yes_nobody_is_asked(desk: Desk, bench: Bench) -> None:
+    for price in (0, 0.5, 1):
+        started, questions, _ = await desk.confirm(quoted(bench, price))
+        assert (started, questions) == (True, 0)
+    started, questions, told = await desk.confirm(quoted(bench, 20.01))
+    assert (started, questions) == (False, 0)
+    assert "20.01 USD is above the operator's limit for one run, 20.0 USD (DEEPORIGIN_MCP_MAX_PRICE)" in told
+    for prices in ((), (None,), (0.5, None), ("much",)):
+        started, questions, told = await desk.confirm(quoted(bench, *prices))
+        assert (started, questions) == (False, 0)
+        assert "no complete price" in told
+    assert len(bench.platform.confirms) == 3
+
+
+async def test_what_is_above_the_automatic_limit_starts_only_with_a_clear_yes(desk: Desk, bench: Bench) -> None:
+    name = quoted(bench, 5)
+    started, questions, told = await desk.confirm(name)
+    assert started is (desk.kind in STARTS)
+    assert questions == (0 if desk.kind == "nobody" else 1)
+    assert all(words in told for words in desk.words), told
+    if not started:
+        assert "confirm_execution(" not in told
+        assert bench.platform.status(name) == "Quoted"
+        assert not bench.sent("PATCH")
+
+
+async def test_a_price_that_changes_under_the_question_needs_a_yes_of_its_own(desk: Desk, bench: Bench) -> None:
+    name = quoted(bench, 5)
+    desk.person.meanwhile = lambda: reprice(bench, name, 6)
+    started, questions, told = await desk.confirm(name)
+    if desk.kind == "nobody":
+        assert (started, questions) == (False, 0)
+    elif desk.mode == "auto":
+        # The answer was one to another question: it does not count, and the new question is asked.
+        assert (started, questions) == (desk.kind in STARTS, 2)
+        assert "for 5.0 USD?" in desk.person.questions[0]
+        assert "for 6.0 USD?" in desk.person.questions[1]
+    else:
+        assert (started, questions) == (False, 1)
+        if desk.kind in STARTS:
+            assert told.startswith("The price is now 6.0 USD, not 5.0 USD. Nothing was started.")
+
+
+async def test_an_account_that_cannot_pay_starts_nothing_after_a_yes_either(desk: Desk, bench: Bench) -> None:
+    bench.platform.organisations["deeporigin"].balance = 1
+    started, questions, told = await desk.confirm(quoted(bench, 5))
+    assert started is False
+    assert questions == (0 if desk.kind == "nobody" else 1)
+    if desk.kind in STARTS:
+        assert "The balance of 1.00 USD does not cover 5.00 USD" in told
+    else:
+        assert all(words in told for words in desk.words), told
