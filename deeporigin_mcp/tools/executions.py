@@ -97,10 +97,15 @@ async def list_executions(
         status=status or (),
         order=_checked_order(order),
     )
-    answer = await (client.listing.all(query) if fetch_all_pages else client.listing.page(query, page, page_size))
-    found = [Execution(row) for row in answer["data"]]
-    if fetch_all_pages:
-        page, page_size = 0, max(1, len(found))
+    if fetch_all_pages or session is not None:
+        # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
+        answer = await client.listing.all(query)
+        if fetch_all_pages:
+            page, page_size = 0, max(1, answer["count"])
+        found = [Execution(row) for row in answer["data"][page * page_size : (page + 1) * page_size]]
+    else:
+        answer = await client.listing.page(query, page, page_size)
+        found = [Execution(row) for row in answer["data"]]
     rows = [execution_row(execution, detailed=detail == "detailed") for execution in found]
     shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], _room(detail))
     has_more = shown < len(rows) or (page + 1) * page_size < answer["count"]

@@ -81,6 +81,17 @@ async def test_each_filter_narrows_the_list(agent: Agent, bench: Bench) -> None:
     assert (await every_row(agent, order="createdAt asc"))[0] == old
 
 
+async def test_the_count_of_a_session_leaves_out_what_has_none(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=30)
+    ours = bench.platform.seed_executions(count=5, session=SESSION, spacing_seconds=200)
+    found = await agent.read("list_executions", session=SESSION, page_size=3)
+    assert [row["execution_id"] for row in found["executions"]] == ours[:1:-1]
+    assert (found["count"], found["has_more"]) == (5, True)
+    found = await agent.follow(found["next_step"])
+    assert [row["execution_id"] for row in found["executions"]] == ours[1::-1]
+    assert (found["count"], found["has_more"]) == (5, False)
+
+
 async def test_created_after_is_exclusive(agent: Agent, bench: Bench) -> None:
     names = bench.platform.seed_executions(count=2)
     assert await every_row(agent, created_after="2026-10-05T08:58:00.000Z") == [names[1]]
@@ -189,6 +200,8 @@ def test_following_next_step_shows_every_execution_exactly_once() -> None:
             names = bench.platform.seed_executions(
                 count=count, name="n" * length, status=["Completed", "Running", "Quoted"], session=session
             )
+            # The platform's filter lets these through.
+            bench.platform.seed_executions(count=min(count, 9), session=None, spacing_seconds=100)
             assert anyio.run(read, bench, session, page_size, detail, whole) == names[::-1]
 
         shown_once()
