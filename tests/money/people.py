@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp.client.context import ClientRequestContext
-from mcp.client.session import ClientSession
 from mcp.server.mcpserver import MCPServer
-from mcp_types import ClientCapabilities, ElicitationCapability, ElicitRequestFormParams, ElicitResult
+from mcp_types import ElicitRequestFormParams, ElicitResult
 
 from deeporigin_mcp.tools.state import ServerState
 from tests.tools.bench import Agent, Bench
@@ -63,20 +61,6 @@ async def agent_with(server: MCPServer[ServerState], person: Person, *, mode: st
             {tool.name: Draft202012Validator(tool.input_schema) for tool in tools},
             {tool.name: Draft202012Validator(tool.output_schema or False) for tool in tools},
         )
-
-
-@pytest.fixture
-def declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[ElicitationCapability], None]]:
-    """Makes clients declare another elicitation capability than the SDK's client does."""
-    usual = ClientSession._build_capabilities
-
-    def declare(capability: ElicitationCapability) -> None:
-        def build(session: ClientSession, *arguments: Any, **named: Any) -> ClientCapabilities:
-            return usual(session, *arguments, **named).model_copy(update={"elicitation": capability})
-
-        monkeypatch.setattr(ClientSession, "_build_capabilities", build)
-
-    yield declare
 
 
 def quotation(*prices: float | str | None) -> dict[str, Any]:
