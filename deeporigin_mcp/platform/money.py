@@ -48,10 +48,12 @@ def quoted_price(quotation: Any) -> float | None:
 
 
 def quote_is_partial(quotation: Any) -> bool:
-    """Whether some item could not be priced, so that the total says too little."""
+    """Whether some item has no price that can be agreed to, so that the total says too little."""
     if not isinstance(quotation, dict):
         return False
-    unpriced = any(amount(row.get("priceTotal")) is None for row in quoted_rows(quotation))
+    prices = [amount(row.get("priceTotal")) for row in quoted_rows(quotation)]
+    # A negative item would pull the sum under a limit.
+    unpriced = any(price is None or price < 0 for price in prices)
     return bool(quotation.get("anyFailed")) or bool(quotation.get("failedQuotations")) or unpriced
 
 

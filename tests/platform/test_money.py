@@ -71,6 +71,11 @@ def test_a_quote_that_leaves_something_out_is_partial(quotation: Any, partial: b
     assert Execution({"quotationResult": quotation}).price_is_partial is partial
 
 
+@pytest.mark.parametrize("price", [-0.01, "-5"])
+def test_a_negative_item_pulls_no_price_under_a_limit(price: Any) -> None:
+    assert Execution({"quotationResult": quote(100, price)}).price_is_partial is True
+
+
 @given(prices=st.lists(st.decimals(0, 10**9, places=2) | st.none()))
 def test_sums_are_exact_to_the_cent(prices: list[Decimal | None]) -> None:
     found = money.quoted_price(quote(*[None if price is None else float(price) for price in prices]))
