@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
 
@@ -94,6 +95,22 @@ def offered(settings: Settings) -> list[Offer]:
     return [offer for offer in TOOLS if offer.toolset in chosen and (offer.hints.read_only or not settings.read_only)]
 
 
+@functools.cache
+def _tool(offer: Offer) -> PlatformTool:
+    """The tool as clients see it. Its schemas follow from the function alone, so each is made once in a process."""
+    return PlatformTool.of(
+        offer.function,
+        title=offer.title,
+        annotations=ToolAnnotations(
+            title=offer.title,
+            read_only_hint=offer.hints.read_only,
+            destructive_hint=offer.hints.destructive,
+            idempotent_hint=offer.hints.idempotent,
+            open_world_hint=True,
+        ),
+    )
+
+
 def create_server(
     settings: Settings, *, connect: Callable[[Settings], DeepOriginClient] = DeepOriginClient
 ) -> MCPServer[ServerState]:
@@ -112,20 +129,7 @@ def create_server(
         async with open_state(connect(settings), audit) as state:
             yield state
 
-    tools = [
-        PlatformTool.of(
-            offer.function,
-            title=offer.title,
-            annotations=ToolAnnotations(
-                title=offer.title,
-                read_only_hint=offer.hints.read_only,
-                destructive_hint=offer.hints.destructive,
-                idempotent_hint=offer.hints.idempotent,
-                open_world_hint=True,
-            ),
-        )
-        for offer in offered(settings)
-    ]
+    tools = [_tool(offer) for offer in offered(settings)]
     keys = [key.get_secret_value() for key in settings.state_keys]
     return MCPServer(
         name=NAME,
