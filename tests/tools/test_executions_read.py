@@ -170,14 +170,16 @@ async def test_another_organisations_execution_is_as_unknown_as_a_wrong_id(agent
     assert "no execution" in await agent.refused("get_execution", execution_id=name)
 
 
-@pytest.mark.parametrize("execution_id", ["../clusters", "a/b", "..", ".", "x?y=1", "x#y", "a\nb", "x%2fy", "é", "a;b"])
+STRAY_IDS = ("../clusters", "a/b", "..", ".", "x?y=1", "x#y", "a\nb", "x%2fy", "é", "a;b")
+
+
 @pytest.mark.parametrize("tool", ["get_execution", "confirm_execution", "cancel_execution"])
-async def test_an_id_cannot_lead_a_request_to_another_place(
-    agent: Agent, bench: Bench, tool: str, execution_id: str
-) -> None:
-    await agent.refused(tool, execution_id=execution_id)
-    await agent.read("wait_executions", execution_ids=[execution_id], timeout_seconds=0)
-    assert all(status == 404 for _, path, status in bench.platform.requests if not path.startswith("/sse"))
+async def test_an_id_cannot_lead_a_request_to_another_place(agent: Agent, bench: Bench, tool: str) -> None:
+    for stray in STRAY_IDS:
+        await agent.refused(tool, execution_id=stray)
+    await agent.read("wait_executions", execution_ids=STRAY_IDS, timeout_seconds=0)
+    reads = [(path, status) for _, path, status in bench.platform.requests if "filter" not in path]
+    assert all(status == 404 for _, status in reads), reads
     assert not bench.sent("PATCH")
 
 

@@ -70,28 +70,31 @@ QUIRKS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("quirk", QUIRKS)
-async def test_a_record_of_any_shape_is_read_listed_and_waited_for(agent: Agent, bench: Bench, quirk: str) -> None:
-    name = bench.raw(**QUIRKS[quirk])
-    read = await agent.read("get_execution", execution_id=name)
-    assert read["execution_id"] == name
-    detailed = await agent.read("get_execution", execution_id=name, detail="detailed")
-    assert detailed["status"] == read["status"]
-    for detail in ("concise", "detailed"):
-        listed = await agent.read("list_executions", detail=detail)
-        assert [row["execution_id"] for row in listed["executions"]] == [name]
-    waited = await agent.read("wait_executions", execution_ids=[name], timeout_seconds=0)
-    assert waited["executions"][0]["status"] == read["status"]
+async def test_a_record_of_any_shape_is_read_and_waited_for(agent: Agent, bench: Bench) -> None:
+    for quirk, dto in QUIRKS.items():
+        name = bench.raw(**dto)
+        read = await agent.read("get_execution", execution_id=name)
+        assert read["execution_id"] == name, quirk
+        detailed = await agent.read("get_execution", execution_id=name, detail="detailed")
+        assert detailed["status"] == read["status"]
+        waited = await agent.read("wait_executions", execution_ids=[name], timeout_seconds=0)
+        assert waited["executions"][0]["status"] == read["status"]
+
+
+@pytest.mark.parametrize("detail", ["concise", "detailed"])
+async def test_records_of_all_shapes_are_listed_together(agent: Agent, bench: Bench, detail: str) -> None:
+    names = {bench.raw(**dto) for dto in QUIRKS.values()}
+    found = await agent.read("list_executions", detail=detail, order="executionId asc", page_size=100)
+    shown = [row["execution_id"] for row in found["executions"]]
+    while found["has_more"]:
+        found = await agent.follow(found["next_step"])
+        shown += [row["execution_id"] for row in found["executions"]]
+    assert sorted(shown) == sorted(names)
 
 
 async def test_progress_is_told_step_by_step(agent: Agent, bench: Bench) -> None:
     found = await agent.read("get_execution", execution_id=bench.raw(progressReport=TREE), detail="detailed")
     assert found["progress"] == [
-        "workflow-x: Running",
-        "prep: Succeeded",
-        "pair-1: Failed, 100.0 %, boom bang",
-        "late: Skipped, when 'false == true' evaluated false",
-    ] or found["progress"] == [
         "workflow-x: Running",
         "  prep: Succeeded",
         "  pair-1: Failed, 100 %, boom bang",
@@ -150,7 +153,7 @@ def test_no_record_whatsoever_crashes_a_tool() -> None:
 
     with running_bench() as bench:
 
-        @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
         @given(st.lists(records, min_size=1, max_size=5))
         def harmless(found: list[dict[str, Any]]) -> None:
             anyio.run(read, bench, found)

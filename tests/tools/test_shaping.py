@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deeporigin_mcp.tools.rendering import as_text
@@ -18,6 +18,7 @@ values = st.recursive(
 documents = st.lists(values, max_size=10) | st.dictionaries(st.text(max_size=20), values, max_size=10) | st.text()
 
 
+@settings(max_examples=60, deadline=None)
 @given(documents, st.integers(10, 3000))
 @example({"log": '"\n\x00' * 700}, 400)
 @example([["x" * 5000] * 3] * 3, 2500)
@@ -27,6 +28,7 @@ def test_a_value_is_made_to_fit_and_a_cut_is_never_silent(value: Any, room: int)
     assert was_cut == (shaped != value)
 
 
+@settings(max_examples=40, deadline=None)
 @given(documents)
 def test_what_fits_is_left_as_it_is(value: Any) -> None:
     small = size(value) <= 1500
