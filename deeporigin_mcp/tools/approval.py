@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from deeporigin_mcp.errors import (
     ArgumentError,
     CredentialError,
@@ -68,7 +70,9 @@ async def approve_and_confirm(state: ServerState, quote: Execution, *, rule: str
         unknown = _may_have_started(failure)
         if not unknown:
             state.in_flight.pop(name, None)
-        state.record(now, "unknown" if unknown else "not started", str(failure))
+        # It was sent: a file that cannot be written any more must not hide what became of it.
+        with contextlib.suppress(SpendingLimitError):
+            state.record(now, "unknown" if unknown else "not started", str(failure))
         raise
     finally:
         # Whatever became of it: while it is still Quoted it may be confirmed again, and the platform starts it once.

@@ -8,7 +8,7 @@ from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, Field
 
-from deeporigin_mcp.errors import DeepOriginError, SpendingLimitError
+from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of, text
@@ -45,15 +45,15 @@ async def ask_for_approval(
         DeepOriginError: it may not start whoever says yes, or there is nobody to ask.
     """
     state = state_of(ctx)
-    approval.require_quoted(quote)
-    approval.require_expected(quote, expected_price)
-    if approval.within_automatic_limit(quote, state.settings):
-        return approval.AUTOMATIC
     try:
+        approval.require_quoted(quote)
+        approval.require_expected(quote, expected_price)
+        if approval.within_automatic_limit(quote, state.settings):
+            return approval.AUTOMATIC
         await approval.require_within_limits(state, quote)
         if not can_ask(ctx):
             raise approval.nobody_to_ask(quote, state.settings)
-    except SpendingLimitError as refusal:
+    except DeepOriginError as refusal:
         state.record(quote, "refused", str(refusal))
         raise
     return Elicit(await _question(ctx, quote), Approval)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -64,15 +65,18 @@ class AuditLog:
             "session": settings.session,
             "reason": one_line(reason, REASON_CHARACTERS),
         }
-        text = json.dumps(line, ensure_ascii=False)
-        logger.info("%s", text)
+        # ASCII, so that no character of the platform's can end a line or be unwritable.
         try:
-            self._append(text.encode() + b"\n")
+            self._append(json.dumps(line).encode() + b"\n")
         except OSError:
+            if decision == "approved":
+                line |= {"decision": "refused", "reason": "the audit log cannot be written"}
+            logger.info("%s", json.dumps(line))
             raise SpendingLimitError(
                 "Not done: the operator's audit log (DEEPORIGIN_MCP_AUDIT_LOG) cannot be written, and what is not on "
                 "record must not start."
             ) from None
+        logger.info("%s", json.dumps(line))
 
     def _append(self, line: bytes) -> None:
         if self._path is None:
@@ -80,6 +84,7 @@ class AuditLog:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
         try:
             # One write of a whole line: several processes may append to the same file.
-            os.write(descriptor, line)
+            if os.write(descriptor, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
