@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from mcp import Client, StdioServerParameters
 
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import Platform, RunningSimulator, ScaledClock, make_token, running_simulator
-from tests.processes import COMMAND, ORGANISATION, REPOSITORY, environment, run
+from tests.processes import COMMAND, ORGANISATION, REPOSITORY, TIMEOUT_SECONDS, environment, run
 
 EXAMPLES = REPOSITORY / "examples"
 CLIENTS = sorted((EXAMPLES / "clients").iterdir())
@@ -82,6 +83,39 @@ def test_a_run_above_the_limit_is_only_quoted(
     assert "Traceback" not in done.stderr
     assert len(simulator.platform.creates) == 1
     assert simulator.platform.confirms == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("y\n", ""),
+        ("what?\n\n Y \n", ""),
+        ("n\n", "Not started: the person said no to deeporigin.docking for 0.2 USD"),
+        ("", "closed without an answer"),
+    ],
+)
+def test_a_question_about_money_is_answered_at_the_terminal(
+    simulator: RunningSimulator, variables: dict[str, str], tmp_path: Path, typed: str, told: str
+) -> None:
+    done = subprocess.run(
+        example("answer_questions.py", "dock ligands into a protein"),
+        env=environment(tmp_path, **variables),
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+    assert done.returncode == (1 if told else 0), done.stderr
+    assert "Start this Deep Origin run for 0.2 USD?\nTool: deeporigin.docking" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert told in done.stderr
+    (name,) = simulator.platform.creates
+    if told:
+        assert simulator.platform.confirms == []
+        assert simulator.platform.status(name) == "Quoted"
+    else:
+        assert simulator.platform.confirms == [name] == [json_in(done.stdout)["execution_id"]]
+        assert done.stdout.count("y/n: ") == typed.count("\n")
 
 
 def test_the_library_runs_what_its_limit_allows(
