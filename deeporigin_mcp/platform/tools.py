@@ -46,6 +46,7 @@ _TOP_LEVEL_SYNC: Mapping[str, bool] = {
     "deeporigin.structure-report": False,
     "deeporigin.uniprot-discovery": False,
     "deeporigin.secondary-pharma": False,
+    "deeporigin.import-dataset": True,
 }
 
 

@@ -13,6 +13,7 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of, text
 from deeporigin_mcp.tools import approval
+from deeporigin_mcp.tools.executions import existing
 from deeporigin_mcp.tools.state import ToolContext, state_of
 
 ASKS_BY_RESULT = "2026-07-28"
@@ -31,7 +32,7 @@ class Approval(BaseModel):
 
 async def current_quote(ctx: ToolContext, execution_id: str) -> Execution:
     """The execution as it is when the question is asked; the answer counts for its price only."""
-    return Execution(await state_of(ctx).client.executions.get(execution_id))
+    return await existing(state_of(ctx).client, execution_id)
 
 
 async def ask_for_approval(

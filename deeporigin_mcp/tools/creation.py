@@ -200,9 +200,14 @@ def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any]) -> None
 
 async def _project(state: ServerState, asked: str | None) -> str:
     """The execution's project: the one asked for, the server's, or the only one there is."""
-    wanted = (asked or "").strip()
-    if wanted or state.settings.project_id:
-        return state.client.scope.project_for(wanted)
+    wanted, own = (asked or "").strip(), state.settings.project_id
+    if wanted and own and wanted != own:
+        raise ArgumentError(
+            f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}. Nothing was created.",
+            next_step="Leave project_id out; for another project the operator has to change DO_PROJECT_ID.",
+        )
+    if wanted or own:
+        return wanted or own
     rows = rows_of(await state.client.projects.list())
     ids = {text(row.get("id")): one_line(text(row.get("name")), 60) for row in rows if row.get("id")}
     if len(ids) == 1:
@@ -224,9 +229,11 @@ async def _created(
     state: ServerState, tool_key: str, tool_version: str, body: Json, key: str, fingerprint: str
 ) -> Json:
     """Send the creation once. An answer that does not come in time is looked for by its key."""
-    creation = Outlasting(
-        lambda: state.client.executions.create(tool_key=tool_key, tool_version=tool_version, data=body)
-    )
+    creation = state.creations.get(key)
+    if creation is None:
+        creation = state.creations[key] = Outlasting(
+            lambda: state.client.executions.create(tool_key=tool_key, tool_version=tool_version, data=body)
+        )
     lost: OutcomeUnknownError | None = None
     try:
         ended, dto = await creation.result(state, MAX_CALL_SECONDS)
@@ -239,6 +246,10 @@ async def _created(
         return refusal.execution
     except OutcomeUnknownError as error:
         lost = error
+    finally:
+        # One that still goes on is joined by the next call with its key, instead of sending another.
+        if creation.has_ended:
+            state.creations.pop(key, None)
     found: Json | None = None
     with contextlib.suppress(NetworkError, PlatformError, RateLimitError), anyio.move_on_after(LOOK_UP_SECONDS):
         found = await _with_key(state.client, key, fingerprint, tool_key, LOST_LOOKBACK)
@@ -246,9 +257,9 @@ async def _created(
         return found
     reason = str(lost) if lost else f"The platform has not answered the creation within {MAX_CALL_SECONDS:g} s."
     raise OutcomeUnknownError(
-        f"{reason} No execution with this key can be seen yet.",
-        next_step=f"Call create_execution again with the same arguments and idempotency_key={key!r}: it returns the "
-        "execution if it exists and creates it only if it does not.",
+        f"{reason} It may exist, but cannot be seen yet.",
+        next_step=f"Call create_execution again with the same arguments and idempotency_key={json.dumps(key)}: it "
+        "returns the execution if it exists and creates it only if it does not.",
         http_status=lost.http_status if lost else None,
         request_id=lost.request_id if lost else None,
     )

@@ -49,6 +49,17 @@ _ORDER = re.compile(r"^(\w+)\??(?:\s+(asc|desc))?$", re.IGNORECASE)
 _TOOLS_ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
 _DATA_PLATFORM_ID = re.compile(r"^(?:[0-9A-HJKMNP-TV-Z]{13}|[0-9a-f]{16})$")
 
+SEARCH_COLUMNS = (
+    "id",
+    "compute_job_id",
+    "tool_key",
+    "tool_version",
+    "status",
+    "name",
+    "started_at",
+    "completed_at",
+    "project_id",
+)
 RESULT_ROWS = 20
 """Result rows that a detailed answer shows."""
 MAX_PROGRESS_LINES = 40
@@ -169,7 +180,11 @@ async def search_executions(
         with_total_count=with_total_count,
         include_hidden=include_hidden,
     )
-    answer = await client.listing.search(query)
+    try:
+        answer = await client.listing.search(query)
+    except InvalidRequestError as error:
+        error.next_step = f"Columns are {', '.join(SEARCH_COLUMNS)}; `in` takes a list, the other operators one value."
+        raise
     found = rows_of(answer)
     rows = [_search_row(row, select) for row in found[:limit]]
     shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], CONCISE_CHARACTERS)
@@ -217,19 +232,7 @@ async def get_execution(
     state = state_of(ctx)
     if source == "data_platform":
         return await _from_data_platform(state.client, execution_id)
-    try:
-        execution = Execution(await state.client.executions.get(execution_id))
-    except NotFoundError as error:
-        if _DATA_PLATFORM_ID.match(execution_id.strip()):
-            raise NotFoundError(
-                f"{execution_id} is an id of the data platform, not of the tools service.",
-                next_step=steps.call("get_execution", execution_id=execution_id, source="data_platform") + " reads it.",
-            ) from None
-        raise NotFoundError(
-            f"There is no execution {one_line(execution_id, 60)} in this organisation.",
-            next_step="list_executions shows those that exist.",
-            request_id=error.request_id,
-        ) from None
+    execution = await existing(state.client, execution_id)
     view = execution_view(execution, next_step=steps.after(execution, state.settings, detailed=detail == "detailed"))
     return await _with_details(view, execution, state.client) if detail == "detailed" else view
 
@@ -240,7 +243,7 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
     An execution that is already over, or only quoted, is left as it is: nothing is sent and its state is returned.
     """
     state = state_of(ctx)
-    before = Execution(await state.client.executions.get(execution_id))
+    before = await existing(state.client, execution_id)
     if before.is_settled:
         left = f"It was {before.status} already, so nothing was cancelled."
         if before.status == "Quoted":
@@ -252,6 +255,33 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
     if not after.is_terminal:
         next_step = f"The cancellation was sent, but it is still {after.status}: look again by {next_step}"
     return execution_view(after, next_step=next_step)
+
+
+async def existing(client: DeepOriginClient, execution_id: str) -> Execution:
+    """An execution by its tools-service id.
+
+    Raises:
+        NotFoundError: there is none; an id of the data platform is recognised.
+    """
+    try:
+        return Execution(await client.executions.get(execution_id))
+    except NotFoundError as error:
+        raise not_found(execution_id, error) from None
+
+
+def not_found(execution_id: str, error: NotFoundError) -> NotFoundError:
+    """Why there is no such execution, and what to call instead."""
+    if _DATA_PLATFORM_ID.match(execution_id.strip()):
+        return NotFoundError(
+            f"{execution_id} is an id of the data platform, not of the tools service.",
+            next_step=steps.call("get_execution", execution_id=execution_id, source="data_platform") + " reads it.",
+            request_id=error.request_id,
+        )
+    return NotFoundError(
+        f"There is no execution {one_line(execution_id, 60)} in this organisation.",
+        next_step="list_executions shows those that exist.",
+        request_id=error.request_id,
+    )
 
 
 def _room(detail: Detail) -> int:
@@ -317,7 +347,11 @@ async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -
                 next_step=steps.call("get_execution", execution_id=data_platform_id) + " reads it.",
                 request_id=error.request_id,
             ) from None
-        raise
+        raise NotFoundError(
+            f"There is no execution {one_line(data_platform_id, 60)} on the data platform.",
+            next_step="Its ids have 13 characters; search_executions shows them.",
+            request_id=error.request_id,
+        ) from None
     if len(found := rows_of(row)) == 1:
         row = found[0]
     execution = Execution(

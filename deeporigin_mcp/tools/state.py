@@ -38,6 +38,8 @@ class ServerState:
     """USD by execution: approved, and not yet seen on the platform's record."""
     sending: set[str] = field(default_factory=set)
     """Executions whose confirmation a call is just waiting for."""
+    creations: dict[str, Outlasting[dict[str, Any]]] = field(default_factory=dict)
+    """Creations that were sent and not answered yet, by idempotency key."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
 
@@ -82,9 +84,14 @@ class Outlasting(Generic[T]):
 
     def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
         self._work = work
+        self._started = False
         self._done = anyio.Event()
         self._value: T | None = None
         self._error: Exception | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self._done.is_set()
 
     async def _run(self) -> None:
         try:
@@ -95,8 +102,10 @@ class Outlasting(Generic[T]):
             self._done.set()
 
     async def result(self, state: ServerState, seconds: float) -> tuple[bool, T | None]:
-        """Start it and wait at most so long: (whether it has ended, its value). Raises what the work raised."""
-        state.tasks.start_soon(self._run)
+        """Start it, or join it, and wait at most so long: (whether it has ended, its value). Raises what it raised."""
+        if not self._started:
+            self._started = True
+            state.tasks.start_soon(self._run)
         with anyio.move_on_after(seconds):
             await self._done.wait()
         if self._error is not None:

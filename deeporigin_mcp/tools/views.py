@@ -216,6 +216,8 @@ def execution_row(execution: Execution, *, detailed: bool = False) -> ExecutionR
     if execution.is_settled:
         # The status says it already.
         facts["progress_percent"] = None
+    if facts["cost"] is not None and facts["cost"] == facts["quoted_price"]:
+        facts["quoted_price"] = None
     return ExecutionRow(**facts)
 
 

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from deeporigin_mcp.errors import NotFoundError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.waiting import Outline, Watch, watch
 from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.executions import not_found
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
 from deeporigin_mcp.tools.views import ExecutionRow, WaitView, execution_row
@@ -88,6 +90,7 @@ def _row(found: Watch, name: str) -> ExecutionRow:
     if name in found.found:
         return execution_row(Execution(found.found[name]))
     error = found.failed.get(name)
+    error = not_found(name, error) if isinstance(error, NotFoundError) else error
     reason = f"{error} {error.next_step}" if error else "It could not be read in time; wait again."
     return ExecutionRow(execution_id=name, error=one_line(reason, 300))
 

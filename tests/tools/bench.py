@@ -259,7 +259,7 @@ ABFE = {
 
 def calls_in_text(text: str, argument: str) -> str:
     """The value of an argument that a refusal tells to give next time."""
-    found = re.search(rf"{argument}='([^']+)'", text)
+    found = re.search(rf'{argument}="([^"]+)"', text)
     assert found, text
     return found[1]
 

@@ -153,3 +153,18 @@ async def test_an_old_key_is_free_again_after_a_week(agent: Agent, bench: Bench)
     bench.clock.advance(8 * 24 * 3600)
     second = await agent.read("create_execution", **docking(), idempotency_key="k")
     assert bench.platform.creates == [first["execution_id"], second["execution_id"]]
+
+
+async def test_a_creation_that_still_goes_on_is_joined_by_the_next_call_and_not_sent_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 0.05)
+    bench.fault("POST */executions delay=30 times=1")
+    async with bench.agent() as agent:
+        told = await agent.refused("create_execution", **docking(), idempotency_key="k")
+        assert "has not answered the creation" in told
+        assert "has not answered" in await agent.refused("create_execution", **docking(), idempotency_key="k")
+        bench.clock.advance(60)
+        monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 20)
+        found = await agent.read("create_execution", **docking(), idempotency_key="k")
+    assert bench.platform.creates == [found["execution_id"]]

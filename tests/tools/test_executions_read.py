@@ -159,7 +159,8 @@ async def test_an_id_of_the_other_kind_names_the_call_that_reads_it(agent: Agent
 
 
 @pytest.mark.parametrize(
-    ("source", "words"), [("tools_service", "no execution nope"), ("data_platform", "Invalid id format")]
+    ("source", "words"),
+    [("tools_service", "no execution nope"), ("data_platform", "no execution nope on the data platform")],
 )
 async def test_an_id_that_nobody_knows_is_told(agent: Agent, source: str, words: str) -> None:
     assert words in await agent.refused("get_execution", execution_id="nope", source=source)
