@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 import anyio
 
@@ -40,6 +41,16 @@ async def quote(client: DeepOriginClient, smiles: list[str]) -> Execution:
     return Execution(await client.executions.create(tool_key=TOOL, tool_version="latest", data=data))
 
 
+async def stored_results(client: DeepOriginClient, execution_id: str) -> list[dict[str, Any]]:
+    """The result rows of a run; they are stored a little after it ends, so this looks for up to a minute."""
+    for _ in range(60):
+        rows: list[dict[str, Any]] = (await client.results.page(compute_job_id=execution_id))["data"]
+        if rows:
+            return rows
+        await anyio.sleep(1)
+    return []
+
+
 async def run(smiles: list[str], limit: float) -> int:
     async with DeepOriginClient() as client:
         await show_latest(client)
@@ -53,8 +64,7 @@ async def run(smiles: list[str], limit: float) -> int:
         [dto] = await client.executions.wait([execution.execution_id], timeout=3600)
         final = Execution(dto)
         print(f"{final.status} after {final.runtime_seconds} s for {final.cost} USD {final.status_reason}")
-        results = await client.results.page(compute_job_id=final.execution_id)
-        for row in results["data"]:
+        for row in await stored_results(client, final.execution_id):
             print(f"  {row['data']}")
         return 0 if final.status == "Completed" else 1
 
