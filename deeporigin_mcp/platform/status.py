@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 SUCCEEDED = "Completed"
 """Success as the platform says it now; `Succeeded` is its older word for the same."""
 
-KNOWN = (
+Status = Literal[
     "Quoted",
     "Created",
     "Accepted",
@@ -18,8 +20,10 @@ KNOWN = (
     "Cancelled",
     "InsufficientFunds",
     "FailedQuotation",
-)
+]
 """Every status that a tools-service execution has been seen or declared with, in the order of a life."""
+
+KNOWN: tuple[str, ...] = get_args(Status)
 
 TERMINAL = frozenset({"Completed", "Failed", "Cancelled", "InsufficientFunds", "FailedQuotation"})
 """Nothing happens any more."""

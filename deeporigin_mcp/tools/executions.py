@@ -13,6 +13,7 @@ from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, Sear
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.money import LineItem
 from deeporigin_mcp.platform.progress import children, is_tree, label
+from deeporigin_mcp.platform.status import Status
 from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit
@@ -27,20 +28,6 @@ from deeporigin_mcp.tools.views import (
     execution_view,
 )
 
-Status = Literal[
-    "Quoted",
-    "Created",
-    "Accepted",
-    "Queued",
-    "Running",
-    "Suspended",
-    "Finishing",
-    "Completed",
-    "Failed",
-    "Cancelled",
-    "InsufficientFunds",
-    "FailedQuotation",
-]
 Detail = Literal["concise", "detailed"]
 ExecutionId = Annotated[str, Field(description="Execution id (UUID) of an earlier answer.", min_length=1)]
 

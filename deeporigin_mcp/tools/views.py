@@ -31,38 +31,6 @@ class LineItemView(View):
     total: float | None = None
 
 
-class ExecutionView(View):
-    """One execution. The last block is only in detailed answers."""
-
-    execution_id: str
-    name: str | None = None
-    tool_key: str | None = None
-    tool_version: str | None = None
-    status: str | None = None
-    progress_percent: float | None = None
-    quoted_price: float | None = None
-    cost: float | None = None
-    created_at: str | None = None
-    started_at: str | None = None
-    completed_at: str | None = None
-    runtime_seconds: float | None = None
-    status_reason: str | None = None
-    project_id: str | None = None
-    error: str | None = None
-    data_platform_id: str | None = None
-    price_items: list[LineItemView] | None = None
-    progress: list[str] | None = None
-    inputs: dict[str, Any] | None = None
-    outputs: Any = None
-    results: list[dict[str, Any]] | None = None
-    results_has_more: bool | None = None
-    billing: dict[str, Any] | None = None
-    metadata: dict[str, Any] | None = None
-    session: str | None = None
-    cut: list[str] | None = None
-    next_step: str | None = None
-
-
 class ExecutionRow(View):
     """One execution among many: what is needed to pick one."""
 
@@ -81,6 +49,23 @@ class ExecutionRow(View):
     status_reason: str | None = None
     project_id: str | None = None
     error: str | None = None
+
+
+class ExecutionView(ExecutionRow):
+    """One execution by itself. From `price_items` on, only in detailed answers."""
+
+    data_platform_id: str | None = None
+    price_items: list[LineItemView] | None = None
+    progress: list[str] | None = None
+    inputs: dict[str, Any] | None = None
+    outputs: Any = None
+    results: list[dict[str, Any]] | None = None
+    results_has_more: bool | None = None
+    billing: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    session: str | None = None
+    cut: list[str] | None = None
+    next_step: str | None = None
 
 
 class ExecutionListView(View):
