@@ -275,7 +275,7 @@ async def _with_key(
     """
     since = datetime.fromtimestamp(client.timing.wall(), UTC) - lookback
     query = ListQuery(tool_key=tool_key, created_after=since, order="createdAt desc")
-    answer = await client.listing.page(query, 0, KEY_ROWS)
+    answer = await client.listing.all(query, KEY_ROWS)
     for row in rows_of(answer):
         stored = Execution(row).metadata
         if stored.get(KEY_FIELD) != key:
