@@ -106,6 +106,8 @@ async def list_executions(
         found = [Execution(row) for row in answer["data"]]
     rows = [execution_row(execution, detailed=detail == "detailed") for execution in found]
     shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], _room(detail))
+    if shown < len(rows):
+        shown = _cut(page * page_size, shown)
     has_more = shown < len(rows) or (page + 1) * page_size < answer["count"]
     next_step = None
     if has_more:
@@ -288,7 +290,8 @@ def _checked_order(order: str) -> str:
 
 def _checked_time(created_after: str | None) -> datetime | None:
     moment_after = moment(created_after)
-    if created_after is not None and moment_after is None:
+    # The first and the last days of the calendar have no place in another time zone.
+    if created_after is not None and (moment_after is None or not 1 < moment_after.year < 9999):
         raise ArgumentError(
             f"created_after is {one_line(created_after, 60)!r}.",
             next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07.",
@@ -297,15 +300,21 @@ def _checked_time(created_after: str | None) -> datetime | None:
 
 
 def _page_after(page: int, page_size: int, shown: int, received: int) -> dict[str, int]:
-    """The page parameters that continue after the rows shown.
-
-    Pages are numbered, so after a cut the next call needs a page size that divides the rows already seen.
-    """
-    seen = page * page_size + shown
+    """The page parameters that continue after the rows shown."""
     if shown == received:
         return {"page": page + 1, "page_size": page_size}
-    smaller = next(width for width in range(shown, 0, -1) if seen % width == 0)
-    return {"page": seen // smaller, "page_size": smaller}
+    return {"page": (page * page_size + shown) // shown, "page_size": shown}
+
+
+def _cut(start: int, fitting: int) -> int:
+    """How many of the rows that fit to show of a page that is cut.
+
+    Pages are numbered, so the next call goes on only with a page size that divides the rows already seen. From the
+    start it is a power of two, which can be halved again where later rows are longer.
+    """
+    if start == 0:
+        return 1 << (fitting.bit_length() - 1)
+    return next(width for width in range(fitting, 0, -1) if start % width == 0)
 
 
 def _search_row(row: Json, select: list[str] | None) -> SearchRow:

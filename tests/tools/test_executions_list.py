@@ -205,3 +205,8 @@ def test_following_next_step_shows_every_execution_exactly_once() -> None:
             assert anyio.run(read, bench, session, page_size, detail, whole) == names[::-1]
 
         shown_once()
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+async def test_a_time_at_the_edge_of_the_calendar_is_refused(agent: Agent, when: str) -> None:
+    assert "created_after is" in await agent.refused("list_executions", created_after=when)
