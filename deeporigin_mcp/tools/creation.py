@@ -30,7 +30,15 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of, text
 from deeporigin_mcp.tools import approval, steps
 from deeporigin_mcp.tools.inputs import input_problems
-from deeporigin_mcp.tools.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, Outlasting, ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.state import (
+    CALL_SECONDS,
+    LOOK_UP_SECONDS,
+    MAX_CALL_SECONDS,
+    Outlasting,
+    ServerState,
+    ToolContext,
+    state_of,
+)
 from deeporigin_mcp.tools.views import ExecutionView, execution_view
 
 QUOTE_ONLY = -1
@@ -44,6 +52,8 @@ KEY_LOOKBACK = timedelta(days=7)
 LOST_LOOKBACK = timedelta(minutes=15)
 """How far back an execution is looked for whose answer was lost; covers clocks that disagree."""
 KEY_ROWS = 1000
+ANSWER_SECONDS = 4.0
+"""What is left of a call for its answer."""
 
 
 async def create_execution(
@@ -84,6 +94,7 @@ async def create_execution(
     """
     state = state_of(ctx)
     client = state.client
+    deadline = anyio.current_time() + CALL_SECONDS - ANSWER_SECONDS
     approval.require_allowed_tool(tool_key, state.settings)
     definition = await _definition(client, tool_key, tool_version)
     sent_inputs, top_level = _placed_sync(definition, inputs, sync)
@@ -119,8 +130,13 @@ async def create_execution(
     execution = Execution(dto)
     next_step = ""
     if start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
+        look = steps.call("get_execution", execution_id=execution.execution_id)
+        next_step = f"It exists; starting it takes long and may have happened: {look} shows its state."
         try:
-            execution = await approval.approve_and_confirm(state, execution, rule=approval.AUTOMATIC)
+            # The id of what exists must reach the caller, however long starting it takes.
+            with anyio.move_on_after(max(0.0, deadline - anyio.current_time())):
+                execution = await approval.approve_and_confirm(state, execution, rule=approval.AUTOMATIC)
+                next_step = ""
         except DeepOriginError as error:
             # No error of this call: that would hide the id of what exists now, and tempt into creating another.
             next_step = f"It exists, but starting it failed: {error} {error.next_step}"
@@ -229,11 +245,17 @@ async def _created(
     state: ServerState, tool_key: str, tool_version: str, body: Json, key: str, fingerprint: str
 ) -> Json:
     """Send the creation once. An answer that does not come in time is looked for by its key."""
-    creation = state.creations.get(key)
-    if creation is None:
-        creation = state.creations[key] = Outlasting(
+    sent_for, creation = state.creations.get(key, (fingerprint, None))
+    if sent_for != fingerprint:
+        raise StateConflictError(
+            f"idempotency_key {one_line(key, 60)!r} belongs to another creation, which is still under way.",
+            next_step="Use a new key for a new run, or the old arguments to get the old one.",
+        )
+    if creation is None or creation.has_ended:
+        creation = Outlasting(
             lambda: state.client.executions.create(tool_key=tool_key, tool_version=tool_version, data=body)
         )
+        state.creations[key] = (fingerprint, creation)
     lost: OutcomeUnknownError | None = None
     try:
         ended, dto = await creation.result(state, MAX_CALL_SECONDS)

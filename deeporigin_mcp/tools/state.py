@@ -38,8 +38,8 @@ class ServerState:
     """USD by execution: approved, and not yet seen on the platform's record."""
     sending: set[str] = field(default_factory=set)
     """Executions whose confirmation a call is just waiting for."""
-    creations: dict[str, Outlasting[dict[str, Any]]] = field(default_factory=dict)
-    """Creations that were sent and not answered yet, by idempotency key."""
+    creations: dict[str, tuple[str, Outlasting[dict[str, Any]]]] = field(default_factory=dict)
+    """Creations that were sent and not answered yet, by idempotency key, each with what it was asked for."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
 

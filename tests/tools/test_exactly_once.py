@@ -164,6 +164,8 @@ async def test_a_creation_that_still_goes_on_is_joined_by_the_next_call_and_not_
         told = await agent.refused("create_execution", **docking(), idempotency_key="k")
         assert "has not answered the creation" in told
         assert "has not answered" in await agent.refused("create_execution", **docking(), idempotency_key="k")
+        other = await agent.refused("create_execution", **docking("CCC", "CCCC"), idempotency_key="k")
+        assert "belongs to another creation, which is still under way" in other
         bench.clock.advance(60)
         monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 20)
         found = await agent.read("create_execution", **docking(), idempotency_key="k")
