@@ -96,7 +96,7 @@ async def create_execution(
     client = state.client
     deadline = anyio.current_time() + CALL_SECONDS - ANSWER_SECONDS
     approval.require_allowed_tool(tool_key, state.settings)
-    definition = await _definition(client, tool_key, tool_version)
+    definition = await find_definition(client, tool_key, tool_version, must_be_enabled=True)
     sent_inputs, top_level = _placed_sync(definition, inputs, sync)
     _refuse_problems(definition, sent_inputs)
     project = await _project(state, project_id)
@@ -148,10 +148,6 @@ async def create_execution(
             f"This key's execution existed already; nothing new was created. {view.next_step or ''}".strip()
         )
     return view
-
-
-async def _definition(client: DeepOriginClient, tool_key: str, tool_version: str) -> ToolDefinition:
-    return await find_definition(client, tool_key, tool_version, must_be_enabled=True)
 
 
 async def find_definition(
