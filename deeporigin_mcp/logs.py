@@ -23,6 +23,10 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLineFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    if level == "INFO":
+        # Lines of libraries at this level repeat addresses with ids, and texts of refusals with arguments.
+        for library in ("httpx", "mcp"):
+            logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("deeporigin_mcp.audit").setLevel(logging.INFO)
 
 

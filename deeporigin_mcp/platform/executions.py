@@ -16,7 +16,7 @@ from deeporigin_mcp.errors import (
     PlatformError,
     StateConflictError,
 )
-from deeporigin_mcp.platform import waiting
+from deeporigin_mcp.platform import traffic, waiting
 from deeporigin_mcp.platform.clusters import Clusters
 from deeporigin_mcp.platform.observation import Observer
 from deeporigin_mcp.platform.paging import all_rows
@@ -164,13 +164,13 @@ class Executions:
         body["session"] = self._scope.session
         what = f"create a {tool_key} execution"
         dto = await self._send_once("POST", path, what, CREATE_TIMEOUT_SECONDS if timeout is None else timeout, body)
-        if restriction := restriction_in(dto):
-            raise restriction
+        _refuse_restricted(dto)
         if not isinstance(dto, dict) or not Execution(dto).execution_id:
             shape = "empty" if dto is None else "without an id" if isinstance(dto, dict) else "not an object"
             raise OutcomeUnknownError(
                 f"The platform's answer to {what} was {shape}, so its id is not known.",
                 next_step="Look before repeating it.",
+                request_id=traffic.unreadable(),
             )
         return dto
 
@@ -206,10 +206,10 @@ class Executions:
             unshown = OutcomeUnknownError(
                 f"The platform accepted this, but its new state cannot be read: {what}.",
                 next_step="Look before repeating it.",
+                request_id=traffic.unreadable(),
             )
             dto = await self._state_after(execution_id, unshown)
-        if restriction := restriction_in(dto):
-            raise restriction
+        _refuse_restricted(dto)
         return object_answer(dto, what)
 
     async def cancel(self, execution_id: str) -> None:
@@ -296,6 +296,13 @@ class Executions:
             return await self.get(execution_id)
         except DeepOriginError:
             raise lost from None
+
+
+def _refuse_restricted(dto: Any) -> None:
+    """Raise the restriction that an answer of 2xx tells of."""
+    if restriction := restriction_in(dto):
+        restriction.request_id = traffic.request_id()
+        raise restriction
 
 
 class ExecutionListing:

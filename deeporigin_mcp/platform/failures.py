@@ -16,6 +16,7 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform.restrictions import restriction_in
+from deeporigin_mcp.platform.traffic import request_id_in
 from deeporigin_mcp.platform.wording import one_line as one_line
 
 
@@ -37,7 +38,7 @@ def failure(
         retry_after_seconds: the pause that the answer asks for, already parsed.
     """
     decoded = decoded_body(body)
-    request_id = one_line(headers.get("x-request-id") or headers.get("x-correlation-id") or "", 100) or None
+    request_id = request_id_in(headers)
     restriction = restriction_in(decoded, http_status=status)
     if restriction is not None:
         restriction.request_id = request_id

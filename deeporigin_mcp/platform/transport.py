@@ -22,7 +22,7 @@ from deeporigin_mcp.errors import (
     PlatformError,
     RestrictionError,
 )
-from deeporigin_mcp.platform import failures
+from deeporigin_mcp.platform import failures, traffic
 from deeporigin_mcp.platform.retry import RETRYABLE_STATUSES, RetryPolicy, retry_after_seconds
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.wording import one_line
@@ -110,7 +110,9 @@ class Transport:
             attempt += 1
             pause_asked: float | None = None
             try:
-                status, headers, content = await self._once(method, path, what, params, body, accept, seconds, public)
+                status, headers, content = await self._once(
+                    method, path, what, params, body, accept, seconds, public, attempt
+                )
             except NetworkError as caught:
                 error: DeepOriginError = caught
                 may_retry = True
@@ -137,6 +139,7 @@ class Transport:
         accept: str,
         timeout_seconds: float,
         public: bool,
+        attempt: int,
     ) -> tuple[int, httpx.Headers, bytes]:
         headers = {"Accept": accept}
         if not public:
@@ -148,10 +151,11 @@ class Transport:
             )
         headers.clear()
         self.requests_sent += 1
-        with _network_errors(what, timeout_seconds):
+        with traffic.attempt(request, path, attempt) as sending, _network_errors(what, timeout_seconds):
             # httpx bounds each read; this bounds the whole answer, so that a slow drip ends as well.
             with anyio.fail_after(2 * timeout_seconds):
                 response = await self._http.send(request, stream=True)
+                sending.answered(response.status_code, response.headers)
                 try:
                     return response.status_code, response.headers, await _bounded_body(response, what)
                 finally:
@@ -169,7 +173,9 @@ class Transport:
         headers.clear()
         self.requests_sent += 1
         with _network_errors(what, timeout.read or 0.0):
-            response = await self._http.send(request, stream=True)
+            with traffic.attempt(request, path, 1) as opening:
+                response = await self._http.send(request, stream=True)
+                opening.answered(response.status_code, response.headers)
             try:
                 if response.status_code >= 300:
                     content = await _bounded_body(response, what)
@@ -204,6 +210,7 @@ def _decoded(content: bytes, what: str) -> Any:
         raise PlatformError(
             f"The platform's answer to {what} is not valid JSON: {failures.message_in(None, content) or 'cut off'}",
             next_step="A proxy may have answered in its place. Call again; if it stays, tell the user.",
+            request_id=traffic.unreadable(),
         )
     return decoded
 

@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Any
 
 from deeporigin_mcp.errors import PlatformError
-from deeporigin_mcp.platform import money, progress, status
+from deeporigin_mcp.platform import money, progress, status, traffic
 
 Json = dict[str, Any]
 
@@ -156,7 +156,9 @@ def object_answer(answer: Any, what: str) -> Json:
     if isinstance(answer, dict):
         return answer
     raise PlatformError(
-        f"The platform's answer to {what} is not an object.", next_step="Call again; if it stays, tell the user."
+        f"The platform's answer to {what} is not an object.",
+        next_step="Call again; if it stays, tell the user.",
+        request_id=traffic.unreadable(),
     )
 
 
@@ -170,7 +172,9 @@ def list_answer(answer: Any, what: str) -> Any:
     if isinstance(answer, list) or (isinstance(answer, dict) and isinstance(answer.get("data", 0), list | NoneType)):
         return answer
     raise PlatformError(
-        f"The platform's answer to {what} is not a list.", next_step="Call again; if it stays, tell the user."
+        f"The platform's answer to {what} is not a list.",
+        next_step="Call again; if it stays, tell the user.",
+        request_id=traffic.unreadable(),
     )
 
 

@@ -1,6 +1,7 @@
-"""The outermost layer: counts requests, applies the first fault that fires, and drops connections."""
+"""The outermost layer: counts and numbers requests, applies the first fault that fires, and drops connections."""
 
 import asyncio
+import itertools
 import socket
 import struct
 from datetime import timedelta
@@ -23,6 +24,7 @@ class Gate:
     def __init__(self, app: ASGIApp, platform: Platform) -> None:
         self._app = app
         self._platform = platform
+        self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,6 +37,8 @@ class Gate:
         async def recorded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._platform.remember(method, target, message["status"])
+                named = (b"x-request-id", f"simulated-{next(self._numbers):06d}".encode())
+                message = {**message, "headers": [*message.get("headers", ()), named]}
             await send(message)
 
         with self._platform.lock:

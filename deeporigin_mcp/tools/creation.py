@@ -39,6 +39,7 @@ from deeporigin_mcp.tools.state import (
     ToolContext,
     state_of,
 )
+from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ExecutionView, execution_view
 
 QUOTE_ONLY = -1
@@ -139,7 +140,7 @@ async def create_execution(
                 next_step = ""
         except DeepOriginError as error:
             # No error of this call: that would hide the id of what exists now, and tempt into creating another.
-            next_step = f"It exists, but starting it failed: {error} {error.next_step}"
+            next_step = f"It exists, but starting it failed: {explained(error)}"
             if isinstance(error, RestrictionError) and error.execution is not None:
                 execution = Execution(error.execution)
     view = execution_view(execution, next_step=next_step or steps.after(execution, state.settings))
@@ -161,7 +162,7 @@ async def find_definition(
     """
     try:
         definition = ToolDefinition(await client.tools.get(tool_key=tool_key, tool_version=tool_version))
-    except NotFoundError:
+    except NotFoundError as error:
         catalogue = await client.tools.catalogue()
         versions = sorted((d for d in catalogue if d.key == tool_key), key=lambda d: d.version_numbers, reverse=True)
         if versions and tool_version == "latest":
@@ -171,12 +172,17 @@ async def find_definition(
             raise NotFoundError(
                 f"{tool_key} has no version {one_line(tool_version, 40)!r}.",
                 next_step=f"Valid: latest, {', '.join(d.version for d in versions[:8])}.",
+                http_status=error.http_status,
+                request_id=error.request_id,
             ) from None
         else:
             near = difflib.get_close_matches(tool_key, {d.key for d in catalogue}, n=3, cutoff=0.5)
             hint = f"Did you mean {' or '.join(near)}? " if near else ""
             raise NotFoundError(
-                f"There is no tool {one_line(tool_key, 80)!r}.", next_step=f"{hint}find_platform_tools lists the tools."
+                f"There is no tool {one_line(tool_key, 80)!r}.",
+                next_step=f"{hint}find_platform_tools lists the tools.",
+                http_status=error.http_status,
+                request_id=error.request_id,
             ) from None
     if must_be_enabled and not definition.enabled:
         raise ArgumentError(

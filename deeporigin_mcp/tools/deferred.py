@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mcp.server.mcpserver.context import Context
-from mcp_types import CallToolRequestParams
+from mcp_types import CallToolRequestParams, TextContent
 from pydantic import ValidationError
 
 from deeporigin_mcp.errors import RateLimitError
 from deeporigin_mcp.extensions import DeferredTool, Finished, Outcome, RequestContext, Task, TasksExtension, Working
 from deeporigin_mcp.platform.waiting import LONGEST_RATE_LIMIT_SECONDS, Watch, watch
+from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import PlatformTool, result_of
 from deeporigin_mcp.tools.waiting import summary_of, wait_executions, wait_view
@@ -81,6 +82,12 @@ class DeferredWait(DeferredTool):
 
     async def look(self, task: Task, ctx: RequestContext) -> Outcome:
         """Look once at all of them that may have changed. Lasts 10 s at most, for that is how long a first look may."""
+        with telemetry.logged("task", self.name, ctx) as call:
+            outcome = await self._looked(task, ctx)
+            call.answered(_text_of(outcome))
+            return outcome
+
+    async def _looked(self, task: Task, ctx: RequestContext) -> Working | Finished:
         client = _state(ctx).client
         wait = task.payload
         now = await watch(
@@ -95,6 +102,12 @@ class DeferredWait(DeferredTool):
             return Working(_message(now), round(1000 * max(wait["poll"], _asked_pause(now))))
         now.waited_seconds = task.age_seconds
         return Finished(result_of(wait_view(now, wait["timeout"])))
+
+
+def _text_of(outcome: Working | Finished) -> str:
+    if isinstance(outcome, Working):
+        return outcome.message
+    return "".join(block.text for block in outcome.result.content if isinstance(block, TextContent))
 
 
 def _message(now: Watch) -> str:

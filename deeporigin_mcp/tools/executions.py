@@ -18,6 +18,7 @@ from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit
 from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import (
     ExecutionListView,
     ExecutionView,
@@ -264,11 +265,13 @@ def not_found(execution_id: str, error: NotFoundError) -> NotFoundError:
         return NotFoundError(
             f"{execution_id} is an id of the data platform, not of the tools service.",
             next_step=steps.call("get_execution", execution_id=execution_id, source="data_platform") + " reads it.",
+            http_status=error.http_status,
             request_id=error.request_id,
         )
     return NotFoundError(
         f"There is no execution {one_line(execution_id, 60)} in this organisation.",
         next_step="list_executions shows those that exist.",
+        http_status=error.http_status,
         request_id=error.request_id,
     )
 
@@ -341,11 +344,13 @@ async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -
             raise NotFoundError(
                 f"{data_platform_id} is an id of the tools service, not of the data platform.",
                 next_step=steps.call("get_execution", execution_id=data_platform_id) + " reads it.",
+                http_status=error.http_status,
                 request_id=error.request_id,
             ) from None
         raise NotFoundError(
             f"There is no execution {one_line(data_platform_id, 60)} on the data platform.",
             next_step="Its ids have 13 characters; search_executions shows them.",
+            http_status=error.http_status,
             request_id=error.request_id,
         ) from None
     if len(found := rows_of(row)) == 1:
@@ -414,7 +419,7 @@ async def _add_results(view: ExecutionView, execution: Execution, client: DeepOr
             compute_job_id=execution.execution_id, project_id=execution.project_id or None, limit=RESULT_ROWS + 1
         )
     except DeepOriginError as error:
-        view.next_step = f"Its results could not be read now: {one_line(str(error), 200)}"
+        view.next_step = f"Its results could not be read now: {explained(error, 200, with_step=False)}"
         return
     rows = rows_of(page)
     data = [{"id": row.get("id"), **(row["data"] if isinstance(row.get("data"), dict) else {})} for row in rows]

@@ -13,6 +13,7 @@ from mcp.server.mcpserver.context import Context
 
 from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.audit import AuditLog
 
 T = TypeVar("T")
@@ -95,7 +96,8 @@ class Outlasting(Generic[T]):
 
     async def _run(self) -> None:
         try:
-            self._value = await self._work()
+            with telemetry.outlasting():
+                self._value = await self._work()
         except Exception as error:  # noqa: BLE001 (kept for whoever waits for it)
             self._error = error
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -17,10 +16,9 @@ from pydantic import BaseModel, ValidationError
 
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.rendering import as_text
 from deeporigin_mcp.tools.state import CALL_SECONDS
-
-logger = logging.getLogger("deeporigin_mcp")
 
 MAX_PROBLEMS = 20
 
@@ -44,14 +42,32 @@ class PlatformTool(Tool):
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
         """Run the tool. Every failure is a `ToolError` whose text is all that the model gets to read."""
+        with telemetry.logged("tool", self.name, context.request_context) as call:
+            try:
+                answer = await self._answer(arguments, context, call)
+            except ToolError as error:
+                call.answered(str(error))
+                raise
+            if isinstance(answer, InputRequiredResult):
+                call.outcome = "asked"
+                return answer
+            if not convert_result:
+                return answer
+            result = result_of(answer)
+            call.answered("".join(block.text for block in result.content if isinstance(block, TextContent)))
+            return result
+
+    async def _answer(self, arguments: dict[str, Any], context: Context[Any, Any], call: telemetry.Call) -> Any:
         self._refuse_unknown(arguments)
         try:
             # A person may take their time; tools that ask one bound the rest of their work themselves.
             with anyio.move_on_after(None if self.resolved_params else CALL_SECONDS) as limit:
                 answer = await super().run(arguments, context)
             if limit.cancelled_caught:
+                call.outcome = "gave_up"
                 raise ToolError(self._too_long())
         except UnexpectedToolError as error:
+            call.error = error.__cause__
             raise ToolError(self._explained(error.__cause__)) from None
         except ToolError as error:
             if isinstance(error.__cause__, ValidationError):
@@ -62,9 +78,7 @@ class PlatformTool(Tool):
                     "user; a new call asks again."
                 ) from None
             raise
-        if isinstance(answer, InputRequiredResult) or not convert_result:
-            return answer
-        return result_of(answer)
+        return answer
 
     def _refuse_unknown(self, arguments: dict[str, Any]) -> None:
         known = list(self.parameters.get("properties", {}))
@@ -87,8 +101,6 @@ class PlatformTool(Tool):
     def _explained(self, cause: BaseException | None) -> str:
         if isinstance(cause, DeepOriginError):
             return explained(cause)
-        # The place of a crash is told without its stack: frames and their values may hold secrets and paths.
-        logger.error("%s crashed: %s%s", self.name, type(cause).__name__, _place(cause))
         return (
             f"{self.name} failed for a reason inside this MCP server ({type(cause).__name__}), not because of the "
             "arguments. If it was to create, confirm or cancel something, look at the state first (get_execution, "
@@ -96,10 +108,18 @@ class PlatformTool(Tool):
         )
 
 
-def explained(error: DeepOriginError) -> str:
-    """An error as one paragraph: what happened, what to do, and the id that support can find it by."""
+def explained(error: DeepOriginError, characters: int | None = None, *, with_step: bool = True) -> str:
+    """An error as one paragraph: what happened, what to do, and the id that support can find it by.
+
+    Args:
+        characters: None, or where to cut what stands before the id, and put it on one line.
+        with_step: say what to do.
+    """
     reference = f"(request id {error.request_id})" if error.request_id else ""
     message = str(error)
+    if characters is not None:
+        told = one_line(f"{message} {error.next_step}" if with_step else message, characters)
+        return f"{told} {reference}".strip()
     separator = "" if message.endswith("\n") else " "
     return message + separator + " ".join(part for part in (error.next_step, reference) if part)
 
@@ -126,17 +146,6 @@ def _argument_problems(tool: str, error: ValidationError) -> str:
             given = one_line(repr(detail["input"]), 80)
             problems.append(f"{place}: {message[:1].lower()}{message[1:]}; got {given}")
     return _refusal(tool, problems)
-
-
-def _place(cause: BaseException | None) -> str:
-    trace = cause.__traceback__ if cause is not None else None
-    place = ""
-    while trace is not None:
-        module = trace.tb_frame.f_globals.get("__name__", "")
-        if str(module).startswith("deeporigin_mcp"):
-            place = f" in {module}, line {trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
 
 
 def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:

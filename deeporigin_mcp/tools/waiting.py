@@ -14,6 +14,7 @@ from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.executions import not_found
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
+from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ExecutionRow, WaitView, execution_row
 
 MAX_CHANGES_NAMED = 5
@@ -91,8 +92,8 @@ def _row(found: Watch, name: str) -> ExecutionRow:
         return execution_row(Execution(found.found[name]))
     error = found.failed.get(name)
     error = not_found(name, error) if isinstance(error, NotFoundError) else error
-    reason = f"{error} {error.next_step}" if error else "It could not be read in time; wait again."
-    return ExecutionRow(execution_id=name, error=one_line(reason, 300))
+    reason = explained(error, 300) if error else "It could not be read in time; wait again."
+    return ExecutionRow(execution_id=name, error=reason)
 
 
 def summary_of(now: Watch, before: Outline) -> str:

@@ -14,6 +14,7 @@ from deeporigin_mcp.platform.wire import Json, rows_of, text
 from deeporigin_mcp.settings import TokenClaims
 from deeporigin_mcp.tools.approval import spent_by_session
 from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
 
 T = TypeVar("T")
@@ -36,9 +37,9 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         try:
             return await ask()
         except CredentialError as error:
-            problems.append(f"{what}: {one_line(f'{error} {error.next_step}', 300)}")
+            problems.append(f"{what}: {explained(error, 300)}")
         except DeepOriginError as error:
-            problems.append(f"{what}: {one_line(str(error), 300)}")
+            problems.append(f"{what}: {explained(error, 300, with_step=False)}")
         return otherwise
 
     projects: list[Json] = []

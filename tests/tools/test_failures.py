@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -83,8 +84,10 @@ async def test_a_bug_of_this_server_is_told_as_one_and_logged_in_one_line_withou
         assert "secret" not in told
         assert (await agent.read("find_platform_tools"))["count"] > 10
     crashes = [record for record in caplog.records if "crashed" in record.getMessage()]
-    assert [record.name for record in crashes] == ["deeporigin_mcp"]
-    assert crashes[0].getMessage().startswith("list_executions crashed: ZeroDivisionError in deeporigin_mcp.tools.exec")
+    assert [(record.name, record.levelname) for record in crashes] == [("deeporigin_mcp.calls", "ERROR")]
+    line = json.loads(crashes[0].getMessage())
+    assert (line["tool"], line["outcome"], line["error"]) == ("list_executions", "crashed", "ZeroDivisionError")
+    assert line["place"].startswith("deeporigin_mcp.tools.executions, line ")
     assert not [record for record in caplog.records if record.exc_info]
     assert bench_token() not in caplog.text
 

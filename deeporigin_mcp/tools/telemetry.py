@@ -1,0 +1,197 @@
+"""One line on stderr for each call: what was called, how it ended, how long it took and what it cost the platform.
+
+The line is JSON after the usual prefix, as in the audit log. It holds no arguments, no ids but those of requests, and
+no text of anybody's. What a call left going on gets a line of its own when it ends, marked `"after_call": true`.
+
+| outcome | level | meaning |
+|---|---|---|
+| `ok` | INFO | answered; WARNING if the platform failed each request |
+| `asked` | INFO | answered with a question to a person |
+| `refused` | INFO | arguments, state, money or a limit forbid it; WARNING if the operator has to act |
+| `cancelled` | INFO | the client, or the end of the server, cancelled it |
+| `failed` | WARNING | the platform or the network failed, or it is not known what became of it |
+| `gave_up` | WARNING | it took longer than a call may |
+| `crashed` | ERROR | a bug of this server; `place` is where |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any, Literal
+
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.shared.exceptions import MCPError
+from opentelemetry import trace
+
+from deeporigin_mcp.errors import (
+    CredentialError,
+    DeepOriginError,
+    NetworkError,
+    OutcomeUnknownError,
+    PlatformError,
+    RateLimitError,
+    SettingsError,
+)
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.traffic import Traffic, counted
+
+logger = logging.getLogger("deeporigin_mcp.calls")
+
+Kind = Literal["tool", "task", "resource", "prompt"]
+Outcome = Literal["ok", "asked", "refused", "cancelled", "failed", "gave_up", "crashed"]
+
+FAILURES = (PlatformError, NetworkError, RateLimitError, OutcomeUnknownError)
+REFUSALS = (DeepOriginError, ToolError, ResourceError, MCPError)
+MAX_CLIENT_CHARACTERS = 80
+
+
+class Call:
+    """A call in progress."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        name: str,
+        context: ServerRequestContext[Any, Any],
+        traffic: Traffic,
+        clock: Callable[[], float],
+    ) -> None:
+        self.outcome: Outcome = "ok"
+        self.error: BaseException | None = None
+        """What it failed of, if that is not the exception that leaves it."""
+        self.answer_bytes: int | None = None
+        self.has_ended = False
+        self._kind = kind
+        self._name = name
+        self._traffic = traffic
+        self._clock = clock
+        self._started = clock()
+        self._caller = _caller(context)
+
+    def answered(self, text: str) -> None:
+        """The text that the model gets, of a result or of an error."""
+        self.answer_bytes = len(text.encode("utf-8", "replace"))
+
+    def failed(self, error: BaseException) -> None:
+        self.error = self.error or error
+        if self.outcome == "ok":
+            self.outcome = _outcome_of(self.error)
+
+    def log(self, **more: bool) -> None:
+        error, traffic = self.error, self._traffic
+        line: dict[str, Any] = {self._kind: self._name, "outcome": self.outcome, **more}
+        if isinstance(error, DeepOriginError):
+            line |= {"error": type(error).__name__, "http_status": error.http_status}
+        elif error is not None and self.outcome == "crashed":
+            line |= {"error": type(error).__name__, "place": _place(error)}
+        elif error is not None and self.outcome == "refused":
+            line |= {"error": "ArgumentError" if isinstance(error, ToolError) else type(error).__name__}
+        line |= {
+            "duration_ms": round((self._clock() - self._started) * 1000),
+            "platform_requests": traffic.sent,
+            "failed_requests": traffic.failed or None,
+            "answer_bytes": self.answer_bytes,
+            "request_ids": _request_ids(traffic, error) or None,
+            **self._caller,
+        }
+        span = trace.get_current_span().get_span_context()
+        if span.is_valid:
+            line["trace_id"] = trace.format_trace_id(span.trace_id)
+        logger.log(self._level(), "%s", json.dumps({key: value for key, value in line.items() if value is not None}))
+
+    def _level(self) -> int:
+        if self.outcome == "crashed":
+            return logging.ERROR
+        is_failure = self.outcome in ("failed", "gave_up") or isinstance(self.error, CredentialError | SettingsError)
+        is_unserved = self.outcome == "ok" and 0 < self._traffic.sent == self._traffic.broken
+        return logging.WARNING if is_failure or is_unserved else logging.INFO
+
+
+_call: ContextVar[Call | None] = ContextVar("call", default=None)
+
+
+@contextlib.contextmanager
+def logged(
+    kind: Kind, name: str, context: ServerRequestContext[Any, Any], *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Call]:
+    """Log what happens inside as one call; exceptions pass through and say how it ended.
+
+    Args:
+        name: of the tool or prompt; for a resource its template, never an address with ids.
+        clock: seconds, for the duration.
+    """
+    with counted() as traffic:
+        call = Call(kind, name, context, traffic, clock)
+        reset = _call.set(call)
+        try:
+            yield call
+        except BaseException as error:
+            call.failed(error)
+            raise
+        finally:
+            _call.reset(reset)
+            call.has_ended = True
+            call.log()
+
+
+@contextlib.contextmanager
+def outlasting() -> Iterator[None]:
+    """Around work that may go on when the call that began it has ended: then it is logged for itself."""
+    begun_by = _call.get()
+    if begun_by is None:
+        yield
+        return
+    ended: BaseException | None = None
+    try:
+        yield
+    except BaseException as error:
+        ended = error
+        raise
+    finally:
+        if begun_by.has_ended:
+            begun_by.outcome, begun_by.error, begun_by.answer_bytes = "ok", None, None
+            if ended is not None:
+                begun_by.failed(ended)
+            begun_by.log(after_call=True)
+
+
+def _outcome_of(error: BaseException) -> Outcome:
+    if isinstance(error, FAILURES):
+        return "failed"
+    if isinstance(error, REFUSALS):
+        return "refused"
+    return "crashed" if isinstance(error, Exception) else "cancelled"
+
+
+def _request_ids(traffic: Traffic, error: BaseException | None) -> list[str]:
+    """Ids of requests that failed, each once, the last one last."""
+    own = error.request_id if isinstance(error, DeepOriginError) else None
+    return [*dict.fromkeys([*traffic.failed_ids, *([own] if own else [])])]
+
+
+def _caller(context: ServerRequestContext[Any, Any]) -> dict[str, str]:
+    """The client by its own words, and the revision of the protocol that it speaks."""
+    params = context.session.client_params
+    caller = {"protocol": context.protocol_version}
+    if params is not None:
+        name = f"{params.client_info.name} {params.client_info.version}"
+        caller = {"client": one_line(name, MAX_CLIENT_CHARACTERS), **caller}
+    return caller
+
+
+def _place(error: BaseException) -> str | None:
+    """Where in this package it was raised. Not its stack: frames and their values may hold secrets and paths."""
+    trace_back = error.__traceback__
+    place = None
+    while trace_back is not None:
+        module = str(trace_back.tb_frame.f_globals.get("__name__", ""))
+        if module.startswith("deeporigin_mcp"):
+            place = f"{module}, line {trace_back.tb_lineno}"
+        trace_back = trace_back.tb_next
+    return place
