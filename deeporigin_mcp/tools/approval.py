@@ -66,14 +66,6 @@ async def approve_and_confirm(state: ServerState, quote: Execution, *, rule: str
         state.sending.add(name)
     try:
         confirmed = await _confirmed(state, now)
-    except DeepOriginError as failure:
-        unknown = _may_have_started(failure)
-        if not unknown:
-            state.in_flight.pop(name, None)
-        # It was sent: a file that cannot be written any more must not hide what became of it.
-        with contextlib.suppress(SpendingLimitError):
-            state.record(now, "unknown" if unknown else "not started", str(failure))
-        raise
     finally:
         # Whatever became of it: while it is still Quoted it may be confirmed again, and the platform starts it once.
         state.sending.discard(name)
@@ -119,9 +111,7 @@ def _was_started(execution: Execution) -> bool:
 async def _confirmed(state: ServerState, execution: Execution) -> Execution:
     """Send the confirmation once. A run that answers only at its end goes on; its present state is returned."""
     name = execution.execution_id
-    confirmation = Outlasting(
-        lambda: state.client.executions.confirm(name, timeout=CREATE_TIMEOUT_SECONDS, retry=False)
-    )
+    confirmation = Outlasting(lambda: _sent(state, execution))
     look = (
         f"{steps.call('get_execution', execution_id=name)} shows its state. Confirm again only if it is still Quoted "
         "after a minute."
@@ -133,13 +123,42 @@ async def _confirmed(state: ServerState, execution: Execution) -> Execution:
             str(lost), next_step=look, http_status=lost.http_status, request_id=lost.request_id
         ) from None
     # What counts is the state that can be read now, not what an answer promised.
-    now = Execution(await state.client.executions.get(name))
-    if now.status == "Quoted":
-        raise OutcomeUnknownError(
+    try:
+        now = Execution(await state.client.executions.get(name))
+    except DeepOriginError as unread:
+        unknown = OutcomeUnknownError(
+            f"The confirmation of {name} was sent, but its state cannot be read: {unread}",
+            next_step=look,
+            http_status=unread.http_status,
+            request_id=unread.request_id,
+        )
+    else:
+        if now.status != "Quoted":
+            return now
+        unknown = OutcomeUnknownError(
             f"The confirmation of {name} was sent, but the execution is still Quoted. It may start yet.",
             next_step=look,
         )
-    return now
+    _record_failure(state, execution, unknown, "unknown")
+    raise unknown
+
+
+async def _sent(state: ServerState, execution: Execution) -> None:
+    """Send the confirmation, and record a failure: also when the call that began it is cancelled or has ended."""
+    try:
+        await state.client.executions.confirm(execution.execution_id, timeout=CREATE_TIMEOUT_SECONDS, retry=False)
+    except DeepOriginError as failure:
+        unknown = _may_have_started(failure)
+        if not unknown:
+            state.in_flight.pop(execution.execution_id, None)
+        _record_failure(state, execution, failure, "unknown" if unknown else "not started")
+        raise
+
+
+def _record_failure(state: ServerState, execution: Execution, failure: DeepOriginError, decision: str) -> None:
+    # It was sent: a file that cannot be written any more must not hide what became of it.
+    with contextlib.suppress(SpendingLimitError):
+        state.record(execution, decision, str(failure))
 
 
 def require_quoted(execution: Execution) -> None:

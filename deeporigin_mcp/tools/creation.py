@@ -123,6 +123,7 @@ async def create_execution(
     }
 
     async with state.key_lock(key):
+        _forget_ended(state, key)
         existing = None
         if idempotency_key:
             existing = await _with_key(client, key, fingerprint, tool_key, KEY_LOOKBACK)
@@ -243,6 +244,16 @@ def _fingerprint(tool_key: str, tool_version: str, inputs: Mapping[str, Any], pr
     return hashlib.sha256(request.encode()).hexdigest()
 
 
+def _forget_ended(state: ServerState, key: str) -> None:
+    """Drop creations that ended when no call waited: from now on a look shows what became of them.
+
+    One that ends only while its key is looked for is joined all the same, as the look may have missed it.
+    """
+    for other, (_, creation) in [*state.creations.items()]:
+        if creation.has_ended and (other == key or other not in state.creating):
+            del state.creations[other]
+
+
 async def _created(
     state: ServerState, tool_key: str, tool_version: str, body: Json, key: str, fingerprint: str
 ) -> Json:
@@ -253,7 +264,7 @@ async def _created(
             f"idempotency_key {one_line(key, 60)!r} belongs to another creation, which is still under way.",
             next_step="Use a new key for a new run, or the old arguments to get the old one.",
         )
-    if creation is None or creation.has_ended:
+    if creation is None:
         creation = Outlasting(
             lambda: state.client.executions.create(tool_key=tool_key, tool_version=tool_version, data=body)
         )

@@ -239,3 +239,18 @@ def test_limits_that_are_not_set_are_the_careful_ones(load: Callable[..., Settin
     found = load(AUTO_APPROVE_UP_TO=" ", MAX_PRICE="", BUDGET="", TOOLSETS=" , ", ALLOWED_TOOL_KEYS="")
     assert (found.auto_approve_up_to, found.max_price, found.budget) == (0, None, None)
     assert (found.toolsets, found.allowed_tool_keys, found.read_only) == ((), (), False)
+
+
+@pytest.mark.parametrize("effect", ["status=403", "status=404", "reset"])
+async def test_a_confirmation_whose_state_cannot_be_read_afterwards_counts_as_one_that_may_have_started(
+    bench: Bench, effect: str, audited: list[dict[str, Any]]
+) -> None:
+    name, other = quoted(bench, 3), quoted(bench, 3)
+    async with bench.agent(auto_approve_up_to=10, budget=5) as agent:
+        bench.fault(f"GET */executions/{name} {effect} skip=2")
+        told = await agent.refused("confirm_execution", execution_id=name)
+        assert f"The confirmation of {name} was sent, but its state cannot be read" in told
+        assert [line["decision"] for line in audited] == ["approved", "unknown"]
+        bench.heal()
+        assert "would exceed its budget" in await agent.refused("confirm_execution", execution_id=other)
+    assert bench.platform.confirms == [name]

@@ -1,0 +1,211 @@
+"""A client that cancels its call at any moment: what was sent goes on, is done once, and is on record."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp_types import CallToolResult
+
+from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.server import create_server
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.simulator import Platform, make_token, running_simulator
+from tests.faults import proxy as faults
+from tests.faults.proxy import FaultProxy, fault_proxy
+from tests.faults.test_matrix import DOCKING_INPUTS, PROJECT
+
+pytestmark = pytest.mark.anyio
+
+REQUESTS_OF_A_CONFIRMATION = 5
+"""The quote, the quote again, what the session has spent, the confirmation, the state afterwards."""
+CONFIRMS_AT = 4
+REQUESTS_OF_A_CREATION = 4
+"""The definition, the look for the key, the cluster, the creation."""
+MOMENTS = ("before the platform worked", "after the platform worked")
+
+
+class Bench:
+    """A platform behind a proxy that can hold one request back."""
+
+    def __init__(self, platform: Platform, proxy: FaultProxy, caplog: pytest.LogCaptureFixture) -> None:
+        self.platform = platform
+        self.proxy = proxy
+        self._log = caplog
+        self._reached = threading.Event()
+        self._released = threading.Event()
+
+    def hold(self, number: int, moment: str) -> None:
+        def at(this: int) -> None:
+            if this == number:
+                self._reached.set()
+                self._released.wait(20)
+
+        self.proxy.seen.clear()
+        if moment == MOMENTS[0]:
+            self.proxy.before = at
+        else:
+            self.proxy.after = at
+
+    def release(self) -> None:
+        self._released.set()
+        self.proxy.before = self.proxy.after = lambda _: None
+
+    def quoted(self) -> str:
+        return self.platform.seed_executions(status="Quoted", project_id=PROJECT)[0]
+
+    @asynccontextmanager
+    async def agent(self, **values: Any) -> AsyncIterator[Client]:
+        settings = Settings.model_validate(
+            {
+                "token": make_token(),
+                "org_key": "deeporigin",
+                "project_id": PROJECT,
+                "base_url": self.proxy.base_url,
+                "session": "cancelling",
+                "auto_approve_up_to": 1000,
+                **values,
+            }
+        )
+        async with Client(create_server(settings, connect=DeepOriginClient)) as client:
+            yield client
+
+    async def cancelled_at_the_held_request(self, client: Client, tool: str, arguments: dict[str, Any]) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call_tool, tool, arguments)
+            await until(self._reached.is_set)
+            tasks.cancel_scope.cancel()
+        await until(lambda: [line["outcome"] for line in self.lines("calls")] == ["cancelled"])
+
+    def lines(self, log: str) -> list[dict[str, Any]]:
+        records = [record for record in self._log.records if record.name == f"deeporigin_mcp.{log}"]
+        return [json.loads(record.getMessage()) for record in records]
+
+    def decisions(self, name: str) -> list[str]:
+        return [line["decision"] for line in self.lines("audit") if line["execution_id"] == name]
+
+
+async def until(holds: Any) -> None:
+    with anyio.fail_after(20):
+        while not holds():
+            await anyio.lowlevel.checkpoint()
+
+
+@pytest.fixture
+def bench(caplog: pytest.LogCaptureFixture) -> Iterator[Bench]:
+    caplog.set_level(logging.INFO, "deeporigin_mcp")
+    platform = Platform()
+    with running_simulator(platform) as simulator, fault_proxy(simulator.base_url) as proxy:
+        made = Bench(platform, proxy, caplog)
+        yield made
+        made.release()
+
+
+async def called(client: Client, tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
+    answer = await client.call_tool(tool, arguments)
+    assert isinstance(answer, CallToolResult)
+    return bool(answer.is_error), str(answer.content)
+
+
+@pytest.mark.parametrize("number", range(1, REQUESTS_OF_A_CONFIRMATION + 1))
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_confirmation_cancelled_anywhere_starts_once_and_only_on_record(
+    bench: Bench, moment: str, number: int
+) -> None:
+    name = bench.quoted()
+    async with bench.agent(budget=1000) as client:
+        bench.hold(number, moment)
+        await bench.cancelled_at_the_held_request(client, "confirm_execution", {"execution_id": name})
+        bench.release()
+        was_sent = number >= CONFIRMS_AT
+        if was_sent:
+            await until(lambda: bench.platform.confirms)
+        assert bench.decisions(name) == ["approved"] * was_sent
+
+        is_error, told = await called(client, "confirm_execution", {"execution_id": name})
+
+    assert bench.platform.confirms == [name]
+    assert is_error is was_sent
+    assert not was_sent or "not Quoted, so there is nothing to confirm" in told
+    assert bench.decisions(name) == (["approved"] if not was_sent else ["approved", "refused"])
+
+
+async def test_a_confirmation_that_is_refused_after_its_call_was_cancelled_gives_the_budget_back(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = bench.quoted()
+    async with bench.agent() as client:
+        _, told = await called(client, "get_execution", {"execution_id": name})
+    price = float(told.split("quoted_price: ")[1].split("\\n")[0])
+    caplog.clear()
+    refusal = faults.problem("403 Forbidden", "X-Request-Id: req-refused", is_approved=False, detail="No money")
+    released = threading.Event()
+    reached = threading.Event()
+
+    def refuse_late(socket: Any) -> None:
+        reached.set()
+        released.wait(20)
+        refusal(socket)
+
+    async with bench.agent(budget=price) as client:
+        bench.proxy.break_with(":confirm", refuse_late)
+        bench._reached = reached
+        await bench.cancelled_at_the_held_request(client, "confirm_execution", {"execution_id": name})
+        assert bench.decisions(name) == ["approved"]
+        released.set()
+        await until(lambda: len(bench.lines("calls")) == 2)
+        assert bench.decisions(name) == ["approved", "not started"]
+        late = bench.lines("calls")[1]
+        assert (late["tool"], late["after_call"], late["outcome"]) == ("confirm_execution", True, "refused")
+        assert (late["error"], late["request_ids"]) == ("RestrictionError", ["req-refused"])
+
+        bench.proxy.heal()
+        other = bench.quoted()
+        is_error, told = await called(client, "confirm_execution", {"execution_id": other})
+
+    assert not is_error, told
+    assert bench.platform.confirms == [other]
+
+
+@pytest.mark.parametrize("number", range(1, REQUESTS_OF_A_CREATION + 1))
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_creation_cancelled_anywhere_and_asked_for_again_happens_once(
+    bench: Bench, moment: str, number: int
+) -> None:
+    arguments = {"tool_key": "deeporigin.docking", "inputs": DOCKING_INPUTS, "idempotency_key": "the same"}
+    async with bench.agent() as client:
+        bench.hold(number, moment)
+        await bench.cancelled_at_the_held_request(client, "create_execution", arguments)
+        bench.release()
+        is_error, told = await called(client, "create_execution", arguments)
+    assert not is_error, told
+    (made,) = bench.platform.creates
+    assert made in told
+
+
+async def test_a_creation_that_ends_while_its_key_is_looked_for_is_not_sent_again(bench: Bench) -> None:
+    arguments = {"tool_key": "deeporigin.docking", "inputs": DOCKING_INPUTS, "idempotency_key": "the same"}
+    async with bench.agent() as client:
+        bench.hold(REQUESTS_OF_A_CREATION, MOMENTS[0])
+        await bench.cancelled_at_the_held_request(client, "create_execution", arguments)
+        looked = len(bench.proxy.seen) + 2
+
+        def end_the_creation(number: int) -> None:
+            # The list was read before the creation, and its answer arrives after that.
+            if number == looked:
+                bench.release()
+                while len(bench.lines("calls")) < 2:
+                    threading.Event().wait(0.001)
+
+        bench.proxy.after = end_the_creation
+        is_error, told = await called(client, "create_execution", arguments)
+    assert not is_error, told
+    (made,) = bench.platform.creates
+    assert made in told
