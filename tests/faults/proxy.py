@@ -14,6 +14,8 @@ from email.utils import formatdate
 from urllib.parse import urlsplit
 
 Answer = Callable[[socket.socket], None]
+REQUEST_ID = "req-0a1b2c"
+"""Every wrong answer that has headers names its request by this."""
 
 
 @dataclass
@@ -103,7 +105,8 @@ def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
 
 def http(status: str, body: bytes = b"", *headers: str, kind: str = "application/json") -> Answer:
     """A whole answer."""
-    head = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
+    named = f"X-Request-Id: {REQUEST_ID}"
+    head = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", named, *headers]
     answer = "\r\n".join([*head, "Connection: close", "", ""]).encode() + body
     return lambda client: client.sendall(answer)
 
@@ -129,16 +132,19 @@ def silence(client: socket.socket) -> None:
     client.recv(1)
 
 
+LONG_ANSWER = (
+    f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000\r\nX-Request-Id: {REQUEST_ID}\r\n\r\n"
+).encode()
+
+
 def half_a_body(client: socket.socket) -> None:
     """The connection ends in the middle of the answer."""
-    client.sendall(
-        b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n{"executionId": "3f0'
-    )
+    client.sendall(LONG_ANSWER + b'{"executionId": "3f0')
 
 
 def slow_drip(client: socket.socket) -> None:
     """Each byte comes in time, the whole answer never."""
-    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n{")
+    client.sendall(LONG_ANSWER + b"{")
     client.settimeout(0.05)
     while True:
         # The pause between two bytes is a read that gets nothing; it ends when the client hangs up.

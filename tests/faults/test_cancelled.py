@@ -145,7 +145,7 @@ async def test_a_confirmation_that_is_refused_after_its_call_was_cancelled_gives
         _, told = await called(client, "get_execution", {"execution_id": name})
     price = float(told.split("quoted_price: ")[1].split("\\n")[0])
     caplog.clear()
-    refusal = faults.problem("403 Forbidden", "X-Request-Id: req-refused", is_approved=False, detail="No money")
+    refusal = faults.problem("403 Forbidden", is_approved=False, detail="No money")
     released = threading.Event()
     reached = threading.Event()
 
@@ -164,7 +164,7 @@ async def test_a_confirmation_that_is_refused_after_its_call_was_cancelled_gives
         assert bench.decisions(name) == ["approved", "not started"]
         late = bench.lines("calls")[1]
         assert (late["tool"], late["after_call"], late["outcome"]) == ("confirm_execution", True, "refused")
-        assert (late["error"], late["request_ids"]) == ("RestrictionError", ["req-refused"])
+        assert (late["error"], late["request_ids"]) == ("RestrictionError", [faults.REQUEST_ID])
 
         bench.proxy.heal()
         other = bench.quoted()

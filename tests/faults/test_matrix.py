@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -209,9 +210,23 @@ def assert_told_well(tool: str, fault: str, is_error: bool, text: str) -> None:
     causes = CAUSES.get(fault, (f"HTTP {fault[:3]}",))
     assert any(cause.lower() in text.lower() for cause in causes), (tool, fault, text)
     assert is_error or tool in PARTIAL, (tool, fault, text)
+    assert (faults.REQUEST_ID in text) is ((tool, fault) not in UNNAMED and fault not in UNANSWERED), text
     for secret in (TOKEN, TOKEN.split(".")[1], "Traceback", "site-packages", "deeporigin_mcp/", "Error executing tool"):
         assert secret not in text
     assert not is_error or len(text) < MOST_CHARACTERS
+
+
+def assert_logged_well(tool: str, fault: str, is_error: bool, caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = [json.loads(record.getMessage()) for record in caplog.records if record.name == "deeporigin_mcp.calls"]
+    assert line["tool"] == tool
+    assert (line["outcome"] in ("refused", "failed")) is is_error
+    assert line["platform_requests"] >= 1
+    went_on = tool in ("create_execution", "confirm_execution") and fault in ENDLESS
+    # The answer to a cancellation is not read.
+    is_failure = not went_on and not (tool == "cancel_execution" and (tool, fault) in UNHARMED)
+    assert bool(line.get("failed_requests")) is is_failure
+    assert (faults.REQUEST_ID in line.get("request_ids", ())) is (is_failure and fault not in UNANSWERED)
+    assert TOKEN not in caplog.text
 
 
 UNHARMED = {
@@ -223,6 +238,14 @@ UNHARMED = {
         for fault in ("empty body", "wrong shape", "a 10 MB body")
     },
 }
+UNANSWERED = ("reset", "read timeout")
+UNNAMED = {
+    # A call that ends before the answer does cannot name it.
+    ("create_execution", "slow drip"),
+    ("confirm_execution", "slow drip"),
+    # The answer to a confirmation counts for nothing, and what is told is the state that was read afterwards.
+    *(("confirm_execution", fault) for fault in ("empty body", "wrong shape", "a 10 MB body")),
+}
 PARTIAL = ("wait_executions", "get_workspace")
 """Tools that answer with what they could learn, and name what they could not."""
 
@@ -230,8 +253,9 @@ PARTIAL = ("wait_executions", "get_workspace")
 @pytest.mark.parametrize("fault", HTTP_FAULTS)
 @pytest.mark.parametrize("tool", TARGETS)
 async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
-    tool: str, fault: str, bench: Bench, agent: Client
+    tool: str, fault: str, bench: Bench, agent: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "deeporigin_mcp.calls")
     given = arguments(tool, bench)
     creates, confirms = len(bench.platform.creates), len(bench.platform.confirms)
     bench.proxy.break_with(TARGETS[tool], HTTP_FAULTS[fault])
@@ -241,6 +265,7 @@ async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
     assert 1 <= bench.proxy.hits <= (1 if tool in SENT_ONCE else MOST_ATTEMPTS)
     assert sum(bench.paused) <= LONGEST_PAUSES_SECONDS
     assert_told_well(tool, fault, is_error, text)
+    assert_logged_well(tool, fault, is_error, caplog)
     assert len(bench.platform.creates) == creates
     assert len(bench.platform.confirms) == confirms
 
