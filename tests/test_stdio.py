@@ -141,7 +141,24 @@ async def test_a_client_of_either_era_lists_tools_and_runs_a_job(
             assert (waited["all_done"], waited["executions"][0]["status"]) == (True, "Completed")
     told = (tmp_path / "errors").read_text()
     assert re.findall(r'"decision": "(\w+)"', told) == ["approved"]
+    assert len(told.splitlines()) == 1
     assert bench_token() not in told
+
+
+async def test_each_call_is_a_line_on_stderr_if_the_operator_wants_it_and_no_other_line_is(
+    tmp_path: Path, simulator: RunningSimulator
+) -> None:
+    variables = environment(tmp_path, **credentials(simulator), DEEPORIGIN_MCP_LOG_LEVEL="INFO")
+    process = StdioServerParameters(command=sys.executable, args=["-m", "deeporigin_mcp"], env=variables)
+    with (tmp_path / "errors").open("w") as errors:
+        async with Client(stdio_client(process, errlog=errors)) as client:
+            await call(client, "list_executions")
+            await client.call_tool("get_execution", {"execution_id": "0ASECRET00001"})
+    told = (tmp_path / "errors").read_text()
+    calls = [line.partition(" INFO deeporigin_mcp.calls: ")[2] for line in told.splitlines()]
+    assert [json.loads(line)["outcome"] for line in calls] == ["ok", "refused"]
+    assert "SECRET" not in told
+    assert simulator.base_url not in told
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
