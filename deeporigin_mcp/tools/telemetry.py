@@ -7,7 +7,7 @@ no text of anybody's. What a call left going on gets a line of its own when it e
 |---|---|---|
 | `ok` | INFO | answered; WARNING if the platform failed each request |
 | `asked` | INFO | answered with a question to a person |
-| `refused` | INFO | arguments, state, money or a limit forbid it; WARNING if the operator has to act |
+| `refused` | INFO | arguments, state, rights, money or a limit forbid it |
 | `cancelled` | INFO | the client, or the end of the server, cancelled it |
 | `failed` | WARNING | the platform or the network failed, or it is not known what became of it |
 | `gave_up` | WARNING | it took longer than a call may |
@@ -30,13 +30,11 @@ from mcp.shared.exceptions import MCPError
 from opentelemetry import trace
 
 from deeporigin_mcp.errors import (
-    CredentialError,
     DeepOriginError,
     NetworkError,
     OutcomeUnknownError,
     PlatformError,
     RateLimitError,
-    SettingsError,
 )
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.traffic import Traffic, counted
@@ -108,7 +106,7 @@ class Call:
     def _level(self) -> int:
         if self.outcome == "crashed":
             return logging.ERROR
-        is_failure = self.outcome in ("failed", "gave_up") or isinstance(self.error, CredentialError | SettingsError)
+        is_failure = self.outcome in ("failed", "gave_up")
         is_unserved = self.outcome == "ok" and 0 < self._traffic.sent == self._traffic.broken
         return logging.WARNING if is_failure or is_unserved else logging.INFO
 

@@ -69,14 +69,14 @@ async def test_retries_count_and_the_requests_that_failed_are_named(agent: Agent
     ("effect", "outcome", "level", "error"),
     [
         ("status=400", "refused", "INFO", "InvalidRequestError"),
-        ("status=401", "refused", "WARNING", "CredentialError"),
+        ("status=401", "refused", "INFO", "CredentialError"),
         ("status=404", "refused", "INFO", "NotFoundError"),
         ("status=429", "failed", "WARNING", "RateLimitError"),
         ("status=502 html", "failed", "WARNING", "PlatformError"),
         ("reset", "failed", "WARNING", "NetworkError"),
     ],
 )
-async def test_the_outcome_and_the_level_say_who_has_to_act(
+async def test_the_outcome_and_the_level_tell_a_refusal_from_a_failure(
     agent: Agent, bench: Bench, lines: Lines, effect: str, outcome: str, level: str, error: str
 ) -> None:
     bench.fault(f"GET */executions {effect}")
