@@ -1,7 +1,8 @@
 """One line on stderr for each call: what was called, how it ended, how long it took and what it cost the platform.
 
 The line is JSON after the usual prefix, as in the audit log. It holds no arguments, no ids but those of requests, and
-no text of anybody's. What a call left going on gets a line of its own when it ends, marked `"after_call": true`.
+no text of anybody's. What a call left going on gets a line of its own when it ends, marked `"after_call": true`; its
+figures are those of the call and of what it left.
 
 | outcome | level | meaning |
 |---|---|---|

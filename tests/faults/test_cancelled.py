@@ -190,6 +190,33 @@ async def test_a_creation_cancelled_anywhere_and_asked_for_again_happens_once(
     assert made in told
 
 
+@pytest.mark.parametrize("number", range(1, REQUESTS_OF_A_CREATION + REQUESTS_OF_A_CONFIRMATION))
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_a_creation_with_a_start_cancelled_anywhere_and_asked_for_again_starts_once(
+    bench: Bench, moment: str, number: int
+) -> None:
+    arguments = {
+        "tool_key": "deeporigin.docking",
+        "inputs": DOCKING_INPUTS,
+        "idempotency_key": "the same",
+        "start": True,
+    }
+    # There is no question to ask, so the quote is read once only.
+    confirms_at = REQUESTS_OF_A_CREATION + CONFIRMS_AT - 1
+    async with bench.agent(budget=1000) as client:
+        bench.hold(number, moment)
+        await bench.cancelled_at_the_held_request(client, "create_execution", arguments)
+        bench.release()
+        if number >= confirms_at:
+            await until(lambda: bench.platform.confirms)
+        is_error, told = await called(client, "create_execution", arguments)
+    assert not is_error, told
+    (made,) = bench.platform.creates
+    assert made in told
+    assert bench.platform.confirms == [made]
+    assert bench.decisions(made) == ["approved"]
+
+
 async def test_a_creation_that_ends_while_its_key_is_looked_for_is_not_sent_again(bench: Bench) -> None:
     arguments = {"tool_key": "deeporigin.docking", "inputs": DOCKING_INPUTS, "idempotency_key": "the same"}
     async with bench.agent() as client:
