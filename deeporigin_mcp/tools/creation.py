@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import hashlib
 import json
 import uuid
@@ -18,7 +17,6 @@ from deeporigin_mcp.errors import (
     ArgumentError,
     DeepOriginError,
     NetworkError,
-    NotFoundError,
     OutcomeUnknownError,
     PlatformError,
     RateLimitError,
@@ -29,6 +27,7 @@ from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, Tool
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of, text
 from deeporigin_mcp.tools import approval, steps
+from deeporigin_mcp.tools.definitions import find_definition
 from deeporigin_mcp.tools.inputs import input_problems
 from deeporigin_mcp.tools.state import (
     CALL_SECONDS,
@@ -96,7 +95,7 @@ async def create_execution(
     client = state.client
     deadline = anyio.current_time() + CALL_SECONDS - ANSWER_SECONDS
     approval.require_allowed_tool(tool_key, state.settings)
-    definition = await find_definition(client, tool_key, tool_version, must_be_enabled=True)
+    definition = await find_definition(state, tool_key, tool_version, must_be_enabled=True)
     sent_inputs, top_level = _placed_sync(definition, inputs, sync)
     _refuse_problems(definition, sent_inputs)
     project = await _project(state, project_id)
@@ -148,42 +147,6 @@ async def create_execution(
             f"This key's execution existed already; nothing new was created. {view.next_step or ''}".strip()
         )
     return view
-
-
-async def find_definition(
-    client: DeepOriginClient, tool_key: str, tool_version: str, *, must_be_enabled: bool = False
-) -> ToolDefinition:
-    """A tool's definition.
-
-    Raises:
-        NotFoundError: no such tool or version; names those that come near.
-        ArgumentError: the tool is disabled.
-    """
-    try:
-        definition = ToolDefinition(await client.tools.get(tool_key=tool_key, tool_version=tool_version))
-    except NotFoundError:
-        catalogue = await client.tools.catalogue()
-        versions = sorted((d for d in catalogue if d.key == tool_key), key=lambda d: d.version_numbers, reverse=True)
-        if versions and tool_version == "latest":
-            # A platform that does not know this word still has a latest version.
-            definition = versions[0]
-        elif versions:
-            raise NotFoundError(
-                f"{tool_key} has no version {one_line(tool_version, 40)!r}.",
-                next_step=f"Valid: latest, {', '.join(d.version for d in versions[:8])}.",
-            ) from None
-        else:
-            near = difflib.get_close_matches(tool_key, {d.key for d in catalogue}, n=3, cutoff=0.5)
-            hint = f"Did you mean {' or '.join(near)}? " if near else ""
-            raise NotFoundError(
-                f"There is no tool {one_line(tool_key, 80)!r}.", next_step=f"{hint}find_platform_tools lists the tools."
-            ) from None
-    if must_be_enabled and not definition.enabled:
-        raise ArgumentError(
-            f"{tool_key} {definition.version} is disabled on the platform and cannot run.",
-            next_step=steps.call("find_platform_tools", query=definition.name or tool_key) + " shows others.",
-        )
-    return definition
 
 
 def _placed_sync(
