@@ -25,10 +25,11 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.platform.wire import Json, rows_of
 from deeporigin_mcp.tools import approval, steps
 from deeporigin_mcp.tools.definitions import find_definition
 from deeporigin_mcp.tools.inputs import input_problems
+from deeporigin_mcp.tools.projects import listed, project_names, unknown_project
 from deeporigin_mcp.tools.state import (
     CALL_SECONDS,
     LOOK_UP_SECONDS,
@@ -177,20 +178,33 @@ async def _project(state: ServerState, asked: str | None) -> str:
     """The execution's project: the one asked for, the server's, or the only one there is."""
     wanted, own = (asked or "").strip(), state.settings.project_id
     if wanted and own and wanted != own:
-        raise ArgumentError(
-            f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}. Nothing was created.",
-            next_step="Leave project_id out; for another project the operator has to change DO_PROJECT_ID.",
+        unknown = await unknown_project(state.client, wanted)
+        is_own = unknown is not None and unknown.meant == own
+        told = (
+            unknown.told if unknown else f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}."
         )
-    if wanted or own:
-        return wanted or own
-    rows = rows_of(await state.client.projects.list())
-    ids = {text(row.get("id")): one_line(text(row.get("name")), 60) for row in rows if row.get("id")}
-    if len(ids) == 1:
-        return next(iter(ids))
-    listed = ", ".join(f"{project_id} ({name})" for project_id, name in list(ids.items())[:20])
+        otherwise = "" if is_own else "; for another project the operator has to change DO_PROJECT_ID"
+        raise ArgumentError(
+            f"{told} Nothing was created.",
+            next_step=f"This server works in project {own!r}: leave project_id out{otherwise}.",
+        )
+    if own:
+        return own
+    if wanted:
+        if unknown := await unknown_project(state.client, wanted):
+            again = f"Call again with project_id={json.dumps(unknown.meant)}." if unknown.meant else ""
+            raise ArgumentError(
+                f"{unknown.told} Nothing was created.", next_step=again or "Ask the user which project_id to use."
+            )
+        return wanted
+    names = await project_names(state.client)
+    if len(names) == 1:
+        return next(iter(names))
     raise ArgumentError(
-        "An execution belongs to a project, and none was given.",
-        next_step=f"Ask the user which project_id to use: {listed}." if ids else "The organisation has no project yet.",
+        "An execution belongs to a project, and none was given. Nothing was created.",
+        next_step=f"Ask the user which project_id to use: {listed(names)}."
+        if names
+        else "The organisation has no project yet.",
     )
 
 

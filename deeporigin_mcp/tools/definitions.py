@@ -6,6 +6,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, NotFoundError
 from deeporigin_mcp.platform import ToolDefinition
@@ -97,8 +98,15 @@ def near_keys(catalogue: Sequence[ToolDefinition], tool_key: str) -> list[str]:
     return list(dict.fromkeys(near or meant))[:3]
 
 
-async def unknown_tool(state: ServerState, tool_key: str) -> str | None:
-    """Why nothing can have run under this key, with the keys that come near; None if there is such a tool.
+class UnknownTool(NamedTuple):
+    """`told`: that there is no such tool, and which come near; `meant`: the key that it must have been."""
+
+    told: str
+    meant: str | None
+
+
+async def unknown_tool(state: ServerState, tool_key: str) -> UnknownTool | None:
+    """Why nothing can have run under this key; None if there is such a tool.
 
     Also None where the catalogue cannot be read: it serves explanations only.
     """
@@ -106,8 +114,9 @@ async def unknown_tool(state: ServerState, tool_key: str) -> str | None:
         catalogue = await definitions_of(state)
         if not any(definition.key == tool_key for definition in catalogue):
             near = near_keys(catalogue, tool_key)
-            meant = f" Did you mean {' or '.join(near)}?" if near else ""
-            return f"There is no tool {one_line(tool_key, 80)!r}.{meant}"
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            told = f"There is no tool {one_line(tool_key, 80)!r}.{hint}"
+            return UnknownTool(told, near[0] if len(near) == 1 else None)
     return None
 
 

@@ -16,7 +16,10 @@ SAID: tuple[tuple[str, str], ...] = (
     ("binding free energy, free energy", "abfe rbfe"),
     ("fep, free energy perturbation, alchemical, free energy calculation, thermodynamic integration", "rbfe abfe"),
     ("absolute binding free energy, absolute free energy, absolute affinity", "abfe"),
-    ("relative binding free energy, relative free energy, relative affinity, ddg, cycle closure, lead optimization", "rbfe"),
+    (
+        "relative binding free energy, relative free energy, relative affinity, ddg, cycle closure, lead optimization",
+        "rbfe",
+    ),
     ("congeneric series, rank analog, rank analog series, rank series", "rbfe docking"),
     ("affinity, binding affinity, potency, binding strength, tightly, strongly, ic50, kd, ki", "abfe rbfe docking"),
     ("md, molecular dynamic", "abfe rbfe system-prep"),
