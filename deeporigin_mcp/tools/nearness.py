@@ -91,10 +91,10 @@ def nearest(given: object, known: Iterable[str], *, count: int = MAX_SUGGESTIONS
     return [by_plain[near] for near in difflib.get_close_matches(plain, by_plain, n=count, cutoff=cutoff)]
 
 
-def did_you_mean(given: object, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+def did_you_mean(given: object, known: Iterable[str]) -> str:
     """`did you mean Completed?`, or nothing if no known word is near."""
-    near = nearest(given, known, cutoff=cutoff)
-    return f"did you mean {' or '.join(near)}?" if near else ""
+    near = nearest(given, known, count=1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def plainly(word: str) -> str:

@@ -209,7 +209,8 @@ async def test_without_a_project_and_with_several_the_user_has_to_say(bench: Ben
         created = await agent.read("create_execution", **docking(), project_id="09DEMASNDB0X3")
         assert created["project_id"] == "09DEMASNDB0X3"
         told = await agent.refused("create_execution", **docking(), project_id="09N0SUCHPR0J1")
-        assert "projectId: unknown project" in told
+        assert "There is no project '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot), " in told
+        assert not bench.sent("POST", "/tools/")[1:]
 
 
 async def test_the_only_project_is_taken_and_none_at_all_is_told() -> None:

@@ -1,0 +1,93 @@
+"""What is wrong with the arguments of a call: one plain line per problem, with the valid form."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.nearness import did_you_mean, nearest
+
+MAX_PROBLEMS = 20
+EXAMPLE_CHARACTERS = 120
+DESCRIPTION_CHARACTERS = 160
+
+_QUOTED = re.compile(r"'([^']*)'")
+
+
+def argument_problems(error: ValidationError, parameters: Mapping[str, Any]) -> list[str]:
+    """Where, what is wrong, what was given, and what is valid; at most 20.
+
+    Args:
+        parameters: the tool's input schema.
+    """
+    return [
+        _problem(detail, parameters) for detail in error.errors(include_url=False, include_context=True)[:MAX_PROBLEMS]
+    ]
+
+
+def _problem(detail: Any, parameters: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in detail["loc"]) or "arguments"
+    schema = _schema_at(detail["loc"], parameters)
+    described = one_line(str(schema.get("description", "")), DESCRIPTION_CHARACTERS)
+    if detail["type"] == "missing":
+        return f"{place}: is required" + (f": {described}" if described else "")
+    given = detail["input"]
+    message = one_line(detail["msg"], 300)
+    told = f"{place}: {message[:1].lower()}{message[1:]}; got {one_line(repr(given), 80)}"
+    hint = _hint(detail, schema)
+    if not hint and described and detail["type"].endswith("_type"):
+        hint = f"valid: {described}"
+    return told + (f"; {hint}" if hint else "")
+
+
+def _hint(detail: Any, schema: Mapping[str, Any]) -> str:
+    """What to give instead, as far as what was given tells."""
+    given, kind = detail["input"], detail["type"]
+    if kind == "literal_error":
+        return did_you_mean(given, _QUOTED.findall(str(detail.get("ctx", {}).get("expected", ""))))
+    if kind in ("list_type", "dict_type", "model_type", "model_attributes_type"):
+        wanted = "list" if kind == "list_type" else "object"
+        if isinstance(given, str) and given.lstrip()[:1] in ("[", "{"):
+            return f"{_unread(given)} Give the {wanted} itself, not a text with JSON in it"
+        items = schema.get("items", {}) if wanted == "list" else {}
+        fits = isinstance(given, str) if items.get("type") == "string" else isinstance(given, dict)
+        return f"give a list, such as {_example([_nearest_item(given, items)])}" if wanted == "list" and fits else ""
+    if kind == "string_type" and isinstance(given, int | float) and not isinstance(given, bool):
+        return f'give it as text: "{given}"'
+    return ""
+
+
+def _nearest_item(given: Any, items: Mapping[str, Any]) -> Any:
+    """An entry as given, or the allowed value that it must have been."""
+    options = items.get("enum", [])
+    if isinstance(given, str) and given not in options and options:
+        return [*nearest(given, options), options[0]][0]
+    return given
+
+
+def _unread(text: str) -> str:
+    try:
+        json.loads(text)
+    except ValueError as error:
+        return f"as JSON it cannot be read ({one_line(str(error), 80)})."
+    return "It is JSON of another type."
+
+
+def _example(value: Any) -> str:
+    told = json.dumps(value, ensure_ascii=False, default=str)
+    return told if len(told) <= EXAMPLE_CHARACTERS else '["…"]'
+
+
+def _schema_at(location: tuple[int | str, ...], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of the place that an error names; empty if there is none."""
+    node: Any = schema
+    for part in location:
+        if not isinstance(node, dict):
+            return {}
+        node = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
+    return node if isinstance(node, dict) else {}
