@@ -25,24 +25,36 @@ def argument_problems(error: ValidationError, parameters: Mapping[str, Any]) -> 
     Args:
         parameters: the tool's input schema.
     """
-    return [
-        _problem(detail, parameters) for detail in error.errors(include_url=False, include_context=True)[:MAX_PROBLEMS]
-    ]
+    told: list[str] = []
+    lists: set[str] = set()
+    for detail in error.errors(include_url=False, include_context=True)[:MAX_PROBLEMS]:
+        expected = str(detail.get("ctx", {}).get("expected", ""))
+        told.append(_problem(detail, parameters, is_known=expected in lists))
+        lists |= {expected} - {""}
+    return told
 
 
-def _problem(detail: Any, parameters: Mapping[str, Any]) -> str:
+def _problem(detail: Any, parameters: Mapping[str, Any], *, is_known: bool) -> str:
+    """One line. `is_known`: a line above has told the allowed values already."""
     place = ".".join(str(part) for part in detail["loc"]) or "arguments"
     schema = _schema_at(detail["loc"], parameters)
     described = one_line(str(schema.get("description", "")), DESCRIPTION_CHARACTERS)
-    if detail["type"] == "missing":
-        return f"{place}: is required" + (f": {described}" if described else "")
-    given = detail["input"]
-    message = one_line(detail["msg"], 300)
+    given, kind = detail["input"], detail["type"]
+    if kind == "missing":
+        instead = [key for key in given if nearest(key, detail["loc"][-1:])] if isinstance(given, dict) else []
+        hint = f"; it was given as {one_line(instead[0], 40)}" if instead else ""
+        return f"{place}: is required" + (f": {described}" if described else "") + hint
+    message = _OBJECT if kind.startswith("model_") else one_line(detail["msg"], 300).replace(" after validation", "")
+    if is_known and kind == "literal_error":
+        message = "input should be one of those above"
     told = f"{place}: {message[:1].lower()}{message[1:]}; got {one_line(repr(given), 80)}"
     hint = _hint(detail, schema)
-    if not hint and described and detail["type"].endswith("_type"):
+    if not hint and described and kind != "literal_error":
         hint = f"valid: {described}"
     return told + (f"; {hint}" if hint else "")
+
+
+_OBJECT = "input should be an object"
 
 
 def _hint(detail: Any, schema: Mapping[str, Any]) -> str:
@@ -56,7 +68,10 @@ def _hint(detail: Any, schema: Mapping[str, Any]) -> str:
             return f"{_unread(given)} Give the {wanted} itself, not a text with JSON in it"
         items = schema.get("items", {}) if wanted == "list" else {}
         fits = isinstance(given, str) if items.get("type") == "string" else isinstance(given, dict)
-        return f"give a list, such as {_example([_nearest_item(given, items)])}" if wanted == "list" and fits else ""
+        if wanted == "list" and fits:
+            return f"give a list, such as {_example([_nearest_item(given, items)])}"
+        fields = ", ".join(schema.get("properties", {}))
+        return f"give an object with {fields}" if wanted == "object" and fields else ""
     if kind == "string_type" and isinstance(given, int | float) and not isinstance(given, bool):
         return f'give it as text: "{given}"'
     return ""

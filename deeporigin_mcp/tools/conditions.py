@@ -44,10 +44,10 @@ def checked_order(order: str) -> str:
     words = re.findall(r"[A-Za-z_]+", order)
     near = nearest(words[0], ORDER_FIELDS) if words else []
     way = "desc" if _DOWNWARDS.search(order.strip()) else "asc"
-    meant = steps.call("list_executions", order=f"{near[0] if near else 'createdAt'} {way if near else 'desc'}")
+    hint = f" Did you mean {steps.call('list_executions', order=f'{near[0]} {way}')}?" if near else ""
     raise ArgumentError(
         f"order is {one_line(order, 60)!r}.",
-        next_step=f"Valid: one of {', '.join(ORDER_FIELDS)}, then asc or desc, such as {meant}.",
+        next_step=f"Valid: one of {', '.join(ORDER_FIELDS)}, then asc or desc, such as 'createdAt desc'.{hint}",
     )
 
 
@@ -104,3 +104,11 @@ def column_advice(filters: Sequence[Any], select: Sequence[str] | None) -> str:
             right["select"] = [meant[column] for column in select]
         advice.append(f"{steps.call('search_executions', **right)} is the right form.")
     return " ".join([*advice, valid])
+
+
+def nothing_matches(status: str | None) -> str:
+    """What to do about a search that is right, as far as this server knows, and found nothing."""
+    told = "Nothing matches. These records follow the runs with a delay: list_executions shows the current state."
+    if status is not None and status not in SEARCH_STATUSES:
+        told += f" Known statuses: {', '.join(SEARCH_STATUSES[:-1])}."
+    return told

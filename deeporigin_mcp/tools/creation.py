@@ -192,10 +192,11 @@ async def _project(state: ServerState, asked: str | None) -> str:
         return own
     if wanted:
         if unknown := await unknown_project(state.client, wanted):
-            again = f"Call again with project_id={json.dumps(unknown.meant)}." if unknown.meant else ""
-            raise ArgumentError(
-                f"{unknown.told} Nothing was created.", next_step=again or "Ask the user which project_id to use."
-            )
+            next_step = "Ask the user which project_id to use."
+            if unknown.meant:
+                surely = "Call" if unknown.is_certain else "If the user means this one, call"
+                next_step = f"{surely} create_execution again with project_id={json.dumps(unknown.meant)}."
+            raise ArgumentError(f"{unknown.told} Nothing was created.", next_step=next_step)
         return wanted
     names = await project_names(state.client)
     if len(names) == 1:

@@ -83,7 +83,7 @@ def versions_of(catalogue: Iterable[ToolDefinition], tool_key: str) -> list[Tool
 def near_keys(catalogue: Sequence[ToolDefinition], tool_key: str) -> list[str]:
     """Keys of tools that a key which does not exist may have been meant for, best first.
 
-    Same words with another owner or spelling, then typing errors, then what the words mean.
+    The same word with another owner or spelling, else keys that hold it, else typing errors, else what it means.
     """
     keys = sorted({definition.key for definition in catalogue})
     tails = {key: key.rpartition(".")[2] for key in keys}
@@ -91,9 +91,9 @@ def near_keys(catalogue: Sequence[ToolDefinition], tool_key: str) -> list[str]:
     same = [key for key, tail in tails.items() if last and plainly(tail) == last]
     if same:
         return same[:3]
-    near = nearest(tool_key, keys, cutoff=0.75) or [
-        key for tail in nearest(last, tails.values(), cutoff=0.75) for key in keys if tails[key] == tail
-    ]
+    said = set(re.findall(r"[a-z0-9]+", tool_key.rpartition(".")[2].lower()))
+    holding = [key for key, tail in tails.items() if said and said <= set(tail.lower().split("-"))]
+    near = holding or [key for tail in nearest(last, tails.values(), cutoff=0.8) for key in keys if tails[key] == tail]
     meant = [definition.key for definition in ranked(catalogue, tool_key.replace("_", " ").rpartition(".")[2])]
     return list(dict.fromkeys(near or meant))[:3]
 

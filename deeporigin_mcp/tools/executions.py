@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -15,7 +15,7 @@ from deeporigin_mcp.platform.progress import children, is_tree, label
 from deeporigin_mcp.platform.status import Status
 from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.conditions import check_filters, check_status, checked_order, column_advice
+from deeporigin_mcp.tools.conditions import check_filters, check_status, checked_order, column_advice, nothing_matches
 from deeporigin_mcp.tools.empty import why_nothing
 from deeporigin_mcp.tools.identifiers import explained_miss, is_execution_id, not_found, not_on_data_platform
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit
@@ -78,7 +78,7 @@ async def list_executions(
         tool_key=tool_key,
         session=session,
         project_id=project_id,
-        created_after=_checked_time(created_after),
+        created_after=_checked_time(created_after, client.timing.wall()),
         status=status or (),
         order=checked_order(order),
     )
@@ -199,6 +199,8 @@ async def search_executions(
             project_id=project_id,
             execution_id=compute_job_id,
         )
+        if not found and next_step is None:
+            next_step = nothing_matches(status)
     return SearchView(
         rows=rows[:shown],
         limit=limit,
@@ -276,13 +278,16 @@ def _room(detail: Detail) -> int:
     return RESULT_CHARACTERS - 1500 if detail == "detailed" else CONCISE_CHARACTERS - 500
 
 
-def _checked_time(created_after: str | None) -> datetime | None:
+def _checked_time(created_after: str | None, now: float) -> datetime | None:
     moment_after = moment(created_after)
     # The first and the last days of the calendar have no place in another time zone.
     if created_after is not None and (moment_after is None or not 1 < moment_after.year < 9999):
+        # A model rarely knows what time it is.
+        yesterday = datetime.fromtimestamp(now - 24 * 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         raise ArgumentError(
             f"created_after is {one_line(created_after, 60)!r}.",
-            next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07.",
+            next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07. "
+            f"The last 24 hours: {steps.call('list_executions', created_after=yesterday)}.",
         )
     return moment_after
 

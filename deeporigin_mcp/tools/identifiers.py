@@ -10,7 +10,7 @@ from typing import NamedTuple
 from deeporigin_mcp.errors import DeepOriginError, NotFoundError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import rows_of, text
+from deeporigin_mcp.platform.wire import Json, rows_of, text
 from deeporigin_mcp.tools import steps
 
 FORM = "An execution_id has 36 characters, such as 3f0c9a52-6f0e-4f0b-9a55-0d3b6e1c7a11"
@@ -52,12 +52,14 @@ def stray(given: str, *, action: str | None = None) -> Stray:
     name, shown = given.strip(), one_line(given, 80)
     if _UUID.fullmatch(name):
         return Stray(f"There is no execution {shown} in this organisation.", _LISTS, "alike")
-    contained = _UUID.search(name.lower()) or _UUID.search(_hyphenated(name.lower()))
+    contained = list(dict.fromkeys(_UUID.findall(name.lower()) or _UUID.findall(_hyphenated(name.lower()))))
+    if len(contained) > 1:
+        # Which one is meant must not be guessed: the next call may cancel or pay.
+        return Stray(f"{shown!r} holds several ids: {', '.join(contained[:4])}.", f"Give one alone; {_LISTS}")
     if contained:
-        return Stray(
-            f"{shown!r} is no execution_id by itself, but holds one.",
-            f"Give it alone, in lower case: {_call(action, contained[0])}.",
-        )
+        is_one = contained[0] == name.lower()
+        told = "is an execution_id in capital letters." if is_one else "is no execution_id by itself, but holds one."
+        return Stray(f"{shown!r} {told}", f"Give it alone and in lower case: {_call(action, contained[0])}.")
     if _FRIENDLY.fullmatch(name):
         reads = steps.call("get_execution", execution_id=name, source="data_platform")
         return Stray(
@@ -107,12 +109,35 @@ async def explained_miss(client: DeepOriginClient, execution_id: str, error: Dee
     """As `not_found`, with one look-up that may name the execution that was meant."""
     found = stray(execution_id)
     meant, why = "", ""
-    with contextlib.suppress(DeepOriginError):
+    try:
         meant, why = await _meant(client, execution_id.strip(), found.lookup)
+    except NotFoundError:
+        return await _other_record(client, execution_id.strip(), error)
+    except DeepOriginError:
+        pass
     if not meant:
         return not_found(execution_id, error)
     reads = steps.call("get_execution", execution_id=meant)
     return NotFoundError(found.told, next_step=f"{why}: {reads}.", request_id=error.request_id)
+
+
+async def _other_record(client: DeepOriginClient, name: str, error: DeepOriginError) -> NotFoundError:
+    """An id of the data platform that no execution has: a project's, or one of a molecule or a result."""
+    rows: list[Json] = []
+    with contextlib.suppress(DeepOriginError):
+        rows = rows_of(await client.projects.get(project_id=name))
+    if any(row.get("id") == name for row in rows):
+        told = f"{name} is a project_id, not an execution_id."
+        next_step = steps.call("list_executions", project_id=name) + " shows the runs of this project."
+    else:
+        kind = _KINDS.get(name[:2], "a project, ligand, protein or result")
+        told = f"{name} is an id of the data platform, but no execution's: probably that of {kind}."
+        next_step = f"{FORM}; {_LISTS}"
+    return NotFoundError(told, next_step=next_step, request_id=error.request_id)
+
+
+_KINDS = {"09": "a project", "08": "a ligand or protein", "0A": "a result"}
+"""What ids of the data platform have been seen to begin with."""
 
 
 async def _meant(client: DeepOriginClient, name: str, lookup: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from jsonschema.protocols import Validator
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools.nearness import did_you_mean
+from deeporigin_mcp.tools.nearness import did_you_mean, nearest
 
 MAX_PROBLEMS = 20
 
@@ -76,7 +76,13 @@ def _sentences(error: jsonschema.ValidationError) -> list[str]:
     match error.validator:
         case "required":
             missing = [name for name in rule if name not in given]
-            return [f"{prefix}{name}: is required" for name in missing]
+            known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+            strange = [name for name in given if name not in known] if path else []
+            instead = {name: "".join(nearest(name, strange, count=1)) for name in missing}
+            return [
+                f"{prefix}{name}: is required" + (f"; it was given as {one_line(other, 40)}" if other else "")
+                for name, other in instead.items()
+            ]
         case "additionalProperties":
             known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
             unknown = [name for name in given if name not in known]
@@ -123,12 +129,12 @@ def _valid_form(error: jsonschema.ValidationError) -> str:
     kinds = rule if isinstance(rule, list) else [rule]
     if isinstance(given, str) and given.lstrip()[:1] in ("{", "[") and {"object", "array"} & {*kinds}:
         return "; give the JSON itself, not a text that holds it"
-    if "array" in kinds and not isinstance(given, list) and given is not None:
-        return "; one entry needs a list around it too"
-    if "object" in kinds:
-        sample = _sample(error.schema, {}, 0)
-        if isinstance(sample, dict) and sample and not any(value is None for value in sample.values()):
-            return f"; such as {one_line(json.dumps(sample, ensure_ascii=False), 160)}"
+    if {"array", "object"} & {*kinds}:
+        items = error.schema.get("items") if isinstance(error.schema, dict) else None
+        holds_texts = isinstance(items, dict) and items.get("type") == "string"
+        sample = [given] if holds_texts and isinstance(given, str) else _sample(error.schema, {}, 0)
+        told = one_line(json.dumps(sample, ensure_ascii=False, default=str), 160)
+        return f"; such as {told}" if sample and "null" not in told else ""
     if "string" in kinds and isinstance(given, int | float) and not isinstance(given, bool):
         return f'; give it as text: "{given}"'
     return ""

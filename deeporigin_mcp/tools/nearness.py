@@ -54,6 +54,9 @@ _SAID_FOR: Mapping[str, str] = {
     "created_after": "since after from startdate",
     "expected_price": "price",
     "filters": "filter where conditions props",
+    "column": "field property key",
+    "op": "operator operation comparison",
+    "value": "values val",
     "detailed": "full verbose all long",
     "concise": "brief short summary",
     "hidden": "private",
@@ -72,7 +75,7 @@ def nearest(given: object, known: Iterable[str], *, count: int = MAX_SUGGESTIONS
     """The known words that come nearest to a given one, best first; empty if none is near.
 
     Spellings that differ in case and separators only come first, then what the word is commonly said for, then
-    typing errors.
+    the only word that begins like it, then typing errors.
 
     Args:
         cutoff: least similarity of a typing error, 0 to 1.
@@ -88,6 +91,9 @@ def nearest(given: object, known: Iterable[str], *, count: int = MAX_SUGGESTIONS
     by_plain: dict[str, str] = {}
     for word in words:
         by_plain.setdefault(plainly(word), word)
+    begun = [word for form, word in by_plain.items() if len(plain) >= 3 and form.startswith(plain)]
+    if len(begun) == 1:
+        return begun
     return [by_plain[near] for near in difflib.get_close_matches(plain, by_plain, n=count, cutoff=cutoff)]
 
 

@@ -16,10 +16,14 @@ MAX_PROJECTS_NAMED = 20
 
 
 class UnknownProject(NamedTuple):
-    """`told`: what is wrong and which projects there are; `meant`: the project_id that it must have been."""
+    """What is wrong and which projects there are.
+
+    `meant` is the project_id that it was probably meant for; `is_certain` where the project's own name was given.
+    """
 
     told: str
     meant: str | None = None
+    is_certain: bool = False
 
 
 async def project_names(client: DeepOriginClient) -> dict[str, str]:
@@ -54,11 +58,16 @@ def _explained(asked: str, names: Mapping[str, str]) -> UnknownProject:
     shown = one_line(asked, 60)
     named = [project_id for project_id, name in names.items() if name and name.casefold() == shown.casefold()]
     if len(named) == 1:
-        return UnknownProject(f"{shown!r} is a project's name; its project_id is {named[0]}.", named[0])
+        return UnknownProject(
+            f"{shown!r} is a project's name; its project_id is {named[0]}.", named[0], is_certain=True
+        )
     if not names:
         return UnknownProject(f"There is no project {shown!r}: the organisation has none yet.")
-    near = nearest(asked, names) or [
-        project_id for near in nearest(asked, names.values()) for project_id, name in names.items() if name == near
+    near = nearest(asked, names, cutoff=0.8) or [
+        project_id
+        for near in nearest(asked, names.values(), cutoff=0.7)
+        for project_id, name in names.items()
+        if name == near
     ]
     if near:
         few = {project_id: names[project_id] for project_id in dict.fromkeys(near)}
