@@ -69,9 +69,11 @@ def _hint(detail: Any, schema: Mapping[str, Any]) -> str:
         items = schema.get("items", {}) if wanted == "list" else {}
         fits = isinstance(given, str) if items.get("type") == "string" else isinstance(given, dict)
         if wanted == "list" and fits:
-            return f"give a list, such as {_example([_nearest_item(given, items)])}"
+            return f"give a list{_example([_nearest_item(given, items)], ', such as ')}"
         fields = ", ".join(schema.get("properties", {}))
         return f"give an object with {fields}" if wanted == "object" and fields else ""
+    if kind == "string_type" and isinstance(given, list) and len(given) == 1 and isinstance(given[0], str):
+        return f"give it as text, without the list{_example(given[0], ': ')}"
     if kind == "string_type" and isinstance(given, int | float) and not isinstance(given, bool):
         return f'give it as text: "{given}"'
     return ""
@@ -93,9 +95,10 @@ def _unread(text: str) -> str:
     return "It is JSON of another type."
 
 
-def _example(value: Any) -> str:
+def _example(value: Any, before: str) -> str:
+    """A value as JSON with words before it; nothing if it is long."""
     told = json.dumps(value, ensure_ascii=False, default=str)
-    return told if len(told) <= EXAMPLE_CHARACTERS else '["…"]'
+    return before + told if len(told) <= EXAMPLE_CHARACTERS else ""
 
 
 def _schema_at(location: tuple[int | str, ...], schema: Mapping[str, Any]) -> Mapping[str, Any]:
