@@ -16,6 +16,7 @@ from pydantic import Field
 from deeporigin_mcp.errors import (
     ArgumentError,
     DeepOriginError,
+    InvalidRequestError,
     NetworkError,
     OutcomeUnknownError,
     PlatformError,
@@ -240,6 +241,10 @@ async def _created(
             raise
         # It exists and says itself why it will not run.
         return refusal.execution
+    except InvalidRequestError as error:
+        if "clusterId" in body and "cluster" in str(error).lower():
+            error.next_step = "get_workspace lists the clusters; without cluster_id the organisation's first is taken."
+        raise
     except OutcomeUnknownError as error:
         lost = error
     finally:

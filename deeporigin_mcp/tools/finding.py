@@ -54,7 +54,7 @@ async def find_platform_tools(
 
 def _nothing_found(query: str, definitions: Sequence[ToolDefinition]) -> str:
     lexicon = lexicon_of(definitions)
-    near = [term for word in words_of(query) for term in nearest(word, lexicon, cutoff=0.55)]
+    near = [term for word in words_of(query)[:MAX_WORDS_SUGGESTED] for term in nearest(word, lexicon, cutoff=0.55)]
     # A word of the vocabulary need not lead to a tool of this catalogue.
     leading = [word for word in dict.fromkeys(near) if ranked(definitions, word)][:MAX_WORDS_SUGGESTED]
     told = f"Nothing matches {one_line(query, 60)!r}."

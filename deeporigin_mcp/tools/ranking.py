@@ -14,6 +14,8 @@ from deeporigin_mcp.tools.vocabulary import SAID
 
 MAX_QUERY_WORDS = 40
 LONGEST_WORD = 30
+MAX_CORRECTIONS = 8
+"""Typing errors looked through in one query; each costs a comparison with every word that is known."""
 MAX_SCHEMA_WORDS = 300
 MAX_SCHEMA_DEPTH = 8
 
@@ -106,12 +108,13 @@ def _spelled(words: Sequence[str], texts: Sequence[list[tuple[str, float]]]) -> 
     _, lexicon = _vocabulary()
     known = sorted({word for of_tool in texts for text, _ in of_tool for word in _WORD.findall(text.lower())} | lexicon)
     stems = {stem(word) for word in known}
-    spelled = []
-    for word in words:
-        is_known = len(word) < 4 or not word.isalpha() or stem(word) in stems
-        near = [] if is_known else difflib.get_close_matches(word, known, n=1, cutoff=0.78)
-        spelled.append(near[0] if near else word)
-    return spelled
+    strange = [word for word in words if len(word) > 3 and word.isalpha() and stem(word) not in stems]
+    meant = {
+        word: near[0]
+        for word in strange[:MAX_CORRECTIONS]
+        if (near := difflib.get_close_matches(word, known, n=1, cutoff=0.78))
+    }
+    return [meant.get(word, word) for word in words]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -153,10 +156,13 @@ def _scores(
     places: Sequence[list[tuple[frozenset[str], float]]], parts: Sequence[frozenset[str]], words: Sequence[str]
 ) -> list[float]:
     """How well each tool fits the words, by rarity of the words, and the phrases, by the vocabulary."""
-    known = {term for tool in places for terms, _ in tool for term in terms}
+    known: dict[str, set[str]] = {}
+    for term in {term for tool in places for terms, _ in tool for term in terms}:
+        known.setdefault(term[:3], set()).add(term)
     scores = [0.0] * len(places)
     for word in dict.fromkeys(words):
-        near = {term: likeness for term in known if (likeness := _similar(word, term))}
+        # Words that are alike begin alike.
+        near = {term: likeness for term in known.get(word[:3], ()) if (likeness := _similar(word, term))}
         fits = [max(_best(near, terms) * weight for terms, weight in tool) for tool in places]
         holding = sum(fit > 0 for fit in fits)
         # A word that most tools use says little about which one is meant.
@@ -178,7 +184,7 @@ def _scores(
 
 
 def _best(near: Mapping[str, float], terms: frozenset[str]) -> float:
-    return max((near[term] for term in near.keys() & terms), default=0.0)
+    return max((likeness for term, likeness in near.items() if term in terms), default=0.0)
 
 
 def _similar(word: str, term: str) -> float:
