@@ -44,7 +44,11 @@ def _problem(detail: Any, parameters: Mapping[str, Any], *, is_known: bool) -> s
         instead = [key for key in given if nearest(key, detail["loc"][-1:])] if isinstance(given, dict) else []
         hint = f"; it was given as {one_line(instead[0], 40)}" if instead else ""
         return f"{place}: is required" + (f": {described}" if described else "") + hint
-    message = _OBJECT if kind.startswith("model_") else one_line(detail["msg"], 300).replace(" after validation", "")
+    message = (
+        _OBJECT
+        if kind.startswith(("model_", "dict_"))
+        else one_line(detail["msg"], 300).replace(" after validation", "")
+    )
     if is_known and kind == "literal_error":
         message = "input should be one of those above"
     told = f"{place}: {message[:1].lower()}{message[1:]}; got {one_line(repr(given), 80)}"
@@ -65,7 +69,7 @@ def _hint(detail: Any, schema: Mapping[str, Any]) -> str:
     if kind in ("list_type", "dict_type", "model_type", "model_attributes_type"):
         wanted = "list" if kind == "list_type" else "object"
         if isinstance(given, str) and given.lstrip()[:1] in ("[", "{"):
-            return f"{_unread(given)} Give the {wanted} itself, not a text with JSON in it"
+            return f"{_unread(given)}give the {wanted} itself, not a text with JSON in it"
         items = schema.get("items", {}) if wanted == "list" else {}
         fits = isinstance(given, str) if items.get("type") == "string" else isinstance(given, dict)
         if wanted == "list" and fits:
@@ -88,11 +92,12 @@ def _nearest_item(given: Any, items: Mapping[str, Any]) -> Any:
 
 
 def _unread(text: str) -> str:
+    """Why a text is no JSON, if it is none."""
     try:
         json.loads(text)
-    except ValueError as error:
-        return f"as JSON it cannot be read ({one_line(str(error), 80)})."
-    return "It is JSON of another type."
+    except (ValueError, RecursionError) as error:
+        return f"as JSON it cannot be read ({one_line(str(error), 80)}); "
+    return ""
 
 
 def _example(value: Any, before: str) -> str:

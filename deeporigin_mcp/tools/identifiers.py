@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of, text
 from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.nearness import nearest
 
 FORM = "An execution_id has 36 characters, such as 3f0c9a52-6f0e-4f0b-9a55-0d3b6e1c7a11"
 RECENT = 100
@@ -155,8 +155,7 @@ async def _meant(client: DeepOriginClient, name: str, lookup: str) -> tuple[str,
         same = [Execution(row).execution_id for row in rows if row.get("resourceId") == resource]
         return (same[0] if same else ""), "It belongs to this execution"
     ids = [Execution(row).execution_id for row in rows]
-    begins = [known for known in ids if known.startswith(name.lower())]
-    near = begins if len(begins) == 1 else difflib.get_close_matches(name.lower(), ids, n=1, cutoff=LEAST_ALIKE)
+    near = nearest(name, ids, count=1, cutoff=LEAST_ALIKE)
     return (near[0] if near else ""), "Most like it is this execution; make sure that it is the one that is meant"
 
 

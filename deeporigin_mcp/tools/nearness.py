@@ -94,7 +94,12 @@ def nearest(given: object, known: Iterable[str], *, count: int = MAX_SUGGESTIONS
     begun = [word for form, word in by_plain.items() if len(plain) >= 3 and form.startswith(plain)]
     if len(begun) == 1:
         return begun
-    return [by_plain[near] for near in difflib.get_close_matches(plain, by_plain, n=count, cutoff=cutoff)]
+    return [by_plain[near] for near in mistyped(plain, by_plain, count=count, cutoff=cutoff)]
+
+
+def mistyped(word: str, known: Iterable[str], *, count: int = 1, cutoff: float) -> list[str]:
+    """The known words of which a word may be a typing error, the most similar first."""
+    return difflib.get_close_matches(word, list(known), n=count, cutoff=cutoff)
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 import re
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from deeporigin_mcp.platform import ToolDefinition
+from deeporigin_mcp.tools.nearness import mistyped
 from deeporigin_mcp.tools.vocabulary import SAID
 
 MAX_QUERY_WORDS = 40
@@ -109,11 +109,7 @@ def _spelled(words: Sequence[str], texts: Sequence[list[tuple[str, float]]]) -> 
     known = sorted({word for of_tool in texts for text, _ in of_tool for word in _WORD.findall(text.lower())} | lexicon)
     stems = {stem(word) for word in known}
     strange = [word for word in words if len(word) > 3 and word.isalpha() and stem(word) not in stems]
-    meant = {
-        word: near[0]
-        for word in strange[:MAX_CORRECTIONS]
-        if (near := difflib.get_close_matches(word, known, n=1, cutoff=0.78))
-    }
+    meant = {word: near[0] for word in strange[:MAX_CORRECTIONS] if (near := mistyped(word, known, cutoff=0.78))}
     return [meant.get(word, word) for word in words]
 
 

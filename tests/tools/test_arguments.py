@@ -50,7 +50,7 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("get_execution", {"execution_id": ""}, ["execution_id: "]),
     ("get_execution", {"execution_id": ID, "source": "s3"}, ["source: "]),
     ("create_execution", {}, ["tool_key: is required", "inputs: is required"]),
-    ("create_execution", {"tool_key": "x", "inputs": [1]}, ["inputs: input should be a valid dictionary; got [1]"]),
+    ("create_execution", {"tool_key": "x", "inputs": [1]}, ["inputs: input should be an object; got [1]"]),
     ("create_execution", {**docking(), "batch_size": 0}, ["batch_size: "]),
     ("create_execution", {**docking(), "visibility": "secret"}, ["visibility: "]),
     ("create_execution", {**docking(), "sync": "perhaps"}, ["sync: "]),
@@ -104,6 +104,12 @@ MEANT: list[tuple[str, dict[str, Any], str]] = [
     ("search_executions", {"filters": [{"column": "a", "op": "=", "value": 1}]}, "did you mean eq?"),
     ("search_executions", {"filters": [{"column": "a", "op": ">=", "value": 1}]}, "did you mean gte?"),
     ("search_executions", {"filters": [{"column": "a", "operator": "eq", "value": 1}]}, "it was given as operator"),
+    (
+        "search_executions",
+        {"filters": ['{"column": "name", "op": "eq", "value": "x"}']},
+        "; give the object itself, not a text with JSON in it",
+    ),
+    ("search_executions", {"filters": ["[" * 5000]}, "as JSON it cannot be read"),
     ("search_executions", {"filters": ["name=x"]}, "give an object with column, op, value"),
     (
         "search_executions",
@@ -120,7 +126,7 @@ MEANT: list[tuple[str, dict[str, Any], str]] = [
     ("wait_executions", {"execution_ids": []}, "list should have at least 1 item, not 0; got []; valid: 1 to 100"),
     ("wait_executions", {"execution_ids": [ID], "until": "first"}, "did you mean any?"),
     ("wait_executions", {"execution_ids": [ID], "timeout_seconds": 600}, "got 600; valid: 0 to 50; 0 looks once."),
-    ("create_execution", {"tool_key": "x", "inputs": '{"a": {'}, "Give the object itself, not a text with JSON in it"),
+    ("create_execution", {"tool_key": "x", "inputs": '{"a": {'}, "give the object itself, not a text with JSON in it"),
     ("create_execution", {"tool_key": "x", "inputs": "[1]"}, "inputs: "),
     ("create_execution", {**docking(), "visibility": "private"}, "did you mean hidden?"),
     ("confirm_execution", {"execution_id": ID, "expected_price": "a lot"}, "valid: The quoted_price in USD"),
@@ -303,6 +309,15 @@ async def test_a_tool_or_version_that_does_not_exist_names_those_that_come_near(
         assert described["tool_key"] in told
 
 
+async def test_a_platform_that_does_not_know_latest_has_one_all_the_same(agent: Agent, bench: Bench) -> None:
+    bench.fault("GET */latest/definitions status=404")
+    try:
+        found = await agent.read("describe_platform_tool", tool_key="deeporigin.docking")
+    finally:
+        bench.heal()
+    assert found["tool_version"] == "4.2.0"
+
+
 async def test_without_a_project_and_with_several_the_user_has_to_say(bench: Bench) -> None:
     async with bench.agent(project_id="") as agent:
         told = await agent.refused("create_execution", **docking())
@@ -365,6 +380,8 @@ async def test_the_only_project_is_taken_and_none_at_all_is_told() -> None:
         async with bench.agent(project_id="") as agent:
             assert (await agent.read("create_execution", **docking()))["project_id"] == next(iter(projects))
             projects.clear()
+            found = await agent.read("list_executions", project_id="09N0SUCHPR0J1")
+            assert found["next_step"] == "There is no project '09N0SUCHPR0J1': the organisation has none yet."
             assert "no project yet" in await agent.refused("create_execution", **docking())
 
 
