@@ -15,12 +15,12 @@ SAID: tuple[tuple[str, str], ...] = (
     ("common core, reference pose, template pose, scaffold alignment, mcs, tethered", "constrained-docking"),
     ("binding free energy, free energy", "abfe rbfe"),
     ("fep, free energy perturbation, alchemical, free energy calculation, thermodynamic integration", "rbfe abfe"),
-    ("absolute binding free energy, absolute free energy, absolute affinity", "abfe"),
+    ("absolute binding free energy, absolute free energy, absolute affinity, delta g", "abfe"),
     (
         "relative binding free energy, relative free energy, relative affinity, ddg, cycle closure, lead optimization",
         "rbfe",
     ),
-    ("congeneric series, rank analog, rank analog series, rank series", "rbfe docking"),
+    ("congeneric series, lead series, rank analog, rank lead, rank series, compare binding", "rbfe docking"),
     ("affinity, binding affinity, potency, binding strength, tightly, strongly, ic50, kd, ki", "abfe rbfe docking"),
     ("md, molecular dynamic", "abfe rbfe system-prep"),
     # Structures
@@ -46,7 +46,10 @@ SAID: tuple[tuple[str, str], ...] = (
     ("molecular weight, hydrogen bond donor, hydrogen bond acceptor, rotatable bond", "mol-props-combined"),
     ("lipinski, rule of five, rule of 5, ro5, drug likeness, druglike, pains", "mol-props-combined"),
     ("synthetic accessibility, sa score, physicochemical, physchem, descriptor, csp3", "mol-props-combined"),
-    ("pka, ionization, ionization state, protonation state, charge, charge state, tautomer", "mol-props-protonation"),
+    (
+        "pka, basicity, acidity, basic, acidic, ionization, ionization state, protonation state, charge, charge state, tautomer",
+        "mol-props-protonation",
+    ),
     ("microspecies, charge at ph, ph dependent, physiological ph, protonate ligand", "mol-props-protonation"),
     ("toxicity, toxic, tox, safety, mutagenicity, ames, hepatotoxicity, liver, dili", "admet"),
     ("herg, cardiotoxicity, qt prolongation", "admet secondary-pharma"),
@@ -60,7 +63,7 @@ SAID: tuple[tuple[str, str], ...] = (
     # Design and data
     ("analog, enumerate, analog enumeration, r group, generate analog, matched molecular pair, mmp", "enumerator"),
     ("scaffold hop, scaffold, reaction, virtual library, idea, design compound, generative", "enumerator"),
-    ("ligand network, perturbation map, perturbation network, fep map, network", "konnektor rbfe"),
+    ("ligand network, perturbation map, perturbation network, fep map, fep network, network", "konnektor rbfe"),
     ("edge, plan network, star map, minimum spanning tree, mst", "konnektor rbfe"),
     ("patent, intellectual property, ip, prior art, document, markush, image to structure", "draco"),
     ("import, upload, register, csv, sdf, load compound, dataset", "import-dataset"),
