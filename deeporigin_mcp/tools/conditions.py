@@ -27,6 +27,10 @@ SEARCH_COLUMNS = (
     "completed_at",
     "project_id",
 )
+MAX_COLUMNS_EXPLAINED = 5
+LONGEST_CALL = 1_500
+"""Characters of a call that is repeated with the right columns."""
+
 SEARCH_STATUSES = (*KNOWN, "DataIngesting", "Succeeded")
 """Statuses of the data platform's records: those of executions, one of its own, and the older word for success."""
 
@@ -86,14 +90,15 @@ def check_filters(filters: Sequence[Any]) -> None:
 def column_advice(filters: Sequence[Any], select: Sequence[str] | None) -> str:
     """What to search by instead, after the platform has refused a search."""
     named = dict.fromkeys([*(condition.column for condition in filters), *(select or ())])
-    advice = []
+    advice: list[str] = []
     meant = {column: column for column in SEARCH_COLUMNS}
     for column in named:
         near = [] if column in SEARCH_COLUMNS else nearest(column, SEARCH_COLUMNS)
         if near:
             meant[column] = near[0]
+        if near and len(advice) < MAX_COLUMNS_EXPLAINED:
             advice.append(f"For {one_line(column, 40)}, did you mean {' or '.join(near)}?")
-        if plainly(column).startswith("created"):
+        if plainly(column).startswith("created") and len(advice) < MAX_COLUMNS_EXPLAINED:
             advice.append("Times of creation are not on record there: list_executions has created_after.")
     valid = f"Columns are {', '.join(SEARCH_COLUMNS)}; `in` takes a list, the other operators one value."
     if advice and all(column in meant for column in named):
@@ -102,7 +107,8 @@ def column_advice(filters: Sequence[Any], select: Sequence[str] | None) -> str:
             right["filters"] = [{**condition.model_dump(), "column": meant[condition.column]} for condition in filters]
         if select:
             right["select"] = [meant[column] for column in select]
-        advice.append(f"{steps.call('search_executions', **right)} is the right form.")
+        again = steps.call("search_executions", **right)
+        advice += [f"{again} is the right form."] if len(again) <= LONGEST_CALL else []
     return " ".join([*advice, valid])
 
 

@@ -12,6 +12,10 @@ from deeporigin_mcp.tools.identifiers import is_execution_id, stray
 from deeporigin_mcp.tools.projects import unknown_project
 from deeporigin_mcp.tools.state import ServerState
 
+MAX_KEYS_EXPLAINED = 5
+LONGEST_CALL = 1_500
+"""Characters of a call that is repeated with the right value."""
+
 
 async def why_nothing(
     state: ServerState,
@@ -30,7 +34,7 @@ async def why_nothing(
     """
     told: list[str] = []
     right = {name: value for name, value in given.items() if value}
-    for key in tool_keys:
+    for key in tool_keys[:MAX_KEYS_EXPLAINED]:
         if unknown := await unknown_tool(state, key):
             told.append(unknown.told)
             if unknown.meant:
@@ -46,8 +50,9 @@ async def why_nothing(
         told.append(f"{found.told} {found.next_step}")
     if not told:
         return None
-    if right != {name: value for name, value in given.items() if value}:
-        told.append(f"{steps.call(tool, **right)} looks there.")
+    again = steps.call(tool, **right)
+    if right != {name: value for name, value in given.items() if value} and len(again) <= LONGEST_CALL:
+        told.append(f"{again} looks there.")
     return " ".join(told)
 
 

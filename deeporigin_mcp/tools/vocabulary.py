@@ -46,10 +46,8 @@ SAID: tuple[tuple[str, str], ...] = (
     ("molecular weight, hydrogen bond donor, hydrogen bond acceptor, rotatable bond", "mol-props-combined"),
     ("lipinski, rule of five, rule of 5, ro5, drug likeness, druglike, pains", "mol-props-combined"),
     ("synthetic accessibility, sa score, physicochemical, physchem, descriptor, csp3", "mol-props-combined"),
-    (
-        "pka, basicity, acidity, basic, acidic, ionization, ionization state, protonation state, charge, charge state, tautomer",
-        "mol-props-protonation",
-    ),
+    ("pka, ionization, ionization state, protonation state, charge, charge state, tautomer", "mol-props-protonation"),
+    ("basicity, acidity, basic, acidic", "mol-props-protonation"),
     ("microspecies, charge at ph, ph dependent, physiological ph, protonate ligand", "mol-props-protonation"),
     ("toxicity, toxic, tox, safety, mutagenicity, ames, hepatotoxicity, liver, dili", "admet"),
     ("herg, cardiotoxicity, qt prolongation", "admet secondary-pharma"),

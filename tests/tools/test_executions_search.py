@@ -188,3 +188,10 @@ async def test_a_status_that_the_platform_may_know_is_searched_for(agent: Agent,
     assert bench.sent("POST", "/executions/search")
     assert found["next_step"].startswith("Nothing matches.")
     assert ("Known statuses: Quoted, " in found["next_step"]) == (status == "Pondering")
+
+
+async def test_a_flood_of_wrong_words_is_answered_in_few(agent: Agent) -> None:
+    found = await agent.read("search_executions", tool_keys=[f"acme.docking-{number}" for number in range(500)])
+    assert 0 < len(found["next_step"]) < 2_000
+    filters = [{"column": f"createdAt{number}", "op": "eq", "value": "x" * 50} for number in range(200)]
+    assert len(await agent.refused("search_executions", filters=filters)) < 4_000
