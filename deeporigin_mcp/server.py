@@ -16,7 +16,7 @@ from deeporigin_mcp import __version__
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import catalogue, confirmation, creation, executions, waiting, workspace
+from deeporigin_mcp.tools import catalogue, confirmation, creation, executions, finding, waiting, workspace
 from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.deferred import task_extensions
 from deeporigin_mcp.tools.state import ServerState, open_state
@@ -73,7 +73,7 @@ TOOLS = (
     Offer(confirmation.confirm_execution, "Confirm and start an execution", "executions", Hints(False, True, True)),
     Offer(executions.cancel_execution, "Cancel an execution", "executions", Hints(False, True, True)),
     Offer(waiting.wait_executions, "Wait for executions", "executions", READS),
-    Offer(catalogue.find_platform_tools, "Find platform tools", "catalogue", READS),
+    Offer(finding.find_platform_tools, "Find platform tools", "catalogue", READS),
     Offer(catalogue.describe_platform_tool, "Describe a platform tool", "catalogue", READS),
     Offer(workspace.get_workspace, "Show the workspace", "workspace", READS),
 )

@@ -8,14 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from deeporigin_mcp.errors import NotFoundError
+import anyio
+
+from deeporigin_mcp.errors import DeepOriginError, NotFoundError
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.transport import Transport, segment
 from deeporigin_mcp.platform.wire import Json, list_answer, object_answer, rows_of, text
 
 CATALOGUE_SECONDS = 300.0
-"""How long the list of definitions is kept; it is large and changes rarely."""
+"""How long the list of definitions counts as fresh; it is large and changes rarely."""
+CATALOGUE_KEPT_SECONDS = 3600.0
+"""How long an old list may still answer while newer ones cannot be had."""
+CATALOGUE_PAUSE_SECONDS = 30.0
+"""After a failed renewal, how long the list does not count as stale again."""
 
 _NUMBERS = re.compile(r"\d+")
 
@@ -106,8 +112,12 @@ class Tools:
         self._transport = transport
         self._scope = scope
         self._timing = timing
-        self._catalogue: builtins.list[Json] = []
-        self._catalogue_until = float("-inf")
+        self._catalogue: builtins.list[ToolDefinition] = []
+        self._read_at = float("-inf")
+        self._failed_at = float("-inf")
+        self._refreshing = anyio.Lock()
+        self._refreshes = 0
+        self._failure: DeepOriginError | None = None
 
     async def list(self) -> builtins.list[Json]:
         """Every definition, all versions, junk and duplicates included."""
@@ -136,14 +146,48 @@ class Tools:
             return False
         return True
 
-    async def catalogue(self) -> builtins.list[ToolDefinition]:
-        """The definitions that name a key and a version, once each; kept for a few minutes."""
-        now = self._timing.monotonic()
-        if now >= self._catalogue_until:
-            self._catalogue = await self.list()
-            self._catalogue_until = now + CATALOGUE_SECONDS
-        definitions = [ToolDefinition(row) for row in self._catalogue]
-        return builtins.list({(d.key, d.version): d for d in definitions if d.key and d.version}.values())
+    async def catalogue(self, *, max_age_seconds: float = CATALOGUE_SECONDS) -> builtins.list[ToolDefinition]:
+        """The definitions that name a key and a version, once each; read anew only if the list is older than that."""
+        if self._age() >= max_age_seconds:
+            await self.refresh()
+        return [*self._catalogue]
+
+    @property
+    def catalogue_is_stale(self) -> bool:
+        """Whether the list should be renewed now: it is not fresh, nobody is at it, and it has not just failed."""
+        since_failure = self._timing.monotonic() - self._failed_at
+        return (
+            CATALOGUE_SECONDS <= self._age() < CATALOGUE_KEPT_SECONDS
+            and not self._refreshing.locked()
+            and since_failure >= CATALOGUE_PAUSE_SECONDS
+        )
+
+    async def refresh(self) -> None:
+        """Read the list anew. Calls at the same time share one request and its outcome; a failure keeps the old list.
+
+        Raises:
+            DeepOriginError: it could not be read.
+        """
+        seen = self._refreshes
+        async with self._refreshing:
+            if self._refreshes == seen:
+                await self._refresh()
+            if self._failure is not None:
+                raise self._failure
+
+    async def _refresh(self) -> None:
+        try:
+            rows = await self.list()
+        except DeepOriginError as error:
+            self._failure, self._failed_at = error, self._timing.monotonic()
+        else:
+            self._failure, self._read_at = None, self._timing.monotonic()
+            definitions = [ToolDefinition(row) for row in rows]
+            self._catalogue = [*{(d.key, d.version): d for d in definitions if d.key and d.version}.values()]
+        self._refreshes += 1
+
+    def _age(self) -> float:
+        return self._timing.monotonic() - self._read_at
 
     async def _send(self, path: str, what: str) -> Any:
         return await self._transport.send("GET", f"/tools/protected/tools{path}/definitions", what=what)

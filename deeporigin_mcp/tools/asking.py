@@ -32,7 +32,7 @@ class Approval(BaseModel):
 
 async def current_quote(ctx: ToolContext, execution_id: str) -> Execution:
     """The execution as it is when the question is asked; the answer counts for its price only."""
-    return await existing(state_of(ctx).client, execution_id)
+    return await existing(state_of(ctx).client, execution_id, action="confirm_execution")
 
 
 async def ask_for_approval(

@@ -1,62 +1,19 @@
-"""Finding and understanding the platform's tools."""
+"""Understanding one of the platform's tools."""
 
 from __future__ import annotations
 
-import difflib
-import re
 from typing import Annotated
 
 from pydantic import Field
 
-from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.creation import find_definition
+from deeporigin_mcp.tools.definitions import definitions_of, find_definition
 from deeporigin_mcp.tools.inputs import example_inputs
 from deeporigin_mcp.tools.shaping import fitted
 from deeporigin_mcp.tools.state import ToolContext, state_of
-from deeporigin_mcp.tools.views import PlatformToolListView, PlatformToolRow, PlatformToolView
+from deeporigin_mcp.tools.views import PlatformToolView
 
 SCHEMA_CHARACTERS = 14_000
-_WORDS = re.compile(r"[a-z0-9]+")
-_NOISE = frozenset({"a", "an", "and", "for", "in", "of", "on", "the", "to", "tool", "with"})
-
-
-async def find_platform_tools(
-    ctx: ToolContext,
-    query: Annotated[str, Field(description="Words for the task, e.g. dock ligands; empty lists all.")] = "",
-    limit: Annotated[int, Field(description="1 to 100.", ge=1, le=100)] = 10,
-    include_disabled: Annotated[bool, Field(description="Also tools that cannot run now.")] = False,
-) -> PlatformToolListView:
-    """Find scientific tools that the platform can run (docking, free energies, ADMET, …), best match first.
-
-    The first step of a new run: it gives the tool_key that describe_platform_tool and create_execution take. It
-    shows the latest version of each. Free, reads only; not for runs that exist: use list_executions for those.
-    """
-    newest: dict[str, ToolDefinition] = {}
-    client = state_of(ctx).client
-    for definition in await client.tools.catalogue():
-        if not client.settings.allows_tool(definition.key):
-            continue
-        known = newest.get(definition.key)
-        if (include_disabled or definition.enabled) and (
-            known is None or definition.version_numbers > known.version_numbers
-        ):
-            newest[definition.key] = definition
-    ranked = sorted(((_score(d, query), d) for d in newest.values()), key=lambda pair: (-pair[0], pair[1].key))
-    matching = [definition for score, definition in ranked if score > 0]
-    shown = matching[:limit]
-    next_step = None
-    if shown:
-        next_step = steps.call("describe_platform_tool", tool_key=shown[0].key) + " shows inputs and an example."
-    elif newest:
-        next_step = f"Nothing matches {one_line(query, 60)!r}; {steps.call('find_platform_tools', query='')} lists all."
-    return PlatformToolListView(
-        tools=[_row(definition) for definition in shown],
-        count=len(matching),
-        has_more=len(matching) > len(shown),
-        next_step=next_step,
-    )
 
 
 async def describe_platform_tool(
@@ -71,10 +28,10 @@ async def describe_platform_tool(
     Call it before create_execution, whose inputs must fit this schema. The example shows the form: replace its
     molecules and files by the user's. Free, reads only.
     """
-    client = state_of(ctx).client
-    definition = await find_definition(client, tool_key, tool_version)
+    state = state_of(ctx)
+    definition = await find_definition(state, tool_key, tool_version)
     others = sorted(
-        (d for d in await client.tools.catalogue() if d.key == definition.key and d.version != definition.version),
+        (d for d in await definitions_of(state) if d.key == definition.key and d.version != definition.version),
         key=lambda d: d.version_numbers,
         reverse=True,
     )
@@ -96,35 +53,3 @@ async def describe_platform_tool(
         cut=["inputs_schema"] if was_cut else None,
         next_step="create_execution with these inputs gives a price; nothing runs before confirm_execution.",
     )
-
-
-def _row(definition: ToolDefinition) -> PlatformToolRow:
-    return PlatformToolRow(
-        tool_key=definition.key,
-        tool_version=definition.version,
-        name=one_line(definition.name, 80) or None,
-        description=one_line(definition.description, 200) or None,
-        enabled=None if definition.enabled else False,
-    )
-
-
-def _score(definition: ToolDefinition, query: str) -> float:
-    """How well a tool fits the words: key over name over description, whole words over typing errors."""
-    words = [word for word in _WORDS.findall(query.lower()) if word not in _NOISE]
-    if not words:
-        return 1.0
-    places = ((definition.key, 3.0), (definition.name, 2.0), (definition.description, 1.0))
-    vocabularies = [(set(_WORDS.findall(text.lower())), weight) for text, weight in places]
-    score = sum(max(_match(word, known) * weight for known, weight in vocabularies) for word in words)
-    # Of tools that fit alike, the one whose key says nothing else is meant.
-    key_words = vocabularies[0][0]
-    told = sum(any(_match(word, {known}) for word in words) for known in key_words)
-    return score + 0.5 * told / max(1, len(key_words)) if score else 0.0
-
-
-def _match(word: str, known: set[str]) -> float:
-    if word in known:
-        return 1.0
-    if len(word) >= 3 and any(term.startswith(word) or (len(term) >= 4 and word.startswith(term)) for term in known):
-        return 0.8
-    return 0.5 if len(word) >= 4 and difflib.get_close_matches(word, known, n=1, cutoff=0.8) else 0.0

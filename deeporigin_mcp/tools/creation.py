@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import hashlib
 import json
 import uuid
@@ -17,8 +16,8 @@ from pydantic import Field
 from deeporigin_mcp.errors import (
     ArgumentError,
     DeepOriginError,
+    InvalidRequestError,
     NetworkError,
-    NotFoundError,
     OutcomeUnknownError,
     PlatformError,
     RateLimitError,
@@ -27,9 +26,11 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.platform.wire import Json, rows_of
 from deeporigin_mcp.tools import approval, steps
+from deeporigin_mcp.tools.definitions import find_definition
 from deeporigin_mcp.tools.inputs import input_problems
+from deeporigin_mcp.tools.projects import listed, project_names, unknown_project
 from deeporigin_mcp.tools.state import (
     CALL_SECONDS,
     LOOK_UP_SECONDS,
@@ -97,7 +98,7 @@ async def create_execution(
     client = state.client
     deadline = anyio.current_time() + CALL_SECONDS - ANSWER_SECONDS
     approval.require_allowed_tool(tool_key, state.settings)
-    definition = await find_definition(client, tool_key, tool_version, must_be_enabled=True)
+    definition = await find_definition(state, tool_key, tool_version, must_be_enabled=True)
     sent_inputs, top_level = _placed_sync(definition, inputs, sync)
     _refuse_problems(definition, sent_inputs)
     project = await _project(state, project_id)
@@ -152,47 +153,6 @@ async def create_execution(
     return view
 
 
-async def find_definition(
-    client: DeepOriginClient, tool_key: str, tool_version: str, *, must_be_enabled: bool = False
-) -> ToolDefinition:
-    """A tool's definition.
-
-    Raises:
-        NotFoundError: no such tool or version; names those that come near.
-        ArgumentError: the tool is disabled.
-    """
-    try:
-        definition = ToolDefinition(await client.tools.get(tool_key=tool_key, tool_version=tool_version))
-    except NotFoundError as error:
-        catalogue = await client.tools.catalogue()
-        versions = sorted((d for d in catalogue if d.key == tool_key), key=lambda d: d.version_numbers, reverse=True)
-        if versions and tool_version == "latest":
-            # A platform that does not know this word still has a latest version.
-            definition = versions[0]
-        elif versions:
-            raise NotFoundError(
-                f"{tool_key} has no version {one_line(tool_version, 40)!r}.",
-                next_step=f"Valid: latest, {', '.join(d.version for d in versions[:8])}.",
-                http_status=error.http_status,
-                request_id=error.request_id,
-            ) from None
-        else:
-            near = difflib.get_close_matches(tool_key, {d.key for d in catalogue}, n=3, cutoff=0.5)
-            hint = f"Did you mean {' or '.join(near)}? " if near else ""
-            raise NotFoundError(
-                f"There is no tool {one_line(tool_key, 80)!r}.",
-                next_step=f"{hint}find_platform_tools lists the tools.",
-                http_status=error.http_status,
-                request_id=error.request_id,
-            ) from None
-    if must_be_enabled and not definition.enabled:
-        raise ArgumentError(
-            f"{tool_key} {definition.version} is disabled on the platform and cannot run.",
-            next_step=steps.call("find_platform_tools", query=definition.name or tool_key) + " shows others.",
-        )
-    return definition
-
-
 def _placed_sync(
     definition: ToolDefinition, inputs: dict[str, Any], sync: bool | None
 ) -> tuple[dict[str, Any], dict[str, bool]]:
@@ -221,20 +181,34 @@ async def _project(state: ServerState, asked: str | None) -> str:
     """The execution's project: the one asked for, the server's, or the only one there is."""
     wanted, own = (asked or "").strip(), state.settings.project_id
     if wanted and own and wanted != own:
-        raise ArgumentError(
-            f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}. Nothing was created.",
-            next_step="Leave project_id out; for another project the operator has to change DO_PROJECT_ID.",
+        unknown = await unknown_project(state.client, wanted)
+        is_own = unknown is not None and unknown.meant == own
+        told = (
+            unknown.told if unknown else f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}."
         )
-    if wanted or own:
-        return wanted or own
-    rows = rows_of(await state.client.projects.list())
-    ids = {text(row.get("id")): one_line(text(row.get("name")), 60) for row in rows if row.get("id")}
-    if len(ids) == 1:
-        return next(iter(ids))
-    listed = ", ".join(f"{project_id} ({name})" for project_id, name in list(ids.items())[:20])
+        otherwise = "" if is_own else "; for another project the operator has to change DO_PROJECT_ID"
+        raise ArgumentError(
+            f"{told} Nothing was created.",
+            next_step=f"This server works in project {own!r}: leave project_id out{otherwise}.",
+        )
+    if own:
+        return own
+    if wanted:
+        if unknown := await unknown_project(state.client, wanted):
+            next_step = "Ask the user which project_id to use."
+            if unknown.meant:
+                surely = "Call" if unknown.is_certain else "If the user means this one, call"
+                next_step = f"{surely} create_execution again with project_id={json.dumps(unknown.meant)}."
+            raise ArgumentError(f"{unknown.told} Nothing was created.", next_step=next_step)
+        return wanted
+    names = await project_names(state.client)
+    if len(names) == 1:
+        return next(iter(names))
     raise ArgumentError(
-        "An execution belongs to a project, and none was given.",
-        next_step=f"Ask the user which project_id to use: {listed}." if ids else "The organisation has no project yet.",
+        "An execution belongs to a project, and none was given. Nothing was created.",
+        next_step=f"Ask the user which project_id to use: {listed(names)}."
+        if names
+        else "The organisation has no project yet.",
     )
 
 
@@ -279,6 +253,10 @@ async def _created(
             raise
         # It exists and says itself why it will not run.
         return refusal.execution
+    except InvalidRequestError as error:
+        if "clusterId" in body and "cluster" in str(error).lower():
+            error.next_step = "get_workspace lists the clusters; without cluster_id the organisation's first is taken."
+        raise
     except OutcomeUnknownError as error:
         lost = error
     finally:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -16,6 +15,9 @@ from deeporigin_mcp.platform.progress import children, is_tree, label
 from deeporigin_mcp.platform.status import Status
 from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of
 from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.conditions import check_filters, check_status, checked_order, column_advice, nothing_matches
+from deeporigin_mcp.tools.empty import why_nothing
+from deeporigin_mcp.tools.identifiers import explained_miss, is_execution_id, not_found, not_on_data_platform
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
@@ -32,22 +34,6 @@ from deeporigin_mcp.tools.views import (
 Detail = Literal["concise", "detailed"]
 ExecutionId = Annotated[str, Field(description="Execution id (UUID) of an earlier answer.", min_length=1)]
 
-ORDER_FIELDS = ("createdAt", "startedAt", "completedAt", "status", "tool", "name", "executionId")
-_ORDER = re.compile(r"^(\w+)\??(?:\s+(asc|desc))?$", re.IGNORECASE)
-_TOOLS_ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
-_DATA_PLATFORM_ID = re.compile(r"^(?:[0-9A-HJKMNP-TV-Z]{13}|[0-9a-f]{16})$")
-
-SEARCH_COLUMNS = (
-    "id",
-    "compute_job_id",
-    "tool_key",
-    "tool_version",
-    "status",
-    "name",
-    "started_at",
-    "completed_at",
-    "project_id",
-)
 RESULT_ROWS = 20
 """Result rows that a detailed answer shows."""
 MAX_PROGRESS_LINES = 40
@@ -87,14 +73,15 @@ async def list_executions(
     Use it to see what ran, runs or waits for confirmation. To filter by name, start time or hidden runs use
     search_executions; for one known id use get_execution. `count` is how many match in all. Free, reads only.
     """
-    client = state_of(ctx).client
+    state = state_of(ctx)
+    client = state.client
     query = ListQuery(
         tool_key=tool_key,
         session=session,
         project_id=project_id,
-        created_after=_checked_time(created_after),
+        created_after=_checked_time(created_after, client.timing.wall()),
         status=status or (),
-        order=_checked_order(order),
+        order=checked_order(order),
     )
     if fetch_all_pages or session is not None:
         # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
@@ -111,20 +98,28 @@ async def list_executions(
         shown = _cut(page * page_size, shown)
     has_more = shown < len(rows) or (page + 1) * page_size < answer["count"]
     next_step = None
+    given = {
+        "tool_key": tool_key,
+        "project_id": project_id,
+        "session": session,
+        "created_after": created_after,
+        "order": order if order != "createdAt desc" else None,
+        "status": status,
+        "detail": detail if detail != "concise" else None,
+    }
     if has_more:
-        given = {
-            "tool_key": tool_key,
-            "project_id": project_id,
-            "session": session,
-            "created_after": created_after,
-            "order": order if order != "createdAt desc" else None,
-            "status": status,
-            "detail": detail if detail != "concise" else None,
-        }
         following = _page_after(page, page_size, shown, len(rows))
         next_step = steps.call("list_executions", **{k: v for k, v in given.items() if v}, **following)
-    elif not rows:
-        next_step = "Nothing matches. Loosen the filters, or use search_executions for hidden runs and names."
+    elif not rows and answer["count"]:
+        first = steps.call("list_executions", **{k: v for k, v in given.items() if v}, page_size=page_size)
+        next_step = f"Page {page} is beyond the last one; the first is {first}."
+    elif not rows or (project_id and all(row.project_id != project_id for row in found)):
+        # Rows of no project come with those of any project, so there may be rows of one that does not exist.
+        next_step = await why_nothing(
+            state, "list_executions", given, tool_keys=[tool_key] if tool_key else (), project_id=project_id
+        )
+        if not rows and next_step is None:
+            next_step = "Nothing matches. Loosen the filters, or use search_executions for hidden runs and names."
     return ExecutionListView(
         executions=rows[:shown],
         count=answer["count"],
@@ -156,7 +151,10 @@ async def search_executions(
     get_execution for the current state. Columns: id, compute_job_id, tool_key, tool_version, status, name,
     started_at, completed_at, project_id. Free, reads only.
     """
-    client = state_of(ctx).client
+    state = state_of(ctx)
+    client = state.client
+    check_status(status, "status")
+    check_filters(filters or ())
     # One row more than asked for tells whether there are more, whatever the answer's envelope says.
     query = SearchQuery(
         project_id=project_id,
@@ -173,26 +171,37 @@ async def search_executions(
     try:
         answer = await client.listing.search(query)
     except InvalidRequestError as error:
-        error.next_step = f"Columns are {', '.join(SEARCH_COLUMNS)}; `in` takes a list, the other operators one value."
+        error.next_step = column_advice(filters or (), select)
         raise
     found = rows_of(answer)
     rows = [_search_row(row, select) for row in found[:limit]]
     shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], CONCISE_CHARACTERS)
     has_more = len(found) > limit or shown < len(rows)
     next_step = None
+    given = {
+        "project_id": project_id,
+        "tool_keys": tool_keys,
+        "status": status,
+        "compute_job_id": compute_job_id,
+        "filters": [condition.model_dump() for condition in filters or ()],
+        "select": select,
+        "include_hidden": include_hidden,
+    }
     if has_more:
-        given = {
-            "project_id": project_id,
-            "tool_keys": tool_keys,
-            "status": status,
-            "compute_job_id": compute_job_id,
-            "filters": [condition.model_dump() for condition in filters or ()],
-            "select": select,
-            "include_hidden": include_hidden,
-        }
         next_step = steps.call(
             "search_executions", **{k: v for k, v in given.items() if v}, limit=limit, offset=offset + shown
         )
+    elif not offset and (not found or (project_id and all(row.get("project_id") is None for row in found))):
+        next_step = await why_nothing(
+            state,
+            "search_executions",
+            given,
+            tool_keys=tool_keys or (),
+            project_id=project_id,
+            execution_id=compute_job_id,
+        )
+        if not found and next_step is None:
+            next_step = nothing_matches(status)
     return SearchView(
         rows=rows[:shown],
         limit=limit,
@@ -233,7 +242,7 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
     An execution that is already over, or only quoted, is left as it is: nothing is sent and its state is returned.
     """
     state = state_of(ctx)
-    before = await existing(state.client, execution_id)
+    before = await existing(state.client, execution_id, action="cancel_execution")
     if before.is_settled:
         left = f"It was {before.status} already, so nothing was cancelled."
         if before.status == "Quoted":
@@ -247,57 +256,39 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
     return execution_view(after, next_step=next_step)
 
 
-async def existing(client: DeepOriginClient, execution_id: str) -> Execution:
+async def existing(client: DeepOriginClient, execution_id: str, *, action: str | None = None) -> Execution:
     """An execution by its tools-service id.
 
+    Args:
+        action: the tool that is to change it; an id that is none is then named, but nothing is looked up.
+
     Raises:
-        NotFoundError: there is none; an id of the data platform is recognised.
+        NotFoundError: there is none; says what the id is instead, and what to call.
     """
     try:
         return Execution(await client.executions.get(execution_id))
-    except NotFoundError as error:
-        raise not_found(execution_id, error) from None
-
-
-def not_found(execution_id: str, error: NotFoundError) -> NotFoundError:
-    """Why there is no such execution, and what to call instead."""
-    if _DATA_PLATFORM_ID.match(execution_id.strip()):
-        return NotFoundError(
-            f"{execution_id} is an id of the data platform, not of the tools service.",
-            next_step=steps.call("get_execution", execution_id=execution_id, source="data_platform") + " reads it.",
-            http_status=error.http_status,
-            request_id=error.request_id,
-        )
-    return NotFoundError(
-        f"There is no execution {one_line(execution_id, 60)} in this organisation.",
-        next_step="list_executions shows those that exist.",
-        http_status=error.http_status,
-        request_id=error.request_id,
-    )
+    except (NotFoundError, InvalidRequestError) as error:
+        if isinstance(error, InvalidRequestError) and is_execution_id(execution_id):
+            raise
+        if action is not None:
+            raise not_found(execution_id, error, action=action) from None
+        raise await explained_miss(client, execution_id, error) from None
 
 
 def _room(detail: Detail) -> int:
     return RESULT_CHARACTERS - 1500 if detail == "detailed" else CONCISE_CHARACTERS - 500
 
 
-def _checked_order(order: str) -> str:
-    match = _ORDER.match(order.strip())
-    field = next((name for name in ORDER_FIELDS if match and name.lower() == match[1].lower()), None)
-    if not match or field is None:
-        raise ArgumentError(
-            f"order is {one_line(order, 60)!r}.",
-            next_step=f"Valid: one of {', '.join(ORDER_FIELDS)}, then asc or desc, such as 'createdAt desc'.",
-        )
-    return f"{field} {(match[2] or 'asc').lower()}"
-
-
-def _checked_time(created_after: str | None) -> datetime | None:
+def _checked_time(created_after: str | None, now: float) -> datetime | None:
     moment_after = moment(created_after)
     # The first and the last days of the calendar have no place in another time zone.
     if created_after is not None and (moment_after is None or not 1 < moment_after.year < 9999):
+        # A model rarely knows what time it is.
+        yesterday = datetime.fromtimestamp(now - 24 * 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         raise ArgumentError(
             f"created_after is {one_line(created_after, 60)!r}.",
-            next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07.",
+            next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07. "
+            f"The last 24 hours: {steps.call('list_executions', created_after=yesterday)}.",
         )
     return moment_after
 
@@ -340,19 +331,7 @@ async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -
     try:
         row = await client.executions.from_data_platform(data_platform_id)
     except (NotFoundError, InvalidRequestError) as error:
-        if _TOOLS_ID.match(data_platform_id.strip()):
-            raise NotFoundError(
-                f"{data_platform_id} is an id of the tools service, not of the data platform.",
-                next_step=steps.call("get_execution", execution_id=data_platform_id) + " reads it.",
-                http_status=error.http_status,
-                request_id=error.request_id,
-            ) from None
-        raise NotFoundError(
-            f"There is no execution {one_line(data_platform_id, 60)} on the data platform.",
-            next_step="Its ids have 13 characters; search_executions shows them.",
-            http_status=error.http_status,
-            request_id=error.request_id,
-        ) from None
+        raise not_on_data_platform(data_platform_id, error) from None
     if len(found := rows_of(row)) == 1:
         row = found[0]
     execution = Execution(

@@ -6,7 +6,7 @@ used here is passed over, because the platform checks again.
 
 from __future__ import annotations
 
-import difflib
+import json
 from typing import Any
 
 import jsonschema
@@ -14,6 +14,7 @@ from jsonschema.protocols import Validator
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.nearness import did_you_mean, nearest
 
 MAX_PROBLEMS = 20
 
@@ -61,8 +62,7 @@ def _unknown_inputs(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]
     problems = []
     for name in inputs:
         if name not in properties:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-            hint = f"did you mean {near[0]}?" if near else f"valid: {', '.join(known)}"
+            hint = did_you_mean(name, known) or f"valid: {', '.join(known)}"
             problems.append(f"{one_line(name, 60)}: the tool has no such input; {hint}")
     return problems
 
@@ -76,20 +76,31 @@ def _sentences(error: jsonschema.ValidationError) -> list[str]:
     match error.validator:
         case "required":
             missing = [name for name in rule if name not in given]
-            return [f"{prefix}{name}: is required" for name in missing]
+            known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+            strange = [name for name in given if name not in known] if path else []
+            instead = {name: "".join(nearest(name, strange, count=1)) for name in missing}
+            return [
+                f"{prefix}{name}: is required" + (f"; it was given as {one_line(other, 40)}" if other else "")
+                for name, other in instead.items()
+            ]
         case "additionalProperties":
             known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
             unknown = [name for name in given if name not in known]
             if not path:
                 return []  # already told by _unknown_inputs
-            return [f"{prefix}{one_line(name, 60)}: is not allowed; valid: {', '.join(known)}" for name in unknown]
+            valid = f"valid: {', '.join(known)}"
+            return [
+                f"{prefix}{one_line(name, 60)}: is not allowed; {did_you_mean(name, known) or valid}"
+                for name in unknown
+            ]
         case "anyOf" | "oneOf":
             return [f"{path or 'as a whole'}: {_best_of(error)}; got {value}"]
         case "enum":
             valid = ", ".join(str(option) for option in rule)
-            return [f"{path}: must be one of {one_line(valid, 300)}; got {value}"]
+            near = did_you_mean(given, [option for option in rule if isinstance(option, str)])
+            return [f"{path}: must be one of {one_line(valid, 300)}; got {value}" + (near and f"; {near}")]
         case "type":
-            return [f"{path or 'as a whole'}: must be of type {_words(rule)}; got {value}"]
+            return [f"{path or 'as a whole'}: must be of type {_words(rule)}; got {value}{_valid_form(error)}"]
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
             bound = "at least" if "inimum" in str(error.validator) else "at most"
             strictly = " (exclusive)" if str(error.validator).startswith("exclusive") else ""
@@ -110,6 +121,23 @@ def _best_of(error: jsonschema.ValidationError) -> str:
         options = [" and ".join(names) for names in wanted if names]
         return f"needs {' or '.join(options)}" if options else "fits none of the allowed forms"
     return "; ".join(_sentences(closest)) or one_line(closest.message, 200)
+
+
+def _valid_form(error: jsonschema.ValidationError) -> str:
+    """What to give instead of a value of another type, as far as the schema or the value tells."""
+    given, rule = error.instance, error.validator_value
+    kinds = rule if isinstance(rule, list) else [rule]
+    if isinstance(given, str) and given.lstrip()[:1] in ("{", "[") and {"object", "array"} & {*kinds}:
+        return "; give the JSON itself, not a text that holds it"
+    if {"array", "object"} & {*kinds}:
+        items = error.schema.get("items") if isinstance(error.schema, dict) else None
+        holds_texts = isinstance(items, dict) and items.get("type") == "string"
+        sample = [given] if holds_texts and isinstance(given, str) else _sample(error.schema, {}, 0)
+        told = one_line(json.dumps(sample, ensure_ascii=False, default=str), 160)
+        return f"; such as {told}" if sample and "null" not in told else ""
+    if "string" in kinds and isinstance(given, int | float) and not isinstance(given, bool):
+        return f'; give it as text: "{given}"'
+    return ""
 
 
 def _words(kinds: Any) -> str:

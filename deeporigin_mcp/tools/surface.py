@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any, cast
@@ -17,10 +16,10 @@ from pydantic import BaseModel, ValidationError
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import telemetry
+from deeporigin_mcp.tools.arguments import argument_problems
+from deeporigin_mcp.tools.nearness import did_you_mean
 from deeporigin_mcp.tools.rendering import as_text
 from deeporigin_mcp.tools.state import CALL_SECONDS
-
-MAX_PROBLEMS = 20
 
 
 class PlatformTool(Tool):
@@ -71,7 +70,7 @@ class PlatformTool(Tool):
             raise ToolError(self._explained(error.__cause__)) from None
         except ToolError as error:
             if isinstance(error.__cause__, ValidationError):
-                raise ToolError(_argument_problems(self.name, error.__cause__)) from None
+                raise ToolError(_refusal(self.name, argument_problems(error.__cause__, self.parameters))) from None
             if self.resolved_params and isinstance(error.__cause__, ToolError):
                 raise ToolError(
                     f"{self.name} did nothing: the client's answer to the question could not be understood. Tell the "
@@ -85,9 +84,8 @@ class PlatformTool(Tool):
         problems = []
         for name in arguments:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                problems.append(f"{one_line(name, 60)}: {self.name} has no such argument{hint}")
+                hint = did_you_mean(name, known)
+                problems.append(f"{one_line(name, 60)}: {self.name} has no such argument" + (hint and f"; {hint}"))
         if problems:
             valid = ", ".join(known) or "it takes none"
             raise ToolError(_refusal(self.name, [*problems, f"valid arguments: {valid}"]))
@@ -132,20 +130,6 @@ def result_of(view: BaseModel) -> CallToolResult:
 
 def _refusal(tool: str, problems: list[str]) -> str:
     return "\n".join([f"{tool} was not run; correct the arguments:", *(f"- {problem}" for problem in problems)])
-
-
-def _argument_problems(tool: str, error: ValidationError) -> str:
-    """One plain line per problem: where, what is wrong, what was given."""
-    problems = []
-    for detail in error.errors(include_url=False, include_context=False)[:MAX_PROBLEMS]:
-        place = ".".join(str(part) for part in detail["loc"]) or "arguments"
-        message = one_line(detail["msg"], 300)
-        if detail["type"] == "missing":
-            problems.append(f"{place}: is required")
-        else:
-            given = one_line(repr(detail["input"]), 80)
-            problems.append(f"{place}: {message[:1].lower()}{message[1:]}; got {given}")
-    return _refusal(tool, problems)
 
 
 def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:

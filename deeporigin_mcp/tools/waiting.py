@@ -6,18 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deeporigin_mcp.errors import NotFoundError
+from deeporigin_mcp.errors import InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.waiting import Outline, Watch, watch
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.executions import not_found
+from deeporigin_mcp.tools.identifiers import is_execution_id, not_found
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ExecutionRow, WaitView, execution_row
 
 MAX_CHANGES_NAMED = 5
+MAX_ERROR_CHARACTERS = 400
 SHORT_ERROR_CHARACTERS = 50
 LONGEST_WAIT_SECONDS = CALL_SECONDS - 1
 """Leaves room for answering within what a call may last."""
@@ -91,8 +92,10 @@ def _row(found: Watch, name: str) -> ExecutionRow:
     if name in found.found:
         return execution_row(Execution(found.found[name]))
     error = found.failed.get(name)
-    error = not_found(name, error) if isinstance(error, NotFoundError) else error
-    reason = explained(error, 300) if error else "It could not be read in time; wait again."
+    refused = isinstance(error, InvalidRequestError) and not is_execution_id(name)
+    if error is not None and (refused or isinstance(error, NotFoundError)):
+        error = not_found(name, error, action="wait_executions")
+    reason = explained(error, MAX_ERROR_CHARACTERS) if error else "It could not be read in time; wait again."
     return ExecutionRow(execution_id=name, error=reason)
 
 

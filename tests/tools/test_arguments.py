@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.bench import Agent, Bench, docking, lines_of, running_bench
+from tests.tools.bench import PROJECT, Agent, Bench, calls_in_text, docking, lines_of, running_bench
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +50,7 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("get_execution", {"execution_id": ""}, ["execution_id: "]),
     ("get_execution", {"execution_id": ID, "source": "s3"}, ["source: "]),
     ("create_execution", {}, ["tool_key: is required", "inputs: is required"]),
-    ("create_execution", {"tool_key": "x", "inputs": [1]}, ["inputs: input should be a valid dictionary; got [1]"]),
+    ("create_execution", {"tool_key": "x", "inputs": [1]}, ["inputs: input should be an object; got [1]"]),
     ("create_execution", {**docking(), "batch_size": 0}, ["batch_size: "]),
     ("create_execution", {**docking(), "visibility": "secret"}, ["visibility: "]),
     ("create_execution", {**docking(), "sync": "perhaps"}, ["sync: "]),
@@ -87,9 +87,78 @@ async def test_each_problem_of_the_arguments_is_one_plain_line(
     assert not bench.platform.requests
 
 
+MEANT: list[tuple[str, dict[str, Any], str]] = [
+    ("list_executions", {"status": ["running"]}, "got 'running'; did you mean Running?"),
+    ("list_executions", {"status": ["Succeeded"]}, "did you mean Completed?"),
+    ("list_executions", {"status": ["done"]}, "did you mean Completed?"),
+    ("list_executions", {"status": ["error"]}, "did you mean Failed?"),
+    ("list_executions", {"status": ["canceled"]}, "did you mean Cancelled?"),
+    ("list_executions", {"status": ["pending"]}, "did you mean Queued?"),
+    ("list_executions", {"status": ["insufficient funds"]}, "did you mean InsufficientFunds?"),
+    ("list_executions", {"status": ["Runing"]}, "did you mean Running?"),
+    ("list_executions", {"status": "failed"}, 'give a list, such as ["Failed"]'),
+    ("list_executions", {"status": '["Failed"'}, "as JSON it cannot be read"),
+    ("list_executions", {"detail": "full"}, "did you mean detailed?"),
+    ("list_executions", {"page_size": 0}, "got 0; valid: 1 to 10000."),
+    ("search_executions", {"filters": [{"column": "a", "op": "contains", "value": 1}]}, "did you mean icontains?"),
+    ("search_executions", {"filters": [{"column": "a", "op": "=", "value": 1}]}, "did you mean eq?"),
+    ("search_executions", {"filters": [{"column": "a", "op": ">=", "value": 1}]}, "did you mean gte?"),
+    ("search_executions", {"filters": [{"column": "a", "operator": "eq", "value": 1}]}, "it was given as operator"),
+    (
+        "search_executions",
+        {"filters": ['{"column": "name", "op": "eq", "value": "x"}']},
+        "; give the object itself, not a text with JSON in it",
+    ),
+    ("search_executions", {"filters": ["[" * 5000]}, "as JSON it cannot be read"),
+    ("search_executions", {"filters": ["name=x"]}, "give an object with column, op, value"),
+    (
+        "search_executions",
+        {"filters": {"column": "name", "op": "eq", "value": "x"}},
+        'give a list, such as [{"column": "name", "op": "eq", "value": "x"}]',
+    ),
+    ("search_executions", {"tool_keys": "deeporigin.docking"}, 'give a list, such as ["deeporigin.docking"]'),
+    ("search_executions", {"tool_keys": "x" * 500}, "; give a list"),
+    ("get_execution", {}, "execution_id: is required: Execution id (UUID) of an earlier answer."),
+    ("get_execution", {"execution_id": [ID]}, f'give it as text, without the list: "{ID}"'),
+    ("get_execution", {"execution_id": 17}, 'give it as text: "17"'),
+    ("get_execution", {"execution_id": ID, "source": "tools"}, "did you mean tools_service?"),
+    ("wait_executions", {"execution_ids": ID}, f'give a list, such as ["{ID}"]'),
+    ("wait_executions", {"execution_ids": []}, "list should have at least 1 item, not 0; got []; valid: 1 to 100"),
+    ("wait_executions", {"execution_ids": [ID], "until": "first"}, "did you mean any?"),
+    ("wait_executions", {"execution_ids": [ID], "timeout_seconds": 600}, "got 600; valid: 0 to 50; 0 looks once."),
+    ("create_execution", {"tool_key": "x", "inputs": '{"a": {'}, "give the object itself, not a text with JSON in it"),
+    ("create_execution", {"tool_key": "x", "inputs": "[1]"}, "inputs: "),
+    ("create_execution", {**docking(), "visibility": "private"}, "did you mean hidden?"),
+    ("confirm_execution", {"execution_id": ID, "expected_price": "a lot"}, "valid: The quoted_price in USD"),
+]
+
+
+@pytest.mark.parametrize(("tool", "arguments", "words"), MEANT)
+async def test_a_problem_comes_with_the_valid_form_or_the_word_that_was_meant(
+    agent: Agent, bench: Bench, tool: str, arguments: dict[str, Any], words: str
+) -> None:
+    assert words in await agent.refused(tool, **arguments)
+    assert not bench.platform.requests
+
+
+async def test_a_list_of_valid_values_is_told_once(agent: Agent) -> None:
+    lines = lines_of(await agent.refused("list_executions", status=["done", "error", "blub"]))
+    assert [line.count("InsufficientFunds") for line in lines] == [1, 0, 0]
+    assert lines[1:] == [
+        "status.1: input should be one of those above; got 'error'; did you mean Failed?",
+        "status.2: input should be one of those above; got 'blub'",
+    ]
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "words"),
     [
+        ("get_execution", {"id": ID}, "did you mean execution_id?"),
+        ("find_platform_tools", {"q": "dock"}, "did you mean query?"),
+        ("confirm_execution", {"execution_id": ID, "price": 1}, "did you mean expected_price?"),
+        ("create_execution", {"key": "x", "parameters": {}}, "did you mean inputs?"),
+        ("list_executions", {"sort": "createdAt desc"}, "did you mean order?"),
+        ("list_executions", {"limit": 5}, "did you mean page_size?"),
         ("list_executions", {"pagesize": 5}, "pagesize: list_executions has no such argument; did you mean page_size?"),
         ("list_executions", {"order_by": "x"}, "did you mean order?"),
         ("get_execution", {"executionId": ID}, "did you mean execution_id?"),
@@ -173,6 +242,32 @@ async def test_all_problems_of_the_inputs_are_told_at_once_with_their_paths(agen
     assert not bench.sent("POST")
 
 
+ADMET = "deeporigin.admet-properties"
+
+
+@pytest.mark.parametrize(
+    ("tool_key", "inputs", "line"),
+    [
+        ("deeporigin.docking", {"protein": "a.pdb"}, '; got \'a.pdb\'; such as {"file_path": '),
+        ("deeporigin.docking", {"ligands": ["CCO"]}, 'got \'CCO\'; such as {"smiles": '),
+        ("deeporigin.docking", {"ligands": "CCO"}, "ligands: must be of type array; got 'CCO'; such as [{"),
+        ("deeporigin.docking", {"ligands": [{"smile": "CCO"}]}, "ligands.0.smiles: is required; it was given as smile"),
+        ("deeporigin.docking", {"protein": '{"id": "x"}'}, "give the JSON itself, not a text that holds it"),
+        (ADMET, {"properties": ["solubilty"]}, "got 'solubilty'; did you mean solubility?"),
+        (ADMET, {"properties": ["hERG"]}, "got 'hERG'; did you mean herg?"),
+        (ADMET, {"properties": "herg"}, 'such as ["herg"]'),
+        (ADMET, {"propertys": ["herg"]}, "the tool has no such input; did you mean properties?"),
+    ],
+)  # fmt: skip
+async def test_a_bad_input_comes_with_the_valid_form(
+    agent: Agent, bench: Bench, tool_key: str, inputs: dict[str, Any], line: str
+) -> None:
+    told = await agent.refused("create_execution", tool_key=tool_key, inputs=inputs)
+    assert any(line in problem for problem in lines_of(told)), told
+    assert (await agent.follow(told))["tool_key"] == tool_key
+    assert not bench.sent("POST")
+
+
 async def test_alternatives_are_explained(agent: Agent) -> None:
     inputs = docking()["inputs"]
     told = await agent.refused(
@@ -188,6 +283,16 @@ async def test_alternatives_are_explained(agent: Agent) -> None:
         ("docking", "latest", "deeporigin.docking"),
         ("deeporigin.docking", "99.0.0", "has no version '99.0.0'. Valid: latest, "),
         ("deeporigin.docking", "newest", "has no version 'newest'"),
+        ("deeporigin.docking", "4.2", "Did you mean 4.2.0?"),
+        ("deeporigin.docking", "v4.1.0", "Did you mean 4.1.0?"),
+        ("deeporigin.docking", "4.2.O", "Did you mean 4.2.0?"),
+        ("deeporigin.docking@4.2.0", "latest", "holds a tool's key and version together"),
+        ("deeporigin.dockin", "latest", "Did you mean deeporigin.docking?"),
+        ("Deeporigin.Docking", "latest", "Did you mean deeporigin.docking?"),
+        ("deeporigin.pocket_finder", "latest", "Did you mean deeporigin.pocket-finder?"),
+        ("acme.docking", "latest", "Did you mean deeporigin.docking?"),
+        ("abfe", "latest", "Did you mean deeporigin.abfe-end-to-end?"),
+        ("solubility", "latest", "Did you mean deeporigin.mol-props-combined or deeporigin.admet-properties?"),
         ("nothing-like-it-at-all", "latest", "find_platform_tools lists the tools"),
         ("../executions", "latest", "There is no tool"),
         ("deeporigin.bulk-docking", "latest", "is disabled on the platform"),
@@ -199,6 +304,18 @@ async def test_a_tool_or_version_that_does_not_exist_names_those_that_come_near(
     told = await agent.refused("create_execution", tool_key=tool_key, tool_version=tool_version, inputs={})
     assert words in told
     assert not bench.sent("POST")
+    if "Did you mean" in told or "together" in told:
+        described = await agent.follow(told)
+        assert described["tool_key"] in told
+
+
+async def test_a_platform_that_does_not_know_latest_has_one_all_the_same(agent: Agent, bench: Bench) -> None:
+    bench.fault("GET */latest/definitions status=404")
+    try:
+        found = await agent.read("describe_platform_tool", tool_key="deeporigin.docking")
+    finally:
+        bench.heal()
+    assert found["tool_version"] == "4.2.0"
 
 
 async def test_without_a_project_and_with_several_the_user_has_to_say(bench: Bench) -> None:
@@ -209,7 +326,50 @@ async def test_without_a_project_and_with_several_the_user_has_to_say(bench: Ben
         created = await agent.read("create_execution", **docking(), project_id="09DEMASNDB0X3")
         assert created["project_id"] == "09DEMASNDB0X3"
         told = await agent.refused("create_execution", **docking(), project_id="09N0SUCHPR0J1")
-        assert "projectId: unknown project" in told
+        assert "There is no project '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot), " in told
+        assert not bench.sent("POST", "/tools/")[1:]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words", "meant"),
+    [
+        ("Kinase pilot", "is a project's name; its project_id is 09DEMAKNASE01. Nothing was created.", PROJECT),
+        ("kinase PILOT", "is a project's name", PROJECT),
+        ("Sandboxx", "Did you mean 09DEMASNDB0X3 (Sandbox)?", "09DEMASNDB0X3"),
+        ("09DEMAKNASE0", "Did you mean 09DEMAKNASE01 (Kinase pilot)?", PROJECT),
+    ],
+)
+async def test_a_project_asked_for_by_name_or_nearly_is_named(bench: Bench, asked: str, words: str, meant: str) -> None:
+    async with bench.agent(project_id="") as agent:
+        told = await agent.refused("create_execution", **docking(), project_id=asked)
+        assert words in told
+        right = calls_in_text(told, "project_id")
+        assert right == meant
+        assert not bench.platform.creates
+        for tool in ("list_executions", "search_executions"):
+            bench.seeded("Completed", project_id=meant)
+            found = await agent.read(tool, project_id=asked)
+            assert words.partition(" Nothing")[0] in found["next_step"]
+            followed = await agent.follow(found["next_step"])
+            assert followed.get("executions") or followed.get("rows")
+
+
+async def test_the_servers_own_project_by_its_name_is_left_out(agent: Agent, bench: Bench) -> None:
+    told = await agent.refused("create_execution", **docking(), project_id="Kinase pilot")
+    assert "is a project's name" in told
+    assert told.endswith("leave project_id out.")
+    assert not bench.platform.creates
+
+
+async def test_a_project_that_cannot_be_checked_is_left_to_the_platform(bench: Bench) -> None:
+    async with bench.agent(project_id="") as agent:
+        bench.fault("POST */projects/search status=403")
+        try:
+            assert (await agent.read("create_execution", **docking(), project_id=PROJECT))["project_id"] == PROJECT
+            told = await agent.refused("create_execution", **docking(), project_id="09N0SUCHPR0J1")
+            assert "projectId: unknown project" in told
+        finally:
+            bench.heal()
 
 
 async def test_the_only_project_is_taken_and_none_at_all_is_told() -> None:
@@ -220,6 +380,8 @@ async def test_the_only_project_is_taken_and_none_at_all_is_told() -> None:
         async with bench.agent(project_id="") as agent:
             assert (await agent.read("create_execution", **docking()))["project_id"] == next(iter(projects))
             projects.clear()
+            found = await agent.read("list_executions", project_id="09N0SUCHPR0J1")
+            assert found["next_step"] == "There is no project '09N0SUCHPR0J1': the organisation has none yet."
             assert "no project yet" in await agent.refused("create_execution", **docking())
 
 

@@ -1,4 +1,4 @@
-"""find_platform_tools and describe_platform_tool."""
+"""describe_platform_tool, and the inputs that tools take."""
 
 from __future__ import annotations
 
@@ -32,80 +32,6 @@ def bench() -> Iterator[Bench]:
 async def agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
     async with bench.agent() as found:
         yield found
-
-
-@pytest.mark.parametrize(
-    ("query", "first"),
-    [
-        ("dock ligands into a protein", "docking"),
-        ("docking", "docking"),
-        ("dokcing", "docking"),
-        ("constrained docking", "constrained-docking"),
-        ("find pockets", "pocket-finder"),
-        ("binding site pocket", "pocket-finder"),
-        ("absolute binding free energy", "abfe-end-to-end"),
-        ("ABFE", "abfe-end-to-end"),
-        ("relative free energy", "rbfe"),
-        ("rbfe", "rbfe"),
-        ("prepare system for simulation", "system-prep"),
-        ("system preparation", "system-prep"),
-        ("prepare a protein structure", "protein-prep"),
-        ("protein preparation", "protein-prep"),
-        ("admet", "admet-properties"),
-        ("ADMET toxicity", "admet-properties"),
-        ("molecular properties logP", "mol-props-combined"),
-        ("protonation", "mol-props-protonation"),
-        ("protonaton states", "mol-props-protonation"),
-        ("metabolism", "metabolism"),
-        ("sites of metabolism", "metabolism"),
-        ("konnektor", "konnektor"),
-        ("enumerate molecules", "enumerator"),
-        ("patent", "draco"),
-        ("extract molecules from patents", "draco"),
-        ("structure report", "structure-report"),
-        ("uniprot", "uniprot-discovery"),
-        ("secondary pharmacology off-target", "secondary-pharma"),
-        ("import a dataset", "import-dataset"),
-    ],
-)
-async def test_the_tool_for_a_task_comes_first(agent: Agent, query: str, first: str) -> None:
-    found = await agent.read("find_platform_tools", query=query)
-    assert found["tools"][0]["tool_key"] == f"deeporigin.{first}", [row["tool_key"] for row in found["tools"]]
-    described = await agent.follow(found["next_step"])
-    assert described["tool_key"] == f"deeporigin.{first}"
-
-
-async def test_the_row_of_a_tool_is_short_and_its_newest_version(agent: Agent) -> None:
-    found = await agent.read("find_platform_tools", query="docking", limit=1)
-    assert found["tools"] == [
-        {
-            "tool_key": "deeporigin.docking",
-            "tool_version": "4.2.0",
-            "name": "Docking",
-            "description": "Docks small molecules into a pocket of a protein and scores their poses.",
-        }
-    ]
-    assert (found["has_more"], found["count"] > 1) == (True, True)
-
-
-async def test_an_empty_query_lists_all_that_can_run(agent: Agent) -> None:
-    found = await agent.read("find_platform_tools", limit=100)
-    keys = [row["tool_key"] for row in found["tools"]]
-    assert len(keys) == len(set(keys)) == found["count"]
-    assert {f"deeporigin.{name}" for name in ("docking", "rbfe", "admet-properties", "draco")} <= {*keys}
-    assert "deeporigin.bulk-docking" not in keys
-    assert found["has_more"] is False
-
-
-async def test_disabled_tools_are_shown_on_request_and_marked(agent: Agent) -> None:
-    found = await agent.read("find_platform_tools", query="bulk docking", include_disabled=True)
-    assert (found["tools"][0]["tool_key"], found["tools"][0]["enabled"]) == ("deeporigin.bulk-docking", False)
-
-
-async def test_a_query_that_matches_nothing_names_the_call_that_lists_all(agent: Agent) -> None:
-    found = await agent.read("find_platform_tools", query="qwxz'\" | \n vvvv")
-    assert (found["tools"], found["count"]) == ([], 0)
-    assert (await agent.follow(found["next_step"]))["count"] > 10
 
 
 async def test_a_tool_is_described_with_schema_example_and_other_versions(agent: Agent) -> None:

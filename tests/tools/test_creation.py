@@ -170,6 +170,7 @@ async def test_a_tool_without_a_licence_is_refused_in_the_platforms_words(bench:
 async def test_an_unknown_cluster_is_refused_by_the_platform_and_told(agent: Agent) -> None:
     told = await agent.refused("create_execution", **docking(), cluster_id="nowhere")
     assert "clusterId: unknown or disabled cluster" in told
+    assert "get_workspace lists the clusters" in told
 
 
 async def test_an_organisation_without_a_cluster_is_told(agent: Agent, bench: Bench) -> None:

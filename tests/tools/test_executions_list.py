@@ -210,3 +210,69 @@ def test_following_next_step_shows_every_execution_exactly_once() -> None:
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
 async def test_a_time_at_the_edge_of_the_calendar_is_refused(agent: Agent, when: str) -> None:
     assert "created_after is" in await agent.refused("list_executions", created_after=when)
+
+
+@pytest.mark.parametrize(
+    ("order", "meant"),
+    [
+        ("created_at desc", "createdAt desc"),
+        ("-createdAt", "createdAt desc"),
+        ("newest first", "createdAt desc"),
+        ("Created", "createdAt asc"),
+        ("tool_key asc", "tool asc"),
+        ("finished_at descending", "completedAt desc"),
+        ("creatdAt desc", "createdAt desc"),
+    ],
+)
+async def test_an_order_that_is_nearly_one_names_the_one_that_was_meant(
+    agent: Agent, bench: Bench, order: str, meant: str
+) -> None:
+    bench.seeded()
+    told = await agent.refused("list_executions", order=order)
+    assert f'Did you mean list_executions(order="{meant}")?' in told
+    assert (await agent.follow(told))["count"] == 1
+
+
+@pytest.mark.parametrize("key", ["docking", "deeporigin.dockin", "Deeporigin.Docking", "acme.docking"])
+async def test_a_list_that_is_empty_because_of_a_wrong_key_says_so(agent: Agent, bench: Bench, key: str) -> None:
+    name = bench.seeded("Failed")
+    for tool, keys in (("list_executions", {"tool_key": key}), ("search_executions", {"tool_keys": [key]})):
+        found = await agent.read(tool, **keys, status=["Failed"] if tool == "list_executions" else "Failed")
+        assert "Did you mean deeporigin.docking?" in found["next_step"]
+        followed = await agent.follow(found["next_step"])
+        assert [row["execution_id"] for row in followed.get("executions") or followed["rows"]] == [name]
+
+
+async def test_a_wrong_key_that_may_mean_several_tools_names_them(agent: Agent) -> None:
+    found = await agent.read("list_executions", tool_key="solubility")
+    assert "Did you mean deeporigin.mol-props-combined or deeporigin.admet-properties?" in found["next_step"]
+    assert (await agent.follow(found["next_step"]))["count"] > 0
+
+
+async def test_a_list_that_is_rightly_empty_says_no_more_than_that(agent: Agent, bench: Bench) -> None:
+    found = await agent.read("list_executions", tool_key="deeporigin.rbfe", project_id=PROJECT)
+    assert found["next_step"].startswith("Nothing matches.")
+    bench.fault("GET */definitions status=403")
+    found = await agent.read("list_executions", tool_key="docking")
+    assert found["next_step"].startswith(("Nothing matches.", "There is no tool"))
+
+
+async def test_rows_of_no_project_do_not_hide_that_there_is_no_such_project(agent: Agent, bench: Bench) -> None:
+    bench.raw(projectId=None)
+    for tool in ("list_executions", "search_executions"):
+        found = await agent.read(tool, project_id="09N0SUCHPR0J1")
+        assert "There is no project '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot)" in found["next_step"]
+
+
+async def test_a_page_beyond_the_last_one_names_the_first(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=3)
+    found = await agent.read("list_executions", page=7, page_size=2)
+    assert (found["executions"], found["count"]) == ([], 3)
+    assert len((await agent.follow(found["next_step"]))["executions"]) == 2
+
+
+async def test_a_time_in_words_is_answered_with_the_time_that_it_is(agent: Agent, bench: Bench) -> None:
+    bench.seeded()
+    told = await agent.refused("list_executions", created_after="yesterday")
+    assert "The last 24 hours: " in told
+    assert (await agent.follow(told))["count"] == 1

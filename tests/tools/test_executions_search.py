@@ -134,3 +134,64 @@ async def test_a_column_that_is_none_is_refused_in_the_platforms_words(agent: Ag
 async def test_a_platform_that_does_not_know_hidden_runs_says_so(agent: Agent, bench: Bench) -> None:
     bench.platform.knows_include_hidden = False
     assert "include_hidden" in await agent.refused("search_executions", include_hidden=True)
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [
+        ("createdAt", "started_at"),
+        ("tool", "tool_key"),
+        ("executionId", "compute_job_id"),
+        ("execution_id", "compute_job_id"),
+        ("projectId", "project_id"),
+        ("completedAt", "completed_at"),
+        ("stauts", "status"),
+    ],
+)
+async def test_a_column_that_is_nearly_one_names_the_right_one(
+    agent: Agent, bench: Bench, column: str, meant: str
+) -> None:
+    bench.seeded("Completed")
+    told = await agent.refused("search_executions", filters=[{"column": column, "op": "neq", "value": "x"}])
+    assert f"For {column}, did you mean {meant}?" in told
+    ((_, arguments),) = calls_in(told, agent.inputs)
+    assert arguments["filters"] == [{"column": meant, "op": "neq", "value": "x"}]
+    assert len((await agent.follow(told))["rows"]) == 1
+    told = await agent.refused("search_executions", select=[column, "name"])
+    assert calls_in(told, agent.inputs)[0][1]["select"] == [meant, "name"]
+
+
+async def test_times_of_creation_are_looked_for_in_the_list(agent: Agent) -> None:
+    told = await agent.refused("search_executions", filters=[{"column": "createdAt", "op": "gt", "value": "2026"}])
+    assert "list_executions has created_after" in told
+
+
+@pytest.mark.parametrize(("status", "meant"), [("running", "Running"), ("done", "Completed"), ("FAILED", "Failed")])
+async def test_a_status_that_is_nearly_one_is_refused_before_anything_is_sent(
+    agent: Agent, bench: Bench, status: str, meant: str
+) -> None:
+    asked = (
+        {"status": status},
+        {"filters": [{"column": "status", "op": "eq", "value": status}]},
+        {"filters": [{"column": "status", "op": "in", "value": ["Quoted", status]}]},
+    )
+    for arguments in asked:
+        told = await agent.refused("search_executions", **arguments)
+        assert f"is {status!r}, which no execution has. Nothing was searched." in told
+        assert calls_in(told, agent.inputs) == [("search_executions", {"status": meant})]
+    assert not bench.sent("POST")
+
+
+@pytest.mark.parametrize("status", ["Succeeded", "DataIngesting", "Pondering"])
+async def test_a_status_that_the_platform_may_know_is_searched_for(agent: Agent, bench: Bench, status: str) -> None:
+    found = await agent.read("search_executions", status=status)
+    assert bench.sent("POST", "/executions/search")
+    assert found["next_step"].startswith("Nothing matches.")
+    assert ("Known statuses: Quoted, " in found["next_step"]) == (status == "Pondering")
+
+
+async def test_a_flood_of_wrong_words_is_answered_in_few(agent: Agent) -> None:
+    found = await agent.read("search_executions", tool_keys=[f"acme.docking-{number}" for number in range(500)])
+    assert 0 < len(found["next_step"]) < 2_000
+    filters = [{"column": f"createdAt{number}", "op": "eq", "value": "x" * 50} for number in range(200)]
+    assert len(await agent.refused("search_executions", filters=filters)) < 4_000

@@ -10,8 +10,10 @@ import anyio
 import pytest
 
 from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import surface
+from tests.platform.recording import Reply, recording, settings_for
 from tests.tools.bench import ERAS, Agent, Bench, agent_of, bench_token, docking
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +61,52 @@ async def test_the_id_that_support_can_find_a_request_by_is_told(agent: Agent) -
 
     told = surface.explained(PlatformError("It failed.", next_step="Call again.", request_id="req-1"))
     assert told == "It failed. Call again. (request id req-1)"
+
+
+BODIES: list[tuple[int, Any, str]] = [
+    (400, {"message": "Validation failed", "errors": [{"field": "a.b", "reason": "required"}]}, "a.b: required"),
+    (400, {"statusCode": 400, "message": "Bad id", "error": "Bad Request"}, "It says: Bad id."),
+    (422, {"errors": [{"title": "Too long", "source": {"pointer": "/data/name"}}]}, "/data/name: Too long"),
+    (422, {"detail": [{"type": "missing", "loc": ["body", "x"], "msg": "Field required"}]}, "body.x: Field required"),
+    (409, {"code": "CRMQ.RESOURCE_LEDGER.ORG_QUOTA_EXCEEDED", "message": "Quota exceeded"}, "Quota exceeded"),
+    (403, {"statusCode": 403, "message": "Forbidden resource"}, "Forbidden resource"),
+    (403, {"errors": [{"code": "LICENSE.FEATURE_NOT_LICENSED", "title": "Not licensed", "action_request": "Buy it"}]},
+     "Not licensed. Buy it."),
+    (501, b"Not built\nyet", "Not built yet"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body", "words"), BODIES)
+async def test_the_platforms_own_words_and_the_id_of_the_request_reach_the_model(
+    status: int, body: Any, words: str
+) -> None:
+    name = "3f0c9a52-6f0e-4f0b-9a55-0d3b6e1c7a11"
+    async with recording() as platform:
+        platform.answer(Reply(body, status, {"x-request-id": "req-7"}))
+        async with agent_of(create_server(settings_for(platform.url))) as agent:
+            for tool, arguments in (
+                ("list_executions", {}),
+                ("search_executions", {}),
+                ("get_execution", {"execution_id": name}),
+                ("cancel_execution", {"execution_id": name}),
+                ("find_platform_tools", {}),
+                ("describe_platform_tool", {"tool_key": "deeporigin.docking"}),
+            ):
+                told = await agent.refused(tool, **arguments)
+                assert words in told, tool
+                assert told.endswith("(request id req-7)"), tool
+
+
+async def test_a_refusal_that_says_more_than_the_platform_keeps_the_id_of_the_request() -> None:
+    async with recording() as platform:
+        platform.answer(Reply({"message": "Not found"}, 404, {"x-request-id": "req-7"}))
+        async with agent_of(create_server(settings_for(platform.url))) as agent:
+            for given in ("0AF3K9Q2W7T5M", "nope", "3f0c9a52-6f0e-4f0b-9a55-0d3b6e1c7a11"):
+                for tool in ("get_execution", "cancel_execution", "confirm_execution"):
+                    assert "(request id req-7)" in await agent.refused(tool, execution_id=given)
+                assert "(request id req-7)" in await agent.refused(
+                    "get_execution", execution_id=given, source="data_platform"
+                )
 
 
 @pytest.mark.parametrize("mode", ERAS)

@@ -1,0 +1,116 @@
+"""What is wrong with the arguments of a call: one plain line per problem, with the valid form."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.nearness import did_you_mean, nearest
+
+MAX_PROBLEMS = 20
+EXAMPLE_CHARACTERS = 120
+DESCRIPTION_CHARACTERS = 160
+
+_QUOTED = re.compile(r"'([^']*)'")
+
+
+def argument_problems(error: ValidationError, parameters: Mapping[str, Any]) -> list[str]:
+    """Where, what is wrong, what was given, and what is valid; at most 20.
+
+    Args:
+        parameters: the tool's input schema.
+    """
+    told: list[str] = []
+    lists: set[str] = set()
+    for detail in error.errors(include_url=False, include_context=True)[:MAX_PROBLEMS]:
+        expected = str(detail.get("ctx", {}).get("expected", ""))
+        told.append(_problem(detail, parameters, is_known=expected in lists))
+        lists |= {expected} - {""}
+    return told
+
+
+def _problem(detail: Any, parameters: Mapping[str, Any], *, is_known: bool) -> str:
+    """One line. `is_known`: a line above has told the allowed values already."""
+    place = ".".join(str(part) for part in detail["loc"]) or "arguments"
+    schema = _schema_at(detail["loc"], parameters)
+    described = one_line(str(schema.get("description", "")), DESCRIPTION_CHARACTERS)
+    given, kind = detail["input"], detail["type"]
+    if kind == "missing":
+        instead = [key for key in given if nearest(key, detail["loc"][-1:])] if isinstance(given, dict) else []
+        hint = f"; it was given as {one_line(instead[0], 40)}" if instead else ""
+        return f"{place}: is required" + (f": {described}" if described else "") + hint
+    message = (
+        _OBJECT
+        if kind.startswith(("model_", "dict_"))
+        else one_line(detail["msg"], 300).replace(" after validation", "")
+    )
+    if is_known and kind == "literal_error":
+        message = "input should be one of those above"
+    told = f"{place}: {message[:1].lower()}{message[1:]}; got {one_line(repr(given), 80)}"
+    hint = _hint(detail, schema)
+    if not hint and described and kind != "literal_error":
+        hint = f"valid: {described}"
+    return told + (f"; {hint}" if hint else "")
+
+
+_OBJECT = "input should be an object"
+
+
+def _hint(detail: Any, schema: Mapping[str, Any]) -> str:
+    """What to give instead, as far as what was given tells."""
+    given, kind = detail["input"], detail["type"]
+    if kind == "literal_error":
+        return did_you_mean(given, _QUOTED.findall(str(detail.get("ctx", {}).get("expected", ""))))
+    if kind in ("list_type", "dict_type", "model_type", "model_attributes_type"):
+        wanted = "list" if kind == "list_type" else "object"
+        if isinstance(given, str) and given.lstrip()[:1] in ("[", "{"):
+            return f"{_unread(given)}give the {wanted} itself, not a text with JSON in it"
+        items = schema.get("items", {}) if wanted == "list" else {}
+        fits = isinstance(given, str) if items.get("type") == "string" else isinstance(given, dict)
+        if wanted == "list" and fits:
+            return f"give a list{_example([_nearest_item(given, items)], ', such as ')}"
+        fields = ", ".join(schema.get("properties", {}))
+        return f"give an object with {fields}" if wanted == "object" and fields else ""
+    if kind == "string_type" and isinstance(given, list) and len(given) == 1 and isinstance(given[0], str):
+        return f"give it as text, without the list{_example(given[0], ': ')}"
+    if kind == "string_type" and isinstance(given, int | float) and not isinstance(given, bool):
+        return f'give it as text: "{given}"'
+    return ""
+
+
+def _nearest_item(given: Any, items: Mapping[str, Any]) -> Any:
+    """An entry as given, or the allowed value that it must have been."""
+    options = items.get("enum", [])
+    if isinstance(given, str) and given not in options and options:
+        return [*nearest(given, options), options[0]][0]
+    return given
+
+
+def _unread(text: str) -> str:
+    """Why a text is no JSON, if it is none."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return f"as JSON it cannot be read ({one_line(str(error), 80)}); "
+    return ""
+
+
+def _example(value: Any, before: str) -> str:
+    """A value as JSON with words before it; nothing if it is long."""
+    told = json.dumps(value, ensure_ascii=False, default=str)
+    return before + told if len(told) <= EXAMPLE_CHARACTERS else ""
+
+
+def _schema_at(location: tuple[int | str, ...], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of the place that an error names; empty if there is none."""
+    node: Any = schema
+    for part in location:
+        if not isinstance(node, dict):
+            return {}
+        node = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
+    return node if isinstance(node, dict) else {}

@@ -1,0 +1,120 @@
+"""Words that lists and searches of executions take, and what was meant by others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from deeporigin_mcp.errors import ArgumentError
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.status import KNOWN
+from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.nearness import nearest, plainly
+
+ORDER_FIELDS = ("createdAt", "startedAt", "completedAt", "status", "tool", "name", "executionId")
+_ORDER = re.compile(r"^(\w+)\??(?:\s+(asc|desc))?$", re.IGNORECASE)
+_DOWNWARDS = re.compile(r"^-|\b(desc\w*|down\w*|newest|latest|reverse)\b", re.IGNORECASE)
+
+SEARCH_COLUMNS = (
+    "id",
+    "compute_job_id",
+    "tool_key",
+    "tool_version",
+    "status",
+    "name",
+    "started_at",
+    "completed_at",
+    "project_id",
+)
+MAX_COLUMNS_EXPLAINED = 5
+LONGEST_CALL = 1_500
+"""Characters of a call that is repeated with the right columns."""
+
+SEARCH_STATUSES = (*KNOWN, "DataIngesting", "Succeeded")
+"""Statuses of the data platform's records: those of executions, one of its own, and the older word for success."""
+
+
+def checked_order(order: str) -> str:
+    """An order as the platform takes it.
+
+    Raises:
+        ArgumentError: it is none; names the valid ones and the one that was probably meant.
+    """
+    match = _ORDER.match(order.strip())
+    field = next((name for name in ORDER_FIELDS if match and name.lower() == match[1].lower()), None)
+    if match and field is not None:
+        return f"{field} {(match[2] or 'asc').lower()}"
+    words = re.findall(r"[A-Za-z_]+", order)
+    near = nearest(words[0], ORDER_FIELDS) if words else []
+    way = "desc" if _DOWNWARDS.search(order.strip()) else "asc"
+    hint = f" Did you mean {steps.call('list_executions', order=f'{near[0]} {way}')}?" if near else ""
+    raise ArgumentError(
+        f"order is {one_line(order, 60)!r}.",
+        next_step=f"Valid: one of {', '.join(ORDER_FIELDS)}, then asc or desc, such as 'createdAt desc'.{hint}",
+    )
+
+
+def check_status(status: object, place: str) -> None:
+    """Refuse a status that is a near miss. Other words pass: the platform may know more than this server.
+
+    Args:
+        place: the argument, for the message.
+
+    Raises:
+        ArgumentError: names the status that was probably meant.
+    """
+    if not isinstance(status, str) or status in SEARCH_STATUSES:
+        return
+    near = nearest(status, SEARCH_STATUSES)
+    if near:
+        raise ArgumentError(
+            f"{place} is {one_line(status, 60)!r}, which no execution has. Nothing was searched.",
+            next_step=f"Did you mean {steps.call('search_executions', status=near[0])}? "
+            f"Valid: {', '.join(SEARCH_STATUSES[:-1])}.",
+        )
+
+
+def check_filters(filters: Sequence[Any]) -> None:
+    """Refuse conditions on the status that name a near miss of one.
+
+    Raises:
+        ArgumentError: see `check_status`.
+    """
+    for number, condition in enumerate(filters):
+        if condition.column == "status":
+            for value in condition.value if isinstance(condition.value, list) else [condition.value]:
+                check_status(value, f"filters.{number}.value")
+
+
+def column_advice(filters: Sequence[Any], select: Sequence[str] | None) -> str:
+    """What to search by instead, after the platform has refused a search."""
+    named = dict.fromkeys([*(condition.column for condition in filters), *(select or ())])
+    advice: list[str] = []
+    meant = {column: column for column in SEARCH_COLUMNS}
+    for column in named:
+        near = [] if column in SEARCH_COLUMNS else nearest(column, SEARCH_COLUMNS)
+        if near:
+            meant[column] = near[0]
+        if near and len(advice) < MAX_COLUMNS_EXPLAINED:
+            advice.append(f"For {one_line(column, 40)}, did you mean {' or '.join(near)}?")
+        if plainly(column).startswith("created") and len(advice) < MAX_COLUMNS_EXPLAINED:
+            advice.append("Times of creation are not on record there: list_executions has created_after.")
+    valid = f"Columns are {', '.join(SEARCH_COLUMNS)}; `in` takes a list, the other operators one value."
+    if advice and all(column in meant for column in named):
+        right: dict[str, Any] = {}
+        if filters:
+            right["filters"] = [{**condition.model_dump(), "column": meant[condition.column]} for condition in filters]
+        if select:
+            right["select"] = [meant[column] for column in select]
+        again = steps.call("search_executions", **right)
+        advice += [f"{again} is the right form."] if len(again) <= LONGEST_CALL else []
+    return " ".join([*advice, valid])
+
+
+def nothing_matches(status: str | None) -> str:
+    """What to do about a search that is right, as far as this server knows, and found nothing."""
+    told = "Nothing matches. These records follow the runs with a delay: list_executions shows the current state."
+    if status is not None and status not in SEARCH_STATUSES:
+        told += f" Known statuses: {', '.join(SEARCH_STATUSES[:-1])}."
+    return told
