@@ -19,7 +19,7 @@ from deeporigin_mcp.platform.waiting import Source, Watch, watch
 
 logger = logging.getLogger("deeporigin_mcp")
 
-POLL_SECONDS = 10.0
+POLL_SECONDS = 8.0
 """The interval that looks grow to; the event stream makes news prompt."""
 GATHER_SECONDS = 0.5
 """Followers come in bursts: what comes within this time is looked at together."""

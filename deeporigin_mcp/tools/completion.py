@@ -31,10 +31,14 @@ SECONDS = 3.0
 
 
 class Found(NamedTuple):
-    """Values that fit, best first, and whether these are all."""
+    """Values that fit, best first, and how many there are in all; None if nobody knows, but more than these."""
 
     values: list[str]
-    are_all: bool = True
+    total: int | None
+
+    @classmethod
+    def all(cls, values: list[str]) -> Found:
+        return cls(values, len(values))
 
 
 Completer = Callable[[ServerState, str, Mapping[str, str]], Awaitable[Found]]
@@ -46,33 +50,36 @@ async def _execution_ids(state: ServerState, typed: str, _: Mapping[str, str]) -
     before, comma, last = typed.rpartition(",")
     recent = await state.recent.read()
     fitting = _fitting(last.strip(), ((one.execution_id, one.name) for one in recent.executions))
-    return Found([f"{before}{comma}{name}" for name in fitting], recent.total <= len(recent.executions))
+    values = [f"{before}{comma}{name}" for name in fitting]
+    if recent.total <= len(recent.executions):
+        return Found.all(values)
+    return Found(values, None if last.strip() else recent.total)
 
 
 async def _tool_keys(state: ServerState, typed: str, _: Mapping[str, str]) -> Found:
     catalogue = await state.client.tools.catalogue()
     names = {one.key: one.name for one in catalogue if one.enabled and state.settings.allows_tool(one.key)}
-    return Found(_fitting(typed, sorted(names.items())))
+    return Found.all(_fitting(typed, sorted(names.items())))
 
 
 async def _tool_versions(state: ServerState, typed: str, others: Mapping[str, str]) -> Found:
     """Of the tool that was chosen before; without one there is nothing to choose from."""
     tool_key = others.get("tool_key", "")
     if not tool_key or not state.settings.allows_tool(tool_key):
-        return Found([])
+        return Found.all([])
     versions = [one for one in await state.client.tools.catalogue() if one.key == tool_key]
     newest_first = sorted(versions, key=lambda one: one.version_numbers, reverse=True)
     options = ["latest", *(one.version for one in newest_first)] if versions else []
-    return Found([option for option in options if option.startswith(typed)])
+    return Found.all([option for option in options if option.startswith(typed)])
 
 
 async def _project_ids(state: ServerState, typed: str, _: Mapping[str, str]) -> Found:
     rows = rows_of(await state.client.projects.list())
-    return Found(_fitting(typed, ((text(row.get("id")), text(row.get("name"))) for row in rows)))
+    return Found.all(_fitting(typed, ((text(row.get("id")), text(row.get("name"))) for row in rows)))
 
 
 async def _statuses(_: ServerState, typed: str, __: Mapping[str, str]) -> Found:
-    return Found([status for status in KNOWN if status.lower().startswith(typed.lower())])
+    return Found.all([status for status in KNOWN if status.lower().startswith(typed.lower())])
 
 
 COMPLETERS: Mapping[str, Completer] = {
@@ -104,7 +111,7 @@ def serve_completion(
             raise MCPError(INVALID_PARAMS, f"There is no {one_line(name, 120)}. Valid: {valid or 'none'}.")
         others = (params.context.arguments if params.context else None) or {}
         completer = COMPLETERS.get(params.argument.name) if params.argument.name in known else None
-        found = Found([]) if completer is None else await _quickly(completer, ctx, params.argument.value, others)
+        found = Found.all([]) if completer is None else await _quickly(completer, ctx, params.argument.value, others)
         return CompleteResult(completion=_bounded(found))
 
     serve(server, "completion/complete", CompleteRequestParams, complete)
@@ -118,15 +125,15 @@ async def _quickly(completer: Completer, ctx: RequestContext, typed: str, others
             return await completer(state, typed, others)
         except DeepOriginError:
             pass
-    return Found([])
+    return Found.all([])
 
 
 def _bounded(found: Found) -> Completion:
     values = [one_line(value, 300) for value in found.values]
     return Completion(
         values=values[:MAX_VALUES],
-        total=len(values) if found.are_all else None,
-        has_more=len(values) > MAX_VALUES or not found.are_all,
+        total=found.total,
+        has_more=found.total is None or found.total > min(len(values), MAX_VALUES),
     )
 
 
