@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp_types import TextContent
+from pydantic import BaseModel
 
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
@@ -36,11 +37,11 @@ async def offered(mode: str = "auto") -> dict[str, list[dict[str, Any]]]:
     async with Client(create_server(Settings()), mode=mode) as client:
         templates = (await client.list_resource_templates()).resource_templates
         prompts = (await client.list_prompts()).prompts
-    listed = {"resource_templates": templates, "prompts": prompts}
-    return {
-        name: [entry.model_dump(mode="json", by_alias=True, exclude_none=True) for entry in entries]
-        for name, entries in listed.items()
-    }
+    return {"resource_templates": [on_the_wire(one) for one in templates], "prompts": [on_the_wire(p) for p in prompts]}
+
+
+def on_the_wire(entry: BaseModel) -> dict[str, Any]:
+    return entry.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 async def prompt_texts() -> dict[str, str]:
