@@ -17,8 +17,7 @@ from mcp.shared.uri_template import UriTemplate
 from mcp_types import INVALID_PARAMS, CompleteRequestParams, CompleteResult, Completion, PromptReference
 
 from deeporigin_mcp.errors import DeepOriginError
-from deeporigin_mcp.extensions import RequestContext
-from deeporigin_mcp.extensions.registration import serve
+from deeporigin_mcp.extensions import RequestContext, serve
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import KNOWN
 from deeporigin_mcp.platform.wire import rows_of, text

@@ -20,8 +20,7 @@ from mcp_types import INVALID_PARAMS, GetPromptRequestParams, InputRequiredResul
 from pydantic import Field
 
 from deeporigin_mcp.errors import ArgumentError
-from deeporigin_mcp.extensions import RequestContext
-from deeporigin_mcp.extensions.registration import serve, served
+from deeporigin_mcp.extensions import RequestContext, serve, served
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import KNOWN, TERMINAL
 from deeporigin_mcp.tools import steps

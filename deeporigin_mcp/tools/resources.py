@@ -21,9 +21,7 @@ from mcp.shared.uri_template import UriTemplate
 from pydantic import BaseModel
 
 from deeporigin_mcp.errors import ArgumentError
-from deeporigin_mcp.extensions import RequestContext
-from deeporigin_mcp.extensions.freshness import serve_freshness, stays_fresh
-from deeporigin_mcp.extensions.subscriptions import Stop, Subscriptions
+from deeporigin_mcp.extensions import RequestContext, Stop, Subscriptions, serve_freshness, stays_fresh
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import TERMINAL
