@@ -25,7 +25,7 @@ from mcp_types import (
     jsonrpc_message_adapter,
 )
 
-from deeporigin_mcp.extensions import RequestContext, subscriptions
+from deeporigin_mcp.extensions import RequestContext, served, subscriptions
 from deeporigin_mcp.extensions.subscriptions import Stop, Subscriptions
 
 pytestmark = [
@@ -297,3 +297,8 @@ async def test_with_a_session_subscribing_is_offered_and_ends_with_the_session(w
         assert [*weather.followed] == ["place://a"]
         assert (await http.delete("/mcp")).status_code == 200
         await until(lambda: not weather.followed)
+
+
+def test_a_method_that_is_not_served_cannot_be_built_on(weather: Weather) -> None:
+    with pytest.raises(LookupError, match="does not serve weather/forecast"):
+        served(server_of(weather), "weather/forecast")
