@@ -7,7 +7,7 @@ import functools
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
 
-from mcp.server.caching import CacheHint
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
 from mcp_types import ToolAnnotations
@@ -18,7 +18,10 @@ from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import catalogue, confirmation, creation, executions, finding, waiting, workspace
 from deeporigin_mcp.tools.audit import AuditLog
+from deeporigin_mcp.tools.completion import serve_completion
 from deeporigin_mcp.tools.deferred import task_extensions
+from deeporigin_mcp.tools.prompts import serve_prompts
+from deeporigin_mcp.tools.resources import offered_resources, serve_resources
 from deeporigin_mcp.tools.state import ServerState, open_state
 from deeporigin_mcp.tools.surface import PlatformTool
 
@@ -80,6 +83,10 @@ TOOLS = (
 """Every tool, in the order in which a model reads them; what a server offers is a filter over this table."""
 
 
+LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
+"""What is the same for everybody as long as the server runs."""
+
+
 def offered(settings: Settings) -> list[Offer]:
     """The tools that these settings offer. What is left out does not exist for a client.
 
@@ -131,7 +138,7 @@ def create_server(
 
     tools = [_tool(offer) for offer in offered(settings)]
     keys = [key.get_secret_value() for key in settings.state_keys]
-    return MCPServer(
+    server: MCPServer[ServerState] = MCPServer(
         name=NAME,
         title="Deep Origin",
         description="Find, price, start, watch, stop and read Deep Origin executions.",
@@ -144,5 +151,10 @@ def create_server(
         log_level=settings.log_level,
         # Without keys of the operator's, a question is bound to the process that asked it.
         request_state_security=RequestStateSecurity(keys=keys) if keys else None,
-        cache_hints={"tools/list": CacheHint(ttl_ms=3_600_000, scope="public")},
+        cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=3_600_000, scope="public")),
     )
+    names = [tool.name for tool in tools]
+    serve_resources(server, names)
+    templates = [offer.uri_template for offer in offered_resources(names)]
+    serve_completion(server, templates, serve_prompts(server, names))
+    return server

@@ -11,17 +11,27 @@ from deeporigin_mcp.extensions.deferral import (
     Task,
     Working,
 )
+from deeporigin_mcp.extensions.freshness import serve_freshness, stays_fresh
+from deeporigin_mcp.extensions.registration import serve, served
+from deeporigin_mcp.extensions.subscriptions import Feed, Stop, Subscriptions
 from deeporigin_mcp.extensions.tasks import TasksExtension
 
 __all__ = [
     "Cancelled",
     "DeferredTool",
     "Failed",
+    "Feed",
     "Finished",
     "InputRequired",
     "Outcome",
     "RequestContext",
+    "Stop",
+    "Subscriptions",
     "Task",
     "TasksExtension",
     "Working",
+    "serve",
+    "serve_freshness",
+    "served",
+    "stays_fresh",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -12,9 +13,11 @@ import anyio.abc
 from mcp.server.mcpserver.context import Context
 
 from deeporigin_mcp.platform import DeepOriginClient, Execution
+from deeporigin_mcp.platform.followers import Followers
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.audit import AuditLog
+from deeporigin_mcp.tools.recent import RecentExecutions
 
 T = TypeVar("T")
 
@@ -47,6 +50,16 @@ class ServerState:
     @property
     def settings(self) -> Settings:
         return self.client.settings
+
+    @cached_property
+    def followers(self) -> Followers:
+        """All subscriptions to executions."""
+        return Followers(self.client.observer, self.client.timing, self.tasks)
+
+    @cached_property
+    def recent(self) -> RecentExecutions:
+        """What completes the ids of executions."""
+        return RecentExecutions(self.client)
 
     def record(self, execution: Execution, decision: str, reason: str) -> None:
         """Put a decision about money on record; see `AuditLog.record`."""

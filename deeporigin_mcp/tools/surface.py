@@ -97,13 +97,22 @@ class PlatformTool(Tool):
         return f"{told} It may have been done all the same: look at the state (get_execution) before calling again."
 
     def _explained(self, cause: BaseException | None) -> str:
-        if isinstance(cause, DeepOriginError):
-            return explained(cause)
-        return (
-            f"{self.name} failed for a reason inside this MCP server ({type(cause).__name__}), not because of the "
-            "arguments. If it was to create, confirm or cancel something, look at the state first (get_execution, "
-            "list_executions) before calling again; tell the user if it happens twice."
+        return failure_text(
+            self.name,
+            cause,
+            "If it was to create, confirm or cancel something, look at the state first (get_execution, "
+            "list_executions) before calling again; tell the user if it happens twice.",
         )
+
+
+def failure_text(what: str, cause: BaseException | None, advice: str) -> str:
+    """What is told of any failure of `what`: an expected one explains itself, a crash comes with this advice."""
+    if isinstance(cause, DeepOriginError):
+        return explained(cause)
+    return (
+        f"{what} failed for a reason inside this MCP server ({type(cause).__name__}), not because of the "
+        f"arguments. {advice}"
+    )
 
 
 def explained(error: DeepOriginError, characters: int | None = None, *, with_step: bool = True) -> str:

@@ -1,0 +1,40 @@
+"""Answering methods of the core protocol oneself, where the SDK's server does it in a way of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from mcp.server.context import HandlerResult
+from mcp.server.mcpserver import MCPServer
+from pydantic import BaseModel
+
+from deeporigin_mcp.extensions.deferral import RequestContext
+
+Params = TypeVar("Params", bound=BaseModel)
+Handler = Callable[[RequestContext, Any], Awaitable[HandlerResult]]
+
+
+def serve(
+    server: MCPServer[Any],
+    method: str,
+    params_type: type[Params],
+    handler: Callable[[RequestContext, Params], Awaitable[HandlerResult]],
+) -> None:
+    """Register a handler, in place of the server's own if it has one.
+
+    `MCPServer` has no public way to do so for methods of the core protocol (SDK 2.3.0).
+    """
+    server._lowlevel_server.add_request_handler(method, params_type, handler)  # noqa: SLF001
+
+
+def served(server: MCPServer[Any], method: str) -> Handler:
+    """The handler that a server has for a method, to build on.
+
+    Raises:
+        LookupError: it has none.
+    """
+    entry = server._lowlevel_server.get_request_handler(method)  # noqa: SLF001
+    if entry is None:
+        raise LookupError(f"The server does not serve {method}.")
+    return entry.handler

@@ -1,0 +1,200 @@
+"""Subscriptions to resources in both eras: `resources/subscribe` (to 2025-11-25), `subscriptions/listen` (2026-07-28).
+
+The SDK carries the messages: its `ListenHandler` acknowledges, filters and stamps. What it lacks (2.3.0), and what is
+here:
+
+- Its bus does not say which resources somebody listens to, so a host would have to look at all of them for ever.
+  Here each subscription is a demand: a `Feed` is followed from when somebody listens until nobody does.
+- Its bus is one for all callers. Here each stream hears only what its own caller's feed tells.
+- It agrees to any URI. Here only what the feed can follow is agreed to.
+- It has no `resources/subscribe`: none is served, and nothing tells a handler that its connection has ended.
+
+News is a level, not a queue: a subscriber who does not read has at most one update of each resource waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import anyio.abc
+from mcp.server.connection import Connection
+from mcp.server.context import CallNext, HandlerResult
+from mcp.server.mcpserver import MCPServer
+from mcp.server.subscriptions import ListenHandler, ResourceUpdated, ServerEvent
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    EmptyResult,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    UnsubscribeRequestParams,
+)
+
+from deeporigin_mcp.extensions.deferral import RequestContext
+from deeporigin_mcp.extensions.registration import serve
+
+MAX_RESOURCES = 100
+"""How many resources one connection or one stream may follow."""
+MAX_STREAMS = 256
+"""How many `subscriptions/listen` streams a server holds open."""
+_STATE = "deeporigin_mcp.subscriptions"
+
+Stop = Callable[[], None]
+
+
+class Feed(Protocol):
+    """What a host knows about its resources that change."""
+
+    def refusal(self, uri: str) -> str | None:
+        """Why nobody can subscribe to this resource; None if it can be followed."""
+
+    def follow(self, ctx: RequestContext, uri: str, on_update: Callable[[], None]) -> Stop:
+        """Call `on_update`, which neither raises nor waits, whenever the resource changes, until stopped."""
+
+    def tasks(self, ctx: RequestContext) -> anyio.abc.TaskGroup:
+        """Where what outlasts this request may run; it ends with the server at the latest."""
+
+
+class Subscriptions:
+    """Serves subscriptions to what a feed can follow."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._streams = 0
+
+    def serve(self, server: MCPServer[Any]) -> None:
+        """Register the methods of both eras."""
+        serve(server, "resources/subscribe", SubscribeRequestParams, self._subscribe)
+        serve(server, "resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
+        serve(server, "subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
+        server.middleware.append(_advertise_honestly)
+
+    # To 2025-11-25
+
+    async def _subscribe(self, ctx: RequestContext, params: SubscribeRequestParams) -> HandlerResult:
+        connection = _connection(ctx)
+        if not connection.has_standalone_channel:
+            raise MCPError(
+                INVALID_REQUEST,
+                "This connection has no session, so nothing can be sent to it between its requests. Read the resource "
+                "again from time to time, or use protocol 2026-07-28 with subscriptions/listen.",
+            )
+        if (refusal := self._feed.refusal(params.uri)) is not None:
+            raise MCPError(INVALID_PARAMS, refusal, data={"uri": params.uri})
+        mine = connection.state.get(_STATE)
+        if mine is None:
+            mine = connection.state[_STATE] = _Pushed(connection, self._feed.tasks(ctx))
+            connection.exit_stack.callback(mine.stop_all)
+        if len(mine.stops) >= MAX_RESOURCES and params.uri not in mine.stops:
+            raise MCPError(
+                INVALID_REQUEST,
+                f"{MAX_RESOURCES} resources are subscribed to already; unsubscribe from some first.",
+                data={"uri": params.uri},
+            )
+        if params.uri not in mine.stops:
+            mine.stops[params.uri] = self._feed.follow(ctx, params.uri, mine.teller(params.uri))
+        return EmptyResult()
+
+    async def _unsubscribe(self, ctx: RequestContext, params: UnsubscribeRequestParams) -> HandlerResult:
+        mine = _connection(ctx).state.get(_STATE)
+        if mine is not None:
+            mine.stop(params.uri)
+        return EmptyResult()
+
+    # 2026-07-28
+
+    async def _listen(self, ctx: RequestContext, params: SubscriptionsListenRequestParams) -> HandlerResult:
+        if self._streams >= MAX_STREAMS:
+            raise MCPError(INTERNAL_ERROR, "This server holds too many subscription streams open; try again later.")
+        asked = dict.fromkeys(params.notifications.resource_subscriptions or ())
+        uris = [uri for uri in asked if self._feed.refusal(uri) is None][:MAX_RESOURCES]
+        agreed = params.notifications.model_copy(update={"resource_subscriptions": uris or None})
+        mine = params.model_copy(update={"notifications": agreed})
+        self._streams += 1
+        try:
+            return await ListenHandler(_Demand(self._feed, ctx, uris))(ctx, mine)
+        finally:
+            self._streams -= 1
+
+
+class _Demand:
+    """A bus of one stream: its resources are followed from when the stream listens until it does not any more."""
+
+    def __init__(self, feed: Feed, ctx: RequestContext, uris: Sequence[str]) -> None:
+        self._feed = feed
+        self._ctx = ctx
+        self._uris = uris
+
+    async def publish(self, event: ServerEvent) -> None:
+        """Nobody publishes here; the feed tells the listener itself."""
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Stop:
+        def teller(uri: str) -> Callable[[], None]:
+            return lambda: listener(ResourceUpdated(uri))
+
+        stops = [self._feed.follow(self._ctx, uri, teller(uri)) for uri in self._uris]
+
+        def stop() -> None:
+            for each in stops:
+                each()
+
+        return stop
+
+
+class _Pushed:
+    """The subscriptions of one connection, each with what ends it."""
+
+    def __init__(self, connection: Connection, tasks: anyio.abc.TaskGroup) -> None:
+        self.stops: dict[str, Stop] = {}
+        self._connection = connection
+        self._tasks = tasks
+        self._waiting: set[str] = set()
+        self._sending: set[str] = set()
+
+    def teller(self, uri: str) -> Callable[[], None]:
+        """What sends an update; while one waits to be sent, it stands for later ones too."""
+
+        def tell() -> None:
+            self._waiting.add(uri)
+            if uri not in self._sending:
+                self._sending.add(uri)
+                self._tasks.start_soon(self._send, uri)
+
+        return tell
+
+    async def _send(self, uri: str) -> None:
+        try:
+            while uri in self._waiting and uri in self.stops:
+                self._waiting.discard(uri)
+                await self._connection.send_resource_updated(uri)
+        finally:
+            self._sending.discard(uri)
+
+    def stop(self, uri: str) -> None:
+        if (stop := self.stops.pop(uri, None)) is not None:
+            stop()
+
+    def stop_all(self) -> None:
+        for uri in [*self.stops]:
+            self.stop(uri)
+
+
+def _connection(ctx: RequestContext) -> Connection:
+    """The connection that a request came in on; its context does not give it away (SDK 2.3.0)."""
+    return ctx.session._connection  # noqa: SLF001
+
+
+async def _advertise_honestly(ctx: RequestContext, call_next: CallNext) -> HandlerResult:
+    """Take `resources.subscribe` out of what a connection without a session is told: it could only be refused.
+
+    The SDK derives capabilities from what a server serves, whatever the connection is able to carry.
+    """
+    result = await call_next(ctx)
+    if ctx.method != "initialize" or not isinstance(result, dict) or _connection(ctx).has_standalone_channel:
+        return result
+    capabilities = result["capabilities"]
+    resources = {**capabilities["resources"], "subscribe": False}
+    return {**result, "capabilities": {**capabilities, "resources": resources}}

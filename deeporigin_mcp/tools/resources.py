@@ -1,0 +1,211 @@
+"""Executions, their logs and tool definitions as resources: the same views as the tools return, as JSON.
+
+There are templates only, no list of concrete resources: clients ask for that list unasked when they start, so it
+would cost each of them a platform call, be stale at once, and fail where credentials do. Completion finds ids.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, NamedTuple
+
+import anyio
+import anyio.abc
+from mcp.server.caching import CacheHint
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.context import Context
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp.shared.uri_template import UriTemplate
+from pydantic import BaseModel
+
+from deeporigin_mcp.errors import ArgumentError
+from deeporigin_mcp.extensions import RequestContext, Stop, Subscriptions, serve_freshness, stays_fresh
+from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.status import TERMINAL
+from deeporigin_mcp.platform.tools import CATALOGUE_SECONDS
+from deeporigin_mcp.platform.wire import rows_of, text
+from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.catalogue import describe_platform_tool
+from deeporigin_mcp.tools.executions import existing, get_execution
+from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, rows_that_fit
+from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.surface import failure_text
+from deeporigin_mcp.tools.telemetry import logged
+
+EXECUTION = "deeporigin://executions/{execution_id}"
+EXECUTION_LOGS = "deeporigin://executions/{execution_id}/logs"
+PLATFORM_TOOL = "deeporigin://tools/{tool_key}/{tool_version}"
+
+MOVING = CacheHint(ttl_ms=5_000, scope="private")
+"""What goes on: as often as a wait would look."""
+FINAL = CacheHint(ttl_ms=3_600_000, scope="private")
+"""What is over: only a bill may still come."""
+DEFINITION = CacheHint(ttl_ms=int(1000 * CATALOGUE_SECONDS), scope="private")
+LOG_LINES = 100
+
+
+async def execution_resource(context: ToolContext, execution_id: str) -> BaseModel:
+    """Status, progress, price, cost and reason of one execution. Can be subscribed to."""
+    view = await get_execution(context, execution_id)
+    stays_fresh(FINAL if view.status in TERMINAL else MOVING)
+    return view
+
+
+async def execution_logs_resource(context: ToolContext, execution_id: str) -> BaseModel:
+    """The log of one execution. Can be subscribed to: updates come when the execution moves on, not per line."""
+    view = await read_logs(state_of(context).client, execution_id)
+    stays_fresh(MOVING)
+    return view
+
+
+async def platform_tool_resource(context: ToolContext, tool_key: str, tool_version: str) -> BaseModel:
+    """Inputs schema and worked example of one platform tool; the version may be latest. Does not change."""
+    view = await describe_platform_tool(context, tool_key, tool_version)
+    stays_fresh(DEFINITION)
+    return view
+
+
+class ResourceOffer(NamedTuple):
+    """One row of the table: what it is read by, and the tool without which it is not offered."""
+
+    uri_template: str
+    function: Callable[..., Awaitable[BaseModel]]
+    name: str
+    title: str
+    tool: str
+
+
+RESOURCES = (
+    ResourceOffer(EXECUTION, execution_resource, "execution", "Execution", "get_execution"),
+    ResourceOffer(EXECUTION_LOGS, execution_logs_resource, "execution_logs", "Logs of an execution", "get_execution"),
+    ResourceOffer(PLATFORM_TOOL, platform_tool_resource, "platform_tool", "Platform tool", "describe_platform_tool"),
+)
+"""Every resource template, in the order in which clients read them."""
+
+
+def offered_resources(tools: Collection[str]) -> list[ResourceOffer]:
+    """The resources of a server that offers these tools: none shows what no tool of the server may show."""
+    return [offer for offer in RESOURCES if offer.tool in tools]
+
+
+def serve_resources(server: MCPServer[ServerState], tools: Collection[str]) -> None:
+    """Add the resources that go with a server's tools."""
+    offers = offered_resources(tools)
+    for offer in offers:
+        register = server.resource(
+            offer.uri_template,
+            name=offer.name,
+            title=offer.title,
+            description=offer.function.__doc__,
+            mime_type="application/json",
+        )
+        register(_as_json(offer))
+    serve_freshness(server)
+    followed = [offer.uri_template for offer in offers if offer.uri_template in (EXECUTION, EXECUTION_LOGS)]
+    if followed:
+        Subscriptions(ExecutionFeed(followed)).serve(server)
+
+
+def _as_json(offer: ResourceOffer) -> Callable[..., Awaitable[str]]:
+    """The function as the protocol needs it: JSON, in bounded time, and failures in the words of the tools."""
+    read = offer.function
+
+    @functools.wraps(read)
+    async def function(**arguments: Any) -> str:
+        with logged("resource", offer.uri_template, arguments["context"].request_context) as call:
+            try:
+                with anyio.fail_after(CALL_SECONDS):
+                    view = await read(**arguments)
+            except ArgumentError as error:
+                call.error = error
+                # The arguments are the resource's name: whatever is wrong with them, there is no such resource.
+                raise ResourceNotFoundError(failure_text(offer.title, error, "")) from None
+            except TimeoutError:
+                call.outcome = "gave_up"
+                raise ResourceError(
+                    f"{offer.title} was given up after {CALL_SECONDS:g} s: the platform or the network is too slow "
+                    "now. Read it again in a minute."
+                ) from None
+            except Exception as error:  # noqa: BLE001 (the boundary: nothing else may reach a client or a log)
+                call.error = error
+                raise ResourceError(failure_text(offer.title, error, "Tell the user if it happens twice.")) from None
+            content = json.dumps(
+                view.model_dump(mode="json", exclude_none=True), ensure_ascii=False, separators=(",", ":")
+            )
+            call.answered(content)
+            return content
+
+    return function
+
+
+class ExecutionFeed:
+    """What an execution and its log are followed by: the one watch of whoever asks.
+
+    Args:
+        uri_templates: those that can be followed; each has an `execution_id`.
+    """
+
+    def __init__(self, uri_templates: Collection[str]) -> None:
+        self._templates = [UriTemplate.parse(template) for template in uri_templates]
+
+    def refusal(self, uri: str) -> str | None:
+        """Why nobody can subscribe to this resource; None if it can be followed."""
+        if self._execution_id(uri):
+            return None
+        return f"{one_line(uri, 120)} never changes here. To follow an execution, subscribe to {EXECUTION}."
+
+    def follow(self, ctx: RequestContext, uri: str, on_update: Callable[[], None]) -> Stop:
+        """Call `on_update` whenever the execution's status or percent has changed, until stopped or it is over."""
+        return _state(ctx).followers.follow(self._execution_id(uri), on_update)
+
+    def tasks(self, ctx: RequestContext) -> anyio.abc.TaskGroup:
+        """The background work of whoever asks."""
+        return _state(ctx).tasks
+
+    def _execution_id(self, uri: str) -> str:
+        matches = (template.match(uri) for template in self._templates)
+        return next((str(match["execution_id"]).strip() for match in matches if match), "")
+
+
+def _state(ctx: RequestContext) -> ServerState:
+    context: ToolContext = Context(request_context=ctx)
+    return state_of(context)
+
+
+class LogLine(BaseModel):
+    time: str | None = None
+    level: str | None = None
+    message: str
+
+
+class LogsView(BaseModel):
+    execution_id: str
+    lines: list[LogLine]
+    has_more: bool
+    next_step: str | None = None
+
+
+async def read_logs(client: DeepOriginClient, execution_id: str) -> LogsView:
+    """The first lines of an execution's log.
+
+    Raises:
+        NotFoundError: there is no such execution; the platform itself answers with an empty log.
+    """
+    answer = await client.user_logs.search(execution_id, limit=LOG_LINES + 1)
+    rows = rows_of(answer)
+    next_step = None
+    if not rows:
+        next_step = steps.after(await existing(client, execution_id), client.settings)
+    lines = [
+        LogLine(
+            time=text(row.get("date")) or text(row.get("created_at")) or None,
+            level=text(row.get("log_level")) or None,
+            message=one_line(text(row.get("message")), 500),
+        )
+        for row in rows[:LOG_LINES]
+    ]
+    shown = rows_that_fit([line.model_dump(exclude_none=True) for line in lines], CONCISE_CHARACTERS)
+    return LogsView(execution_id=execution_id, lines=lines[:shown], has_more=len(rows) > shown, next_step=next_step)

@@ -1,0 +1,190 @@
+"""Executions, logs and tool definitions as resources."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ReadResourceResult, TextResourceContents
+
+from deeporigin_mcp.platform.executions import Executions
+from deeporigin_mcp.server import create_server
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools import resources
+from tests.tools.bench import ERAS, Bench, agent_of, bench_token
+from tests.tools.facts import assert_harmless
+
+pytestmark = pytest.mark.anyio
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+DATA_PLATFORM_ID = "0AF3K9Q2W7T5M"
+DOCKING = "deeporigin://tools/deeporigin.docking/latest"
+HOUR_MS = 3_600_000
+
+
+def execution_uri(name: str) -> str:
+    return f"deeporigin://executions/{name}"
+
+
+def content_of(read: ReadResourceResult) -> dict[str, Any]:
+    (content,) = read.contents
+    assert isinstance(content, TextResourceContents)
+    assert content.mime_type == "application/json"
+    assert_harmless(content.text)
+    assert len(content.text) <= 20_000
+    found: dict[str, Any] = json.loads(content.text)
+    return found
+
+
+async def refusal_of(client: Client, uri: str) -> MCPError:
+    with pytest.raises(MCPError) as refusal:
+        await client.read_resource(uri)
+    assert_harmless(refusal.value.error.message)
+    assert refusal.value.error.data == {"uri": uri}
+    return refusal.value
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_resource_is_what_the_tool_of_the_same_thing_returns(bench: Bench, mode: str) -> None:
+    async with bench.agent(mode=mode) as agent:
+        for status in ("Quoted", "Running", "Completed", "Failed", "Cancelled"):
+            name = bench.seeded(status)
+            told = await agent.read("get_execution", execution_id=name)
+            assert content_of(await agent.client.read_resource(execution_uri(name))) == told
+        told = await agent.read("describe_platform_tool", tool_key="deeporigin.docking")
+        assert content_of(await agent.client.read_resource(DOCKING)) == told
+        exact = f"deeporigin://tools/deeporigin.docking/{told['other_versions'][0]}"
+        assert content_of(await agent.client.read_resource(exact))["tool_version"] == told["other_versions"][0]
+
+
+async def test_the_logs_of_an_execution_are_lines(bench: Bench) -> None:
+    name = bench.seeded("Failed")
+    async with bench.agent() as agent:
+        logs = content_of(await agent.client.read_resource(f"{execution_uri(name)}/logs"))
+        assert logs["execution_id"] == name
+        assert {"time", "level", "message"} == {*logs["lines"][0]}
+        assert logs["has_more"] is False
+        (refused,) = [await refusal_of(agent.client, f"{execution_uri(UNKNOWN)}/logs")]
+    assert refused.error.code == INVALID_PARAMS
+
+
+async def test_a_listing_asks_the_platform_for_nothing(bench: Bench) -> None:
+    bench.fault("* * status=503")
+    async with bench.agent() as agent:
+        assert (await agent.client.list_resources()).resources == []
+        assert len((await agent.client.list_resource_templates()).resource_templates) == 3
+    assert bench.platform.requests == []
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_what_does_not_exist_is_not_found_and_says_what_does(bench: Bench, mode: str) -> None:
+    async with bench.agent(mode=mode) as agent:
+        for uri, told in {
+            execution_uri(UNKNOWN): "list_executions shows those that exist",
+            execution_uri(DATA_PLATFORM_ID): "is an id of the data platform",
+            execution_uri("%20"): "execution_id is empty",
+            "deeporigin://tools/deeporigin.dokcing/latest": "Did you mean deeporigin.docking ",
+            "deeporigin://tools/deeporigin.docking/77": "Valid: latest, 4.2.0",
+            "deeporigin://executions": "Unknown resource",
+            "deeporigin://executions/a/b/c": "Unknown resource",
+            "deeporigin://executions/%2e%2e": "Unknown resource",
+            "https://example.com/": "Unknown resource",
+        }.items():
+            refused = await refusal_of(agent.client, uri)
+            assert refused.error.code == INVALID_PARAMS, uri
+            assert told in refused.error.message, uri
+
+
+@pytest.mark.parametrize("uri", [execution_uri(UNKNOWN), f"{execution_uri(UNKNOWN)}/logs", DOCKING])
+async def test_without_credentials_each_resource_says_what_is_missing(uri: str) -> None:
+    async with agent_of(create_server(Settings.load({}))) as agent:
+        refused = await refusal_of(agent.client, uri)
+    assert refused.error.code == INTERNAL_ERROR
+    assert "Not signed in to Deep Origin: there is no token (DO_AUTH_TOKEN)" in refused.error.message
+
+
+async def test_a_platform_that_fails_is_told_without_secrets(bench: Bench) -> None:
+    name = bench.seeded("Running")
+    async with bench.agent() as agent:
+        bench.fault("* * status=502 html")
+        refused = await refusal_of(agent.client, execution_uri(name))
+    assert refused.error.code == INTERNAL_ERROR
+    assert "HTTP 502" in refused.error.message
+    assert bench_token() not in refused.error.message
+
+
+async def test_a_crash_of_ours_is_told_without_its_words(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def crash(*_: Any, **__: Any) -> None:
+        raise KeyError(bench_token())
+
+    monkeypatch.setattr(Executions, "get", crash)
+    async with bench.agent() as agent:
+        refused = await refusal_of(agent.client, execution_uri(UNKNOWN))
+    assert "inside this MCP server (KeyError)" in refused.error.message
+    assert '"outcome": "crashed", "error": "KeyError", "place": "deeporigin_mcp.tools' in caplog.text
+    assert bench_token() not in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_platform_that_hangs_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "CALL_SECONDS", 0.05)
+    bench.fault("GET */executions/* delay=1000")
+    async with bench.agent() as agent:
+        refused = await refusal_of(agent.client, execution_uri(UNKNOWN))
+    assert refused.error.message.startswith("Execution was given up after 0.05 s")
+
+
+async def test_each_reading_says_how_long_it_may_be_kept(bench: Bench) -> None:
+    async with bench.agent() as agent:
+        kept = {}
+        for status in ("Quoted", "Running", "Completed", "Failed"):
+            read = await agent.client.read_resource(execution_uri(bench.seeded(status)))
+            kept[status] = read.ttl_ms
+            assert read.cache_scope == "private"
+        definition = await agent.client.read_resource(DOCKING)
+        templates = await agent.client.list_resource_templates()
+        prompts = await agent.client.list_prompts()
+    assert kept == {"Quoted": 5_000, "Running": 5_000, "Completed": HOUR_MS, "Failed": HOUR_MS}
+    assert (definition.ttl_ms, definition.cache_scope) == (300_000, "private")
+    for listed in (templates, prompts):
+        assert (listed.ttl_ms, listed.cache_scope) == (HOUR_MS, "public")
+
+
+async def test_a_client_that_keeps_what_it_read_does_not_ask_again(bench: Bench) -> None:
+    name = bench.seeded("Completed")
+    async with bench.agent() as agent:
+        for _ in range(5):
+            await agent.client.read_resource(execution_uri(name))
+    assert len(bench.sent("GET", name)) == 1
+
+
+@pytest.mark.parametrize(
+    ("toolsets", "names"),
+    [
+        ((), ["execution", "execution_logs", "platform_tool"]),
+        (("executions",), ["execution", "execution_logs"]),
+        (("catalogue",), ["platform_tool"]),
+        (("workspace",), []),
+    ],
+)
+async def test_resources_go_with_the_tools_that_show_the_same(
+    bench: Bench, toolsets: tuple[str, ...], names: list[str]
+) -> None:
+    name = bench.seeded("Completed")
+    async with bench.agent(toolsets=toolsets, read_only=True) as agent:
+        listed = await agent.client.list_resource_templates()
+        assert [template.name for template in listed.resource_templates] == names
+        if "execution" not in names:
+            refused = await refusal_of(agent.client, execution_uri(name))
+            assert "Unknown resource" in refused.error.message
+
+
+async def test_a_tool_that_the_operator_does_not_allow_is_described_like_by_its_tool(bench: Bench) -> None:
+    async with bench.agent(allowed_tool_keys=("deeporigin.rbfe",)) as agent:
+        answer = await agent.call("describe_platform_tool", {"tool_key": "deeporigin.docking"})
+        assert content_of(await agent.client.read_resource(DOCKING)) == answer.content
