@@ -1,4 +1,4 @@
-"""The one direction of imports (design: errors → settings → platform → tools → server → http → cli), read from the source."""
+"""The one direction of imports (errors → settings → platform → tools → server → http → cli), read from the source."""
 
 import ast
 from collections.abc import Callable, Iterator

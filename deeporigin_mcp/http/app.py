@@ -49,7 +49,7 @@ def create_app(
         settings = Settings.load_for_http()
         configure_logging(settings.log_level)
     _warn(settings)
-    callers = pool or CallerPool(settings, connect=connect)
+    callers = CallerPool(settings, connect=connect) if pool is None else pool
     server = create_server(settings, connect=connect, callers=callers)
     app = server.streamable_http_app(
         streamable_http_path=PATH,

@@ -133,16 +133,17 @@ class CallerPool:
         Raises:
             BusyError: everything is in use.
         """
-        try:
-            settings.require_token(self._timing.wall())
-        except CredentialError:
+        if not self._can_call(settings):
             # Whoever cannot call the platform is told so by whatever they call, and takes no one's place.
-            async with open_state(self._connect(settings), self._audit) as state:
-                yield state
+            entry = await self._live(settings)
+            try:
+                yield entry.state
+            finally:
+                entry.closing.set()
             return
         name = _digest(settings, self._key)
         async with self._opening:
-            entry = self._entries.get(name) or await self._opened(name, settings)
+            entry = self._entries.get(name) or await self._kept(name, settings)
             if entry.state.holds >= self._max_calls_each:
                 raise BusyError(f"This MCP server runs {self._max_calls_each} calls with these credentials already.")
             self._entries.move_to_end(name)
@@ -153,18 +154,29 @@ class CallerPool:
             entry.state.holds -= 1
             entry.last_used = self._timing.monotonic()
 
-    async def _opened(self, name: str, settings: Settings) -> _Entry:
+    def _can_call(self, settings: Settings) -> bool:
+        try:
+            settings.require_token(self._timing.wall())
+        except CredentialError:
+            return False
+        return True
+
+    async def _kept(self, name: str, settings: Settings) -> _Entry:
         if len(self._entries) >= self._max_callers:
             idle = next((key for key, entry in self._entries.items() if not entry.state.holds), None)
             if idle is None:
                 raise BusyError(f"This MCP server serves {self._max_callers} callers at this moment and has no room.")
             self._entries.pop(idle).closing.set()
-        assert self._tasks is not None  # noqa: S101 (the server runs only while the pool is open)
-        entry: _Entry = await self._tasks.start(self._live, settings)
-        self._entries[name] = entry
+        self._entries[name] = entry = await self._live(settings)
         return entry
 
-    async def _live(self, settings: Settings, *, task_status: anyio.abc.TaskStatus[_Entry]) -> None:
+    async def _live(self, settings: Settings) -> _Entry:
+        """A state that is open until it is told to close."""
+        assert self._tasks is not None  # noqa: S101 (the server runs only while the pool is open)
+        entry: _Entry = await self._tasks.start(self._life, settings)
+        return entry
+
+    async def _life(self, settings: Settings, *, task_status: anyio.abc.TaskStatus[_Entry]) -> None:
         """One task holds one state open, as its scopes must be left where they were entered."""
         same = (entry.state for entry in self._entries.values() if entry.state.settings.org_key == settings.org_key)
         async with open_state(self._connect(settings), self._audit, beside=next(same, None)) as state:
