@@ -161,7 +161,8 @@ def _serve_http(options: argparse.Namespace) -> int:
         _complain(str(error))
         return EXIT_USAGE
     except OSError as error:
-        _complain(f"cannot listen on {options.host}:{options.port}: {error.strerror or error}.")
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        _complain(f"cannot listen on {options.host}:{options.port}: {reason}.")
         return EXIT_FAILED
     return EXIT_OK
 

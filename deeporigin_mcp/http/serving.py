@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.http.app import PATH, create_app
+from deeporigin_mcp.logs import leave_at_once
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.state import CALL_SECONDS
 
@@ -97,10 +98,10 @@ class _Server(uvicorn.Server):
         self._app.state.callers.end_streams()
         await super().shutdown(sockets)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """The first signal begins the end, the second is the end. Neither is passed on: stopping is no failure."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal begins the end and is not passed on, as stopping is no failure; the second is the end."""
         if self._app.state.is_stopping or self._loop is None:
-            self.force_exit = self.should_exit = True
+            leave_at_once(sig, frame)
             return
         self._app.state.is_stopping = True
         self._loop.call_soon_threadsafe(self._loop.call_later, self._drain_seconds, self._stop)
