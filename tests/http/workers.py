@@ -92,7 +92,7 @@ class Balancer:
 
     def __init__(self, workers: Sequence[str]) -> None:
         self._workers = workers
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self.http = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
         self.base_url = ""
         self.served: list[tuple[int, str]] = []
 
@@ -106,9 +106,9 @@ class Balancer:
         for step in range(len(self._workers)):
             number = (first + step) % len(self._workers)
             address = f"{self._workers[number]}{request.url.path}"
-            passed = self._http.build_request(request.method, address, headers=request.headers.raw, content=body)
+            passed = self.http.build_request(request.method, address, headers=request.headers.raw, content=body)
             try:
-                answer = await self._http.send(passed, stream=True)
+                answer = await self.http.send(passed, stream=True)
             except httpx.ConnectError:
                 continue
             except httpx.TransportError:
@@ -117,9 +117,6 @@ class Balancer:
             self.served.append((number, method))
             try:
                 await StreamingResponse(answer.aiter_raw(), answer.status_code, answer.headers)(scope, receive, send)
-            except httpx.TransportError:
-                # The connection is closed without an end, as a proxy does whose worker died.
-                scope["extensions"]["transport"].abort()
             finally:
                 await answer.aclose()
             return
@@ -140,7 +137,7 @@ async def balancer(*workers: Worker) -> AsyncIterator[Balancer]:
     server = Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         app.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with anyio.create_task_group() as tasks:
+        async with app.http, anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [listener])
             await started.wait()
             try:
