@@ -61,6 +61,8 @@ def create_app(
     AppStatus.enable_automatic_graceful_drain = False
     app.state.callers, app.state.is_stopping = callers, False
     app.router.routes += [Route("/healthz", _healthy), Route("/readyz", _ready)]
+    # A redirect would name the host that the request claims.
+    app.router.redirect_slashes = False
     app.add_middleware(Guard, path=PATH)
     # Only pages of allowed origins may call from a browser; programs send no Origin and are not concerned.
     app.add_middleware(
