@@ -182,6 +182,7 @@ async def served(guard: Guard, receive: Receive, scope: Scope = SCOPE) -> list[M
 
 async def never() -> Message:
     await anyio.sleep_forever()
+    raise AssertionError
 
 
 async def reader(scope: Scope, receive: Receive, send: Send) -> None:
