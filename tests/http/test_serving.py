@@ -15,6 +15,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 
+from deeporigin_mcp.errors import SettingsError
+from deeporigin_mcp.http import serve
+from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import make_token
 from tests.extensions.waiting_server import started
 from tests.http.site import ADA, request, routing
@@ -88,6 +91,18 @@ def test_what_cannot_be_served_is_refused_at_the_start(
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("host", ["10.0.0.7", "0.0.0.0", "mcp.example.org", "localhost.example.org"])
+def test_nothing_listens_for_others_without_a_name(host: str) -> None:
+    with pytest.raises(SettingsError, match="--allowed-host"):
+        serve(Settings(), host=host, port=0, on_ready=lambda _: pytest.fail("it serves"))
+
+
+async def test_this_machine_may_be_named_as_usual(bench: Bench, tmp_path: Path) -> None:
+    with worker(tmp_path, bench.base_url, "--host", "localhost") as found:
+        async with client_of(found.base_url.replace("127.0.0.1", "localhost"), {}) as nobody:
+            await nobody.list_tools()
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:

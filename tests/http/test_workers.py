@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from mcp_types import CallToolResult
 from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
 from tests.extensions.waiting_server import started
 from tests.http.site import ADA, EVE
-from tests.http.workers import FACTORY, SERVE, Balancer, Worker, balancer, worker
+from tests.http.workers import FACTORY, Balancer, Worker, balancer, workers
 from tests.money.people import Person, quoted
 from tests.money.test_questions import answer, ask
 from tests.tools.bench import ERAS, SESSION, Bench, docking, running_bench
@@ -35,7 +35,8 @@ CALL = "tools/call"
 class Cluster:
     """Two workers and their common address."""
 
-    workers: tuple[Worker, Worker]
+    bench: Bench
+    workers: list[Worker]
     front: Balancer
 
     @contextlib.asynccontextmanager
@@ -62,58 +63,69 @@ class Cluster:
         return content
 
 
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    """A platform that is as late as the workers, who live in real time."""
-    with running_bench() as found:
-        found.clock.advance_to(datetime.now(UTC))
-        yield found
-
-
 @contextlib.asynccontextmanager
-async def running_cluster(
-    bench: Bench, home: Path, command: tuple[str, ...] = SERVE, **variables: str
-) -> AsyncIterator[Cluster]:
-    with (
-        worker(home, bench.base_url, command=command, **variables) as one,
-        worker(home, bench.base_url, command=command, **variables) as two,
-    ):
-        async with balancer(one, two) as front:
-            yield Cluster((one, two), front)
+async def running_cluster(home: Path, **values: Any) -> AsyncIterator[Cluster]:
+    with running_bench() as bench:
+        # The workers live in real time.
+        bench.clock.advance_to(datetime.now(UTC))
+        with workers(2, home, bench.base_url, **values) as found:
+            async with balancer(found) as front:
+                yield Cluster(bench, found, front)
 
 
-@pytest.mark.parametrize("command", [SERVE, FACTORY], ids=["serve", "uvicorn"])
-async def test_two_workers_are_one_server(bench: Bench, tmp_path: Path, command: tuple[str, ...]) -> None:
-    async with running_cluster(bench, tmp_path, command) as cluster:
-        for mode in ERAS:
-            cluster.front.served.clear()
-            async with cluster.client(mode=mode) as client:
-                # Plain calls.
-                workspaces = [await cluster.read(client, "get_workspace") for _ in range(2)]
-                assert workspaces[0] == workspaces[1]
-                assert workspaces[0]["session"] == SESSION
-                # The same key, given to the other worker, finds the execution of the first.
-                same = docking() | {"idempotency_key": f"key-{mode}"}
-                made = [await cluster.read(client, "create_execution", **same) for _ in range(2)]
-                assert made[0]["execution_id"] == made[1]["execution_id"]
-                assert "nothing new was created" in made[1]["next_step"]
-                # A wait, and going on with it.
-                name = await started(bench)
-                waits = [
-                    await cluster.read(client, "wait_executions", execution_ids=[name], timeout_seconds=0)
-                    for _ in range(2)
-                ]
-                assert [wait["all_done"] for wait in waits] == [False, False]
-                bench.clock.advance(3600)
-                assert (await cluster.read(client, "wait_executions", execution_ids=[name]))["all_done"]
-            assert cluster.front.workers_of(CALL) == BOTH
-        assert len(bench.platform.creates) == 2 + len(ERAS)
+@pytest.fixture(scope="module")
+async def shared(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """A cluster for those who do it no harm."""
+    async with running_cluster(tmp_path_factory.mktemp("home")) as cluster:
+        yield cluster
 
 
-async def test_a_question_is_answered_to_the_other_worker(bench: Bench, tmp_path: Path) -> None:
-    names = [quoted(bench, 5) for _ in range(3)]
+@pytest.fixture
+def cluster(shared: Cluster) -> Cluster:
+    shared.front.served.clear()
+    return shared
+
+
+async def everything_works(cluster: Cluster) -> None:
+    bench = cluster.bench
+    before = len(bench.platform.creates)
+    for mode in ERAS:
+        cluster.front.served.clear()
+        async with cluster.client(mode=mode) as client:
+            # Plain calls.
+            workspaces = [await cluster.read(client, "get_workspace") for _ in range(2)]
+            assert workspaces[0] == workspaces[1]
+            assert workspaces[0]["session"] == SESSION
+            # The same key, given to the other worker, finds the execution of the first.
+            same = docking() | {"idempotency_key": f"key-{mode}"}
+            made = [await cluster.read(client, "create_execution", **same) for _ in range(2)]
+            assert made[0]["execution_id"] == made[1]["execution_id"]
+            assert "nothing new was created" in made[1]["next_step"]
+            # A wait, and going on with it.
+            name = await started(bench)
+            waits = [
+                await cluster.read(client, "wait_executions", execution_ids=[name], timeout_seconds=0) for _ in range(2)
+            ]
+            assert [wait["all_done"] for wait in waits] == [False, False]
+            bench.clock.advance(3600)
+            assert (await cluster.read(client, "wait_executions", execution_ids=[name]))["all_done"]
+        assert cluster.front.workers_of(CALL) == BOTH
+    assert len(bench.platform.creates) - before == 2 * len(ERAS)
+
+
+async def test_two_workers_are_one_server(cluster: Cluster) -> None:
+    await everything_works(cluster)
+
+
+async def test_two_workers_of_another_asgi_server_are_one_too(tmp_path: Path) -> None:
+    async with running_cluster(tmp_path, command=FACTORY) as cluster:
+        await everything_works(cluster)
+
+
+async def test_a_question_is_answered_to_the_other_worker(cluster: Cluster) -> None:
+    names = [quoted(cluster.bench, 5) for _ in range(3)]
     person = Person()
-    async with running_cluster(bench, tmp_path) as cluster, cluster.client(person=person) as client:
+    async with cluster.client(person=person) as client:
         for name in names:
             cluster.front.served.clear()
             confirmed = await client.call_tool("confirm_execution", {"execution_id": name})
@@ -121,51 +133,44 @@ async def test_a_question_is_answered_to_the_other_worker(bench: Bench, tmp_path
             rounds = [number for number, method in cluster.front.served if method == CALL]
             assert sorted(rounds) == [0, 1]
     assert len(person.questions) == 3
-    assert bench.platform.confirms == names
+    assert cluster.bench.platform.confirms[-3:] == names
 
 
-async def test_an_answer_is_its_callers_on_the_other_worker_too(bench: Bench, tmp_path: Path) -> None:
-    name = quoted(bench, 5)
-    async with (
-        running_cluster(bench, tmp_path) as cluster,
-        cluster.client(person=Person()) as ada,
-        cluster.client(EVE, person=Person()) as eve,
-    ):
+async def test_an_answer_is_its_callers_on_the_other_worker_too(cluster: Cluster) -> None:
+    name = quoted(cluster.bench, 5)
+    async with cluster.client(person=Person()) as ada, cluster.client(EVE, person=Person()) as eve:
         asked = await ask(ada, name)
         for _ in range(2):
             with pytest.raises(MCPError, match="Invalid or expired requestState"):
                 await answer(eve, name, asked)
-        assert not bench.sent("PATCH")
+        assert cluster.front.workers_of(CALL) == BOTH
+        assert name not in cluster.bench.platform.confirms
         assert '"Created"' in (await answer(ada, name, asked)).model_dump_json()
 
 
-async def test_a_task_of_one_worker_is_looked_at_by_the_other(bench: Bench, tmp_path: Path) -> None:
-    name = await started(bench)
+async def test_a_task_of_one_worker_is_looked_at_by_the_other(cluster: Cluster) -> None:
+    name = await started(cluster.bench)
 
     async def pass_by(milliseconds: int) -> None:
-        bench.clock.advance(milliseconds / 1000)
+        cluster.bench.clock.advance(milliseconds / 1000)
 
     taker = TakesTasks(pass_by)
-    async with (
-        running_cluster(bench, tmp_path) as cluster,
-        cluster.client(mode=MODERN, extensions=[taker]) as client,
-    ):
+    async with cluster.client(mode=MODERN, extensions=[taker]) as client:
         done = await client.call_tool("wait_executions", {"execution_ids": [name], "poll_interval_seconds": 30})
-        assert cluster.front.workers_of("tasks/get") == BOTH
+    assert cluster.front.workers_of("tasks/get") == BOTH
     assert (done.structured_content or {})["all_done"] is True
-    assert len({state.task_id for state in taker.states}) == 1
-    assert len({state.created_at for state in taker.states}) == 1
+    assert len({(state.task_id, state.created_at) for state in taker.states}) == 1
 
 
-async def test_a_worker_that_is_killed_takes_nothing_with_it(bench: Bench, tmp_path: Path) -> None:
-    name, other = await started(bench), quoted(bench, 5)
+async def test_a_worker_that_is_killed_takes_nothing_with_it(tmp_path: Path) -> None:
     began = anyio.Event()
     failures: list[Exception] = []
 
     async def progress(progress: float, total: float | None, message: str | None) -> None:
         began.set()
 
-    async with running_cluster(bench, tmp_path) as cluster:
+    async with running_cluster(tmp_path) as cluster:
+        name, other = await started(cluster.bench), quoted(cluster.bench, 5)
         async with cluster.client(mode=MODERN, extensions=[TakesTasks()]) as client:
             task = await handle_of(client, "wait_executions", {"execution_ids": [name]})
         async with cluster.client(person=Person()) as client, anyio.create_task_group() as tasks:
@@ -188,7 +193,7 @@ async def test_a_worker_that_is_killed_takes_nothing_with_it(bench: Bench, tmp_p
         async with cluster.client(mode=MODERN, person=Person(), extensions=[TakesTasks()]) as client:
             # What the dead one had promised, the other keeps.
             assert '"Created"' in (await answer(client, other, asked)).model_dump_json()
-            bench.clock.advance(3600)
+            cluster.bench.clock.advance(3600)
             for _ in range(3):
                 look = await cluster.read(client, "wait_executions", execution_ids=[name], timeout_seconds=0)
                 assert look["all_done"]
@@ -197,12 +202,12 @@ async def test_a_worker_that_is_killed_takes_nothing_with_it(bench: Bench, tmp_p
     assert len(failures) == 1
 
 
-async def test_a_worker_that_is_told_to_stop_loses_no_call(bench: Bench, tmp_path: Path) -> None:
-    name = await started(bench)
+async def test_a_worker_that_is_told_to_stop_loses_no_call(tmp_path: Path) -> None:
     waits: list[dict[str, Any]] = []
     began = [anyio.Event(), anyio.Event()]
 
-    async with running_cluster(bench, tmp_path) as cluster, anyio.create_task_group() as tasks:
+    async with running_cluster(tmp_path) as cluster, anyio.create_task_group() as tasks:
+        name = await started(cluster.bench)
 
         async def wait(event: anyio.Event) -> None:
             async def progress(progress: float, total: float | None, message: str | None) -> None:
@@ -221,20 +226,20 @@ async def test_a_worker_that_is_told_to_stop_loses_no_call(bench: Bench, tmp_pat
         async with cluster.client() as client:
             for _ in range(4):
                 await cluster.read(client, "list_executions")
-        bench.clock.advance(3600)
+        cluster.bench.clock.advance(3600)
         assert (await cluster.workers[0].ended())[0] == 0
     assert [wait["all_done"] for wait in waits] == [True, True]
 
 
-async def test_a_budget_is_kept_by_both_workers(bench: Bench, tmp_path: Path) -> None:
-    names = [quoted(bench, 4, session=SESSION) for _ in range(4)]
+async def test_a_budget_is_kept_by_both_workers(tmp_path: Path) -> None:
     async with (
-        running_cluster(bench, tmp_path, DEEPORIGIN_MCP_BUDGET="10") as cluster,
+        running_cluster(tmp_path, DEEPORIGIN_MCP_BUDGET="10") as cluster,
         cluster.client(person=Person()) as client,
     ):
+        names = [quoted(cluster.bench, 4, session=SESSION) for _ in range(4)]
         refused = [
             bool((await client.call_tool("confirm_execution", {"execution_id": name})).is_error) for name in names
         ]
         assert cluster.front.workers_of(CALL) == BOTH
-    assert refused == [False, False, True, True]
-    assert bench.platform.confirms == names[:2]
+        assert refused == [False, False, True, True]
+        assert cluster.bench.platform.confirms == names[:2]

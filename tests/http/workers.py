@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -22,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from tests.processes import COMMAND, TIMEOUT_SECONDS, environment
 
 STATE_KEYS = "k" * 32
-_ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]|0\.0\.0\.0):\d+")
+_ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|localhost|0\.0\.0\.0):\d+")
 SERVE = (*COMMAND, "serve", "--http", "--port", "0")
 FACTORY = (
     *(sys.executable, "-m", "uvicorn", "--factory", "deeporigin_mcp.http:create_app"),
@@ -57,30 +58,47 @@ class Worker:
 
 
 @contextlib.contextmanager
-def worker(
-    home: Path, platform_url: str, *arguments: str, command: Sequence[str] = SERVE, **variables: str
-) -> Iterator[Worker]:
+def workers(
+    count: int, home: Path, platform_url: str, *arguments: str, command: Sequence[str] = SERVE, **variables: str
+) -> Iterator[list[Worker]]:
+    """So many of one kind, started at once."""
     usual = {"DO_BASE_URL": platform_url, "DEEPORIGIN_MCP_STATE_KEYS": STATE_KEYS, "DEEPORIGIN_MCP_SESSION": "s-bench"}
-    process = subprocess.Popen(
-        [*command, *arguments],
-        env=environment(home, **(usual | variables)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    processes = [
+        subprocess.Popen(
+            [*command, *arguments],
+            env=environment(home, **(usual | variables)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(count)
+    ]
     try:
-        assert process.stderr is not None
-        said = ""
-        while not (found := _ADDRESS.search(said)):
-            line = process.stderr.readline()
-            assert line, f"it is not ready but said: {said}"
-            said += line
-        yield Worker(process, found.group(), said)
+        yield [_ready(process) for process in processes]
     finally:
-        if process.poll() is None:
-            process.terminate()
-        process.communicate(timeout=TIMEOUT_SECONDS)
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in processes:
+            process.communicate(timeout=TIMEOUT_SECONDS)
+
+
+def _ready(process: subprocess.Popen[str]) -> Worker:
+    assert process.stderr is not None
+    said = ""
+    while not (found := _ADDRESS.search(said)):
+        line = process.stderr.readline()
+        assert line, f"it is not ready but said: {said}"
+        said += line
+    return Worker(process, found.group(), said)
+
+
+@contextlib.contextmanager
+def worker(home: Path, platform_url: str, *arguments: str, **more: Any) -> Iterator[Worker]:
+    """One of them."""
+    with workers(1, home, platform_url, *arguments, **more) as [found]:
+        yield found
 
 
 class Balancer:
@@ -90,8 +108,8 @@ class Balancer:
         served: the number of the worker and the MCP method of each request, oldest first.
     """
 
-    def __init__(self, workers: Sequence[str]) -> None:
-        self._workers = workers
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._workers = addresses
         self.http = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
         self.base_url = ""
         self.served: list[tuple[int, str]] = []
@@ -124,8 +142,8 @@ class Balancer:
 
 
 @contextlib.asynccontextmanager
-async def balancer(*workers: Worker) -> AsyncIterator[Balancer]:
-    app = Balancer([found.base_url for found in workers])
+async def balancer(behind: Sequence[Worker]) -> AsyncIterator[Balancer]:
+    app = Balancer([found.base_url for found in behind])
     started = anyio.Event()
 
     class Server(uvicorn.Server):
