@@ -69,6 +69,8 @@ class CredentialPlaces(NamedTuple):
     """What to do about a token that the platform does not take (401)."""
     when_forbidden: str
     """What to do about one that it takes, but not for this (403)."""
+    other_project: str
+    """How to come to another project than the one that is set."""
 
 
 IN_ENVIRONMENT = CredentialPlaces(
@@ -80,6 +82,7 @@ IN_ENVIRONMENT = CredentialPlaces(
     when_refused="The operator should get a new one (DO_AUTH_TOKEN) and restart this MCP server.",
     when_forbidden="This token has no right to that, or the organisation in DO_ORG_KEY is not its own. The operator "
     "should check.",
+    other_project="for another project the operator has to change DO_PROJECT_ID",
 )
 IGNORED = "ignored"
 TOKEN_HEADER, ORG_HEADER, PROJECT_HEADER = "X-Do-Auth-Token", "X-Do-Org-Key", "X-Do-Project-Id"
@@ -94,6 +97,7 @@ IN_HEADERS = CredentialPlaces(
     when_refused=f"The user should get a new one and put it into the header {TOKEN_HEADER}.",
     when_forbidden=f"This token has no right to that, or the organisation in the header {ORG_HEADER} is not its own. "
     "The user should check.",
+    other_project=f"for another project the user has to change the header {PROJECT_HEADER}",
 )
 
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]

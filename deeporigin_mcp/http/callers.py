@@ -76,6 +76,7 @@ class CallerPool:
         self._key = secrets.token_bytes(32)
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._opening = anyio.Lock()
+        self._strangers = 0
         self._streams: set[anyio.CancelScope] = set()
         self._tasks: anyio.abc.TaskGroup | None = None
         self._audit = AuditLog(None)
@@ -135,11 +136,19 @@ class CallerPool:
         """
         if not self._can_call(settings):
             # Whoever cannot call the platform is told so by whatever they call, and takes no one's place.
-            entry = await self._live(settings)
+            if self._strangers >= self._max_calls_each:
+                raise BusyError(
+                    f"This MCP server runs {self._max_calls_each} calls without usable credentials already."
+                )
+            self._strangers += 1
             try:
-                yield entry.state
+                entry = await self._live(settings)
+                try:
+                    yield entry.state
+                finally:
+                    entry.closing.set()
             finally:
-                entry.closing.set()
+                self._strangers -= 1
             return
         name = _digest(settings, self._key)
         async with self._opening:

@@ -216,7 +216,7 @@ async def _project(state: ServerState, asked: str | None) -> str:
     if wanted and own and wanted != own:
         raise ArgumentError(
             f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}. Nothing was created.",
-            next_step="Leave project_id out; for another project the operator has to change DO_PROJECT_ID.",
+            next_step=f"Leave project_id out; {state.settings.places.other_project}.",
         )
     if wanted or own:
         return wanted or own

@@ -195,6 +195,16 @@ async def test_who_cannot_call_takes_no_place(settings: Settings) -> None:
         assert is_closed(nobody)
 
 
+async def test_strangers_together_are_as_many_as_one_caller() -> None:
+    nobody = OPERATOR.for_caller("", "")
+    async with open_pool(max_calls_each=2) as pool:
+        for _ in range(3):
+            async with pool.state_for(nobody), pool.state_for(caller("")):
+                with pytest.raises(BusyError, match="2 calls without usable credentials"):
+                    await used(pool, nobody)
+                await used(pool, caller())
+
+
 async def test_two_first_requests_of_one_caller_at_once_open_one_state() -> None:
     found: list[ServerState] = []
 

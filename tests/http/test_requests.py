@@ -16,7 +16,7 @@ from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
 from tests.http.site import ADA, EVE, YEARS, Site, credentials, operator, request, routing, running_site, token
 from tests.money.people import Person, quoted
 from tests.money.test_questions import answer, ask, text_of
-from tests.tools.bench import ERAS, FREE, PROJECT, SESSION, Bench
+from tests.tools.bench import ACME_PROJECT, ERAS, FREE, PROJECT, SESSION, Bench
 
 pytestmark = pytest.mark.anyio
 
@@ -233,6 +233,8 @@ async def test_a_missing_project_is_asked_for_and_not_taken_from_the_operator(si
     assert PROJECT in told
     async with site.agent(ADA) as agent:
         assert (await agent.read("create_execution", **FREE))["project_id"] == PROJECT
+        told = await agent.refused("create_execution", **FREE, project_id=ACME_PROJECT)
+    assert "the user has to change the header X-Do-Project-Id" in told
 
 
 def test_an_operators_settings_hold_nobody(bench: Bench) -> None:
