@@ -161,8 +161,7 @@ def _serve_http(options: argparse.Namespace) -> int:
         _complain(str(error))
         return EXIT_USAGE
     except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (")[0]
-        _complain(f"cannot listen on {options.host}:{options.port}: {reason}.")
+        _complain(f"cannot listen on {options.host}:{options.port}: {error.strerror or error}.")
         return EXIT_FAILED
     return EXIT_OK
 

@@ -51,8 +51,7 @@ def serve(
             "(or DEEPORIGIN_MCP_ALLOWED_HOSTS). Put TLS in front: every request carries a token."
         )
     app = create_app(settings)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=2048) as listener:
+    with _bound(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}{PATH}"
         config = uvicorn.Config(
@@ -68,6 +67,19 @@ def serve(
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
         _Server(config, app, drain_seconds, lambda: on_ready(address)).run([listener])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's delay off only on sockets that say they are TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _is_loopback(host: str) -> bool:
