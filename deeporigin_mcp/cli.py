@@ -16,6 +16,8 @@ EXIT_USAGE = 2
 SIMULATOR_PORT = 4931
 """Where the official client and this server look with DO_ENV=local (platform-facts 3.4)."""
 
+HTTP_PORT = 8321
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
@@ -32,7 +34,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("serve", help="serve MCP over stdin and stdout (the default)")
+    server = commands.add_parser("serve", help="serve MCP over stdin and stdout (the default), or over HTTP")
+    server.add_argument("--http", action="store_true", help="serve many callers over Streamable HTTP at /mcp")
+    over_http = server.add_argument_group("with --http")
+    over_http.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    over_http.add_argument("--port", type=_port, default=HTTP_PORT, help="default: %(default)s; 0: any free one")
+    for name, example in (("host", "mcp.example.org"), ("origin", "https://chat.example.org")):
+        over_http.add_argument(
+            f"--allowed-{name}",
+            action="append",
+            default=[],
+            metavar=name.upper(),
+            help=f"a Host or Origin header that is taken, such as {example}; repeatable; default: this machine's own",
+        )
+    over_http.add_argument(
+        "--drain-seconds",
+        type=_seconds,
+        default=0.0,
+        metavar="N",
+        help="after a signal to stop, take new requests for so long while /readyz says no (default: 0)",
+    )
 
     simulator = commands.add_parser(
         "simulator", help="run a Deep Origin platform on this machine, for trying things out (DO_ENV=local finds it)"
@@ -64,6 +85,16 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; valid: 0 to 3600 seconds")
+    return seconds
+
+
 def _speed(text: str) -> float:
     try:
         speed = float(text)
@@ -89,7 +120,9 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"deeporigin-mcp: {text}\n")
 
 
-def _serve(_: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace) -> int:
+    if options.command and options.http:
+        return _serve_http(options)
     from deeporigin_mcp.errors import SettingsError
     from deeporigin_mcp.logs import configure_logging
     from deeporigin_mcp.settings import Settings
@@ -105,6 +138,31 @@ def _serve(_: argparse.Namespace) -> int:
         _complain(str(error))
         return EXIT_USAGE
     server.run("stdio")
+    return EXIT_OK
+
+
+def _serve_http(options: argparse.Namespace) -> int:
+    from deeporigin_mcp.errors import SettingsError
+    from deeporigin_mcp.logs import configure_logging
+    from deeporigin_mcp.settings import Settings
+
+    try:
+        settings = Settings.load_for_http(allowed_hosts=options.allowed_host, allowed_origins=options.allowed_origin)
+        configure_logging(settings.log_level)
+
+        from deeporigin_mcp.http import serve
+
+        def ready(address: str) -> None:
+            _complain(f"serves MCP on {address} for {settings.base_url}")
+            sys.stderr.flush()
+
+        serve(settings, host=options.host, port=options.port, drain_seconds=options.drain_seconds, on_ready=ready)
+    except SettingsError as error:
+        _complain(str(error))
+        return EXIT_USAGE
+    except OSError as error:
+        _complain(f"cannot listen on {options.host}:{options.port}: {error.strerror or error}.")
+        return EXIT_FAILED
     return EXIT_OK
 
 

@@ -10,6 +10,7 @@
     ├── RestrictionError         the organisation: money, licence or plan limit
     ├── SpendingLimitError       the operator: this server's own limits forbid it (design 4)
     ├── RateLimitError           nobody: wait and call again (429)
+    ├── BusyError                nobody: this server has no room for one more now; call again
     ├── PlatformError            the platform: 5xx, or an answer that cannot be read
     ├── NetworkError             the network: no connection, no answer in time
     ├── OutcomeUnknownError      nobody yet: it was sent once and the answer was lost; look before repeating
@@ -115,6 +116,13 @@ class RateLimitError(DeepOriginError):
         pause = "a minute" if retry_after_seconds is None else f"{retry_after_seconds:.0f} s"
         super().__init__(message, next_step=f"Wait {pause}, then call again.", http_status=429, request_id=request_id)
         self.retry_after_seconds = retry_after_seconds
+
+
+class BusyError(DeepOriginError):
+    """This server cannot take one more call, or one more caller, at this moment."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, next_step="Nothing was done. Call again in a few seconds.")
 
 
 class PlatformError(DeepOriginError):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import secrets
 from collections.abc import AsyncIterator, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from mcp.server.caching import CacheableMethod, CacheHint
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
 from mcp_types import ToolAnnotations
@@ -118,13 +120,30 @@ def _tool(offer: Offer) -> PlatformTool:
     )
 
 
+class Callers(Protocol):
+    """Who calls, where every request says so itself."""
+
+    def open(self, audit: AuditLog) -> contextlib.AbstractAsyncContextManager[ServerState]:
+        """Run for as long as the server; the state of requests that need no caller."""
+
+    async def serve(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Go on with a request in its caller's own state."""
+
+    def principal(self, ctx: ServerRequestContext[Any, Any]) -> str | None:
+        """Who alone may bring the answer to a question of this request."""
+
+
 def create_server(
-    settings: Settings, *, connect: Callable[[Settings], DeepOriginClient] = DeepOriginClient
+    settings: Settings,
+    *,
+    connect: Callable[[Settings], DeepOriginClient] = DeepOriginClient,
+    callers: Callers | None = None,
 ) -> MCPServer[ServerState]:
     """Build a server. Nothing is opened before it runs, and it runs without credentials too.
 
     Args:
         connect: makes the platform client; tests pass one with another clock.
+        callers: for a server that many call; None for one whose settings are its only caller's.
 
     Raises:
         SettingsError: a setting that only shows here to be unusable: a toolset, or the audit log's file.
@@ -133,11 +152,10 @@ def create_server(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: MCPServer[ServerState]) -> AsyncIterator[ServerState]:
-        async with open_state(connect(settings), audit) as state:
+        async with open_state(connect(settings), audit) if callers is None else callers.open(audit) as state:
             yield state
 
     tools = [_tool(offer) for offer in offered(settings)]
-    keys = [key.get_secret_value() for key in settings.state_keys]
     server: MCPServer[ServerState] = MCPServer(
         name=NAME,
         title="Deep Origin",
@@ -149,8 +167,8 @@ def create_server(
         extensions=task_extensions(tools),
         lifespan=lifespan,
         log_level=settings.log_level,
-        # Without keys of the operator's, a question is bound to the process that asked it.
-        request_state_security=RequestStateSecurity(keys=keys) if keys else None,
+        request_state_security=_sealing(settings, callers),
+        middleware=[] if callers is None else [callers.serve],
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=3_600_000, scope="public")),
     )
     names = [tool.name for tool in tools]
@@ -158,3 +176,12 @@ def create_server(
     templates = [offer.uri_template for offer in offered_resources(names)]
     serve_completion(server, templates, serve_prompts(server, names))
     return server
+
+
+def _sealing(settings: Settings, callers: Callers | None) -> RequestStateSecurity:
+    """How the state of a question is sealed: for the caller who was asked, and by keys that all workers share.
+
+    Without keys of the operator's, a question is bound to the process that asked it.
+    """
+    keys = [key.get_secret_value() for key in settings.state_keys] or [secrets.token_hex()]
+    return RequestStateSecurity(keys=keys, bind_principal=None if callers is None else callers.principal)

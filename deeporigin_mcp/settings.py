@@ -14,10 +14,10 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -39,6 +39,11 @@ _JWT = re.compile(r"[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]*")
 _BASE_URL = re.compile(
     r"https?://(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?(?:/[A-Za-z0-9_./~-]*)?"
 )
+_HOST = r"(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
+HOST = re.compile(_HOST)
+"""A name or address, with or without a port, as a `Host` header has it."""
+ORIGIN = re.compile(rf"https?://{_HOST}")
+"""A web page's origin as browsers send it: no path."""
 SHORTEST_STATE_KEY_BYTES = 32
 LOCAL_ORG_KEY = "deeporigin"
 LOCAL_TOKEN_SECONDS = 365 * 24 * 3600
@@ -50,6 +55,50 @@ HOW_TO_AUTHENTICATE = (
     "`deeporigin-mcp doctor` checks the result."
 )
 
+
+class CredentialPlaces(NamedTuple):
+    """Where a caller's credentials come from, in the words of refusals."""
+
+    token: str
+    org_key: str
+    how_to_give: str
+    """What to do when there are none that can be used."""
+    how_to_renew: str
+    """What to do about an expired token."""
+    when_refused: str
+    """What to do about a token that the platform does not take (401)."""
+    when_forbidden: str
+    """What to do about one that it takes, but not for this (403)."""
+    other_project: str
+    """How to come to another project than the one that is set."""
+
+
+IN_ENVIRONMENT = CredentialPlaces(
+    token="DO_AUTH_TOKEN",  # noqa: S106 (where it is, not what it is)
+    org_key="DO_ORG_KEY",
+    how_to_give=HOW_TO_AUTHENTICATE,
+    how_to_renew="Get a new token in the Deep Origin web app, put it in DO_AUTH_TOKEN (or sign in again with the "
+    "official client), and restart this MCP server.",
+    when_refused="The operator should get a new one (DO_AUTH_TOKEN) and restart this MCP server.",
+    when_forbidden="This token has no right to that, or the organisation in DO_ORG_KEY is not its own. The operator "
+    "should check.",
+    other_project="for another project the operator has to change DO_PROJECT_ID",
+)
+IGNORED = "ignored"
+TOKEN_HEADER, ORG_HEADER, PROJECT_HEADER = "X-Do-Auth-Token", "X-Do-Org-Key", "X-Do-Project-Id"
+"""Over HTTP every request carries its caller's own credentials in these (mcp-facts 6)."""
+IN_HEADERS = CredentialPlaces(
+    token=TOKEN_HEADER,
+    org_key=ORG_HEADER,
+    how_to_give=f"The user puts the headers {TOKEN_HEADER} (a token from the Deep Origin web app) and {ORG_HEADER} "
+    "(the organisation's key) into the client's configuration of this MCP server; every request must carry them.",
+    how_to_renew="The user gets a new token in the Deep Origin web app and puts it into the header "
+    f"{TOKEN_HEADER} in the client's configuration of this MCP server.",
+    when_refused=f"The user should get a new one and put it into the header {TOKEN_HEADER}.",
+    when_forbidden=f"This token has no right to that, or the organisation in the header {ORG_HEADER} is not its own. "
+    "The user should check.",
+    other_project=f"for another project the user has to change the header {PROJECT_HEADER}",
+)
 
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -147,6 +196,7 @@ class Settings(BaseModel):
     """Stamped on everything this deployment creates; stable if DEEPORIGIN_MCP_SESSION is set."""
     sources: Mapping[str, str] = {}
     """Where each value came from, for `doctor`: setting → variable or file name."""
+    places: CredentialPlaces = IN_ENVIRONMENT
     problem: str = ""
     """Why there are no usable credentials although something is configured; told at the first call."""
 
@@ -166,6 +216,10 @@ class Settings(BaseModel):
     state_keys: tuple[SecretStr, ...] = ()
     """Keys that seal a question's state, shared by all workers; the first one seals, all open."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+    allowed_hosts: tuple[str, ...] = ()
+    """Over HTTP: the names, with or without a port, under which this server may be called."""
+    allowed_origins: tuple[str, ...] = ()
+    """Over HTTP: the web pages that may call it, such as `https://chat.example.org`."""
 
     @property
     def environment(self) -> str:
@@ -187,27 +241,29 @@ class Settings(BaseModel):
             CredentialError: no token, no organisation, not a JWT, or expired; says where to put what.
         """
         if self.problem:
-            raise CredentialError(self.problem, next_step=HOW_TO_AUTHENTICATE)
+            raise CredentialError(self.problem, next_step=self.places.how_to_give)
         missing = [
             name
             for name, value in (
-                ("token (DO_AUTH_TOKEN)", self.token),
-                ("organisation (DO_ORG_KEY)", self.org_key),
+                (f"token ({self.places.token})", self.token),
+                (f"organisation ({self.places.org_key})", self.org_key),
             )
             if not value
         ]
         if self.token is None or missing:
             raise CredentialError(
                 f"Not signed in to Deep Origin: there is no {' and no '.join(missing)}.",
-                next_step=HOW_TO_AUTHENTICATE,
+                next_step=self.places.how_to_give,
             )
-        expires_at = TokenClaims.read(self.token).expires_at
+        try:
+            expires_at = TokenClaims.read(self.token).expires_at
+        except CredentialError as error:
+            raise CredentialError(str(error), next_step=self.places.how_to_give) from None
         if (time.time() if now is None else now) > expires_at:
             when = _utc(expires_at) if expires_at else "at once: it names no expiry"
             raise CredentialError(
                 f"The Deep Origin token expired {when}.",
-                next_step="Get a new token in the Deep Origin web app, put it in DO_AUTH_TOKEN (or sign in again "
-                "with the official client), and restart this MCP server.",
+                next_step=self.places.how_to_renew,
             )
         return self.token
 
@@ -227,6 +283,53 @@ class Settings(BaseModel):
             return cls(**own, **_official_settings(_variables(environ, "DO_"), home))
         except CredentialError as error:
             return cls(**own, problem=str(error))
+
+    @classmethod
+    def load_for_http(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        allowed_hosts: Sequence[str] = (),
+        allowed_origins: Sequence[str] = (),
+    ) -> Settings:
+        """The operator's part for a server whose callers bring their own credentials with each request.
+
+        The platform's address is DO_BASE_URL, or that of DO_ENV, or production's; never a token's or a request's.
+        Credentials in the environment are nobody's here: `sources` names what is ignored.
+
+        Args:
+            allowed_hosts: in the place of DEEPORIGIN_MCP_ALLOWED_HOSTS.
+            allowed_origins: in the place of DEEPORIGIN_MCP_ALLOWED_ORIGINS.
+
+        Raises:
+            SettingsError: a value cannot be used.
+        """
+        given = {
+            "DEEPORIGIN_MCP_ALLOWED_HOSTS": ",".join(allowed_hosts),
+            "DEEPORIGIN_MCP_ALLOWED_ORIGINS": ",".join(allowed_origins),
+        }
+        own_variables = _variables(environ, "DEEPORIGIN_MCP_")
+        own = _own_settings(own_variables | {name: value for name, value in given.items() if value})
+        variables = _variables(environ, "DO_")
+        try:
+            base_url, source = _operators_url(variables)
+        except CredentialError as error:
+            raise SettingsError(str(error)) from None
+        sources = {"base_url": source}
+        sources |= {name: IGNORED for name in ("DO_AUTH_TOKEN", "DO_ORG_KEY", "DO_PROJECT_ID") if variables.get(name)}
+        if "session" in own:
+            sources["session"] = "DEEPORIGIN_MCP_SESSION"
+        return cls(**own, base_url=base_url, places=IN_HEADERS, sources=sources)
+
+    def for_caller(self, token: str, org_key: str, project_id: str = "", problem: str = "") -> Settings:
+        """These settings with the credentials of one caller, and nobody else's."""
+        mine = {
+            "token": SecretStr(token) if token else None,
+            "org_key": org_key,
+            "project_id": project_id,
+            "problem": problem,
+        }
+        return self.model_copy(update=mine)
 
 
 def _utc(seconds: float) -> str:
@@ -275,11 +378,7 @@ def _official_settings(variables: Mapping[str, str], home: Path | None) -> dict[
         environment, sources["base_url"] = named, "DO_ENV"
     elif named := _text(config.get("env")):
         environment, sources["base_url"] = named, "~/.deeporigin/config.json"
-    if environment not in get_args(Environment):
-        raise CredentialError(
-            f"The environment {environment[:40]!r} (from {sources['base_url']}) is not one of "
-            f"{', '.join(get_args(Environment))}."
-        )
+    _require_environment(environment, sources.get("base_url", ""))
     if org_key:
         sources["org_key"] = "DO_ORG_KEY"
     elif org_key := _text(config.get("org_key")):
@@ -300,6 +399,23 @@ def _official_settings(variables: Mapping[str, str], home: Path | None) -> dict[
         "base_url": BASE_URLS[environment],
         "sources": sources,
     }
+
+
+def _operators_url(variables: Mapping[str, str]) -> tuple[str, str]:
+    """Where a server for many callers sends their requests, and which variable says so."""
+    if named := _variable(variables, "DO_BASE_URL"):
+        return _checked_url(named), "DO_BASE_URL"
+    environment = _variable(variables, "DO_ENV")
+    if environment:
+        _require_environment(environment, "DO_ENV")
+    return BASE_URLS[environment or "prod"], "DO_ENV" if environment else "the default"
+
+
+def _require_environment(name: str, source: str) -> None:
+    if name not in get_args(Environment):
+        raise CredentialError(
+            f"The environment {name[:40]!r} (from {source}) is not one of {', '.join(get_args(Environment))}."
+        )
 
 
 def _url_of_issuer(token: SecretStr) -> str:
@@ -384,6 +500,12 @@ def _own_settings(variables: Mapping[str, str]) -> dict[str, Any]:
             "random texts of that length or longer, with commas between them, the same for every worker."
         )
     values["state_keys"] = tuple(SecretStr(key) for key in keys)
+    values["allowed_hosts"] = _matching(
+        variables, "DEEPORIGIN_MCP_ALLOWED_HOSTS", HOST, "a host such as mcp.example.org"
+    )
+    values["allowed_origins"] = _matching(
+        variables, "DEEPORIGIN_MCP_ALLOWED_ORIGINS", ORIGIN, "an origin such as https://chat.example.org"
+    )
     if level := variables.get("DEEPORIGIN_MCP_LOG_LEVEL", "").strip().upper():
         if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise SettingsError(f"DEEPORIGIN_MCP_LOG_LEVEL is {level!r}. Valid: DEBUG, INFO, WARNING, ERROR.")
@@ -393,6 +515,14 @@ def _own_settings(variables: Mapping[str, str]) -> dict[str, Any]:
 
 def _names(variables: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in variables.get(name, "").split(",") if part.strip())
+
+
+def _matching(variables: Mapping[str, str], name: str, form: re.Pattern[str], example: str) -> tuple[str, ...]:
+    values = _names(variables, name)
+    for value in values:
+        if not form.fullmatch(value):
+            raise SettingsError(f"{name} holds {value[:80]!r}. Valid: {example}, several with commas between them.")
+    return values
 
 
 def _usd(variables: Mapping[str, str], name: str) -> float | None:

@@ -1,4 +1,4 @@
-"""The one direction of imports (design: errors → settings → platform → tools → server → cli), read from the source."""
+"""The one direction of imports (errors → settings → platform → tools → server → http → cli), read from the source."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -28,7 +28,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 """Room → rooms of this package that it may use beside itself."""
 SIMULATOR_NEEDS = ("starlette", "uvicorn", "jsonschema")
-THIRD_PARTY = ("anyio", "httpx", "jsonschema", "mcp", "mcp_types", "opentelemetry", "pydantic", "starlette", "uvicorn")
+THIRD_PARTY = (
+    "anyio",
+    "httpx",
+    "jsonschema",
+    "mcp",
+    "mcp_types",
+    "opentelemetry",
+    "pydantic",
+    "sse_starlette",
+    "starlette",
+    "uvicorn",
+)
 LIGHT = ("__future__", "argparse", "collections", "signal", "sys", "typing")
 """What cli.py may import before a command is chosen, beside the package's own version."""
 

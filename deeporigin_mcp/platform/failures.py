@@ -18,6 +18,7 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform.restrictions import restriction_in
 from deeporigin_mcp.platform.traffic import request_id_in
 from deeporigin_mcp.platform.wording import one_line as one_line
+from deeporigin_mcp.settings import IN_ENVIRONMENT, CredentialPlaces
 
 
 def failure(
@@ -27,6 +28,7 @@ def failure(
     *,
     what: str,
     retry_after_seconds: float | None = None,
+    places: CredentialPlaces = IN_ENVIRONMENT,
 ) -> DeepOriginError:
     """The error for an answer that is not a success.
 
@@ -36,6 +38,7 @@ def failure(
         headers: the answer's headers; a request id is taken from them.
         what: the request in words, such as "get execution 3f0c…".
         retry_after_seconds: the pause that the answer asks for, already parsed.
+        places: where the caller's credentials come from.
     """
     decoded = decoded_body(body)
     request_id = request_id_in(headers)
@@ -56,6 +59,9 @@ def failure(
             http_status=status,
             request_id=request_id,
         )
+    if status in (401, 403):
+        next_step = places.when_refused if status == 401 else places.when_forbidden
+        return CredentialError(told, next_step=next_step, http_status=status, request_id=request_id)
     kind, next_step = _KINDS.get(status, (InvalidRequestError if status < 500 else PlatformError, ""))
     if not next_step:
         next_step = (
@@ -67,14 +73,6 @@ def failure(
 
 
 _KINDS: Mapping[int, tuple[type[DeepOriginError], str]] = {
-    401: (
-        CredentialError,
-        "The token was refused. The operator should get a new one (DO_AUTH_TOKEN) and restart this MCP server.",
-    ),
-    403: (
-        CredentialError,
-        "This token has no right to that, or the organisation in DO_ORG_KEY is not its own. The operator should check.",
-    ),
     404: (NotFoundError, "Check the id, and that it belongs to this organisation."),
     409: (StateConflictError, "Read the current state with get_execution before trying again."),
     408: (PlatformError, "Call again."),

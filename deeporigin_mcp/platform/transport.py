@@ -8,6 +8,8 @@ else; a network failure is an error of this package; nothing is written to disk.
 from __future__ import annotations
 
 import contextlib
+import functools
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -46,6 +48,12 @@ MAX_CONNECTIONS = 30
 """Twenty looks at a time, and event streams beside them."""
 
 
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Reading the trusted certificates takes 30 ms of a processor; many clients in one process share them."""
+    return httpx.create_ssl_context()
+
+
 class Transport:
     """Sends requests for one set of credentials over one connection pool."""
 
@@ -70,6 +78,7 @@ class Transport:
             follow_redirects=False,
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
             transport=http,
+            verify=_certificates(),
         )
         self.requests_sent = 0
 
@@ -120,7 +129,7 @@ class Transport:
                 if status < 300:
                     return _decoded(content, what)
                 pause_asked = retry_after_seconds(headers, self._timing)
-                error = failures.failure(status, content, headers, what=what, retry_after_seconds=pause_asked)
+                error = self._failure(status, content, headers, what, pause_asked)
                 may_retry = status in RETRYABLE_STATUSES and not isinstance(error, RestrictionError)
             pause = self._policy.pause(attempt, self._timing, pause_asked)
             spent = self._timing.monotonic() - started
@@ -179,10 +188,16 @@ class Transport:
             try:
                 if response.status_code >= 300:
                     content = await _bounded_body(response, what)
-                    raise failures.failure(response.status_code, content, response.headers, what=what)
+                    raise self._failure(response.status_code, content, response.headers, what)
                 yield response
             finally:
                 await response.aclose()
+
+    def _failure(
+        self, status: int, content: bytes, headers: httpx.Headers, what: str, pause_asked: float | None = None
+    ) -> DeepOriginError:
+        places = self._settings.places
+        return failures.failure(status, content, headers, what=what, retry_after_seconds=pause_asked, places=places)
 
 
 def segment(value: str, name: str) -> str:

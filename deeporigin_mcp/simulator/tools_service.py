@@ -119,16 +119,16 @@ def _with_cluster(organisation: Organisation, execution: Execution) -> dict[str,
 
 async def list_definitions(request: Request) -> Response:
     """All definitions, or all versions of one tool: `{data: […]}`."""
-    caller_of(request)
-    return answer({"data": platform_of(request).catalogue.rows(request.path_params.get("key"))})
+    orgs = caller_of(request).orgs
+    return answer({"data": platform_of(request).catalogue.rows(request.path_params.get("key"), orgs)})
 
 
 async def get_definition(request: Request) -> Response:
     """One definition, bare."""
-    caller_of(request)
+    orgs = caller_of(request).orgs
     key, version = request.path_params["key"], request.path_params["version"]
     definition = platform_of(request).catalogue.resolve(key, version)
-    if definition is None:
+    if definition is None or not definition.is_seen_by(orgs):
         raise not_found(f"Tool {key}:{version} not found")
     return answer(definition.row())
 

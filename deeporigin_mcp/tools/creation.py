@@ -186,7 +186,7 @@ async def _project(state: ServerState, asked: str | None) -> str:
         told = (
             unknown.told if unknown else f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}."
         )
-        otherwise = "" if is_own else "; for another project the operator has to change DO_PROJECT_ID"
+        otherwise = "" if is_own else f"; {state.settings.places.other_project}"
         raise ArgumentError(
             f"{told} Nothing was created.",
             next_step=f"This server works in project {own!r}: leave project_id out{otherwise}.",

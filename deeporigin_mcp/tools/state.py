@@ -1,9 +1,9 @@
-"""What lives as long as the server: the one platform client and the work that outlasts a call."""
+"""What outlives a call: the platform client and work in the background, of the server or, over HTTP, of a caller."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -31,7 +31,7 @@ LOOK_UP_SECONDS = 10.0
 
 @dataclass
 class ServerState:
-    """Opened by the server's lifespan; tools reach it through their context."""
+    """Opened by the server's lifespan, or for a caller over HTTP; tools reach it through their context."""
 
     client: DeepOriginClient
     tasks: anyio.abc.TaskGroup
@@ -46,6 +46,8 @@ class ServerState:
     """Creations that were sent and not answered yet, by idempotency key, each with what it was asked for."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
+    holds: int = 0
+    """Requests and background work that use it now."""
 
     @property
     def settings(self) -> Settings:
@@ -65,6 +67,15 @@ class ServerState:
         """Put a decision about money on record; see `AuditLog.record`."""
         self.audit.record(self.settings, execution, decision, reason, now=self.client.timing.wall())
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Use it: as long as somebody does, it is not closed for being idle."""
+        self.holds += 1
+        try:
+            yield
+        finally:
+            self.holds -= 1
+
     @contextlib.asynccontextmanager
     async def key_lock(self, key: str) -> AsyncIterator[None]:
         lock = self.creating.setdefault(key, anyio.Lock())
@@ -80,15 +91,26 @@ ToolContext = Context[ServerState, Any]
 
 
 def state_of(context: ToolContext) -> ServerState:
+    """The only way from a tool to its client and settings: over HTTP these are the request's own."""
     return context.request_context.lifespan_context
 
 
 @contextlib.asynccontextmanager
-async def open_state(client: DeepOriginClient, audit: AuditLog | None = None) -> AsyncIterator[ServerState]:
-    """The state of a running server; leaving it ends background work and closes the connections."""
+async def open_state(
+    client: DeepOriginClient, audit: AuditLog | None = None, *, beside: ServerState | None = None
+) -> AsyncIterator[ServerState]:
+    """The state of a running server, or of one of its callers; leaving it ends background work and all connections.
+
+    Args:
+        beside: another caller's state of the same organisation: they spend the same budget, so they share what is
+            counted of it.
+    """
     async with client, anyio.create_task_group() as tasks:
+        state = ServerState(client=client, tasks=tasks, audit=audit or AuditLog(None))
+        if beside is not None:
+            state.confirming, state.in_flight, state.sending = beside.confirming, beside.in_flight, beside.sending
         try:
-            yield ServerState(client=client, tasks=tasks, audit=audit or AuditLog(None))
+            yield state
         finally:
             tasks.cancel_scope.cancel()
 
@@ -107,20 +129,23 @@ class Outlasting(Generic[T]):
     def has_ended(self) -> bool:
         return self._done.is_set()
 
-    async def _run(self) -> None:
+    async def _run(self, state: ServerState) -> None:
         try:
             with telemetry.outlasting():
                 self._value = await self._work()
         except Exception as error:  # noqa: BLE001 (kept for whoever waits for it)
             self._error = error
         finally:
+            state.holds -= 1
             self._done.set()
 
     async def result(self, state: ServerState, seconds: float) -> tuple[bool, T | None]:
         """Start it, or join it, and wait at most so long: (whether it has ended, its value). Raises what it raised."""
         if not self._started:
             self._started = True
-            state.tasks.start_soon(self._run)
+            # Counted from now on, not from its first step: the call that starts it may end before that.
+            state.holds += 1
+            state.tasks.start_soon(self._run, state)
         with anyio.move_on_after(seconds):
             await self._done.wait()
         if self._error is not None:

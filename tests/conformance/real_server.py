@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from pydantic import SecretStr
-
-from deeporigin_mcp.server import create_server
-from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.simulator import Platform, make_token, running_simulator
+from deeporigin_mcp.http import serve
+from deeporigin_mcp.settings import IN_HEADERS, Settings
+from deeporigin_mcp.simulator import Platform, running_simulator
 
 
 def main(port: int) -> None:
     with running_simulator(Platform()) as simulator:
-        settings = Settings(token=SecretStr(make_token()), org_key="deeporigin", base_url=simulator.base_url)
-        create_server(settings).run("streamable-http", port=port)
+        settings = Settings(base_url=simulator.base_url, places=IN_HEADERS)
+        serve(settings, host="127.0.0.1", port=port, on_ready=lambda _: None)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ class Catalogue:
     def __init__(self, definitions: Iterable[Definition]) -> None:
         self.definitions = list(definitions)
 
-    def rows(self, key: str | None = None) -> list[dict[str, Any]]:
-        """Rows of one tool, or of all."""
-        return [entry.row() for entry in self.definitions if key is None or entry.key == key]
+    def rows(self, key: str | None = None, orgs: frozenset[str] | None = None) -> list[dict[str, Any]]:
+        """Rows of one tool, or of all, as far as a token for these organisations may see them; None for all."""
+        return [entry.row() for entry in self.definitions if key in (None, entry.key) and entry.is_seen_by(orgs)]
 
     def resolve(self, key: str, selector: str = "latest") -> Definition | None:
         """The definition that a selector names: exact semver, a major such as `4`, or `latest`.

@@ -22,6 +22,7 @@ class Definition:
         enabled: False hides it from selectors and refuses creates.
         manifest: `toolManifestVersion`.
         gpu: Whether its executor asks for one.
+        private_to: The organisation whose tokens alone see it; empty for everybody.
     """
 
     key: str
@@ -35,6 +36,12 @@ class Definition:
     manifest: str = "6"
     gpu: bool = False
     outputs: Schema = field(default_factory=lambda: {"type": "object", "properties": {}})
+
+    private_to: str = ""
+
+    def is_seen_by(self, orgs: frozenset[str] | None) -> bool:
+        """Whether a token for these organisations, or for all, may know of it."""
+        return not self.private_to or orgs is None or self.private_to in orgs
 
     @property
     def number(self) -> tuple[int, ...]:

@@ -1,0 +1,119 @@
+"""The ASGI application: MCP at `/mcp`, and two addresses for whoever keeps the process running."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from mcp.server.transport_security import TransportSecuritySettings
+from sse_starlette.sse import AppStatus
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from deeporigin_mcp.http.callers import CallerPool
+from deeporigin_mcp.http.guard import Guard
+from deeporigin_mcp.logs import configure_logging
+from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.server import create_server
+from deeporigin_mcp.settings import IGNORED, Settings
+
+logger = logging.getLogger("deeporigin_mcp")
+
+PATH = "/mcp"
+MAX_BODY_BYTES = 4 * 2**20
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK_ORIGIN = r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?"
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    connect: Callable[[Settings], DeepOriginClient] = DeepOriginClient,
+    pool: CallerPool | None = None,
+) -> Starlette:
+    """Build the application. It holds no state that a request to another process would miss.
+
+    Args:
+        settings: from `Settings.load_for_http`; None reads the operator's variables and sets up logging, so that
+            its name is all that an ASGI server needs: `uvicorn --factory deeporigin_mcp.http:create_app`.
+        connect: makes a caller's platform client; tests pass one with another clock.
+        pool: the callers' states; None for one of the usual size.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+    """
+    if settings is None:
+        settings = Settings.load_for_http()
+        configure_logging(settings.log_level)
+    _warn(settings)
+    callers = CallerPool(settings, connect=connect) if pool is None else pool
+    server = create_server(settings, connect=connect, callers=callers)
+    app = server.streamable_http_app(
+        streamable_http_path=PATH,
+        stateless_http=True,
+        max_request_body_size=MAX_BODY_BYTES,
+        transport_security=_allowed(settings),
+    )
+    # By default event streams end as soon as uvicorn is told to stop, and with them the calls that they answer.
+    AppStatus.enable_automatic_graceful_drain = False
+    app.state.callers, app.state.is_stopping = callers, False
+    app.router.routes += [Route("/healthz", _healthy), Route("/readyz", _ready)]
+    # A redirect would name the host that the request claims.
+    app.router.redirect_slashes = False
+    app.add_middleware(Guard, path=PATH)
+    # Only pages of allowed origins may call from a browser; programs send no Origin and are not concerned.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,
+        allow_origin_regex=None if settings.allowed_origins else LOOPBACK_ORIGIN,
+        allow_methods=["POST"],
+        allow_headers=["*"],
+    )
+    return app
+
+
+def _allowed(settings: Settings) -> TransportSecuritySettings:
+    """Who may call: the names of this machine for itself, unless the operator names others."""
+    hosts = settings.allowed_hosts or LOOPBACK_HOSTS
+    origins = settings.allowed_origins or [f"http://{host}" for host in LOOPBACK_HOSTS]
+    return TransportSecuritySettings(
+        allowed_hosts=[form for host in hosts for form in _with_any_port(host)],
+        allowed_origins=[*origins] if settings.allowed_origins else [f for o in origins for f in (o, f"{o}:*")],
+    )
+
+
+def _with_any_port(host: str) -> tuple[str, ...]:
+    has_port = not host.endswith("]") and ":" in host
+    return (host,) if has_port else (host, f"{host}:*")
+
+
+def _warn(settings: Settings) -> None:
+    if ignored := [name for name, source in settings.sources.items() if source == IGNORED]:
+        logger.warning(
+            "%s is set and ignored: over HTTP every request carries its own credentials.", ", ".join(ignored)
+        )
+    if not settings.state_keys:
+        logger.warning(
+            "DEEPORIGIN_MCP_STATE_KEYS is not set: a question to a person can only be answered to the process that "
+            "asked it. Set it for more than one worker, and for restarts."
+        )
+    if settings.budget is not None and "session" not in settings.sources:
+        logger.warning(
+            "DEEPORIGIN_MCP_BUDGET is set without DEEPORIGIN_MCP_SESSION: every process counts only what it started "
+            "itself. Set the same session for all workers."
+        )
+
+
+async def _healthy(_: Request) -> Response:
+    """The process answers."""
+    return PlainTextResponse("ok\n")
+
+
+async def _ready(request: Request) -> Response:
+    """It takes new calls. The platform is not asked: if it is away, every worker can still say so to its callers."""
+    if request.app.state.is_stopping:
+        return PlainTextResponse("stopping\n", status_code=503)
+    return PlainTextResponse("ready\n")

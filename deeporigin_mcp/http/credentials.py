@@ -1,0 +1,43 @@
+"""A caller's credentials, from the headers of the request at hand and from nowhere else (mcp-facts 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.datastructures import Headers
+
+from deeporigin_mcp.settings import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER, Settings
+
+LONGEST_TOKEN = 8192
+LONGEST_NAME = 200
+
+
+def caller_settings(operator: Settings, request: Any) -> Settings:
+    """The operator's settings with this request's credentials.
+
+    A header that cannot be used leaves the caller without any; `problem` says which, and never what was in it.
+
+    Args:
+        operator: settings without credentials.
+        request: the HTTP request; None, as of another transport, has no headers.
+    """
+    headers = Headers() if request is None else request.headers
+    found = {}
+    for name, longest in ((TOKEN_HEADER, LONGEST_TOKEN), (ORG_HEADER, LONGEST_NAME), (PROJECT_HEADER, LONGEST_NAME)):
+        values = [value.strip() for value in headers.getlist(name)]
+        problem = _problem(name, values, longest)
+        if problem:
+            return operator.for_caller("", "", problem=problem)
+        found[name] = values[0] if values else ""
+    return operator.for_caller(found[TOKEN_HEADER], found[ORG_HEADER], found[PROJECT_HEADER])
+
+
+def _problem(name: str, values: list[str], longest: int) -> str:
+    if len(values) > 1:
+        return f"The header {name} appears {len(values)} times in the request; it must appear once."
+    value = values[0] if values else ""
+    if len(value) > longest:
+        return f"The header {name} is longer than {longest} characters."
+    if not (value.isascii() and value.isprintable()):
+        return f"The header {name} holds characters that cannot be used. Valid: one line of ASCII text."
+    return ""

@@ -1,0 +1,16 @@
+"""A running application for the tests over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.http.site import Site, running_site
+from tests.tools.bench import Bench
+
+
+@pytest.fixture
+async def site(bench: Bench, anyio_backend: str) -> AsyncIterator[Site]:
+    async with running_site(bench) as found:
+        yield found

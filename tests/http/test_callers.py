@@ -1,0 +1,284 @@
+"""Whose state is kept, how many, and for how long."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp import MCPError
+
+from deeporigin_mcp.errors import BusyError
+from deeporigin_mcp.http.callers import IDLE_SECONDS, SWEEP_SECONDS, CallerPool, _digest
+from deeporigin_mcp.platform import DeepOriginClient, Timing
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.audit import AuditLog
+from deeporigin_mcp.tools.state import Outlasting, ServerState
+from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
+from tests.http.site import ADA, EVE, credentials, operator, running_site, token
+from tests.tools.bench import ERAS, PROJECT, Bench
+
+pytestmark = pytest.mark.anyio
+
+OPERATOR = Settings()
+
+
+class Hours:
+    """A clock that moves when it is told to, and wakes who sleeps."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._moved = anyio.Event()
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(wall=lambda: 1e9, monotonic=lambda: self.seconds, sleep=self._sleep)
+
+    async def _sleep(self, seconds: float) -> None:
+        until = self.seconds + seconds
+        while self.seconds < until:
+            await self._moved.wait()
+
+    async def pass_by(self, seconds: float) -> None:
+        self.seconds += seconds
+        moved, self._moved = self._moved, anyio.Event()
+        moved.set()
+        await anyio.wait_all_tasks_blocked()
+
+
+class Watched(DeepOriginClient):
+    """A client that knows whether it was closed."""
+
+    is_closed = False
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        self.is_closed = True
+
+
+def watched(settings: Settings) -> DeepOriginClient:
+    return Watched(settings)
+
+
+def is_closed(state: ServerState) -> bool:
+    assert isinstance(state.client, Watched)
+    return state.client.is_closed
+
+
+@contextlib.asynccontextmanager
+async def open_pool(hours: Hours | None = None, **limits: int) -> AsyncIterator[CallerPool]:
+    timing = (hours or Hours()).timing
+    pool = CallerPool(OPERATOR, connect=watched, timing=timing, **limits)
+    async with pool.open(AuditLog(None)):
+        yield pool
+
+
+def caller(org: str = "deeporigin", who: str = "ada", project: str = "") -> Settings:
+    return OPERATOR.for_caller(token(org, who), org, project)
+
+
+async def used(pool: CallerPool, settings: Settings) -> ServerState:
+    async with pool.state_for(settings) as state:
+        assert state.holds >= 1
+        assert state.settings == settings
+        return state
+
+
+async def test_a_caller_finds_its_own_state_again_and_nobody_elses() -> None:
+    callers = [caller(), caller("acme"), caller(who="bob"), caller(project="p"), caller(project="q")]
+    async with open_pool() as pool:
+        first = [await used(pool, settings) for settings in callers]
+        again = [await used(pool, settings) for settings in callers]
+        assert [id(state) for state in first] == [id(state) for state in again]
+        assert len({id(state) for state in first}) == len(pool) == len(callers)
+        assert len({id(state.client) for state in first}) == len(callers)
+    assert all(is_closed(state) for state in first)
+
+
+async def test_only_callers_of_one_organisation_share_what_their_budget_is_counted_by() -> None:
+    async with open_pool() as pool:
+        ada, bob, eve = [await used(pool, settings) for settings in (caller(), caller(who="bob"), caller("acme"))]
+    assert ada.confirming is bob.confirming
+    assert ada.in_flight is bob.in_flight
+    assert ada.sending is bob.sending
+    assert eve.confirming is not ada.confirming
+    assert eve.in_flight is not ada.in_flight
+    assert ada.creations is not bob.creations
+    assert ada.creating is not bob.creating
+
+
+async def test_a_state_that_nobody_uses_is_closed_after_a_while() -> None:
+    hours = Hours()
+    async with open_pool(hours) as pool:
+        await hours.pass_by(0)
+        idle = await used(pool, caller())
+        await hours.pass_by(IDLE_SECONDS - SWEEP_SECONDS)
+        recent = await used(pool, caller("acme"))
+        assert not is_closed(idle)
+        async with pool.state_for(caller(who="bob")) as busy:
+            await hours.pass_by(SWEEP_SECONDS)
+            assert (is_closed(idle), is_closed(recent), is_closed(busy)) == (True, False, False)
+            await hours.pass_by(10 * IDLE_SECONDS)
+            assert (is_closed(recent), is_closed(busy)) == (True, False)
+        await hours.pass_by(SWEEP_SECONDS)
+        assert not is_closed(busy)
+        await hours.pass_by(IDLE_SECONDS)
+        assert is_closed(busy)
+        assert len(pool) == 0
+        assert not is_closed(await used(pool, caller()))
+
+
+async def test_the_one_used_longest_ago_makes_room() -> None:
+    async with open_pool(max_callers=2) as pool:
+        one, two = [await used(pool, settings) for settings in (caller(), caller("acme"))]
+        assert await used(pool, caller()) is one
+        await used(pool, caller(who="bob"))
+        await anyio.wait_all_tasks_blocked()
+        assert (is_closed(one), is_closed(two), len(pool)) == (False, True, 2)
+
+
+async def test_no_state_in_use_is_closed_and_who_finds_no_room_is_told() -> None:
+    async with open_pool(max_callers=2) as pool, pool.state_for(caller()) as one:
+        async with pool.state_for(caller("acme")) as two:
+            with pytest.raises(BusyError, match="serves 2 callers at this moment and has no room"):
+                await used(pool, caller(who="bob"))
+            assert await used(pool, caller()) is one
+            assert not is_closed(one)
+        await used(pool, caller(who="bob"))
+        await anyio.wait_all_tasks_blocked()
+        assert (is_closed(one), is_closed(two)) == (False, True)
+
+
+async def test_one_caller_cannot_take_everything() -> None:
+    async with open_pool(max_calls_each=2) as pool, pool.state_for(caller()), pool.state_for(caller()):
+        with pytest.raises(BusyError, match="runs 2 calls with these credentials already"):
+            await used(pool, caller())
+        await used(pool, caller(who="bob"))
+
+
+@pytest.mark.parametrize("outcome", [None, ValueError("no")])
+async def test_work_in_the_background_keeps_its_state_until_it_ends(outcome: Exception | None) -> None:
+    end = anyio.Event()
+
+    async def work() -> str:
+        await end.wait()
+        if outcome is not None:
+            raise outcome
+        return "done"
+
+    async with open_pool(max_callers=1) as pool:
+        task = Outlasting(work)
+        async with pool.state_for(caller()) as state:
+            assert await task.result(state, 0) == (False, None)
+        with pytest.raises(BusyError):
+            await used(pool, caller("acme"))
+        assert not is_closed(state)
+        end.set()
+        await anyio.wait_all_tasks_blocked()
+        assert state.holds == 0
+        await used(pool, caller("acme"))
+        await anyio.wait_all_tasks_blocked()
+        assert is_closed(state)
+
+
+@pytest.mark.parametrize("settings", [OPERATOR, OPERATOR.for_caller("", "", problem="no"), caller("")])
+async def test_who_cannot_call_takes_no_place(settings: Settings) -> None:
+    async with open_pool(max_callers=1) as pool:
+        async with pool.state_for(settings) as nobody:
+            assert len(pool) == 0
+            assert not is_closed(nobody)
+        await anyio.wait_all_tasks_blocked()
+        assert is_closed(nobody)
+
+
+async def test_strangers_together_are_as_many_as_one_caller() -> None:
+    nobody = OPERATOR.for_caller("", "")
+    async with open_pool(max_calls_each=2) as pool:
+        for _ in range(3):
+            async with pool.state_for(nobody), pool.state_for(caller("")):
+                with pytest.raises(BusyError, match="2 calls without usable credentials"):
+                    await used(pool, nobody)
+                await used(pool, caller())
+
+
+async def test_two_first_requests_of_one_caller_at_once_open_one_state() -> None:
+    found: list[ServerState] = []
+
+    async def use() -> None:
+        found.append(await used(pool, caller()))
+
+    async with open_pool() as pool, anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(use)
+    assert len({id(state) for state in found}) == 1
+
+
+names = st.text(max_size=6)
+
+
+@given(st.tuples(names, names, names), st.tuples(names, names, names))
+def test_two_callers_have_one_name_only_if_they_are_one(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    key = b"k" * 32
+    same = _digest(OPERATOR.for_caller(*one), key) == _digest(OPERATOR.for_caller(*other), key)
+    assert same == (one == other)
+    assert _digest(OPERATOR.for_caller(*one), key) != _digest(OPERATOR.for_caller(*one), b"o" * 32)
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_model_reads_that_there_is_no_room_and_nothing_was_done(bench: Bench, mode: str) -> None:
+    async with running_site(bench, pool={"max_callers": 1}) as site:
+        async with site.pool.state_for(operator(bench).for_caller(*EVE.values())), site.agent(ADA, mode=mode) as agent:
+            told = await agent.refused("list_executions")
+        assert "has no room" in told
+        assert "Nothing was done. Call again in a few seconds." in told
+        async with site.agent(ADA, mode=mode) as agent:
+            await agent.read("list_executions")
+
+
+async def test_a_program_is_told_by_an_error_that_there_is_no_room(bench: Bench) -> None:
+    name = bench.seeded()
+    async with (
+        running_site(bench, pool={"max_calls_each": 1}) as site,
+        site.client(ADA, mode=MODERN, extensions=[TakesTasks()]) as client,
+    ):
+        handle = await handle_of(client, "wait_executions", {"execution_ids": [name]})
+        async with site.pool.state_for(operator(bench).for_caller(*ADA.values())):
+            with pytest.raises(MCPError, match="runs 1 calls with these credentials already"):
+                await get_task(client.session, handle.task_id)
+        assert (await get_task(client.session, handle.task_id)).status == "working"
+
+
+async def test_what_is_the_same_for_everybody_opens_nothing(bench: Bench) -> None:
+    async with running_site(bench) as site:
+        for mode in ERAS:
+            async with site.client(credentials(project=PROJECT), mode=mode) as client:
+                await client.list_tools()
+        assert len(site.pool) == 0
+        assert len(bench.clients) == 1
+
+
+async def test_a_call_that_is_cancelled_lets_its_state_go(bench: Bench) -> None:
+    name = bench.seeded("Quoted")
+    call = anyio.CancelScope()
+    asked: list[str] = []
+
+    class Leaving(DeepOriginClient):
+        def __init__(self, settings: Settings) -> None:
+            super().__init__(settings, timing=bench.time.timing)
+            self.executions.get = self.never  # type: ignore[method-assign]
+
+        async def never(self, execution_id: str, **_: Any) -> Any:
+            asked.append(execution_id)
+            call.cancel()
+            await anyio.sleep_forever()
+
+    async with running_site(bench, connect=Leaving) as site, site.client(ADA) as client:
+        with call:
+            await client.call_tool("get_execution", {"execution_id": name})
+        await anyio.wait_all_tasks_blocked()
+        assert [entry.state.holds for entry in site.pool._entries.values()] == [0]
+    assert asked == [name]

@@ -1,0 +1,102 @@
+"""docs/http.md and the clients' configurations say what is so."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import Any
+
+import pytest
+from mcp_types import CallToolResult
+
+from deeporigin_mcp.cli import _parser
+from deeporigin_mcp.http import app, callers, credentials, guard, serving
+from deeporigin_mcp.settings import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
+from deeporigin_mcp.tools.state import CALL_SECONDS
+from tests.http.site import BASE_URL, Site, token
+from tests.http.workers import FACTORY
+from tests.processes import REPOSITORY
+from tests.test_examples import PLACEHOLDER, PROMPTED
+from tests.test_readme import VARIABLE, variables_that_are_read
+
+pytestmark = pytest.mark.anyio
+
+PAGE = REPOSITORY / "docs/http.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+CLIENTS = {path.name: json.loads(path.read_text()) for path in (REPOSITORY / "examples/http-clients").iterdir()}
+
+
+def commands() -> list[list[str]]:
+    blocks = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
+    return [shlex.split(line) for block in blocks for line in block.splitlines()]
+
+
+def test_every_way_to_serve_that_is_shown_is_one() -> None:
+    ours = [parts[1:] for parts in commands() if parts[0] == "deeporigin-mcp"]
+    assert [_parser().parse_args(parts).http for parts in ours] == [True, True]
+    others = [parts for parts in commands() if parts[0] in ("uvicorn", "hypercorn", "gunicorn")]
+    assert len(others) == 3
+    # What is run by a test; the other two take the same application.
+    assert set(FACTORY[2:]) - {"uvicorn", "0"} <= set(others[0])
+    for parts in others:
+        assert any(re.fullmatch(r"deeporigin_mcp\.http:create_app(\(\))?", part) for part in parts)
+        assert str(int(serving.STOP_SECONDS)) in parts
+
+
+def test_the_options_are_those_of_the_command() -> None:
+    shown = set(re.findall(r"--[a-z-]+", "\n".join(re.findall(r"^\| `--.*$", TEXT, re.MULTILINE))))
+    assert shown == {"--host", "--port", "--allowed-host", "--allowed-origin", "--drain-seconds"}
+    defaults = _parser().parse_args(["serve", "--http"])
+    assert f"`{defaults.host}`, `{defaults.port}`" in TEXT
+    assert f"listens on `{defaults.host}:{defaults.port}`" in TEXT
+    assert defaults.drain_seconds == 0
+
+
+def test_the_limits_are_those_that_hold() -> None:
+    for told in (
+        f"{app.MAX_BODY_BYTES // 2**20} MiB, within {guard.BODY_SECONDS:g} s",
+        f"{serving.MAX_HEADER_BYTES // 1024} KiB",
+        f"{credentials.LONGEST_TOKEN:,}; {credentials.LONGEST_NAME} characters",
+        f"{CALL_SECONDS:g} s",
+        f"{guard.MAX_REQUESTS:,}",
+        f"{callers.MAX_CALLS_EACH}",
+        f"{callers.MAX_CALLERS}, for {callers.IDLE_SECONDS / 60:g} minutes",
+    ):
+        assert f"| {told}" in TEXT
+    assert f"up to {serving.STOP_SECONDS:g} s" in TEXT
+
+
+def test_headers_variables_and_files_that_are_named_exist() -> None:
+    assert set(re.findall(r"X-[\w-]+", TEXT)) == {TOKEN_HEADER, ORG_HEADER, PROJECT_HEADER}
+    assert {match.group() for match in VARIABLE.finditer(TEXT)} <= variables_that_are_read()
+    for page in (PAGE, REPOSITORY / "SECURITY.md"):
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_proof_of_security_exists() -> None:
+    table = re.findall(r"^\|.*\|$", (REPOSITORY / "SECURITY.md").read_text(), re.MULTILINE)
+    proofs = [proof for row in table for proof in re.findall(r"`(tests/[\w./]+)`", row)]
+    assert len(proofs) > 15
+    assert [proof for proof in proofs if not (REPOSITORY / proof).exists()] == []
+
+
+@pytest.mark.parametrize("name", sorted(CLIENTS))
+async def test_a_client_works_with_its_configuration(name: str, site: Site) -> None:
+    configuration: dict[str, Any] = CLIENTS[name]
+    [server] = configuration["servers" if "servers" in configuration else "mcpServers"].values()
+    assert server["url"] == "https://mcp.example.org" + app.PATH
+    assert server.get("type", "http") == "http"
+    known = {"DO_AUTH_TOKEN": token("acme"), "DO_ORG_KEY": "acme"}
+
+    def resolved(match: re.Match[str]) -> str:
+        return known.get(PROMPTED.get(match["name"], match["name"]), "")
+
+    assert all(PLACEHOLDER.fullmatch(value) for value in server["headers"].values())
+    headers = {name: PLACEHOLDER.sub(resolved, value) for name, value in server["headers"].items()}
+    async with site.client(headers) as client:
+        answer = await client.call_tool("get_workspace", {})
+    assert isinstance(answer, CallToolResult)
+    assert (answer.structured_content or {})["organization"].startswith("acme")
+    assert BASE_URL.startswith("http://127.0.0.1")

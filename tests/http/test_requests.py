@@ -1,0 +1,260 @@
+"""Each request is its sender's: whose credentials count, who is refused, and what belongs to whom."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client, MCPError
+from mcp_types import CallToolResult, InputRequiredResult
+
+from deeporigin_mcp.simulator import make_token
+from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
+from tests.http.site import ADA, EVE, YEARS, Site, credentials, operator, request, routing, running_site, token
+from tests.money.people import Person, quoted
+from tests.money.test_questions import answer, ask, text_of
+from tests.tools.bench import ACME_PROJECT, ERAS, FREE, PROJECT, SESSION, Bench
+
+pytestmark = pytest.mark.anyio
+
+TOOLS_WITHOUT_ARGUMENTS = ("list_executions", "search_executions", "get_workspace")
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_each_request_is_served_as_its_own_caller(site: Site, mode: str) -> None:
+    for headers, organisation, user in ((ADA, "deeporigin", "ada@deeporigin"), (EVE, "acme", "eve@acme")):
+        async with site.agent(headers, mode=mode) as agent:
+            workspace = await agent.read("get_workspace")
+        assert workspace["organization"].startswith(organisation)
+        assert workspace["user"] == f"{user}.invalid"
+        assert workspace["session"] == SESSION
+        assert workspace["project_id"] == headers["X-Do-Project-Id"]
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_without_credentials_everything_is_listed_and_every_call_says_which_headers_are_missing(
+    site: Site, bench: Bench, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Neither the operator's own variables nor files are anybody's credentials here.
+    monkeypatch.setenv("DO_AUTH_TOKEN", token("deeporigin"))
+    monkeypatch.setenv("DO_ORG_KEY", "deeporigin")
+    async with site.agent({}, mode=mode) as agent:
+        await agent.client.list_tools()
+        for tool in TOOLS_WITHOUT_ARGUMENTS:
+            told = await agent.refused(tool)
+            assert "no token (X-Do-Auth-Token) and no organisation (X-Do-Org-Key)" in told
+            assert "DO_AUTH_TOKEN" not in told
+        for tool, arguments in (("create_execution", FREE), ("confirm_execution", {"execution_id": "x"})):
+            assert "X-Do-Auth-Token" in await agent.refused(tool, **arguments)
+    assert bench.platform.requests == []
+    assert len(site.pool) == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"X-Do-Auth-Token": token("deeporigin")}, "no organisation (X-Do-Org-Key)."),
+        ({"X-Do-Org-Key": "deeporigin"}, "no token (X-Do-Auth-Token)."),
+        ({**ADA, "X-Do-Auth-Token": "Secret-No-Jwt"}, "is not a JWT"),
+        ({**ADA, "X-Do-Auth-Token": "Secret" * 2000}, "X-Do-Auth-Token is longer than 8192 characters"),
+        ({**ADA, "X-Do-Org-Key": "o" * 201}, "X-Do-Org-Key is longer than 200 characters"),
+        ({**ADA, "X-Do-Project-Id": "Secret\u00e9"}, "X-Do-Project-Id holds characters that cannot be used"),
+        ({**ADA, "X-Do-Auth-Token": make_token(expires_in_seconds=-YEARS)}, "The Deep Origin token expired on "),
+    ],
+)
+async def test_credentials_that_cannot_be_used_are_refused_without_being_shown(
+    site: Site, bench: Bench, headers: dict[str, str], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    encoded = {name: value.encode("latin-1") for name, value in headers.items()}
+    async with site.agent(encoded) as agent:  # type: ignore[arg-type]
+        refusal = await agent.refused("list_executions")
+    assert told in refusal
+    assert "header" in refusal
+    assert "Secret" not in refusal + caplog.text
+    assert headers.get("X-Do-Auth-Token", "none") not in refusal + caplog.text
+    assert bench.platform.requests == []
+    assert len(site.pool) == 0
+
+
+async def test_a_header_that_comes_twice_names_nobody(site: Site) -> None:
+    async with site.http({}) as http:
+        headers = [*routing("tools/call", "list_executions").items(), *ADA.items(), ("X-Do-Org-Key", "acme")]
+        body = request("tools/call", {"name": "list_executions", "arguments": {}})
+        told = (await http.post("/mcp", json=body, headers=headers)).json()["result"]
+    assert told["isError"] is True
+    assert "X-Do-Org-Key appears 2 times" in told["content"][0]["text"]
+
+
+async def test_a_refusal_of_the_platform_names_the_headers(site: Site, bench: Bench) -> None:
+    async with site.agent({**ADA, "X-Do-Org-Key": "acme"}) as agent:
+        assert "the organisation in the header X-Do-Org-Key is not its own" in await agent.refused("list_executions")
+    bench.fault("GET */executions status=401")
+    async with site.agent(ADA) as agent:
+        told = await agent.refused("list_executions")
+    assert "The user should get a new one and put it into the header X-Do-Auth-Token." in told
+
+
+async def test_the_platforms_address_is_the_operators_and_never_the_tokens(site: Site, bench: Bench) -> None:
+    foreign = make_token(issuer="https://dev.deeporigin.io/realms/deeporigin", expires_in_seconds=1e9)
+    headers = {**ADA, "X-Do-Auth-Token": foreign, "X-Do-Base-Url": "http://127.0.0.1:9", "X-Forwarded-Host": "evil"}
+    async with site.agent(headers) as agent:
+        await agent.read("list_executions")
+    assert bench.sent("GET", "/executions")
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_no_token_is_logged_whatever_happens(
+    site: Site, bench: Bench, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for fault in ("", "GET */executions status=401", "GET */executions status=500", "GET */executions reset"):
+        if fault:
+            bench.fault(fault)
+        async with site.client(ADA, mode=mode) as client:
+            await client.call_tool("list_executions", {})
+            await client.call_tool("list_executions", {"no": "such argument"})
+        bench.heal()
+    assert ADA["X-Do-Auth-Token"] not in caplog.text
+    assert ADA["X-Do-Auth-Token"].split(".")[1] not in caplog.text
+
+
+async def test_an_older_client_cannot_be_asked_and_is_told_what_can_be_done(site: Site, bench: Bench) -> None:
+    person = Person()
+    name = quoted(bench, 5)
+    async with site.agent(ADA, mode="legacy", person=person) as agent:
+        told = await agent.refused("confirm_execution", execution_id=name)
+    assert "whom this client cannot ask" in told
+    assert "a person can confirm it in the Deep Origin web app" in told
+    assert (person.questions, bench.sent("PATCH")) == ([], [])
+
+
+async def test_a_person_is_asked_over_http_and_the_record_says_who(
+    site: Site, bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "deeporigin_mcp.audit")
+    person = Person()
+    name = quoted(bench, 5)
+    async with site.agent(ADA, person=person) as agent:
+        assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Created"
+    assert len(person.questions) == 1
+    [line] = [json.loads(record.message) for record in caplog.records if record.name == "deeporigin_mcp.audit"]
+    assert (line["decision"], line["user"], line["organization"]) == (
+        "approved",
+        "ada@deeporigin.invalid",
+        "deeporigin",
+    )
+
+
+@pytest.mark.parametrize("keys", [(), ("k" * 32,)])
+@pytest.mark.parametrize(
+    "thief", [EVE, {}, credentials(who="bob", project=PROJECT), credentials(), {**ADA, "X-Do-Org-Key": "acme"}]
+)
+async def test_nobody_else_can_bring_the_answer_to_a_question(
+    bench: Bench, thief: dict[str, str], keys: tuple[str, ...]
+) -> None:
+    name = quoted(bench, 5)
+    async with running_site(bench, state_keys=keys) as site:
+        async with site.client(ADA, person=Person()) as ada:
+            asked = await ask(ada, name)
+        async with site.client(thief, person=Person()) as other:
+            with pytest.raises(MCPError, match="Invalid or expired requestState"):
+                await answer(other, name, asked)
+        assert not bench.sent("PATCH")
+        async with site.client(ADA, person=Person()) as ada:
+            assert '"Created"' in (await answer(ada, name, asked)).model_dump_json()
+    assert bench.platform.confirms == [name]
+
+
+async def test_a_question_asked_of_nobody_is_of_no_use_to_somebody(site: Site, bench: Bench) -> None:
+    name = quoted(bench, 5)
+    async with site.client({}, person=Person()) as nobody:
+        refused = await nobody.session.call_tool("confirm_execution", {"execution_id": name}, allow_input_required=True)
+    assert isinstance(refused, CallToolResult)
+    assert "X-Do-Auth-Token" in text_of(refused)
+    async with site.client(ADA, person=Person()) as ada:
+        made_up = InputRequiredResult(input_requests=(await ask(ada, name)).input_requests, request_state="v1.AAAA")
+        with pytest.raises(MCPError):
+            await answer(ada, name, made_up)
+    assert not bench.sent("PATCH")
+
+
+@pytest.mark.parametrize("other", [EVE, {}, credentials(who="bob", project=PROJECT), {**ADA, "X-Do-Org-Key": "acme"}])
+async def test_a_task_is_its_callers_alone(site: Site, bench: Bench, other: dict[str, str]) -> None:
+    name = bench.seeded()
+    async with site.client(ADA, mode=MODERN, extensions=[TakesTasks()]) as ada:
+        handle = await handle_of(ada, "wait_executions", {"execution_ids": [name]})
+        assert (await get_task(ada.session, handle.task_id)).status == "working"
+    async with site.client(other, mode=MODERN, extensions=[TakesTasks()]) as stranger:
+        with pytest.raises(MCPError, match="Task not found"):
+            await get_task(stranger.session, handle.task_id)
+
+
+async def budget_told(site: Site, headers: dict[str, str], name: str) -> str:
+    async with site.agent(headers, person=Person()) as agent:
+        return await agent.refused("confirm_execution", execution_id=name)
+
+
+async def test_the_budget_is_shared_by_an_organisation_and_by_no_other(bench: Bench) -> None:
+    async with running_site(bench, budget=10) as site:
+        async with site.agent(ADA, person=Person()) as ada:
+            await ada.read("confirm_execution", execution_id=quoted(bench, 7, session=SESSION, app="deeporigin-mcp"))
+            spent = (await ada.read("get_workspace"))["spending"]["spent"]
+        bob = credentials(who="bob", project=PROJECT)
+        told = await budget_told(site, bob, quoted(bench, 7))
+        async with site.agent(EVE, person=Person()) as eve:
+            theirs = (await eve.read("get_workspace"))["spending"]["spent"]
+    assert spent == 7
+    assert "started runs for 7" in told
+    assert theirs == 0
+
+
+async def test_two_callers_of_one_organisation_cannot_overspend_together(bench: Bench) -> None:
+    quotes = [quoted(bench, 7, session=SESSION) for _ in range(2)]
+    outcomes: list[bool] = []
+
+    async def confirm(headers: dict[str, str], name: str) -> None:
+        async with site.client(headers, person=Person()) as client:
+            outcomes.append(bool((await client.call_tool("confirm_execution", {"execution_id": name})).is_error))
+
+    async with running_site(bench, budget=10) as site, anyio.create_task_group() as tasks:
+        for who, name in zip(("ada", "bob"), quotes, strict=True):
+            tasks.start_soon(confirm, credentials(who=who, project=PROJECT), name)
+    assert sorted(outcomes) == [False, True]
+    assert len(bench.platform.confirms) == 1
+
+
+async def test_a_missing_project_is_asked_for_and_not_taken_from_the_operator(site: Site) -> None:
+    async with site.agent(credentials()) as agent:
+        told = await agent.refused("create_execution", **FREE)
+    assert PROJECT in told
+    async with site.agent(ADA) as agent:
+        assert (await agent.read("create_execution", **FREE))["project_id"] == PROJECT
+        told = await agent.refused("create_execution", **FREE, project_id=ACME_PROJECT)
+    assert "the user has to change the header X-Do-Project-Id" in told
+
+
+def test_an_operators_settings_hold_nobody(bench: Bench) -> None:
+    mine = operator(bench, budget=3).for_caller("hush", "o", "p")
+    assert (mine.org_key, mine.project_id, mine.budget, mine.base_url) == ("o", "p", 3, bench.base_url)
+    assert operator(bench).token is None
+    assert "hush" not in repr(mine)
+
+
+async def test_a_client_without_a_known_method_is_told_so(site: Site) -> None:
+    async with site.client({}) as client:
+        assert isinstance(client, Client)
+        with pytest.raises(MCPError, match="not found"):
+            await client.session.send_request(_unknown(), CallToolResult)
+
+
+def _unknown() -> Any:
+    from mcp_types import Request, RequestParams
+
+    class Unknown(Request[RequestParams, Any]):
+        method: Any = "no/such"
+
+    return Unknown(params=RequestParams())
