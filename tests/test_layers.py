@@ -12,7 +12,7 @@ import deeporigin_mcp
 ROOT = Path(deeporigin_mcp.__file__).parent
 PACKAGE = "deeporigin_mcp"
 
-CLI_SIDE = ("cli", "demo", "doctor", "__main__")
+CLI_SIDE = ("cli", "demo", "doctor", "install", "__main__")
 """Rooms of the command line: they may use everything."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__init__": (),
@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 """Room → rooms of this package that it may use beside itself."""
 SIMULATOR_NEEDS = ("starlette", "uvicorn", "jsonschema")
-THIRD_PARTY = ("anyio", "httpx", "jsonschema", "mcp", "mcp_types", "pydantic", "starlette", "uvicorn")
+THIRD_PARTY = ("anyio", "httpx", "jsonschema", "mcp", "mcp_types", "pydantic", "starlette", "tomlkit", "uvicorn")
 LIGHT = ("__future__", "argparse", "collections", "signal", "sys", "typing")
 """What cli.py may import before a command is chosen, beside the package's own version."""
 
