@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 """Room → rooms of this package that it may use beside itself."""
 SIMULATOR_NEEDS = ("starlette", "uvicorn", "jsonschema")
-THIRD_PARTY = ("anyio", "httpx", "jsonschema", "mcp", "mcp_types", "pydantic", "starlette", "tomlkit", "uvicorn")
+THIRD_PARTY = ("anyio", "httpx", "jsonschema", "mcp", "mcp_types", "pydantic", "starlette", "uvicorn")
 LIGHT = ("__future__", "argparse", "collections", "signal", "sys", "typing")
 """What cli.py may import before a command is chosen, beside the package's own version."""
 

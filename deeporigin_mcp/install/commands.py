@@ -13,7 +13,7 @@ from typing import Any
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.install import jsonc, toml
 from deeporigin_mcp.install.clients import Client, Machine, Scope, System, client_named
-from deeporigin_mcp.install.documents import MISSING, Editor, NotEditableError, Step, SyntaxAtError, at
+from deeporigin_mcp.install.documents import MISSING, Editor, NotEditableError, Step, SyntaxAtError, at, without
 from deeporigin_mcp.install.entries import (
     INPUTS,
     SECRET,
@@ -81,7 +81,7 @@ def request_of(name: str, command: str, env: Sequence[str], *, with_token: bool)
         variable, equals, value = item.partition("=")
         if variable in SECRET:
             raise SettingsError(f"--env takes no secret such as {variable}: see --with-token in the help.")
-        if variable not in SETTABLE or not equals:
+        if variable not in SETTABLE or not equals or not value.isprintable():
             raise SettingsError(f"--env is {item[:80]!r}. Valid: NAME=VALUE with one of {', '.join(SETTABLE)}.")
         values[variable] = value
     return Request(name, command, values, with_token=with_token)
@@ -202,10 +202,23 @@ def _with(target: Target, pieces: Sequence[Piece]) -> str:
         text = _put(target.editor, target.file.text(), pieces)
     except NotEditableError as error:
         raise RefusedError(f"{target.shown} cannot be added to: {error}. Nothing was changed.") from None
-    after = target.editor.read(text)
-    if any(at(after, piece.path) != piece.value for piece in pieces):
-        raise RefusedError(f"{target.shown} has a form that cannot be edited. Nothing was changed; add it by hand.")
+    _check(target, text, pieces, are_there=True)
     return text
+
+
+def _check(target: Target, text: str, pieces: Sequence[Piece], *, are_there: bool) -> None:
+    """See that an edited text says of everything else what the file says."""
+    paths = [piece.path for piece in pieces]
+    try:
+        after = target.editor.read(text)
+        found = [at(after, piece.path) for piece in pieces]
+        right = found == [piece.value if are_there else MISSING for piece in pieces]
+        # Compared as texts: a TOML file may hold NaN, which equals nothing.
+        right = right and repr(without(after, paths)) == repr(without(target.data, paths))
+    except SyntaxAtError:
+        right = False
+    if not right:
+        raise RefusedError(f"{target.shown} has a form that cannot be edited. Nothing was changed; edit it by hand.")
 
 
 def _put(editor: Editor, text: str, pieces: Sequence[Piece]) -> str:
@@ -242,10 +255,12 @@ def _without(target: Target) -> bytes | None:
             continue
     if _put(editor, "", pieces) == text:
         return None
-    for piece in reversed(pieces):
-        text = editor.remove(text, piece.path)
-    if any(at(editor.read(text), piece.path) is not MISSING for piece in pieces):
-        raise RefusedError(f"{target.shown} has a form that cannot be edited. Nothing was changed; edit it by hand.")
+    try:
+        for piece in reversed(pieces):
+            text = editor.remove(text, piece.path)
+    except NotEditableError:
+        text = target.file.text()
+    _check(target, text, pieces, are_there=False)
     return target.file.encoded(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -59,4 +60,20 @@ def at(value: Any, path: Sequence[Step]) -> Any:
             value = value.get(step, MISSING) if isinstance(value, dict) else MISSING
         if value is MISSING:
             return MISSING
+    return value
+
+
+def without(value: Any, paths: Sequence[Sequence[Step]]) -> Any:
+    """A copy without what stands at some paths, nor the objects on the way that hold nothing else."""
+    value = copy.deepcopy(value)
+    for path in paths:
+        for length in range(len(path), 0, -1):
+            found = at(value, path[:length])
+            if found is MISSING or (length < len(path) and found != {} and found != []):
+                continue
+            holder, step = at(value, path[: length - 1]), path[length - 1]
+            if isinstance(step, Identified):
+                holder.remove(found)
+            else:
+                del holder[step]
     return value

@@ -166,7 +166,8 @@ def _command(client: Client, scope: Scope, given: str) -> tuple[list[str], list[
     """The words that start the server, and what to say about them."""
     if given:
         with contextlib.suppress(ValueError):
-            if words := shlex.split(given, posix=sys.platform != "win32"):
+            words = shlex.split(given, posix=sys.platform != "win32")
+            if words and given.isprintable():
                 return words, []
         raise SettingsError("--command cannot be read. Valid: words with blanks between them, as in a shell.")
     if _is_run_by_uvx(Path(sys.prefix).parts):

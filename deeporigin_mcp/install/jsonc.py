@@ -99,7 +99,8 @@ def remove(text: str, path: Sequence[Step]) -> str:
     index = next(number for number, member in enumerate(node.members) if member is gone)
     start = len(text[: gone.start].rstrip(_BLANKS))
     end = gone.end
-    if not _SAME_LINE_END.match(text, end) and text[end] not in "}]":
+    alone = _SAME_LINE_END.match(text, end)
+    if not alone and ("\n" in text[start : gone.start] or text[end] not in "}]"):
         # Something follows on the same line: the blanks before stay, so that it never ends up in a comment.
         start, end = gone.start, len(text) - len(text[end:].lstrip(_BLANKS))
     if len(node.members) == 1 and not (text[node.start + 1 : gone.start] + text[gone.end : node.end - 1]).strip(

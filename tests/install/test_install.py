@@ -288,7 +288,7 @@ def test_claude_code_keeps_a_local_entry_under_the_project(home: Home) -> None:
     found = home.read("claude-code")
     assert [*found["mcpServers"]] == ["sentry"]
     assert [*found["projects"][home.machine.project.as_posix()]["mcpServers"]] == ["deeporigin"]
-    assert next(iter(found["projects"])) == "C:/work/brd4"
+    assert next(iter(found["projects"])) == "D:/brd4"
     assert home.uninstall("claude-code", "local") == 0
     assert path.read_bytes() == before
 
