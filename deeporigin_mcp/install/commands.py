@@ -112,21 +112,20 @@ def install(
             say(f"Nothing to do: {target.shown} has this entry already.")
             return EXIT_OK
         text = _with(target, missing)
+        target.file.check_writable()
+        mode = SHARED if target.scope == "project" else PRIVATE
+        backup = None if dry_run else _exchange(target.file, target.file.encoded(text), new_mode=mode)
     except SettingsError as error:
         return _refuse(str(error), EXIT_USAGE)
     except RefusedError as error:
         return _refuse(str(error), EXIT_REFUSED)
+    except UnusableFileError as error:
+        return _refuse(f"{target.shown} {error}. Nothing was changed.", EXIT_REFUSED)
     heading = "Would write" if dry_run else "Wrote"
-    backup = None
-    if not dry_run:
-        try:
-            backup = _write(target, text, shared=target.scope == "project")
-        except UnusableFileError as error:
-            return _refuse(f"{target.shown} {error}. Nothing was changed.", EXIT_REFUSED)
     say(f"{heading} the entry {request.name!r} for {client.title} into {target.shown}:")
     say(json.dumps(masked(body), indent=2, ensure_ascii=False))
     if backup:
-        say(f"Before, it was as in {here.shown(backup)}.")
+        say(f"What was there before is beside it, in {backup.name}.")
     for note in entry.notes:
         say(note)
     say("Nothing was changed: this was a dry run." if dry_run else client.next_step)
@@ -148,16 +147,12 @@ def uninstall(here: Machine, client_name: str, scope: Scope | None, name: str, *
                 "name another one with --name."
             )
         content = _without(target)
+        target.file.check_writable()
         done = "removed, for it held nothing else" if content is None else "written without it"
         if dry_run:
             say(f"{target.shown} would be {done}. Nothing was changed: this was a dry run.")
             return EXIT_OK
-        target.file.check_writable()
-        backup = target.file.back_up()
-        if content is None:
-            target.file.delete()
-        else:
-            target.file.replace(content)
+        backup = _exchange(target.file, content)
     except SettingsError as error:
         return _refuse(str(error), EXIT_USAGE)
     except RefusedError as error:
@@ -166,7 +161,7 @@ def uninstall(here: Machine, client_name: str, scope: Scope | None, name: str, *
         return _refuse(f"{target.shown} {error}. Nothing was changed.", EXIT_REFUSED)
     say(f"Took the entry {name!r} of {target.client.title} out: {target.shown} was {done}.")
     if backup:
-        say(f"Before, it was as in {here.shown(backup)}.")
+        say(f"What was there before is beside it, in {backup.name}.")
         if masked(entry) != entry:
             say("ATTENTION: that backup still holds the token. Delete it when you no longer need it.")
     say(f"{target.client.title} goes on using the server until it is started again.")
@@ -188,7 +183,6 @@ def _target(here: Machine, client_name: str, scope: Scope | None, name: str) -> 
     shown = here.shown(path)
     try:
         file = File.read(path)
-        file.check_writable()
         data = EDITORS[client.language].read(file.text())
     except UnusableFileError as error:
         raise RefusedError(f"{shown} {error}. Nothing was changed.") from None
@@ -227,9 +221,18 @@ def _put(editor: Editor, text: str, pieces: Sequence[Piece]) -> str:
     return text
 
 
-def _write(target: Target, text: str, *, shared: bool) -> Path | None:
-    backup = target.file.back_up()
-    target.file.replace(target.file.encoded(text), new_mode=SHARED if shared else PRIVATE)
+def _exchange(file: File, content: bytes | None, *, new_mode: int = PRIVATE) -> Path | None:
+    """Write a file, or delete it; the path of its backup, which stays only if this succeeds."""
+    backup = file.back_up()
+    try:
+        if content is None:
+            file.delete()
+        else:
+            file.replace(content, new_mode=new_mode)
+    except UnusableFileError:
+        if backup is not None:
+            backup.unlink()
+        raise
     return backup
 
 
