@@ -67,6 +67,8 @@ class Client:
     """The client's folder, where `user_file` stands in the home itself."""
     project_file: str = ""
     """Relative to the project; empty where a client has no such thing."""
+    project_note: str = ""
+    """What a client does before it uses a project's file."""
     user_file_on: Mapping[System, str] | None = None
     """Where it differs by system."""
     home_variable: str = ""
@@ -128,6 +130,7 @@ CLIENTS = (
         "Start a new session of Claude Code; /mcp shows the server.",
         presence="~/.claude",
         project_file=".mcp.json",
+        project_note="Whoever opens the project approves the server once, when Claude Code asks.",
         home_variable="CLAUDE_CONFIG_DIR",
         constants=STDIO,
         reference="${NAME:-}",
@@ -159,6 +162,7 @@ CLIENTS = (
         "~/.codex/config.toml",
         "Start Codex again; /mcp shows the server.",
         project_file=".codex/config.toml",
+        project_note="Codex reads it in projects that it is told to trust.",
         home_variable="CODEX_HOME",
         language="toml",
         inherits=False,

@@ -120,7 +120,8 @@ def entry_for(client: Client, scope: Scope, machine: Machine, request: Request) 
         body["env"] = env | dict(request.env)
     path = (*client.keys(machine, scope), request.name)
     pieces = [Piece(input_path(item), item) for item in inputs]
-    return Entry([*pieces, Piece(path, body)], [*notes, note])
+    notes += [note, *([client.project_note] if client.project_note and scope == "project" else [])]
+    return Entry([*pieces, Piece(path, body)], notes)
 
 
 def input_path(value: Mapping[str, Any]) -> tuple[Step, ...]:

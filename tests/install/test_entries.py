@@ -10,6 +10,7 @@ from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.install.commands import request_of
 from deeporigin_mcp.simulator import make_token
 from tests.install.bench import NAMES, SAMPLES, Home
+from tests.processes import REPOSITORY
 
 
 @pytest.mark.parametrize("client", NAMES)
@@ -116,3 +117,24 @@ def test_an_input_of_vs_code_that_asks_otherwise_is_not_replaced(
     assert home.install("vscode") == 1
     assert "asks for 'deeporigin-token' in another way" in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("client", "example"),
+    [
+        ("claude-desktop", "claude-desktop.json"),
+        ("claude-code", "claude-code.mcp.json"),
+        ("cursor", "cursor.json"),
+        ("vscode", "vscode.json"),
+    ],
+)
+def test_the_examples_are_what_install_writes(home: Home, client: str, example: str) -> None:
+    assert home.install(client, force=True) == 0
+    assert home.read(client) == json.loads((REPOSITORY / "examples" / "clients" / example).read_text())
+
+
+def test_what_a_client_asks_before_it_uses_a_project_s_file_is_said(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert home.install("claude-code", "project") == home.install("claude-code", force=True) == 0
+    assert capsys.readouterr().out.count("approves the server once") == 1
