@@ -146,3 +146,37 @@ def test_a_file_that_changes_under_the_hand_is_left_to_whoever_changed_it(
     assert "was changed by somebody else" in capsys.readouterr().err
     assert path.read_bytes() == b'{"changed": true}'
     assert [name for name in siblings(path) if "claude.json" in name] == [".claude.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'mcp_servers = { deeporigin = { command = "uvx", args = ["deeporigin-mcp"] } }\n',
+        b'mcp_servers.deeporigin.command = "deeporigin-mcp"\n',
+        b'[mcp_servers]\ndeeporigin.command = "deeporigin-mcp"\n',
+    ],
+)
+def test_an_entry_in_a_form_that_cannot_be_taken_out_is_left(
+    home: Home, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = home.write("codex", content)
+    assert home.uninstall("codex") == 1
+    assert "~/.codex/config.toml has a form that cannot be edited" in capsys.readouterr().err
+    assert (path.read_bytes(), siblings(path)) == (content, [path.name])
+    assert home.install("codex", force=True) == 1
+    assert "cannot be added to" in capsys.readouterr().err
+    assert (path.read_bytes(), siblings(path)) == (content, [path.name])
+
+
+def test_backups_that_are_no_longer_what_they_were_do_no_harm(home: Home) -> None:
+    path = home.write("zed")
+    assert home.install("zed") == 0
+    backup = path.with_name(f"{path.name}.deeporigin-backup")
+    for spoilt in (b"{ broken", b"\xff", b"[]", b'{"context_servers": 1}'):
+        backup.write_bytes(spoilt)
+        installed = path.read_bytes()
+        assert home.uninstall("zed") == 0
+        assert path.read_bytes() == SAMPLES["zed"].read_bytes()
+        for other in path.parent.glob("*-backup?"):
+            other.unlink()
+        path.write_bytes(installed)
