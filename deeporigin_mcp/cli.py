@@ -15,6 +15,9 @@ EXIT_USAGE = 2
 
 SIMULATOR_PORT = 4931
 """Where the official client and this server look with DO_ENV=local (platform-facts 3.4)."""
+CLIENTS = ("claude-desktop", "claude-code", "cursor", "vscode", "codex", "gemini-cli", "windsurf", "zed")
+SCOPES = ("user", "project", "local")
+SERVER_NAME = "deeporigin"
 
 HTTP_PORT = 8321
 
@@ -22,7 +25,14 @@ HTTP_PORT = 8321
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
-    command = {"serve": _serve, "simulator": _simulator, "demo": _demo, "doctor": _doctor}[options.command or "serve"]
+    command = {
+        "serve": _serve,
+        "simulator": _simulator,
+        "demo": _demo,
+        "doctor": _doctor,
+        "install": _install,
+        "uninstall": _uninstall,
+    }[options.command or "serve"]
     _end_at_signals()
     return command(options)
 
@@ -76,7 +86,29 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="check the configuration and the platform, and say what to fix")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+    install = commands.add_parser("install", help="add this server to the configuration of an MCP client")
+    _add_target(install)
+    install.add_argument("--command", dest="start", default="", metavar="WORDS", help="what starts the server")
+    install.add_argument(
+        "--env", action="append", default=[], metavar="NAME=VALUE", help="a setting to write into the entry; repeatable"
+    )
+    install.add_argument("--with-token", action="store_true", help="write your token into the file, in plain text")
+    install.add_argument(
+        "--force", action="store_true", help="replace another entry of that name; write even if the client is not there"
+    )
+
+    uninstall = commands.add_parser("uninstall", help="take this server out of the configuration of an MCP client")
+    _add_target(uninstall)
+    uninstall.add_argument("--force", action="store_true", help="take out an entry that starts something else, too")
     return parser
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--client", required=True, choices=CLIENTS, help=", ".join(CLIENTS), metavar="CLIENT")
+    parser.add_argument("--scope", choices=SCOPES, help="user (default), project (the current folder) or local")
+    parser.add_argument("--name", default=SERVER_NAME, help="of the entry (default: %(default)s)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
 
 
 def _port(text: str) -> int:
@@ -199,3 +231,33 @@ def _doctor(options: argparse.Namespace) -> int:
     from deeporigin_mcp.doctor import run_doctor
 
     return run_doctor(as_json=options.json)
+
+
+def _install(options: argparse.Namespace) -> int:
+    import os
+    from pathlib import Path
+
+    from deeporigin_mcp.errors import SettingsError
+    from deeporigin_mcp.install.commands import install, machine, request_of
+
+    try:
+        request = request_of(options.name, options.start, options.env, with_token=options.with_token)
+        here = machine(Path.home(), os.environ)
+    except (SettingsError, RuntimeError) as error:
+        _complain(str(error))
+        return EXIT_USAGE
+    return install(here, options.client, options.scope, request, force=options.force, dry_run=options.dry_run)
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    import os
+    from pathlib import Path
+
+    from deeporigin_mcp.install.commands import machine, uninstall
+
+    try:
+        here = machine(Path.home(), os.environ)
+    except RuntimeError as error:
+        _complain(str(error))
+        return EXIT_USAGE
+    return uninstall(here, options.client, options.scope, options.name, force=options.force, dry_run=options.dry_run)

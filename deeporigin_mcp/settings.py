@@ -44,6 +44,8 @@ HOST = re.compile(_HOST)
 """A name or address, with or without a port, as a `Host` header has it."""
 ORIGIN = re.compile(rf"https?://{_HOST}")
 """A web page's origin as browsers send it: no path."""
+_REFERENCE = re.compile(r"\$\{[^{}]*\}")
+_EMPTY_FIELD = re.compile(r"\$\{user_config\.\w+\}")
 SHORTEST_STATE_KEY_BYTES = 32
 LOCAL_ORG_KEY = "deeporigin"
 LOCAL_TOKEN_SECONDS = 365 * 24 * 3600
@@ -441,8 +443,17 @@ def _checked_url(text: str) -> str:
 
 
 def _variables(environ: Mapping[str, str] | None, prefix: str) -> dict[str, str]:
+    """The variables of a kind, without those that a client meant to fill in and left as they were written.
+
+    A bundle's host leaves `${user_config.budget}` where the person left the field empty; clients leave
+    `${DO_ORG_KEY}` where they know no such variable. A limit that refers to an unknown variable is kept, and refused:
+    it must not turn into no limit.
+    """
+    unfilled = _EMPTY_FIELD if prefix == "DEEPORIGIN_MCP_" else _REFERENCE
     return {
-        name: value for name, value in (os.environ if environ is None else environ).items() if name.startswith(prefix)
+        name: value
+        for name, value in (os.environ if environ is None else environ).items()
+        if name.startswith(prefix) and not unfilled.fullmatch(value.strip())
     }
 
 

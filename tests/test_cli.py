@@ -45,12 +45,12 @@ def test_help_names_every_command_and_the_default(capsys: pytest.CaptureFixture[
         main(["--help"])
     text = capsys.readouterr().out
     assert exit_.value.code == 0
-    for command in ("serve", "simulator", "demo", "doctor"):
+    for command in ("serve", "simulator", "demo", "doctor", "install", "uninstall"):
         assert re.search(rf"^ +{command}\s", text, re.MULTILINE)
     assert "Without a command it serves MCP over stdin and stdout" in " ".join(text.split())
 
 
-@pytest.mark.parametrize("command", ["serve", "simulator", "demo", "doctor"])
+@pytest.mark.parametrize("command", ["serve", "simulator", "demo", "doctor", "install", "uninstall"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])
@@ -62,7 +62,7 @@ def test_an_unknown_command_is_refused_with_the_valid_ones(capsys: pytest.Captur
     code, line = refusal(capsys, "start")
     assert code == 2
     assert "'start'" in line
-    assert all(command in line for command in ("serve", "simulator", "demo", "doctor"))
+    assert all(command in line for command in ("serve", "simulator", "demo", "doctor", "install", "uninstall"))
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http", "²", "80.5", ""])

@@ -12,7 +12,7 @@ import deeporigin_mcp
 ROOT = Path(deeporigin_mcp.__file__).parent
 PACKAGE = "deeporigin_mcp"
 
-CLI_SIDE = ("cli", "demo", "doctor", "__main__")
+CLI_SIDE = ("cli", "demo", "doctor", "install", "__main__")
 """Rooms of the command line: they may use everything."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__init__": (),

@@ -19,6 +19,10 @@ from tests.processes import REPOSITORY
 from tests.test_readme import README, listed_tools, variables_that_are_read
 
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+MANIFEST: dict[str, Any] = json.loads((REPOSITORY / "bundle" / "manifest.json").read_text())
+REGISTRY_SCHEMA: dict[str, Any] = json.loads(
+    (REPOSITORY / "tests" / "schemas" / "server-2025-12-11.schema.json").read_text()
+)
 SERVER: dict[str, Any] = json.loads((REPOSITORY / "server.json").read_text())
 PACKAGE: dict[str, Any] = SERVER["packages"][0]
 VARIABLES: dict[str, dict[str, Any]] = {variable["name"]: variable for variable in PACKAGE["environmentVariables"]}
@@ -69,7 +73,7 @@ SERVER_SCHEMA = {
         },
     },
 }
-"""What the registry's schema of 2025-12-11 says about the parts that we use."""
+"""What we hold to beside the registry's schema, which lets unknown keys pass."""
 
 
 def git(*arguments: str) -> str:
@@ -139,10 +143,35 @@ def test_every_script_is_described_in_contributing() -> None:
     assert [name for name in git("ls-files", "scripts").split() if f"`{name}`" not in text] == []
 
 
+def registry_errors(server: Any) -> list[str]:
+    validator = jsonschema.Draft7Validator(REGISTRY_SCHEMA, format_checker=jsonschema.Draft7Validator.FORMAT_CHECKER)
+    return [error.message for error in validator.iter_errors(server)]
+
+
 def test_server_json_is_what_the_registry_takes() -> None:
+    jsonschema.Draft7Validator.check_schema(REGISTRY_SCHEMA)
+    assert REGISTRY_SCHEMA["$id"] == SERVER["$schema"]
+    assert registry_errors(SERVER) == []
     jsonschema.validate(SERVER, SERVER_SCHEMA)
-    assert SERVER["version"] == PACKAGE["version"] == deeporigin_mcp.__version__
+    assert SERVER["version"] == PACKAGE["version"] == MANIFEST["version"] == deeporigin_mcp.__version__
     assert PACKAGE["identifier"] == PROJECT["project"]["name"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "no-namespace"},
+        {"description": "x" * 101},
+        {"version": 1},
+        {"packages": [{**PACKAGE, "version": "latest"}]},
+        {"packages": [{**PACKAGE, "transport": {"type": "streamable-http"}}]},
+        {"packages": [{**PACKAGE, "environmentVariables": [{"isSecret": True}]}]},
+        {"packages": [{**PACKAGE, "environmentVariables": [{"name": "A", "format": "url"}]}]},
+        {"packages": [{**PACKAGE, "packageArguments": [{"type": "positional"}]}]},
+    ],
+)
+def test_the_registry_s_schema_finds_what_is_wrong(wrong: dict[str, Any]) -> None:
+    assert registry_errors({**SERVER, **wrong}) != []
 
 
 def test_server_json_and_the_readme_name_the_same_server() -> None:
@@ -171,6 +200,15 @@ def test_server_json_describes_every_variable_as_it_is_read(tmp_path: Path) -> N
 def test_the_format_of_a_variable_is_the_one_that_is_read(name: str, tmp_path: Path) -> None:
     value = {"number": "1.5", "boolean": "true", "filepath": "log"}[VARIABLES[name]["format"]]
     assert Settings.load({name: value}, tmp_path) != Settings.load({}, tmp_path)
+
+
+def test_the_bundle_is_described_as_the_package_is() -> None:
+    assert MANIFEST["name"] == PROJECT["project"]["name"]
+    assert MANIFEST["description"] == SERVER["description"]
+    assert MANIFEST["license"] == PROJECT["project"]["license"]
+    assert MANIFEST["compatibility"]["runtimes"]["python"] == PROJECT["project"]["requires-python"]
+    assert [tool["name"] for tool in MANIFEST["tools"]] == listed_tools()
+    assert (REPOSITORY / "bundle" / MANIFEST["server"]["entry_point"]).exists()
 
 
 def test_the_changelog_names_every_tool() -> None:

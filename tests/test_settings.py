@@ -318,3 +318,26 @@ def test_no_text_in_a_variable_is_worse_than_unusable_credentials(
         return
     with contextlib.suppress(CredentialError):
         assert settings.require_token(0.0)
+
+
+@pytest.mark.parametrize("left", ["", "  ", "${DO_ORG_KEY}", "${env:DO_ORG_KEY}", "${user_config.organisation}"])
+def test_a_credential_that_a_client_left_unfilled_counts_as_not_set(left: str, tmp_path: Path) -> None:
+    folder = tmp_path / ".deeporigin"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"org_key": "acme", "env": "staging"}))
+    (folder / "api_tokens.json").write_text(json.dumps({"staging": "a.b.c"}))
+    found = Settings.load({"DO_AUTH_TOKEN": left, "DO_ORG_KEY": left, "DO_PROJECT_ID": left, "DO_ENV": left}, tmp_path)
+    assert (found.org_key, found.environment, found.project_id, found.problem) == ("acme", "staging", "", "")
+    assert found.token == SecretStr("a.b.c")
+
+
+@pytest.mark.parametrize("name", ["AUTO_APPROVE_UP_TO", "MAX_PRICE", "BUDGET"])
+def test_a_limit_left_empty_in_a_bundle_is_none_but_one_that_refers_to_nothing_is_refused(
+    name: str, tmp_path: Path
+) -> None:
+    variable = f"DEEPORIGIN_MCP_{name}"
+    unlimited = Settings.load({variable: "${user_config.limit}"}, tmp_path)
+    assert (unlimited.auto_approve_up_to, unlimited.max_price, unlimited.budget) == (0, None, None)
+    for reference in ("${LIMIT}", "${env:LIMIT}", "$LIMIT", "5${user_config.limit}"):
+        with pytest.raises(SettingsError, match=variable):
+            Settings.load({variable: reference}, tmp_path)

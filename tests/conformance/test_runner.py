@@ -10,6 +10,7 @@ import pytest
 
 from tests.conformance import runner
 from tests.conformance.runner import Group
+from tests.node import CannotRunError
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_an_unknown_group_is_refused(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_what_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def missing() -> list[str]:
-        raise runner.CannotRunError("no network")
+        raise CannotRunError("no network")
 
     monkeypatch.setattr(runner, "installed", missing)
     assert runner.main(["tasks"]) == 2

@@ -1,0 +1,201 @@
+"""Where each client keeps its MCP servers, and how it writes one: data, and the few rules to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Scope = Literal["user", "project", "local"]
+System = Literal["darwin", "win32", "linux"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the places of files depend on."""
+
+    system: System
+    home: Path
+    project: Path
+    """The current folder."""
+    environ: Mapping[str, str]
+
+    def folder(self, start: str) -> Path:
+        """A folder by the name that `Client.user_file` starts with.
+
+        `~` is the home, `@` the folder for the settings of desktop applications, `$NAME` a variable's.
+        """
+        if start == "~":
+            return self.home
+        if start == "@":
+            if self.system == "darwin":
+                return self.home / "Library" / "Application Support"
+            if self.system == "win32":
+                return self._named("APPDATA") or self.home / "AppData" / "Roaming"
+            return self._named("XDG_CONFIG_HOME") or self.home / ".config"
+        return self._named(start.removeprefix("$")) or self.home
+
+    def _named(self, name: str) -> Path | None:
+        value = self.environ.get(name, "")
+        return Path(value) if value and Path(value).is_absolute() else None
+
+    def place(self, template: str) -> Path:
+        """The path of a template such as `@/Claude/claude_desktop_config.json`."""
+        start, _, rest = template.partition("/")
+        return self.folder(start).joinpath(*rest.split("/")) if rest else self.folder(start)
+
+    def shown(self, path: Path) -> str:
+        """A path as a person writes it: relative to the home or to the current folder."""
+        for start, folder in ((".", self.project), ("~", self.home)):
+            if path.is_relative_to(folder) and (start == "~" or not self.home.is_relative_to(folder)):
+                return f"{start}/{path.relative_to(folder).as_posix()}"
+        return str(path)
+
+
+@dataclass(frozen=True)
+class Client:
+    """One MCP client."""
+
+    name: str
+    title: str
+    servers: tuple[str, ...]
+    """The path to the object that holds the servers."""
+    user_file: str
+    next_step: str
+    presence: str = ""
+    """The client's folder, where `user_file` stands in the home itself."""
+    project_file: str = ""
+    """Relative to the project; empty where a client has no such thing."""
+    project_note: str = ""
+    """What a client does before it uses a project's file."""
+    user_file_on: Mapping[System, str] | None = None
+    """Where it differs by system."""
+    home_variable: str = ""
+    """A variable that moves the folder of `user_file`; the last part of that path stays."""
+    language: Literal["jsonc", "toml"] = "jsonc"
+    constants: Mapping[str, str] | None = None
+    """What each entry says beside command, arguments and environment."""
+    reference: str = ""
+    """How an entry takes a value from the environment; empty if it cannot."""
+    inherits: bool = True
+    """Whether the server gets the environment that the client itself has."""
+    finds_commands: bool = True
+    """Whether the client looks for a command where the user's shell does."""
+
+    def scopes(self) -> tuple[Scope, ...]:
+        """The scopes that this client has, the default first."""
+        local: tuple[Scope, ...] = ("local",) if self.name == "claude-code" else ()
+        return ("user", *(("project",) if self.project_file else ()), *local)
+
+    def path(self, machine: Machine, scope: Scope) -> Path:
+        """The file that holds the servers of a scope."""
+        if scope == "project":
+            return machine.project.joinpath(*self.project_file.split("/"))
+        template = (self.user_file_on or {}).get(machine.system, self.user_file)
+        if self.home_variable and machine.environ.get(self.home_variable):
+            return machine.folder(f"${self.home_variable}") / template.rpartition("/")[2]
+        return machine.place(template)
+
+    def keys(self, machine: Machine, scope: Scope) -> tuple[str, ...]:
+        """The path inside the file to the object that holds the servers of a scope."""
+        return ("projects", machine.project.as_posix(), *self.servers) if scope == "local" else self.servers
+
+    def home_folder(self, machine: Machine) -> Path:
+        """The folder that is there where the client has been started once."""
+        parent = self.path(machine, "user").parent
+        return parent if parent != machine.home else machine.place(self.presence)
+
+    def is_present(self, machine: Machine) -> bool:
+        """Whether the client seems to be installed."""
+        return self.home_folder(machine).exists() or self.path(machine, "user").exists()
+
+
+STDIO = {"type": "stdio"}
+
+CLIENTS = (
+    Client(
+        "claude-desktop",
+        "Claude Desktop",
+        ("mcpServers",),
+        "@/Claude/claude_desktop_config.json",
+        "Quit Claude Desktop and start it again.",
+        finds_commands=False,
+    ),
+    Client(
+        "claude-code",
+        "Claude Code",
+        ("mcpServers",),
+        "~/.claude.json",
+        "Start a new session of Claude Code; /mcp shows the server.",
+        presence="~/.claude",
+        project_file=".mcp.json",
+        project_note="Whoever opens the project approves the server once, when Claude Code asks.",
+        home_variable="CLAUDE_CONFIG_DIR",
+        constants=STDIO,
+        reference="${NAME:-}",
+    ),
+    Client(
+        "cursor",
+        "Cursor",
+        ("mcpServers",),
+        "~/.cursor/mcp.json",
+        "Restart Cursor; its settings list the server under MCP.",
+        project_file=".cursor/mcp.json",
+        constants=STDIO,
+        reference="${env:NAME}",
+    ),
+    Client(
+        "vscode",
+        "VS Code",
+        ("servers",),
+        "@/Code/User/mcp.json",
+        'Run "MCP: List Servers" in VS Code and start the server there.',
+        project_file=".vscode/mcp.json",
+        constants=STDIO,
+        reference="${input:ID}",
+    ),
+    Client(
+        "codex",
+        "Codex",
+        ("mcp_servers",),
+        "~/.codex/config.toml",
+        "Start Codex again; /mcp shows the server.",
+        project_file=".codex/config.toml",
+        project_note="Codex reads it in projects that it is told to trust.",
+        home_variable="CODEX_HOME",
+        language="toml",
+        inherits=False,
+    ),
+    Client(
+        "gemini-cli",
+        "Gemini CLI",
+        ("mcpServers",),
+        "~/.gemini/settings.json",
+        "Start Gemini CLI again; /mcp shows the server.",
+        project_file=".gemini/settings.json",
+        reference="${NAME}",
+    ),
+    Client(
+        "windsurf",
+        "Windsurf",
+        ("mcpServers",),
+        "~/.codeium/windsurf/mcp_config.json",
+        "Refresh the MCP servers in Windsurf's Cascade panel, or restart it.",
+        reference="${env:NAME}",
+    ),
+    Client(
+        "zed",
+        "Zed",
+        ("context_servers",),
+        "~/.config/zed/settings.json",
+        "Zed takes it up at once; its agent settings list the server.",
+        project_file=".zed/settings.json",
+        user_file_on={"linux": "@/zed/settings.json", "win32": "@/Zed/settings.json"},
+    ),
+)
+
+
+def client_named(name: str) -> Client:
+    """The client of a name; the command line offers only those there are."""
+    return next(client for client in CLIENTS if client.name == name)

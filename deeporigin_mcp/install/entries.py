@@ -1,0 +1,188 @@
+"""What goes into a client's configuration: the command that starts this server, and where its credentials come from."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deeporigin_mcp.errors import CredentialError, SettingsError
+from deeporigin_mcp.install.clients import Client, Machine, Scope
+from deeporigin_mcp.install.documents import Identified, Step
+from deeporigin_mcp.settings import Settings
+
+PACKAGE = "deeporigin-mcp"
+MODULE = "deeporigin_mcp"
+TOKEN_FILE = "api_tokens.json"
+
+REFERRED = ("DO_AUTH_TOKEN", "DO_ORG_KEY", "DO_PROJECT_ID")
+LIMITS = ("DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO", "DEEPORIGIN_MCP_MAX_PRICE", "DEEPORIGIN_MCP_BUDGET")
+SETTABLE = (
+    "DO_ORG_KEY",
+    "DO_PROJECT_ID",
+    "DO_ENV",
+    "DO_BASE_URL",
+    *LIMITS,
+    "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS",
+    "DEEPORIGIN_MCP_AUDIT_LOG",
+    "DEEPORIGIN_MCP_SESSION",
+    "DEEPORIGIN_MCP_READ_ONLY",
+    "DEEPORIGIN_MCP_TOOLSETS",
+    "DEEPORIGIN_MCP_LOG_LEVEL",
+)
+"""What `--env` may write into a file: everything that is no secret."""
+SECRET = ("DO_AUTH_TOKEN", "DEEPORIGIN_MCP_STATE_KEYS")
+
+INPUTS: Mapping[str, Mapping[str, Any]] = {
+    "DO_AUTH_TOKEN": {
+        "type": "promptString",
+        "id": "deeporigin-token",
+        "description": "Deep Origin token",
+        "password": True,
+    },
+    "DO_ORG_KEY": {
+        "type": "promptString",
+        "id": "deeporigin-org",
+        "description": "Key of the Deep Origin organisation",
+    },
+}
+"""What VS Code asks for once and keeps in its secret storage."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One value and where it belongs in the file."""
+
+    path: tuple[Step, ...]
+    value: Any
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    name: str = "deeporigin"
+    command: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    with_token: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The pieces to write, and what a person should know about them."""
+
+    pieces: list[Piece]
+    notes: list[str]
+
+
+def entry_for(client: Client, scope: Scope, machine: Machine, request: Request) -> Entry:
+    """The entry of a client.
+
+    Raises:
+        SettingsError: a value of `--env` that cannot be used, or a token that is to be written and is not there.
+    """
+    checked = Settings.load(request.env, machine.home)
+    if "DO_ENV" in request.env and checked.problem:
+        raise SettingsError(checked.problem)
+    command, notes = _command(client, scope, request.command)
+    body: dict[str, Any] = {**(client.constants or {}), "command": command[0], "args": command[1:]}
+    inputs: list[dict[str, Any]] = []
+    env: dict[str, str] = {}
+    if request.with_token:
+        if scope == "project":
+            raise SettingsError("--with-token is not for the scope project: its file is shared with others.")
+        env, note = _token(machine)
+    elif scope != "project" and (machine.home / ".deeporigin" / TOKEN_FILE).exists():
+        note = "It holds no token: the server reads what the official client keeps in ~/.deeporigin."
+    elif client.reference == "${input:ID}":
+        inputs = [dict(value) for name, value in INPUTS.items() if name not in request.env]
+        env = {name: f"${{input:{value['id']}}}" for name, value in INPUTS.items()}
+        note = f"It holds no token: {client.title} asks for token and organisation once."
+    elif client.reference:
+        env = {name: client.reference.replace("NAME", name) for name in REFERRED}
+        note = f"It holds no token: {client.title} passes on DO_AUTH_TOKEN and DO_ORG_KEY of its environment."
+    elif client.inherits and client.finds_commands:
+        note = f"It holds no token: the server takes DO_AUTH_TOKEN and DO_ORG_KEY from {client.title}'s environment."
+    elif not client.inherits:
+        body["env_vars"] = [name for name in (*REFERRED, *LIMITS) if name not in request.env]
+        note = f"It holds no token: {client.title} passes on DO_AUTH_TOKEN and DO_ORG_KEY of its environment."
+    else:
+        note = (
+            f"It holds no token, and {client.title} knows no references to variables: sign in with the official "
+            "client on this machine, or install again with --with-token --force."
+        )
+    if env | dict(request.env):
+        body["env"] = env | dict(request.env)
+    path = (*client.keys(machine, scope), request.name)
+    pieces = [Piece(input_path(item), item) for item in inputs]
+    notes += [note, *([client.project_note] if client.project_note and scope == "project" else [])]
+    return Entry([*pieces, Piece(path, body)], notes)
+
+
+def input_path(value: Mapping[str, Any]) -> tuple[Step, ...]:
+    """Where VS Code keeps what it asks for."""
+    return ("inputs", Identified(value["id"]))
+
+
+def is_ours(entry: Any) -> bool:
+    """Whether an entry starts this server, however it is started."""
+    if not isinstance(entry, dict):
+        return False
+    words = [entry.get("command"), *(entry["args"] if isinstance(entry.get("args"), list) else [])]
+    return any(isinstance(word, str) and (PACKAGE in word or MODULE in word) for word in words)
+
+
+def masked(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry to show: without its secrets."""
+    env = {
+        name: "…" if name in SECRET and not value.startswith("$") else value
+        for name, value in entry.get("env", {}).items()
+    }
+    return {**entry, "env": env} if env else {**entry}
+
+
+def _token(machine: Machine) -> tuple[dict[str, str], str]:
+    settings = Settings.load(machine.environ, machine.home)
+    try:
+        token = settings.require_token()
+    except CredentialError as error:
+        raise SettingsError(f"--with-token: {error}") from None
+    env = {"DO_AUTH_TOKEN": token.get_secret_value(), "DO_ORG_KEY": settings.org_key}
+    if settings.project_id:
+        env["DO_PROJECT_ID"] = settings.project_id
+    if settings.base_url != Settings.load(env, machine.home).base_url:
+        env["DO_BASE_URL"] = settings.base_url
+    return env, (
+        f"ATTENTION: your token ({settings.sources.get('token', 'DO_AUTH_TOKEN')}) now stands in this file, readable "
+        "by whoever can read the file, its backups and its copies. Do not share or commit it."
+    )
+
+
+def _command(client: Client, scope: Scope, given: str) -> tuple[list[str], list[str]]:
+    """The words that start the server, and what to say about them."""
+    if given:
+        with contextlib.suppress(ValueError):
+            words = shlex.split(given, posix=sys.platform != "win32")
+            if words and given.isprintable():
+                return words, []
+        raise SettingsError("--command cannot be read. Valid: words with blanks between them, as in a shell.")
+    if _is_run_by_uvx(Path(sys.prefix).parts):
+        uvx = None if client.finds_commands else shutil.which("uvx")
+        return [uvx or "uvx", PACKAGE], []
+    notes = []
+    if scope == "project":
+        notes.append("The command is a path of this machine; for others, give --command 'uvx deeporigin-mcp'.")
+    script = Path(sys.executable).parent / (PACKAGE + (".exe" if sys.platform == "win32" else ""))
+    if script.exists():
+        return [str(script)], notes
+    return [sys.executable, "-m", MODULE], notes
+
+
+def _is_run_by_uvx(parts: Sequence[str]) -> bool:
+    """Whether this process runs from uv's cache, which may be emptied at any time."""
+    return any(part.startswith(("archive-v", "environments-v")) for part in parts)

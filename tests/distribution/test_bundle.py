@@ -1,0 +1,63 @@
+"""The bundle without building it: its contents, and what its manifest makes of what a person fills in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deeporigin_mcp.settings import Settings
+from tests.distribution import bundle
+from tests.test_readme import variables_that_are_read
+
+MANIFEST: dict[str, Any] = json.loads(bundle.MANIFEST.read_text(encoding="utf-8"))
+VARIABLES: dict[str, str] = MANIFEST["server"]["mcp_config"]["env"]
+
+
+def settings_of(answers: dict[str, Any], home: Path) -> Settings:
+    *_, variables = bundle.started_as_told(MANIFEST, home, answers)
+    return Settings.load(variables, home)
+
+
+def test_the_bundle_holds_the_package_and_what_builds_it_and_nothing_else() -> None:
+    names = bundle.contents()
+    assert {name for name in names if not name.startswith("deeporigin_mcp/")} == {
+        "LICENSE",
+        "README.md",
+        "manifest.json",
+        "pyproject.toml",
+        "server.py",
+    }
+    assert "deeporigin_mcp/cli.py" in names
+    assert all(path.is_file() for path in names.values())
+    assert {Path(name).suffix for name in names if "/" in name} == {".py", ".typed"}
+
+
+def test_every_field_reaches_a_variable_that_is_read() -> None:
+    assert set(VARIABLES) <= variables_that_are_read()
+    assert sorted(VARIABLES.values()) == sorted(f"${{user_config.{key}}}" for key in MANIFEST["user_config"])
+    hidden = [key for key, option in MANIFEST["user_config"].items() if option.get("sensitive")]
+    assert hidden == ["token"]
+    assert VARIABLES["DO_AUTH_TOKEN"] == "${user_config.token}"
+
+
+@pytest.mark.parametrize("left", ["not given", "empty"])
+def test_fields_that_are_left_empty_are_as_if_there_were_none(left: str, tmp_path: Path) -> None:
+    answers = {} if left == "not given" else dict.fromkeys(MANIFEST["user_config"], "")
+    plain = {"session"}
+    assert settings_of(answers, tmp_path).model_dump(exclude=plain) == Settings.load({}, tmp_path).model_dump(
+        exclude=plain
+    )
+
+
+def test_what_is_filled_in_arrives(tmp_path: Path) -> None:
+    found = settings_of({"organisation": "acme", "project": "P1", "auto_approve_up_to": 0.5, "budget": 20}, tmp_path)
+    assert (found.org_key, found.project_id, found.auto_approve_up_to, found.budget) == ("acme", "P1", 0.5, 20)
+
+
+def test_the_host_starts_the_entry_point_without_what_is_for_development() -> None:
+    command, arguments, _ = bundle.started_as_told(MANIFEST, Path("/unpacked"), {})
+    assert (command, arguments) == ("uv", ["run", "--no-dev", "--directory", str(Path("/unpacked")), "server.py"])
+    assert MANIFEST["server"]["entry_point"] == arguments[-1]
