@@ -16,7 +16,7 @@ from deeporigin_mcp import __version__
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import catalogue, confirmation, creation, executions, waiting, workspace
+from deeporigin_mcp.tools import catalogue, confirmation, creation, executions, logs, results, waiting, workspace
 from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.deferred import task_extensions
 from deeporigin_mcp.tools.state import ServerState, open_state
@@ -75,6 +75,8 @@ TOOLS = (
     Offer(waiting.wait_executions, "Wait for executions", "executions", READS),
     Offer(catalogue.find_platform_tools, "Find platform tools", "catalogue", READS),
     Offer(catalogue.describe_platform_tool, "Describe a platform tool", "catalogue", READS),
+    Offer(logs.get_execution_logs, "Get an execution's logs", "executions", READS),
+    Offer(results.get_execution_results, "Get an execution's results", "executions", READS),
     Offer(workspace.get_workspace, "Show the workspace", "workspace", READS),
 )
 """Every tool, in the order in which a model reads them; what a server offers is a filter over this table."""

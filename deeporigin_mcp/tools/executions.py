@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError
+from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, SearchQuery
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.money import LineItem
@@ -16,6 +16,7 @@ from deeporigin_mcp.platform.progress import children, is_tree, label
 from deeporigin_mcp.platform.status import Status
 from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of
 from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.parts import Summary, as_object
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import (
@@ -47,8 +48,7 @@ SEARCH_COLUMNS = (
     "completed_at",
     "project_id",
 )
-RESULT_ROWS = 20
-"""Result rows that a detailed answer shows."""
+OUTPUT_CHARACTERS = 7_000
 MAX_PROGRESS_LINES = 40
 PROGRESS_CHARACTERS = 3_500
 
@@ -210,20 +210,20 @@ async def get_execution(
         Field(description="data_platform takes the 13-character id of search_executions."),
     ] = "tools_service",
     detail: Annotated[
-        Detail, Field(description="detailed adds price items, progress steps, inputs, outputs, results and billing.")
+        Detail, Field(description="detailed adds price items, progress steps, inputs, outputs and billing.")
     ] = "concise",
 ) -> ExecutionView:
     """Read one execution: status, progress, price, cost, reason of a failure; with detail, its inputs and outputs.
 
     The first thing to call with an id at hand. To wait for an end use wait_executions instead of calling this
-    repeatedly. Free, reads only.
+    repeatedly; what a run found is in get_execution_results. Free, reads only.
     """
     state = state_of(ctx)
     if source == "data_platform":
         return await _from_data_platform(state.client, execution_id)
     execution = await existing(state.client, execution_id)
-    view = execution_view(execution, next_step=steps.after(execution, state.settings, detailed=detail == "detailed"))
-    return await _with_details(view, execution, state.client) if detail == "detailed" else view
+    view = execution_view(execution, next_step=steps.after(execution, state.settings))
+    return _with_details(view, execution) if detail == "detailed" else view
 
 
 async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> ExecutionView:
@@ -367,7 +367,7 @@ async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -
     return view
 
 
-async def _with_details(view: ExecutionView, execution: Execution, client: DeepOriginClient) -> ExecutionView:
+def _with_details(view: ExecutionView, execution: Execution) -> ExecutionView:
     """Add the big fields, each within its share of what a result may hold."""
     cut: list[str] = []
 
@@ -391,38 +391,29 @@ async def _with_details(view: ExecutionView, execution: Execution, client: DeepO
     cut += ["price_items"] if shown < len(items) else []
     view.progress = share("progress", progress_lines(raw.get("progressReport")), PROGRESS_CHARACTERS)
     view.inputs = share("inputs", field("userInputs"), 3000)
-    view.outputs = share("outputs", execution.outputs, 7000)
+    view.outputs = _outputs(execution, cut)
     view.billing = share("billing", field("billingTransaction"), 1200)
     view.metadata = share("metadata", execution.metadata, 1000)
     view.session = one_line(execution.session, 120) or None
-    if execution.status == "Completed" and view.outputs is None:
-        await _add_results(view, execution, client, share)
     view.cut = cut or None
     return view
+
+
+def _outputs(execution: Execution, cut: list[str]) -> dict[str, Any] | None:
+    """What came with the run, big parts summed up; `get_execution_results` takes the cursors in it."""
+    outputs = as_object(execution.outputs)
+    if outputs is None:
+        return None
+    summary = Summary("outputs:")
+    shown: dict[str, Any] = summary.of(outputs, OUTPUT_CHARACTERS)
+    cut += ["outputs"] if summary.is_cut else []
+    return shown
 
 
 def _price_item(item: LineItem) -> LineItemView:
     return LineItemView(
         **{**item._asdict(), "code": one_line(item.code, 60), "name": one_line(item.name, 80) or None},
     )
-
-
-async def _add_results(view: ExecutionView, execution: Execution, client: DeepOriginClient, share: Any) -> None:
-    """What a run stored on the data platform; runs that do not answer at once have their outputs only there."""
-    try:
-        page = await client.results.page(
-            compute_job_id=execution.execution_id, project_id=execution.project_id or None, limit=RESULT_ROWS + 1
-        )
-    except DeepOriginError as error:
-        view.next_step = f"Its results could not be read now: {one_line(str(error), 200)}"
-        return
-    rows = rows_of(page)
-    data = [{"id": row.get("id"), **(row["data"] if isinstance(row.get("data"), dict) else {})} for row in rows]
-    view.results = share("results", data[:RESULT_ROWS], 7000)
-    shown = len(view.results or ())
-    view.results_has_more = True if len(rows) > shown else None
-    if not rows:
-        view.next_step = "It is completed, but its results are not stored yet; read it again in a minute."
 
 
 def progress_lines(report: Any) -> list[str] | None:

@@ -58,9 +58,7 @@ class ExecutionView(ExecutionRow):
     price_items: list[LineItemView] | None = None
     progress: list[str] | None = None
     inputs: dict[str, Any] | None = None
-    outputs: Any = None
-    results: list[dict[str, Any]] | None = None
-    results_has_more: bool | None = None
+    outputs: dict[str, Any] | None = None
     billing: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     session: str | None = None
@@ -98,6 +96,35 @@ class SearchView(View):
     limit: int
     offset: int
     total_count: int | None = None
+    has_more: bool
+    next_step: str | None = None
+
+
+class LogRow(View):
+    time: str | None = None
+    level: str | None = None
+    message: str
+
+
+class ExecutionLogsView(View):
+    """Lines of a log, newest first."""
+
+    execution_id: str
+    rows: list[LogRow]
+    offset: int
+    has_more: bool
+    note: str | None = None
+    next_step: str | None = None
+
+
+class ExecutionResultsView(View):
+    """What a run found: `outputs` came with the run, `rows` were stored by it."""
+
+    execution_id: str
+    status: str
+    outputs: dict[str, Any] | None = None
+    rows: list[dict[str, Any]] | None = None
+    result_types: list[str] | None = None
     has_more: bool
     next_step: str | None = None
 
