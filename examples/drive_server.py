@@ -69,7 +69,7 @@ async def run(client: Client, options: argparse.Namespace) -> dict[str, Any]:
 
 async def outcome(client: Client, execution_id: str) -> dict[str, Any]:
     """The execution with what it found, which the platform stores a little after the end."""
-    final = await call(client, "get_execution", execution_id=execution_id)
+    final = await call(client, "get_execution", execution_id=execution_id, detail="detailed")
     for _ in range(MAX_LOOKS if final["status"] == "Completed" else 0):
         found = await call(client, "get_execution_results", execution_id=execution_id)
         if found.get("rows") or found.get("outputs"):

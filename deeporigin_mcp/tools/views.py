@@ -152,6 +152,15 @@ class PlatformToolListView(View):
     next_step: str | None = None
 
 
+class ParameterRow(View):
+    """One input of a tool; `ligands[].smiles` is a field of each entry of the list `ligands`."""
+
+    path: str
+    form: str
+    required: bool | None = None
+    about: str | None = None
+
+
 class PlatformToolView(View):
     tool_key: str
     tool_version: str
@@ -160,8 +169,10 @@ class PlatformToolView(View):
     enabled: bool
     other_versions: list[str]
     sync: str
-    required_inputs: list[str]
-    inputs_schema: dict[str, Any]
+    price: str
+    parameters: list[ParameterRow]
+    rules: list[str] | None = None
+    inputs_schema: dict[str, Any] | None = None
     example_inputs: dict[str, Any] | None = None
     cut: list[str] | None = None
     next_step: str | None = None
