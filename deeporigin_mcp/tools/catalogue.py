@@ -68,16 +68,16 @@ async def find_platform_tools(
 
 async def describe_platform_tool(
     ctx: ToolContext,
-    tool_key: Annotated[str, Field(description="Tool key, e.g. deeporigin.docking.", min_length=1)],
+    tool_key: Annotated[str, Field(description="Tool key, e.g. deeporigin.docking.")],
     tool_version: Annotated[
-        str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True, min_length=1)
+        str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True)
     ] = "latest",
     detail: Annotated[Detail, Field(description="detailed adds the JSON Schema.")] = "concise",
 ) -> PlatformToolView:
     """Describe one platform tool: a table of its inputs, the rules among them, its price if known, and an example.
 
     Call it before create_execution, whose inputs must fit. The example is valid: replace its molecules and files by
-    the user's. A price here is an estimate, the quote of create_execution counts. Free, reads only.
+    the user's. Free, reads only.
     """
     client = state_of(ctx).client
     definition = await find_definition(client, tool_key, tool_version)

@@ -32,15 +32,14 @@ async def confirm_execution(
     answer: Annotated[ElicitationResult[Approval], Resolve(ask_for_approval)],
     expected_price: Annotated[  # noqa: ARG001 (read by the resolvers)
         float | None,
-        Field(description="The quoted_price in USD that you told the user; another current price is refused.", ge=0),
+        Field(description="The quoted_price in USD that you told the user; another is refused.", ge=0),
     ] = None,
 ) -> ExecutionView:
     """Start a quoted execution. This spends the organisation's money and cannot be undone.
 
-    Works while it is Quoted. Within the operator's automatic limit (default: only free runs) it starts at once;
-    otherwise a person is asked through the client, with tool, price and project. Without a yes, or where nobody can
-    be asked, nothing starts: pass the refusal on, calling again does not help. Give expected_price so that a changed
-    quote is noticed.
+    Within the operator's automatic limit (default: only free runs) it starts at once; otherwise a person is asked
+    through the client. Without a yes, or where nobody can be asked, nothing starts: pass the refusal on, calling
+    again does not help. Give expected_price so that a changed quote is noticed.
     """
     state = state_of(ctx)
     rule = _rule(answer)

@@ -58,10 +58,10 @@ ANSWER_SECONDS = 4.0
 
 async def create_execution(
     ctx: ToolContext,
-    tool_key: Annotated[str, Field(description="Tool, e.g. deeporigin.docking (find_platform_tools).", min_length=1)],
+    tool_key: Annotated[str, Field(description="Tool, e.g. deeporigin.docking (find_platform_tools).")],
     inputs: Annotated[dict[str, Any], Field(description="The tool's inputs as describe_platform_tool shows them.")],
     tool_version: Annotated[
-        str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True, min_length=1)
+        str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True)
     ] = "latest",
     name: Annotated[str | None, Field(description="Shown to people.", max_length=500)] = None,
     metadata: Annotated[dict[str, Any] | None, Field(description="Notes of your own, kept with it.")] = None,
@@ -69,7 +69,7 @@ async def create_execution(
     project_id: Annotated[str | None, Field(description="Needed if the server has no project set.")] = None,
     cluster_id: Annotated[str | None, Field(description="Default: the organisation's first.")] = None,
     sync: Annotated[
-        bool | None, Field(description="true: answer in one go, for short runs. Default: the tool's safe choice.")
+        bool | None, Field(description="true: answer in one go, for short runs. Default: the safe choice.")
     ] = None,
     batch_size: Annotated[int | None, Field(description="Ligands per job; docking tools only.", ge=1)] = None,
     tag: Annotated[str | None, Field(description="Free label.")] = None,
@@ -79,7 +79,11 @@ async def create_execution(
     ] = None,
     idempotency_key: Annotated[
         str | None,
-        Field(description="Same key, same execution: repeat it after a lost answer.", min_length=1, max_length=200),
+        Field(
+            description="Same key, same execution, for 7 days: repeat it after a lost answer.",
+            min_length=1,
+            max_length=200,
+        ),
     ] = None,
     start: Annotated[
         bool,
@@ -88,9 +92,9 @@ async def create_execution(
 ) -> ExecutionView:
     """Create an execution as a quote: it gets an id and a price in USD, and nothing runs or is charged yet.
 
-    Confirm it with confirm_execution to run it. Inputs are checked against the tool's schema first and every
-    problem is told at once, so call describe_platform_tool before. It is sent once and never repeated; if an
-    answer is lost, call again with the same idempotency_key.
+    Confirm it with confirm_execution to run it. Every problem of the inputs is told at once; call
+    describe_platform_tool before. It is sent once and never repeated; if an answer is lost, call again with the same
+    idempotency_key.
     """
     state = state_of(ctx)
     client = state.client

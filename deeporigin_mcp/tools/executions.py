@@ -6,23 +6,21 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, SearchQuery
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import LineItem
-from deeporigin_mcp.platform.progress import children, is_tree, label
 from deeporigin_mcp.platform.status import Status
 from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.parts import Summary, as_object
-from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit
+from deeporigin_mcp.tools.details import detailed_view
+from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, rows_that_fit
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import (
+    ExecutionDetailView,
     ExecutionListView,
     ExecutionView,
-    LineItemView,
     SearchRow,
     SearchView,
     execution_row,
@@ -30,7 +28,7 @@ from deeporigin_mcp.tools.views import (
 )
 
 Detail = Literal["concise", "detailed"]
-ExecutionId = Annotated[str, Field(description="Execution id (UUID) of an earlier answer.", min_length=1)]
+ExecutionId = Annotated[str, Field(description="Execution id (UUID) of an earlier answer.")]
 
 ORDER_FIELDS = ("createdAt", "startedAt", "completedAt", "status", "tool", "name", "executionId")
 _ORDER = re.compile(r"^(\w+)\??(?:\s+(asc|desc))?$", re.IGNORECASE)
@@ -48,17 +46,27 @@ SEARCH_COLUMNS = (
     "completed_at",
     "project_id",
 )
-OUTPUT_CHARACTERS = 7_000
-MAX_PROGRESS_LINES = 40
-PROGRESS_CHARACTERS = 3_500
+
+
+_VALUE_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "number"},
+        {"type": "boolean"},
+        {"type": "array", "items": {"type": "string"}},
+    ]
+}
 
 
 class Condition(BaseModel):
-    """One condition of a search."""
+    # One condition of a search; a docstring would be a part of the schema.
 
     column: Annotated[str, Field(description="Column, e.g. name, started_at, tool_version.")]
     op: Literal["eq", "neq", "in", "gt", "gte", "lt", "lte", "icontains"]
-    value: Annotated[Any, Field(description="Value; a list for `in`.")]
+    value: Annotated[
+        str | int | float | bool | list[Any] | None,
+        WithJsonSchema({"description": "A list for `in`.", **_VALUE_SCHEMA}),
+    ]
 
 
 async def list_executions(
@@ -66,7 +74,7 @@ async def list_executions(
     tool_key: Annotated[str | None, Field(description="Only this tool, e.g. deeporigin.docking.")] = None,
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
     session: Annotated[
-        str | None, Field(description="Only what this session created; get_workspace names this server's.")
+        str | None, Field(description="Only of this session; get_workspace names this server's.")
     ] = None,
     created_after: Annotated[
         str | None, Field(description="Only later than this UTC time, e.g. 2026-05-07T15:00:00Z.")
@@ -77,14 +85,14 @@ async def list_executions(
     ] = "createdAt desc",
     page: Annotated[int, Field(description="0 is the first page.", ge=0)] = 0,
     page_size: Annotated[int, Field(description="1 to 10000.", ge=1, le=10_000)] = 20,
-    fetch_all_pages: Annotated[bool, Field(description="Read every page; the answer is cut to what fits.")] = False,
+    fetch_all_pages: Annotated[bool, Field(description="Read every page; cut to what fits.")] = False,
     status: Annotated[list[Status] | None, Field(description="Only these statuses.")] = None,
     detail: Annotated[Detail, Field(description="detailed adds start, end and project.")] = "concise",
 ) -> ExecutionListView:
     """List executions (runs of scientific tools) of the organisation, newest first, with status and price.
 
-    Use it to see what ran, runs or waits for confirmation. To filter by name, start time or hidden runs use
-    search_executions; for one known id use get_execution. `count` is how many match in all. Free, reads only.
+    Use it to see what ran, runs or waits for confirmation. By name, start time or hidden: search_executions; for one
+    known id: get_execution. `count` is how many match in all. Free, reads only.
     """
     client = state_of(ctx).client
     query = ListQuery(
@@ -122,6 +130,9 @@ async def list_executions(
         }
         following = _page_after(page, page_size, shown, len(rows))
         next_step = steps.call("list_executions", **{k: v for k, v in given.items() if v}, **following)
+    elif not rows and answer["count"]:
+        last = (answer["count"] - 1) // page_size
+        next_step = f"Page {page} is beyond the last one, page={last}; {answer['count']} match in all."
     elif not rows:
         next_step = "Nothing matches. Loosen the filters, or use search_executions for hidden runs and names."
     return ExecutionListView(
@@ -139,20 +150,20 @@ async def search_executions(
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
     tool_keys: Annotated[list[str] | None, Field(description="Only these tools.")] = None,
     status: Annotated[
-        str | None, Field(description="One status; DataIngesting means that results are still being stored.")
+        str | None, Field(description="One status; DataIngesting: results are still being stored.")
     ] = None,
     compute_job_id: Annotated[str | None, Field(description="The execution_id of the other tools.")] = None,
     filters: Annotated[list[Condition] | None, Field(description="Further conditions; all must hold.")] = None,
-    select: Annotated[list[str] | None, Field(description="Only these columns, as the platform names them.")] = None,
+    select: Annotated[list[str] | None, Field(description="Only these columns.")] = None,
     limit: Annotated[int, Field(description="1 to 1000 rows.", ge=1, le=1000)] = 20,
     offset: Annotated[int, Field(description="Rows to skip.", ge=0)] = 0,
     with_total_count: Annotated[bool, Field(description="Count all matches; slower.")] = False,
-    include_hidden: Annotated[bool, Field(description="Also runs that were created hidden.")] = False,
+    include_hidden: Annotated[bool, Field(description="Also hidden runs.")] = False,
 ) -> SearchView:
     """Search the data platform's records of executions by column, e.g. by a word in the name or a start time.
 
-    These records follow the runs with a delay and carry no prices or progress: use list_executions or
-    get_execution for the current state. Columns: id, compute_job_id, tool_key, tool_version, status, name,
+    These records follow the runs with a delay and have no prices or progress: for these use list_executions or
+    get_execution. Columns: id, compute_job_id, tool_key, tool_version, status, name,
     started_at, completed_at, project_id. Free, reads only.
     """
     client = state_of(ctx).client
@@ -207,29 +218,28 @@ async def get_execution(
     execution_id: ExecutionId,
     source: Annotated[
         Literal["tools_service", "data_platform"],
-        Field(description="data_platform takes the 13-character id of search_executions."),
+        Field(description="data_platform takes search_executions' 13-character id."),
     ] = "tools_service",
     detail: Annotated[
-        Detail, Field(description="detailed adds price items, progress steps, inputs, outputs and billing.")
+        Detail, Field(description="detailed adds price items, progress, inputs, outputs, billing.")
     ] = "concise",
-) -> ExecutionView:
+) -> ExecutionDetailView:
     """Read one execution: status, progress, price, cost, reason of a failure; with detail, its inputs and outputs.
 
-    The first thing to call with an id at hand. To wait for an end use wait_executions instead of calling this
-    repeatedly; what a run found is in get_execution_results. Free, reads only.
+    To wait for an end use wait_executions instead; what a run found is in get_execution_results. Free, reads only.
     """
     state = state_of(ctx)
     if source == "data_platform":
         return await _from_data_platform(state.client, execution_id)
     execution = await existing(state.client, execution_id)
     view = execution_view(execution, next_step=steps.after(execution, state.settings))
-    return _with_details(view, execution) if detail == "detailed" else view
+    return detailed_view(view, execution) if detail == "detailed" else ExecutionDetailView(**dict(view))
 
 
 async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> ExecutionView:
     """Cancel an execution that is waiting or running. Cannot be undone; what has run so far may be charged.
 
-    An execution that is already over, or only quoted, is left as it is: nothing is sent and its state is returned.
+    One that is already over, or only quoted, is left as it is, and its state is returned.
     """
     state = state_of(ctx)
     before = await existing(state.client, execution_id)
@@ -333,7 +343,7 @@ def _search_row(row: Json, select: list[str] | None) -> SearchRow:
     return SearchRow(**facts)
 
 
-async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -> ExecutionView:
+async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -> ExecutionDetailView:
     try:
         row = await client.executions.from_data_platform(data_platform_id)
     except (NotFoundError, InvalidRequestError) as error:
@@ -361,84 +371,7 @@ async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -
             "projectId": row.get("project_id"),
         }
     )
-    view = execution_view(execution)
+    view = ExecutionDetailView(**dict(execution_view(execution)))
     view.data_platform_id = text(row.get("id")) or data_platform_id
     view.next_step = steps.call("get_execution", execution_id=execution.execution_id) + " has price and outputs."
     return view
-
-
-def _with_details(view: ExecutionView, execution: Execution) -> ExecutionView:
-    """Add the big fields, each within its share of what a result may hold."""
-    cut: list[str] = []
-
-    def share(name: str, value: Any, characters: int) -> Any:
-        if value in (None, {}, []):
-            return None
-        shaped, was_cut = fitted(value, characters)
-        if was_cut:
-            cut.append(name)
-        return shaped
-
-    raw = execution.raw
-
-    def field(name: str) -> Json | None:
-        value = raw.get(name)
-        return value if isinstance(value, dict) else None
-
-    items = [_price_item(item) for item in execution.line_items]
-    shown = rows_that_fit([item.model_dump(exclude_none=True) for item in items], 1500)
-    view.price_items = items[:shown] or None
-    cut += ["price_items"] if shown < len(items) else []
-    view.progress = share("progress", progress_lines(raw.get("progressReport")), PROGRESS_CHARACTERS)
-    view.inputs = share("inputs", field("userInputs"), 3000)
-    view.outputs = _outputs(execution, cut)
-    view.billing = share("billing", field("billingTransaction"), 1200)
-    view.metadata = share("metadata", execution.metadata, 1000)
-    view.session = one_line(execution.session, 120) or None
-    view.cut = cut or None
-    return view
-
-
-def _outputs(execution: Execution, cut: list[str]) -> dict[str, Any] | None:
-    """What came with the run, big parts summed up; `get_execution_results` takes the cursors in it."""
-    outputs = as_object(execution.outputs)
-    if outputs is None:
-        return None
-    summary = Summary("outputs:")
-    shown: dict[str, Any] = summary.of(outputs, OUTPUT_CHARACTERS)
-    cut += ["outputs"] if summary.is_cut else []
-    return shown
-
-
-def _price_item(item: LineItem) -> LineItemView:
-    return LineItemView(
-        **{**item._asdict(), "code": one_line(item.code, 60), "name": one_line(item.name, 80) or None},
-    )
-
-
-def progress_lines(report: Any) -> list[str] | None:
-    """A progress report as short lines: the steps of a tree, or the end of a text."""
-    if isinstance(report, str):
-        lines = [one_line(line, 160) for line in report.splitlines() if line.strip()]
-        newest = lines[-MAX_PROGRESS_LINES:]
-        return newest[-rows_that_fit(newest[::-1], PROGRESS_CHARACTERS) :] or None
-    if not isinstance(report, dict) or not report:
-        return None
-    if not is_tree(report):
-        shaped, _ = fitted(report, 1000)
-        return [f"{one_line(str(key), 60)}: {one_line(str(value), 120)}" for key, value in shaped.items()]
-    lines = []
-    open_nodes = [(report, 0)]
-    while open_nodes and len(lines) < MAX_PROGRESS_LINES:
-        node, depth = open_nodes.pop()
-        message = one_line(text(node.get("message")), 100)
-        tool_progress = node.get("toolProgress")
-        done = tool_progress.get("complete") if isinstance(tool_progress, dict) else None
-        parts = [f"{'  ' * min(depth, 8)}{one_line(label(node), 80)}: {node.get('status')}"]
-        parts += [f"{done} %"] if isinstance(done, int | float) else []
-        parts += [message] if message else []
-        lines.append(", ".join(parts))
-        open_nodes += [(child, depth + 1) for child in reversed(children(node))]
-    if open_nodes:
-        lines.append("… and further steps")
-    return lines

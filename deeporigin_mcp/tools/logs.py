@@ -50,15 +50,15 @@ class _Found(NamedTuple):
 async def get_execution_logs(
     ctx: ToolContext,
     execution_id: ExecutionId,
-    limit: Annotated[int, Field(description="1 to 500; with 1 a long message is shown whole.", ge=1, le=500)] = 50,
-    offset: Annotated[int, Field(description="Newer lines to skip, as next_step says.", ge=0)] = 0,
+    limit: Annotated[int, Field(description="1 to 500; 1 shows a long message whole.", ge=1, le=500)] = 50,
+    offset: Annotated[int, Field(description="Newer lines to skip.", ge=0)] = 0,
     level: Annotated[Level | None, Field(description="This level or worse.")] = None,
-    contains: Annotated[str | None, Field(description="Only messages with this text; case is ignored.")] = None,
+    contains: Annotated[str | None, Field(description="Text in the message, in any case.")] = None,
 ) -> ExecutionLogsView:
     """Read what a run logged, newest line first, so that a failed run's last words come at once.
 
-    Use it when status_reason of get_execution does not explain a failure, or to see what a run is doing. Messages
-    are data, one line each, long ones cut; next_step reads on to older lines. Free, reads only.
+    Use it when status_reason does not explain a failure, or to see what a run is doing. Messages are data, one line
+    each; next_step reads on to older ones. Free, reads only.
     """
     client = state_of(ctx).client
     return await read_logs(client, execution_id, limit=limit, offset=offset, level=level, contains=contains)

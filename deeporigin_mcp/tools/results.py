@@ -45,12 +45,12 @@ async def get_execution_results(
     execution_id: ExecutionId,
     result_type: Annotated[str | None, Field(description="Only this type, e.g. pose or pocket.")] = None,
     limit: Annotated[int, Field(description="1 to 200 rows.", ge=1, le=200)] = 20,
-    cursor: Annotated[str | None, Field(description="Where to read on; taken from an answer.")] = None,
+    cursor: Annotated[str | None, Field(description="Where to read on, from an answer.")] = None,
 ) -> ExecutionResultsView:
     """Read what a run found: its outputs, or the result rows that it stored, such as poses with their scores.
 
-    The call after Completed. Rows come in pages; a big field is summed up in place, with the cursor that reads it.
-    Files are given by their path. For price, inputs and progress use get_execution. Free, reads only.
+    The call after Completed. A big field is summed up in place, with the cursor that reads it; files are given by
+    path. For price, inputs and progress use get_execution. Free, reads only.
     """
     state = state_of(ctx)
     execution = await existing(state.client, execution_id)

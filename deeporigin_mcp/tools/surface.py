@@ -39,7 +39,7 @@ class PlatformTool(Tool):
         tool.parameters = {**compact_schema(tool.parameters), "additionalProperties": False}
         metadata = tool.fn_metadata
         if metadata.output_schema is not None:
-            metadata.output_schema = compact_schema(metadata.output_schema)
+            metadata.output_schema = outline(compact_schema(metadata.output_schema))
         return tool
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
@@ -163,7 +163,9 @@ def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:
         kept = {
             key: compact(value, is_properties=key == "properties")
             for key, value in node.items()
-            if key not in ("title", "$defs") and not (key == "default" and value is None)
+            if key not in ("title", "$defs")
+            and not (key == "default" and value is None)
+            and not (key == "additionalProperties" and value is True)
         }
         if kept.get("type") == "object" and "properties" not in kept:
             kept["properties"] = {}
@@ -171,3 +173,25 @@ def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
     root = {key: value for key, value in schema.items() if key != "description"}
     return cast("dict[str, Any]", compact(root))
+
+
+def outline(schema: dict[str, Any]) -> dict[str, Any]:
+    """An output schema without what only repeats itself: which fields there are, of which type, and which are sure.
+
+    That no others come is the server's own matter, which its views hold; a client that checks it gains nothing and
+    would refuse the answers of a newer server.
+    """
+
+    def outlined(node: Any, *, is_properties: bool = False) -> Any:
+        if isinstance(node, list):
+            return [outlined(entry) for entry in node]
+        if not isinstance(node, dict):
+            return node
+        dropped = () if is_properties else ("additionalProperties", "description", "default")
+        return {
+            key: outlined(value, is_properties=not is_properties and key == "properties")
+            for key, value in node.items()
+            if key not in dropped or (key == "additionalProperties" and isinstance(value, dict))
+        }
+
+    return cast("dict[str, Any]", outlined(schema))

@@ -31,8 +31,25 @@ class LineItemView(View):
     total: float | None = None
 
 
-class ExecutionRow(View):
+class WaitRow(View):
     """One execution among many: what is needed to pick one."""
+
+    execution_id: str
+    name: str | None = None
+    tool_key: str | None = None
+    tool_version: str | None = None
+    status: str | None = None
+    progress_percent: float | None = None
+    quoted_price: float | None = None
+    cost: float | None = None
+    created_at: str | None = None
+    runtime_seconds: float | None = None
+    status_reason: str | None = None
+    error: str | None = None
+
+
+class ExecutionRow(View):
+    """One execution of a list. Start, end and project are in detailed rows only."""
 
     execution_id: str
     name: str | None = None
@@ -48,11 +65,16 @@ class ExecutionRow(View):
     runtime_seconds: float | None = None
     status_reason: str | None = None
     project_id: str | None = None
-    error: str | None = None
 
 
 class ExecutionView(ExecutionRow):
-    """One execution by itself. From `price_items` on, only in detailed answers."""
+    """One execution by itself."""
+
+    next_step: str | None = None
+
+
+class ExecutionDetailView(ExecutionRow):
+    """One execution with what a detailed answer adds."""
 
     data_platform_id: str | None = None
     price_items: list[LineItemView] | None = None
@@ -130,7 +152,7 @@ class ExecutionResultsView(View):
 
 
 class WaitView(View):
-    executions: list[ExecutionRow]
+    executions: list[WaitRow]
     all_done: bool
     pending: list[str]
     waited_seconds: float
@@ -233,20 +255,28 @@ def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
 
 def execution_row(execution: Execution, *, detailed: bool = False) -> ExecutionRow:
     """A row of a list; a detailed one has all the scalar facts."""
-    facts = _facts(execution, REASON_CHARACTERS if detailed else ROW_REASON_CHARACTERS)
     if detailed:
-        return ExecutionRow(**facts, **_where_and_when(execution))
+        return ExecutionRow(**_facts(execution, REASON_CHARACTERS), **_where_and_when(execution))
+    return ExecutionRow(**_brief(execution))
+
+
+def wait_row(execution: Execution) -> WaitRow:
+    return WaitRow(**_brief(execution))
+
+
+def execution_view(execution: Execution, *, next_step: str | None = None) -> ExecutionView:
+    return ExecutionView(**_facts(execution, REASON_CHARACTERS), **_where_and_when(execution), next_step=next_step)
+
+
+def _brief(execution: Execution) -> dict[str, Any]:
+    """The facts of a short row, without those that follow from others."""
+    facts = _facts(execution, ROW_REASON_CHARACTERS)
     if execution.is_settled:
         # The status says it already.
         facts["progress_percent"] = None
     if facts["cost"] is not None and facts["cost"] == facts["quoted_price"]:
         facts["quoted_price"] = None
-    return ExecutionRow(**facts)
-
-
-def execution_view(execution: Execution, *, next_step: str | None = None) -> ExecutionView:
-    facts = _facts(execution, REASON_CHARACTERS)
-    return ExecutionView(**facts, **_where_and_when(execution), next_step=next_step)
+    return facts
 
 
 def _where_and_when(execution: Execution) -> dict[str, Any]:

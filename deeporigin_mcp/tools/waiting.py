@@ -14,7 +14,7 @@ from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.executions import not_found
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
-from deeporigin_mcp.tools.views import ExecutionRow, WaitView, execution_row
+from deeporigin_mcp.tools.views import WaitRow, WaitView, wait_row
 
 MAX_CHANGES_NAMED = 5
 SHORT_ERROR_CHARACTERS = 50
@@ -77,8 +77,8 @@ def wait_view(found: Watch, timeout_seconds: float) -> WaitView:
     return view
 
 
-def _short(row: ExecutionRow) -> ExecutionRow:
-    return ExecutionRow(
+def _short(row: WaitRow) -> WaitRow:
+    return WaitRow(
         execution_id=row.execution_id,
         status=row.status,
         progress_percent=row.progress_percent,
@@ -86,13 +86,13 @@ def _short(row: ExecutionRow) -> ExecutionRow:
     )
 
 
-def _row(found: Watch, name: str) -> ExecutionRow:
+def _row(found: Watch, name: str) -> WaitRow:
     if name in found.found:
-        return execution_row(Execution(found.found[name]))
+        return wait_row(Execution(found.found[name]))
     error = found.failed.get(name)
     error = not_found(name, error) if isinstance(error, NotFoundError) else error
     reason = f"{error} {error.next_step}" if error else "It could not be read in time; wait again."
-    return ExecutionRow(execution_id=name, error=one_line(reason, 300))
+    return WaitRow(execution_id=name, error=one_line(reason, 300))
 
 
 def summary_of(now: Watch, before: Outline) -> str:
