@@ -16,7 +16,7 @@ from deeporigin_mcp.tools.executions import Detail
 from deeporigin_mcp.tools.inputs import example_inputs
 from deeporigin_mcp.tools.parameters import Parameters
 from deeporigin_mcp.tools.pricing import price_rule
-from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, fitted, size
+from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, size
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import PlatformToolListView, PlatformToolRow, PlatformToolView
 
@@ -121,7 +121,7 @@ async def describe_platform_tool(
         example_inputs=example,
         cut=cut or None,
         next_step=next_step,
-    )
+    ).held_to(RESULT_CHARACTERS if is_detailed else CONCISE_CHARACTERS)
 
 
 def _row(definition: ToolDefinition) -> PlatformToolRow:

@@ -15,9 +15,11 @@ from deeporigin_mcp.platform.status import Status
 from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.details import detailed_view
-from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, rows_that_fit
+from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit, size
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import (
+    NAME_CHARACTERS,
+    WORD_CHARACTERS,
     ExecutionDetailView,
     ExecutionListView,
     ExecutionView,
@@ -29,6 +31,13 @@ from deeporigin_mcp.tools.views import (
 
 Detail = Literal["concise", "detailed"]
 ExecutionId = Annotated[str, Field(description="Execution id (UUID) of an earlier answer.")]
+
+COLUMN_CHARACTERS = 800
+"""How much of one selected column is shown; get_execution has what is too big for a row."""
+
+ENVELOPE_CHARACTERS = 500
+"""What a list takes beside its rows and the arguments that its next call repeats."""
+MOST_REPEATED_BRIEFLY = 1_000
 
 ORDER_FIELDS = ("createdAt", "startedAt", "completedAt", "status", "tool", "name", "executionId")
 _ORDER = re.compile(r"^(\w+)\??(?:\s+(asc|desc))?$", re.IGNORECASE)
@@ -113,26 +122,28 @@ async def list_executions(
         answer = await client.listing.page(query, page, page_size)
         found = [Execution(row) for row in answer["data"]]
     rows = [execution_row(execution, detailed=detail == "detailed") for execution in found]
-    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], _room(detail))
+    given = {
+        "tool_key": tool_key,
+        "project_id": project_id,
+        "session": session,
+        "created_after": created_after,
+        "order": order if order != "createdAt desc" else None,
+        "status": status,
+        "detail": detail if detail != "concise" else None,
+    }
+    repeated = {key: value for key, value in given.items() if value}
+    most, room = _room(detail == "concise", repeated)
+    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
     if shown < len(rows):
         shown = _cut(page * page_size, shown)
     has_more = shown < len(rows) or (page + 1) * page_size < answer["count"]
     next_step = None
     if has_more:
-        given = {
-            "tool_key": tool_key,
-            "project_id": project_id,
-            "session": session,
-            "created_after": created_after,
-            "order": order if order != "createdAt desc" else None,
-            "status": status,
-            "detail": detail if detail != "concise" else None,
-        }
-        following = _page_after(page, page_size, shown, len(rows))
-        next_step = steps.call("list_executions", **{k: v for k, v in given.items() if v}, **following)
+        next_step = steps.call("list_executions", **repeated, **_page_after(page, page_size, shown, len(rows)))
     elif not rows and answer["count"]:
         last = (answer["count"] - 1) // page_size
-        next_step = f"Page {page} is beyond the last one, page={last}; {answer['count']} match in all."
+        call = steps.call("list_executions", **repeated, page=last, page_size=page_size)
+        next_step = f"Page {page} is beyond the end: {answer['count']} match in all; {call} is the last page."
     elif not rows:
         next_step = "Nothing matches. Loosen the filters, or use search_executions for hidden runs and names."
     return ExecutionListView(
@@ -142,7 +153,7 @@ async def list_executions(
         page_size=page_size,
         has_more=has_more,
         next_step=next_step,
-    )
+    ).held_to(most)
 
 
 async def search_executions(
@@ -186,31 +197,33 @@ async def search_executions(
         error.next_step = f"Columns are {', '.join(SEARCH_COLUMNS)}; `in` takes a list, the other operators one value."
         raise
     found = rows_of(answer)
-    rows = [_search_row(row, select) for row in found[:limit]]
-    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], CONCISE_CHARACTERS)
+    cut: list[str] = []
+    rows = [_search_row(row, select, cut) for row in found[:limit]]
+    given = {
+        "project_id": project_id,
+        "tool_keys": tool_keys,
+        "status": status,
+        "compute_job_id": compute_job_id,
+        "filters": [condition.model_dump() for condition in filters or ()],
+        "select": select,
+        "include_hidden": include_hidden,
+    }
+    repeated = {key: value for key, value in given.items() if value}
+    most, room = _room(True, repeated)
+    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
     has_more = len(found) > limit or shown < len(rows)
     next_step = None
     if has_more:
-        given = {
-            "project_id": project_id,
-            "tool_keys": tool_keys,
-            "status": status,
-            "compute_job_id": compute_job_id,
-            "filters": [condition.model_dump() for condition in filters or ()],
-            "select": select,
-            "include_hidden": include_hidden,
-        }
-        next_step = steps.call(
-            "search_executions", **{k: v for k, v in given.items() if v}, limit=limit, offset=offset + shown
-        )
+        next_step = steps.call("search_executions", **repeated, limit=limit, offset=offset + shown)
     return SearchView(
         rows=rows[:shown],
         limit=limit,
         offset=offset,
         total_count=total_of(answer) if with_total_count else None,
         has_more=has_more,
+        cut=list(dict.fromkeys(cut)) or None,
         next_step=next_step,
-    )
+    ).held_to(most)
 
 
 async def get_execution(
@@ -233,7 +246,9 @@ async def get_execution(
         return await _from_data_platform(state.client, execution_id)
     execution = await existing(state.client, execution_id)
     view = execution_view(execution, next_step=steps.after(execution, state.settings))
-    return detailed_view(view, execution) if detail == "detailed" else ExecutionDetailView(**dict(view))
+    if detail == "detailed":
+        return detailed_view(view, execution)
+    return ExecutionDetailView(**dict(view)).held_to(CONCISE_CHARACTERS)
 
 
 async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> ExecutionView:
@@ -283,8 +298,11 @@ def not_found(execution_id: str, error: NotFoundError) -> NotFoundError:
     )
 
 
-def _room(detail: Detail) -> int:
-    return RESULT_CHARACTERS - 1500 if detail == "detailed" else CONCISE_CHARACTERS - 500
+def _room(is_concise: bool, repeated: dict[str, Any]) -> tuple[int, int]:
+    """Characters for an answer, and for its rows: the next call repeats what was asked, however long that is."""
+    asked = size(repeated)
+    most = CONCISE_CHARACTERS if is_concise and asked <= MOST_REPEATED_BRIEFLY else RESULT_CHARACTERS
+    return most, most - ENVELOPE_CHARACTERS - min(asked, RESULT_CHARACTERS // 2)
 
 
 def _checked_order(order: str) -> str:
@@ -327,19 +345,23 @@ def _cut(start: int, fitting: int) -> int:
     return next(width for width in range(fitting, 0, -1) if start % width == 0)
 
 
-def _search_row(row: Json, select: list[str] | None) -> SearchRow:
+def _search_row(row: Json, select: list[str] | None, cut: list[str]) -> SearchRow:
+    """A row as it is shown; names of columns whose values are too big for it are added to `cut`."""
     if select:
-        return SearchRow(
-            **{
-                key: value
-                for key, value in row.items()
-                if key not in SearchRow.model_fields or value is None or isinstance(value, str)
-            }
-        )
-    facts = {name: text(row.get(name)) or None for name in SearchRow.model_fields}
+        chosen = {
+            key: value
+            for key, value in row.items()
+            if key not in SearchRow.model_fields or value is None or isinstance(value, str)
+        }
+        shown: Json = {}
+        for key, value in chosen.items():
+            shown[key], was_cut = fitted(value, COLUMN_CHARACTERS)
+            cut += [key] if was_cut else []
+        return SearchRow(**shown)
+    facts = {name: one_line(text(row.get(name)), WORD_CHARACTERS) or None for name in SearchRow.model_fields}
     facts["execution_id"] = text(row.get("compute_job_id")) or None
     facts["data_platform_id"] = text(row.get("id")) or None
-    facts["name"] = one_line(facts["name"] or "", 120) or None
+    facts["name"] = one_line(text(row.get("name")), NAME_CHARACTERS) or None
     return SearchRow(**facts)
 
 

@@ -27,10 +27,12 @@ class Summary:
 
     Args:
         cursor: the beginning of the cursors; the place and the position inside follow.
+        depth: levels above what is shown, which do not count as deep.
     """
 
-    def __init__(self, cursor: str) -> None:
+    def __init__(self, cursor: str, depth: int = 0) -> None:
         self._cursor = cursor
+        self._depth = depth
         self.is_cut = False
 
     def of(self, value: Any, characters: int, place: Place = ()) -> Any:
@@ -41,9 +43,9 @@ class Summary:
             return self._mark(f"{_cut(value, min(BEGINNING_CHARACTERS, characters // 2))}… ", value, place, 0)
         if not isinstance(value, dict | list) or not value:
             return value
-        if _is_plain(value, len(place)) and size(value) <= characters:
+        if _is_plain(value, len(place) - self._depth) and size(value) <= characters:
             return value
-        if len(place) >= MAX_DEPTH or characters < 2 * self._mark_size(place):
+        if len(place) - self._depth >= MAX_DEPTH or characters < 2 * self._mark_size(place):
             return self._mark("", value, place, 0)
         return (
             self._object(value, characters, place) if isinstance(value, dict) else self._list(value, characters, place)

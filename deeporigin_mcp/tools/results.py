@@ -12,8 +12,9 @@ from deeporigin_mcp.platform import DeepOriginClient, Execution, SearchQuery
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of, text
 from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.details import big_fields
 from deeporigin_mcp.tools.executions import ExecutionId, existing
-from deeporigin_mcp.tools.parts import Place, Summary, as_object, part_at, slice_of
+from deeporigin_mcp.tools.parts import Place, Summary, part_at, slice_of
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, rows_that_fit
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.views import ExecutionResultsView
@@ -26,7 +27,7 @@ MOST_READ_AGAIN = 100
 TYPES_LOOKED_AT = 200
 
 _PAGE = re.compile(r"page(\d+):(.*)", re.DOTALL)
-_PART = re.compile(r"(?:outputs|row:([^:@]+)):([\d.]*)@(\d+)")
+_PART = re.compile(r"(?:(outputs|inputs|billing|metadata|progress|prices)|row:([^:@]+)):([\d.]*)@(\d+)")
 _NO_SUCH_CURSOR = "Take a cursor from an answer, unchanged; without one the results are read from the start."
 
 
@@ -54,20 +55,28 @@ async def get_execution_results(
     """
     state = state_of(ctx)
     execution = await existing(state.client, execution_id)
+    outputs = big_fields(execution)["outputs"]
     if cursor and (part := _PART.fullmatch(cursor)):
-        return await _part(state.client, execution, part)
-    outputs = as_object(execution.outputs)
-    if outputs is not None and not cursor and not result_type:
-        summary = Summary("outputs:")
-        shown = summary.of(outputs, ROOM)
-        return ExecutionResultsView(
-            execution_id=execution.execution_id,
-            status=execution.status,
-            outputs=shown,
-            has_more=summary.is_cut,
-            next_step=_reads_on(execution, cursor="…") if summary.is_cut else None,
-        )
-    return await _rows(state, execution, result_type, limit, _page_at(cursor))
+        view = await _part(state.client, execution, part)
+    elif outputs is not None and not cursor and not result_type:
+        view = _outputs(execution, outputs)
+    else:
+        view = await _rows(state, execution, result_type, limit, _page_at(cursor))
+    if view.next_step is None and not execution.is_terminal:
+        view.next_step = steps.after(execution, state.settings)
+    return view
+
+
+def _outputs(execution: Execution, outputs: Json) -> ExecutionResultsView:
+    summary = Summary("outputs:")
+    shown = summary.of(outputs, ROOM)
+    return ExecutionResultsView(
+        execution_id=execution.execution_id,
+        status=execution.status,
+        outputs=shown,
+        has_more=summary.is_cut,
+        next_step=_reads_on(execution, cursor="…") if summary.is_cut else None,
+    )
 
 
 def _page_at(cursor: str | None) -> _Page:
@@ -152,11 +161,12 @@ def _row(row: Json) -> Json:
 
 
 async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[str]) -> ExecutionResultsView:
-    """A big field of the outputs or of one row, or the rest of it."""
-    row_id, place, start = match[1], tuple(int(step[:9]) for step in match[2].split(".") if step), int(match[3][:12])
-    if row_id is None:
-        whole: Any = as_object(execution.outputs) or {}
-        summary = Summary("outputs:")
+    """A big field of the execution or of one row, or the rest of it."""
+    field, row_id, start = match[1], match[2], int(match[4][:12])
+    place = tuple(int(step[:9]) for step in match[3].split(".") if step)
+    whole: Any
+    if field:
+        whole, summary = big_fields(execution)[field], Summary(f"{field}:", len(place))
     else:
         answer = await client.results.page(
             compute_job_id=execution.execution_id, project_id=execution.project_id or None, row_id=row_id, limit=1
@@ -169,7 +179,7 @@ async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[
         data = row.get("data")
         whole = {"id": row_id, **(data if isinstance(data, dict) else {"data": data})}
         whole = {key: value for key, value in whole.items() if value is not None}
-        summary = Summary(f"row:{row_id}:")
+        summary = Summary(f"row:{row_id}:", len(place))
     return _slice(execution, whole, place, start, summary)
 
 

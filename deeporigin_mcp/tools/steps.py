@@ -56,9 +56,10 @@ def _confirm(execution: Execution, settings: Settings) -> str:
     return f"{step}; the price needs a person's approval."
 
 
-def after_waiting(done: Sequence[Execution], pending: Sequence[str], timeout_seconds: float) -> str | None:
+def after_waiting(done: Sequence[Execution], pending: Sequence[str]) -> str | None:
     if pending:
-        return call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED], timeout_seconds=timeout_seconds)
+        # With the usual time, however short this wait was: a short one repeated would be a loop.
+        return call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED])
     quoted = [execution for execution in done if execution.status == "Quoted"]
     priced = [execution for execution in quoted if execution.quoted_price is not None]
     if priced:

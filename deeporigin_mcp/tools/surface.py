@@ -17,8 +17,11 @@ from pydantic import BaseModel, ValidationError
 
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.guard import guarded, sendable
 from deeporigin_mcp.tools.rendering import as_text
+from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS
 from deeporigin_mcp.tools.state import CALL_SECONDS
+from deeporigin_mcp.tools.views import View
 
 logger = logging.getLogger("deeporigin_mcp")
 
@@ -105,8 +108,9 @@ def explained(error: DeepOriginError) -> str:
 
 
 def result_of(view: BaseModel) -> CallToolResult:
-    """A view as the protocol's result: the structure, and the same facts as text."""
-    content = view.model_dump(mode="json", exclude_none=True)
+    """A view as the protocol's result: the structure, and the same facts as text, neither longer than it may be."""
+    most = view.at_most if isinstance(view, View) else RESULT_CHARACTERS
+    content = guarded(sendable(view.model_dump(mode="json", exclude_none=True)), most)
     return CallToolResult(content=[TextContent(type="text", text=as_text(content))], structured_content=content)
 
 

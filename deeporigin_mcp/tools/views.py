@@ -5,14 +5,17 @@ Names are the platform's ideas in snake_case; money is USD; times are the platfo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS
 
 NAME_CHARACTERS = 120
+WORD_CHARACTERS = 60
+"""For what is one word on a platform that is well: a status, a version, a time, an id."""
 REASON_CHARACTERS = 1000
 ROW_REASON_CHARACTERS = 160
 
@@ -21,6 +24,18 @@ class View(BaseModel):
     """The base of all answers: known fields only, unknown ones are a bug of ours."""
 
     model_config = ConfigDict(extra="forbid")
+
+    _at_most: int = PrivateAttr(RESULT_CHARACTERS)
+
+    @property
+    def at_most(self) -> int:
+        """Characters that the answer may take, as JSON and as text."""
+        return self._at_most
+
+    def held_to(self, characters: int) -> Self:
+        """The view, which may take no more than that."""
+        self._at_most = characters
+        return self
 
 
 class LineItemView(View):
@@ -119,6 +134,7 @@ class SearchView(View):
     offset: int
     total_count: int | None = None
     has_more: bool
+    cut: list[str] | None = None
     next_step: str | None = None
 
 
@@ -241,13 +257,13 @@ def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
     return {
         "execution_id": execution.execution_id,
         "name": one_line(execution.name, NAME_CHARACTERS) or None,
-        "tool_key": execution.tool_key or None,
-        "tool_version": execution.tool_version or None,
-        "status": execution.status,
+        "tool_key": one_line(execution.tool_key, NAME_CHARACTERS) or None,
+        "tool_version": one_line(execution.tool_version, WORD_CHARACTERS) or None,
+        "status": one_line(execution.status, WORD_CHARACTERS),
         "progress_percent": execution.progress_percent,
         "quoted_price": execution.quoted_price,
         "cost": execution.cost,
-        "created_at": execution.created_at or None,
+        "created_at": one_line(execution.created_at, WORD_CHARACTERS) or None,
         "runtime_seconds": execution.runtime_seconds,
         "status_reason": one_line(execution.status_reason, reason_characters) or None,
     }
@@ -265,7 +281,8 @@ def wait_row(execution: Execution) -> WaitRow:
 
 
 def execution_view(execution: Execution, *, next_step: str | None = None) -> ExecutionView:
-    return ExecutionView(**_facts(execution, REASON_CHARACTERS), **_where_and_when(execution), next_step=next_step)
+    view = ExecutionView(**_facts(execution, REASON_CHARACTERS), **_where_and_when(execution), next_step=next_step)
+    return view.held_to(CONCISE_CHARACTERS)
 
 
 def _brief(execution: Execution) -> dict[str, Any]:
@@ -281,7 +298,7 @@ def _brief(execution: Execution) -> dict[str, Any]:
 
 def _where_and_when(execution: Execution) -> dict[str, Any]:
     return {
-        "started_at": execution.started_at or None,
-        "completed_at": execution.completed_at or None,
-        "project_id": execution.project_id or None,
+        "started_at": one_line(execution.started_at, WORD_CHARACTERS) or None,
+        "completed_at": one_line(execution.completed_at, WORD_CHARACTERS) or None,
+        "project_id": one_line(execution.project_id, WORD_CHARACTERS) or None,
     }

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deeporigin_mcp.errors import NotFoundError
+from deeporigin_mcp.errors import ArgumentError, NotFoundError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.waiting import Outline, Watch, watch
@@ -16,8 +16,9 @@ from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
 from deeporigin_mcp.tools.views import WaitRow, WaitView, wait_row
 
+MAX_ID_CHARACTERS = 40
 MAX_CHANGES_NAMED = 5
-SHORT_ERROR_CHARACTERS = 50
+SHORT_ERROR_CHARACTERS = 40
 LONGEST_WAIT_SECONDS = CALL_SECONDS - 1
 """Leaves room for answering within what a call may last."""
 
@@ -47,6 +48,12 @@ async def wait_executions(
         await ctx.report_progress(reported, max(timeout_seconds, reported), summary_of(now, before))
 
     names = [name.strip() for name in execution_ids]
+    for index, name in enumerate(names):
+        if len(name) > MAX_ID_CHARACTERS:
+            raise ArgumentError(
+                f"execution_ids.{index} has {len(name)} characters, which no execution id has.",
+                next_step="Valid: execution_id values of earlier answers, 36 characters each.",
+            )
     found = await watch(
         state.client.observer,
         names,
@@ -56,10 +63,10 @@ async def wait_executions(
         timing=state.client.timing,
         report=report,
     )
-    return wait_view(found, timeout_seconds)
+    return wait_view(found)
 
 
-def wait_view(found: Watch, timeout_seconds: float) -> WaitView:
+def wait_view(found: Watch) -> WaitView:
     """What a wait returns: one row for each id, shorter ones where there are too many for full ones."""
     names, pending = list(found.ids), found.pending
     over = [
@@ -70,7 +77,7 @@ def wait_view(found: Watch, timeout_seconds: float) -> WaitView:
         all_done=not pending,
         pending=pending,
         waited_seconds=round(found.waited_seconds, 1),
-        next_step=steps.after_waiting(over, pending, timeout_seconds),
+        next_step=steps.after_waiting(over, pending),
     )
     if size(view.model_dump(exclude_none=True)) > RESULT_CHARACTERS:
         view.executions = [_short(row) for row in view.executions]
