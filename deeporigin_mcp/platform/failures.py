@@ -19,7 +19,6 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform.restrictions import restriction_in
 from deeporigin_mcp.platform.wording import one_line as one_line
 
-
 DEEPEST_NESTING = 4_000
 
 

@@ -128,7 +128,7 @@ async def create_execution(
     async with state.key_lock(key):
         existing = None
         if idempotency_key:
-            existing = await _with_key(client, key, fingerprint, tool_key, KEY_LOOKBACK)
+            existing = await _with_key(client, key, fingerprint, KEY_LOOKBACK)
         dto = existing or await _created(state, tool_key, definition.version or tool_version, body, key, fingerprint)
 
     execution = Execution(dto)
@@ -274,7 +274,7 @@ async def _created(
             state.creations.pop(key, None)
     found: Json | None = None
     with contextlib.suppress(NetworkError, PlatformError, RateLimitError), anyio.move_on_after(LOOK_UP_SECONDS):
-        found = await _with_key(state.client, key, fingerprint, tool_key, LOST_LOOKBACK)
+        found = await _with_key(state.client, key, fingerprint, LOST_LOOKBACK)
     if found is not None:
         return found
     reason = str(lost) if lost else f"The platform has not answered the creation within {MAX_CALL_SECONDS:g} s."
@@ -287,16 +287,14 @@ async def _created(
     )
 
 
-async def _with_key(
-    client: DeepOriginClient, key: str, fingerprint: str, tool_key: str, lookback: timedelta
-) -> Json | None:
-    """The execution that was created with this key, if it can be seen among the recent ones of the tool.
+async def _with_key(client: DeepOriginClient, key: str, fingerprint: str, lookback: timedelta) -> Json | None:
+    """The execution that was created with this key, if it can be seen among the recent ones of any tool.
 
     Raises:
         StateConflictError: the key was used for another request.
     """
     since = datetime.fromtimestamp(client.timing.wall(), UTC) - lookback
-    query = ListQuery(tool_key=tool_key, created_after=since, order="createdAt desc")
+    query = ListQuery(created_after=since, order="createdAt desc")
     answer = await client.listing.all(query, KEY_ROWS)
     for row in rows_of(answer):
         stored = Execution(row).metadata
@@ -305,7 +303,7 @@ async def _with_key(
         if stored.get(FINGERPRINT_FIELD, fingerprint) != fingerprint:
             raise StateConflictError(
                 f"idempotency_key {one_line(key, 60)!r} belongs to execution {Execution(row).execution_id}, which was "
-                "created with other inputs, another version or another project. Nothing was created.",
+                "created with another tool, other inputs, another version or another project. Nothing was created.",
                 next_step="Use a new key for a new run, or the old arguments to get the old one.",
             )
         return row

@@ -97,7 +97,7 @@ async def test_any_ends_with_the_first(bench: Bench) -> None:
     found = answer.structured_content
     assert (found["all_done"], found["pending"]) == (False, ids[:1])
     assert [row["status"] for row in found["executions"]] == ["Running", "Completed"]
-    assert found["next_step"] == f'wait_executions(execution_ids=["{ids[0]}"], timeout_seconds=30.0)'
+    assert found["next_step"] == f'wait_executions(execution_ids=["{ids[0]}"])'
 
 
 async def test_what_is_over_already_needs_no_task(bench: Bench) -> None:

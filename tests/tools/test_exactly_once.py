@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from deeporigin_mcp.tools import creation
-from tests.tools.bench import PROJECT, Agent, Answer, Bench, calls_in_text, docking
+from tests.tools.bench import FREE, PROJECT, Agent, Answer, Bench, calls_in_text, docking
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,15 @@ async def test_the_same_key_for_another_run_is_refused(agent: Agent, bench: Benc
     first = await agent.read("create_execution", **docking(), idempotency_key="k")
     told = await agent.refused("create_execution", **{**docking(), **changed, "idempotency_key": "k"})
     assert first["execution_id"] in told
-    assert "created with other inputs, another version or another project. Nothing was created." in told
+    assert "created with another tool, other inputs, another version or another project. Nothing was created." in told
+    assert len(bench.platform.creates) == 1
+
+
+async def test_the_same_key_for_another_tool_is_refused(agent: Agent, bench: Bench) -> None:
+    first = await agent.read("create_execution", **docking(), idempotency_key="k")
+    told = await agent.refused("create_execution", **FREE, idempotency_key="k")
+    assert first["execution_id"] in told
+    assert "another tool" in told
     assert len(bench.platform.creates) == 1
 
 

@@ -76,7 +76,7 @@ async def test_big_fields_are_cut_to_their_share_and_named(agent: Agent, bench: 
         name="n" * 5000,
     )
     found = await agent.read("get_execution", execution_id=name, detail="detailed")
-    assert sorted(found["cut"]) == ["billing", "inputs", "metadata", "outputs"]
+    assert sorted(found["cut"]) == ["billing", "inputs", "metadata", "outputs", "progress"]
     assert 1 < len(found["outputs"]["poses"]) < 5000
     assert "more entries; cursor=" in found["outputs"]["poses"][-1]
     assert len(found["name"]) == 120
