@@ -8,6 +8,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -97,16 +98,7 @@ async def create_execution(
     idempotency_key.
     """
     state = state_of(ctx)
-    client = state.client
-    deadline = anyio.current_time() + CALL_SECONDS - ANSWER_SECONDS
-    approval.require_allowed_tool(tool_key, state.settings)
-    definition = await find_definition(client, tool_key, tool_version, must_be_enabled=True)
-    sent_inputs, top_level = _placed_sync(definition, inputs, sync)
-    _refuse_problems(definition, sent_inputs)
-    project = await _project(state, project_id)
     key = idempotency_key or str(uuid.uuid4())
-    fingerprint = _fingerprint(tool_key, tool_version, sent_inputs, project)
-
     optional = {
         "name": name,
         "batchSize": batch_size,
@@ -115,30 +107,87 @@ async def create_execution(
         "visibility": visibility,
         "clusterId": cluster_id,
     }
+    wish = _Wish(
+        tool_key=tool_key,
+        tool_version=tool_version,
+        inputs=inputs,
+        sync=sync,
+        project_id=project_id,
+        fields={field: value for field, value in optional.items() if value is not None},
+        metadata=metadata or {},
+        outputs=outputs or {},
+        key=key,
+        is_callers_key=idempotency_key is not None,
+        start=start,
+        deadline=anyio.current_time() + CALL_SECONDS - ANSWER_SECONDS,
+    )
+    with anyio.move_on_after(CALL_SECONDS - ANSWER_SECONDS / 2):
+        return await _carried_out(state, wish)
+    if not wish.is_sent:
+        raise PlatformError(
+            "Nothing was created: the platform is too slow now to show the tool, the project and earlier runs.",
+            next_step="Call again in a minute.",
+        )
+    raise OutcomeUnknownError(
+        "The platform has not answered the creation in time. It may exist, but cannot be seen yet.",
+        next_step=_how_to_find(key),
+    )
+
+
+@dataclass
+class _Wish:
+    """What a call asks for, and how far it got."""
+
+    tool_key: str
+    tool_version: str
+    inputs: dict[str, Any]
+    sync: bool | None
+    project_id: str | None
+    fields: dict[str, Any]
+    metadata: dict[str, Any]
+    outputs: dict[str, Any]
+    key: str
+    is_callers_key: bool
+    start: bool
+    deadline: float
+    is_sent: bool = False
+
+
+async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
+    """Check, look for the key, create, and start if that is wished and allowed."""
+    client, tool_key = state.client, wish.tool_key
+    approval.require_allowed_tool(tool_key, state.settings)
+    definition = await find_definition(client, tool_key, wish.tool_version, must_be_enabled=True)
+    inputs, top_level = _placed_sync(definition, wish.inputs, wish.sync)
+    _refuse_problems(definition, inputs)
+    project = await _project(state, wish.project_id)
+    fingerprint = _fingerprint(tool_key, wish.tool_version, inputs, project)
     body = {
-        "inputs": sent_inputs,
-        "outputs": outputs or {},
-        "metadata": {**(metadata or {}), KEY_FIELD: key, FINGERPRINT_FIELD: fingerprint},
+        "inputs": inputs,
+        "outputs": wish.outputs,
+        "metadata": {**wish.metadata, KEY_FIELD: wish.key, FINGERPRINT_FIELD: fingerprint},
         **top_level,
         "approveAmount": QUOTE_ONLY,
-        **{field: value for field, value in optional.items() if value is not None},
+        **wish.fields,
         "projectId": project,
     }
-
-    async with state.key_lock(key):
+    async with state.key_lock(wish.key):
         existing = None
-        if idempotency_key:
-            existing = await _with_key(client, key, fingerprint, KEY_LOOKBACK)
-        dto = existing or await _created(state, tool_key, definition.version or tool_version, body, key, fingerprint)
+        if wish.is_callers_key:
+            existing = await _with_key(client, wish.key, fingerprint, KEY_LOOKBACK)
+        if existing is None:
+            wish.is_sent = True
+        version = definition.version or wish.tool_version
+        dto = existing or await _created(state, tool_key, version, body, wish.key, fingerprint)
 
     execution = Execution(dto)
     next_step = ""
-    if start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
+    if wish.start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
         look = steps.call("get_execution", execution_id=execution.execution_id)
         next_step = f"It exists; starting it takes long and may have happened: {look} shows its state."
         try:
             # The id of what exists must reach the caller, however long starting it takes.
-            with anyio.move_on_after(max(0.0, deadline - anyio.current_time())):
+            with anyio.move_on_after(max(0.0, wish.deadline - anyio.current_time())):
                 execution = await approval.approve_and_confirm(state, execution, rule=approval.AUTOMATIC)
                 next_step = ""
         except DeepOriginError as error:
@@ -280,10 +329,16 @@ async def _created(
     reason = str(lost) if lost else f"The platform has not answered the creation within {MAX_CALL_SECONDS:g} s."
     raise OutcomeUnknownError(
         f"{reason} It may exist, but cannot be seen yet.",
-        next_step=f"Call create_execution again with the same arguments and idempotency_key={json.dumps(key)}: it "
-        "returns the execution if it exists and creates it only if it does not.",
+        next_step=_how_to_find(key),
         http_status=lost.http_status if lost else None,
         request_id=lost.request_id if lost else None,
+    )
+
+
+def _how_to_find(key: str) -> str:
+    return (
+        f"Call create_execution again with the same arguments and idempotency_key={json.dumps(key)}: it returns the "
+        "execution if it exists and creates it only if it does not."
     )
 
 

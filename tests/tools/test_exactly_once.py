@@ -178,3 +178,32 @@ async def test_a_creation_that_still_goes_on_is_joined_by_the_next_call_and_not_
         monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 20)
         found = await agent.read("create_execution", **docking(), idempotency_key="k")
     assert bench.platform.creates == [found["execution_id"]]
+
+
+@pytest.fixture
+def half_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole call of creating may last so long."""
+    monkeypatch.setattr(creation, "CALL_SECONDS", creation.ANSWER_SECONDS / 2 + 0.5)
+
+
+@pytest.mark.usefixtures("half_a_second")
+@pytest.mark.parametrize("path", ["*/definitions", "*/executions"])
+async def test_a_platform_too_slow_to_look_is_told_and_nothing_was_created(
+    agent: Agent, bench: Bench, path: str
+) -> None:
+    bench.fault(f"GET {path} delay=300")
+    told = await agent.refused("create_execution", **docking(), idempotency_key="k")
+    assert told.startswith("Nothing was created")
+    assert not bench.sent("POST")
+
+
+@pytest.mark.usefixtures("half_a_second")
+async def test_the_fresh_key_is_named_wherever_the_call_runs_out_of_time(agent: Agent, bench: Bench) -> None:
+    bench.fault("POST */executions delay=300 times=1")
+    told = await agent.refused("create_execution", **docking())
+    assert "may exist, but cannot be seen yet" in told
+    bench.clock.advance(301)
+    while not bench.platform.creates:
+        await anyio.lowlevel.checkpoint()
+    found = await agent.read("create_execution", **docking(), idempotency_key=calls_in_text(told, "idempotency_key"))
+    assert bench.platform.creates == [found["execution_id"]]
