@@ -10,6 +10,7 @@ import pytest
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.simulator import Platform
+from deeporigin_mcp.tools import inputs as inputs_module
 from deeporigin_mcp.tools.inputs import example_inputs, input_problems
 from tests.tools.bench import Agent, Bench, compact_size, running_bench
 
@@ -241,3 +242,24 @@ def test_nulls_of_optional_inputs_are_taken_and_those_of_required_ones_are_not()
     schema = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "required": ["a"]}
     assert input_problems({"a": "x", "b": None}, schema) == []
     assert input_problems({"a": None}, schema) == ["a: must be of type string; got None"]
+
+
+def test_a_schema_that_changes_is_checked_as_it_is_now() -> None:
+    schema: dict[str, Any] = {"type": "object", "properties": {"a": {"maximum": 5}}}
+    assert input_problems({"a": 9}, schema)
+    schema["properties"]["a"]["maximum"] = 10
+    assert input_problems({"a": 9}, schema) == []
+
+
+def test_checkers_are_kept_and_not_without_end() -> None:
+    before = inputs_module._kept_validator.cache_info()
+    for number in range(3 * inputs_module.KEPT_VALIDATORS):
+        schema = {"properties": {"a": {"maximum": number}}}
+        assert input_problems({"a": number + 1}, schema)
+        assert not input_problems({"a": number}, schema)
+    after = inputs_module._kept_validator.cache_info()
+    assert after.hits - before.hits >= 3 * inputs_module.KEPT_VALIDATORS
+    assert after.currsize == inputs_module.KEPT_VALIDATORS
+    big = {"properties": {"a": {"enum": ["x" * inputs_module.MAX_KEPT_CHARACTERS]}}}
+    assert input_problems({"a": "y"}, big)
+    assert inputs_module._kept_validator.cache_info().misses == after.misses
