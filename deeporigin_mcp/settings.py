@@ -362,7 +362,8 @@ def _read_json(home: Path | None, name: str) -> dict[str, Any]:
         reason = "cannot be read" if isinstance(error, OSError) else "is not valid JSON"
         raise CredentialError(
             f"~/.deeporigin/{name} {reason}.",
-            next_step="Correct or remove that file (the official client writes it) and restart this MCP server.",
+            next_step="Correct or remove that file, or set DO_AUTH_TOKEN and DO_ORG_KEY in its place, and restart this "
+            "MCP server.",
         ) from None
     return content if isinstance(content, dict) else {}
 

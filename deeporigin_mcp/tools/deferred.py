@@ -20,7 +20,7 @@ from deeporigin_mcp.extensions import DeferredTool, Finished, Outcome, RequestCo
 from deeporigin_mcp.platform.waiting import LONGEST_RATE_LIMIT_SECONDS, Watch, watch
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import PlatformTool, result_of
-from deeporigin_mcp.tools.waiting import summary_of, wait_executions, wait_view
+from deeporigin_mcp.tools.waiting import MAX_ID_CHARACTERS, summary_of, wait_executions, wait_view
 
 KEY_PURPOSE = b"deeporigin-mcp/tasks/1"
 """What a key is derived for: no other use of the same token yields the same key."""
@@ -62,7 +62,7 @@ class DeferredWait(DeferredTool):
         self._tool = tool
 
     async def prepare(self, params: CallToolRequestParams, ctx: RequestContext) -> dict[str, Any] | None:  # noqa: ARG002
-        """What a look needs of the arguments; None for those that are not valid, and for a look without waiting."""
+        """What a look needs of the arguments; None for those that the tool refuses, and for a look without waiting."""
         arguments = params.arguments or {}
         if not arguments.keys() <= self._tool.parameters["properties"].keys():
             return None
@@ -70,13 +70,12 @@ class DeferredWait(DeferredTool):
             valid = self._tool.fn_metadata.validate_arguments(arguments)
         except ValidationError:
             return None
-        if valid["timeout_seconds"] == 0:
+        if valid["timeout_seconds"] == 0 or any(len(name) > MAX_ID_CHARACTERS for name in valid["execution_ids"]):
             return None
         return {
             "ids": [name.strip() for name in valid["execution_ids"]],
             "until": valid["until"],
             "poll": valid["poll_interval_seconds"],
-            "timeout": valid["timeout_seconds"],
         }
 
     async def look(self, task: Task, ctx: RequestContext) -> Outcome:

@@ -15,7 +15,7 @@ from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.details import big_fields
 from deeporigin_mcp.tools.executions import ExecutionId, existing
 from deeporigin_mcp.tools.parts import Place, Summary, part_at, slice_of
-from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, rows_that_fit
+from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, fitted, rows_that_fit
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.views import ExecutionResultsView
 
@@ -28,6 +28,7 @@ TYPES_LOOKED_AT = 200
 
 _PAGE = re.compile(r"page(\d+):(.*)", re.DOTALL)
 _PART = re.compile(r"(?:(outputs|inputs|billing|metadata|progress|prices)|row:([^:@]+)):([\d.]*)@(\d+)")
+_ROW_ID = re.compile(r"[^:@\s]{1,100}")
 _NO_SUCH_CURSOR = "Take a cursor from an answer, unchanged; without one the results are read from the start."
 
 
@@ -157,7 +158,12 @@ def _row(row: Json) -> Json:
     row_id = text(row.get("id"))
     named = {"id": row_id or None, **facts}
     known = {key: value for key, value in named.items() if value is not None}
-    return Summary(f"row:{row_id}:").of(known, ROW_CHARACTERS) if row_id else known
+    if _ROW_ID.fullmatch(row_id):
+        shown: Json = Summary(f"row:{row_id}:").of(known, ROW_CHARACTERS)
+    else:
+        # Without an id to ask for it by, what does not fit cannot be read here.
+        shown, _ = fitted(known, ROW_CHARACTERS)
+    return shown
 
 
 async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[str]) -> ExecutionResultsView:

@@ -164,7 +164,7 @@ async def test_the_id_holds_nothing_but_the_call(bench: Bench) -> None:
         handle = await handle_of(agent, WAIT, {"execution_ids": [f" {names[0]} ", names[1]], "timeout_seconds": 20})
     packed = base64.urlsafe_b64decode(handle.task_id + "=" * (-len(handle.task_id) % 4))[TAG_BYTES:]
     content = zlib.decompress(packed)
-    assert json.loads(content)[4] == {"ids": names, "until": "all", "poll": 5, "timeout": 20}
+    assert json.loads(content)[4] == {"ids": names, "until": "all", "poll": 5}
     for part in (bench_token(), *bench_token().split(".")[:2], "deeporigin"):
         assert part.encode() not in content
 

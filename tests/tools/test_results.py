@@ -177,6 +177,15 @@ async def test_rows_that_do_not_fit_are_on_the_next_pages(agent: Agent, bench: B
     assert len(found) < 40
 
 
+async def test_a_row_without_an_id_is_capped_too(agent: Agent, bench: Bench) -> None:
+    name = stored(bench, {"smiles": "CCO", "sdf": "x" * 10**6}, {"n": 2})
+    for row in bench.platform.executions[name].own_results or []:
+        row["id"] = None
+    found = await agent.read("get_execution_results", execution_id=name)
+    assert [row.get("smiles") or row.get("n") for row in found["rows"]] == ["CCO", 2]
+    assert found["rows"][0]["sdf"].endswith("…")
+
+
 @pytest.mark.parametrize("meta", [{}, {"hasMore": True}, None])
 async def test_an_envelope_without_cursors_loses_no_row(
     agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch, meta: Any
