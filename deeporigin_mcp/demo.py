@@ -187,26 +187,28 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
             break
     outcomes = {}
     for name, quote in quotes.items():
-        final = await _final(agent, quote["execution_id"])
+        final = await agent.call("get_execution", execution_id=quote["execution_id"])
         outcomes[name] = final["status"]
         if final["status"] == "Completed":
-            _expect(bool(final.get("results")), f"{name} is Completed without results")
-            for pose in _best_poses(final["results"]):
+            for pose in _best_poses(await _results(agent, quote["execution_id"])):
                 say(f"  ⇒ {name}: {pose['smiles']} binds with {pose['binding_energy']} kcal/mol")
         else:
             _expect("status_reason" in final, f"{name} is {final['status']} without a reason")
             say(f"  ⇒ {name}: {final['status_reason']}")
+            logs = await agent.call("get_execution_logs", execution_id=quote["execution_id"], limit=1)
+            _expect(bool(logs["rows"]), f"{name} is {final['status']} without a log")
     return outcomes
 
 
-async def _final(agent: Agent, execution_id: str) -> dict[str, Any]:
-    """The execution with its outcome; results are stored a little after a run completes."""
+async def _results(agent: Agent, execution_id: str) -> list[dict[str, Any]]:
+    """The rows of a completed run; they are stored a little after it completes."""
     for _ in range(MAX_WAITS):
-        final = await agent.call("get_execution", execution_id=execution_id, detail="detailed")
-        if final["status"] != "Completed" or final.get("results"):
+        found = await agent.call("get_execution_results", execution_id=execution_id)
+        if found["rows"]:
             break
         await anyio.sleep(1)
-    return final
+    _expect(bool(found["rows"]), f"{execution_id} is Completed without results")
+    return [*found["rows"]]
 
 
 def _best_poses(poses: list[dict[str, Any]]) -> list[dict[str, Any]]:

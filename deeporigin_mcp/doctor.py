@@ -56,6 +56,9 @@ async def examine(settings: Settings) -> list[Finding]:
 
 async def _examined(settings: Settings) -> list[Finding]:
     async with DeepOriginClient(settings, retry=RetryPolicy(attempts=2, budget_seconds=5)) as client:
+        if settings.problem and settings.problem_fix:
+            # It is not the token that is wrong, and without this nobody knows which token is meant.
+            return [_spending(settings), Finding("configuration", "failed", settings.problem, settings.problem_fix)]
         credentials = _credentials(settings, client.timing.wall())
         findings = [_spending(settings), *credentials]
         if settings.problem:

@@ -18,7 +18,17 @@ from deeporigin_mcp import __version__
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import catalogue, confirmation, creation, executions, finding, waiting, workspace
+from deeporigin_mcp.tools import (
+    catalogue,
+    confirmation,
+    creation,
+    executions,
+    finding,
+    logs,
+    results,
+    waiting,
+    workspace,
+)
 from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.completion import serve_completion
 from deeporigin_mcp.tools.deferred import task_extensions
@@ -40,7 +50,7 @@ To run one:
 4. Tell the user the price. confirm_execution starts it, which spends money: at once within the operator's automatic \
 limit, otherwise after asking a person. A refusal is final: pass it on, do not try again.
 5. wait_executions: returns at the end or after 45 s with the call to go on with; repeat that call.
-6. get_execution with detail=detailed: outputs and results.
+6. get_execution_results: what it found. If it failed: get_execution_logs.
 
 Every answer about something unfinished has next_step: the exact next call. Read-only tools are free to call.
 - What ran or is running: list_executions; by name, start time or hidden: search_executions.
@@ -80,6 +90,8 @@ TOOLS = (
     Offer(waiting.wait_executions, "Wait for executions", "executions", READS),
     Offer(finding.find_platform_tools, "Find platform tools", "catalogue", READS),
     Offer(catalogue.describe_platform_tool, "Describe a platform tool", "catalogue", READS),
+    Offer(logs.get_execution_logs, "Get an execution's logs", "executions", READS),
+    Offer(results.get_execution_results, "Get an execution's results", "executions", READS),
     Offer(workspace.get_workspace, "Show the workspace", "workspace", READS),
 )
 """Every tool, in the order in which a model reads them; what a server offers is a filter over this table."""

@@ -200,6 +200,7 @@ class Settings(BaseModel):
     """Where each value came from, for `doctor`: setting → variable or file name."""
     places: CredentialPlaces = IN_ENVIRONMENT
     problem: str = ""
+    problem_fix: str = ""
     """Why there are no usable credentials although something is configured; told at the first call."""
 
     auto_approve_up_to: Usd = 0.0
@@ -243,7 +244,7 @@ class Settings(BaseModel):
             CredentialError: no token, no organisation, not a JWT, or expired; says where to put what.
         """
         if self.problem:
-            raise CredentialError(self.problem, next_step=self.places.how_to_give)
+            raise CredentialError(self.problem, next_step=self.problem_fix or self.places.how_to_give)
         missing = [
             name
             for name, value in (
@@ -284,7 +285,8 @@ class Settings(BaseModel):
         try:
             return cls(**own, **_official_settings(_variables(environ, "DO_"), home))
         except CredentialError as error:
-            return cls(**own, problem=str(error))
+            fix = "" if error.next_step == HOW_TO_AUTHENTICATE else error.next_step
+            return cls(**own, problem=str(error), problem_fix=fix)
 
     @classmethod
     def load_for_http(
@@ -416,7 +418,8 @@ def _operators_url(variables: Mapping[str, str]) -> tuple[str, str]:
 def _require_environment(name: str, source: str) -> None:
     if name not in get_args(Environment):
         raise CredentialError(
-            f"The environment {name[:40]!r} (from {source}) is not one of {', '.join(get_args(Environment))}."
+            f"The environment {name[:40]!r} (from {source}) is not one of {', '.join(get_args(Environment))}.",
+            next_step=f"Correct it in {source} and restart this MCP server.",
         )
 
 
@@ -437,7 +440,8 @@ def _checked_url(text: str) -> str:
     if not parts or not 0 < int(parts["port"] or 1) < 65536:
         raise CredentialError(
             "DO_BASE_URL is not a usable address. Valid: https://host or http://host:port, without a user name, "
-            "a query or blanks."
+            "a query or blanks.",
+            next_step="Correct DO_BASE_URL, or remove it, and restart this MCP server.",
         )
     return text.rstrip("/")
 
@@ -466,7 +470,8 @@ def _text(value: Any, source: str = "a file of ~/.deeporigin") -> str:
     text = value.strip() if isinstance(value, str) else ""
     if not text.isprintable():
         # Control characters, or bytes that are no text: these could not be sent, nor written to a log.
-        raise CredentialError(f"A value in {source} holds characters that cannot be used.")
+        fix = "" if source == "DO_AUTH_TOKEN" else f"Correct it in {source} and restart this MCP server."
+        raise CredentialError(f"A value in {source} holds characters that cannot be used.", next_step=fix)
     return text
 
 
@@ -482,7 +487,11 @@ def _read_json(home: Path | None, name: str) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, RecursionError) as error:
         reason = "cannot be read" if isinstance(error, OSError) else "is not valid JSON"
-        raise CredentialError(f"~/.deeporigin/{name} {reason}.") from None
+        raise CredentialError(
+            f"~/.deeporigin/{name} {reason}.",
+            next_step="Correct or remove that file, or set DO_AUTH_TOKEN and DO_ORG_KEY in its place, and restart this "
+            "MCP server.",
+        ) from None
     return content if isinstance(content, dict) else {}
 
 

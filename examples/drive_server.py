@@ -68,11 +68,12 @@ async def run(client: Client, options: argparse.Namespace) -> dict[str, Any]:
 
 
 async def outcome(client: Client, execution_id: str) -> dict[str, Any]:
-    """The execution with its outputs and results, which the platform stores a little after the end."""
-    for _ in range(MAX_LOOKS):
-        final = await call(client, "get_execution", execution_id=execution_id, detail="detailed")
-        if final["status"] != "Completed" or "next_step" not in final:
-            break
+    """The execution with what it found, which the platform stores a little after the end."""
+    final = await call(client, "get_execution", execution_id=execution_id, detail="detailed")
+    for _ in range(MAX_LOOKS if final["status"] == "Completed" else 0):
+        found = await call(client, "get_execution_results", execution_id=execution_id)
+        if found.get("rows") or found.get("outputs"):
+            return {**final, "results": found.get("rows") or found["outputs"]}
         await anyio.sleep(1)
     return final
 

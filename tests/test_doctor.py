@@ -296,8 +296,27 @@ def test_a_broken_file_is_told_and_no_address_is_guessed(
 ) -> None:
     found = examine(DO_AUTH_TOKEN=None, DO_ORG_KEY=None, DO_BASE_URL=None, files={name: content})
     assert found.code == 1
-    assert found.checks == ["spending", "token"]
-    assert found["token"][1] == f"~/.deeporigin/{name} is not valid JSON."
+    assert found.checks == ["spending", "configuration"]
+    assert found["configuration"][1] == f"~/.deeporigin/{name} is not valid JSON."
+    assert "Correct or remove that file" in found["configuration"][2]
+    assert simulator.platform.requests == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "fix"),
+    [
+        ({"DO_BASE_URL": "platform"}, "Correct DO_BASE_URL, or remove it"),
+        ({"DO_AUTH_TOKEN": None, "DO_BASE_URL": None, "DO_ENV": "produktion"}, "Correct it in DO_ENV"),
+        ({"DO_ORG_KEY": "a\x1bb"}, "Correct it in DO_ORG_KEY"),
+    ],
+)
+def test_a_wrong_address_or_environment_is_not_called_a_wrong_token(
+    examine: Examine, simulator: RunningSimulator, variables: dict[str, str | None], fix: str
+) -> None:
+    found = examine(**variables)
+    assert (found.code, found.checks) == (1, ["spending", "configuration"])
+    assert found["configuration"][2].startswith(fix)
+    assert "token" not in found["configuration"][2]
     assert simulator.platform.requests == []
 
 

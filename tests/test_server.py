@@ -74,7 +74,7 @@ async def test_work_that_outlasts_its_call_ends_with_the_server(bench: Bench, mo
 
 
 @pytest.mark.parametrize(
-    ("toolsets", "count"), [((), 10), (("executions",), 7), (("catalogue", "workspace"), 3), (("workspace",), 1)]
+    ("toolsets", "count"), [((), 12), (("executions",), 9), (("catalogue", "workspace"), 3), (("workspace",), 1)]
 )
 async def test_toolsets_are_filters_over_the_one_table(toolsets: tuple[str, ...], count: int) -> None:
     async with agent_of(create_server(Settings(toolsets=toolsets))) as agent:
@@ -85,7 +85,14 @@ async def test_toolsets_are_filters_over_the_one_table(toolsets: tuple[str, ...]
 
 async def test_a_read_only_toolset_can_be_empty_of_writing_tools() -> None:
     async with agent_of(create_server(Settings(toolsets=("executions",), read_only=True))) as agent:
-        assert [*agent.inputs] == ["list_executions", "search_executions", "get_execution", "wait_executions"]
+        assert [*agent.inputs] == [
+            "list_executions",
+            "search_executions",
+            "get_execution",
+            "wait_executions",
+            "get_execution_logs",
+            "get_execution_results",
+        ]
 
 
 def test_an_unknown_toolset_is_refused_with_the_valid_ones() -> None:

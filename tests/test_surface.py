@@ -40,6 +40,8 @@ HINTS = {
     "wait_executions": READS,
     "find_platform_tools": READS,
     "describe_platform_tool": READS,
+    "get_execution_logs": READS,
+    "get_execution_results": READS,
     "get_workspace": READS,
 }
 """Every tool in its order: read-only, destructive, idempotent, open world (design 3)."""
@@ -59,7 +61,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "cancel_execution": {},
     "wait_executions": {"timeout_seconds": 45, "poll_interval_seconds": 5, "until": "all"},
     "find_platform_tools": {"query": "", "limit": 10, "include_disabled": False},
-    "describe_platform_tool": {"tool_version": "latest"},
+    "describe_platform_tool": {"tool_version": "latest", "detail": "concise"},
+    "get_execution_logs": {"limit": 50, "offset": 0},
+    "get_execution_results": {"limit": 20},
     "get_workspace": {},
 }
 PARAMETERS = {
@@ -73,7 +77,9 @@ PARAMETERS = {
     "cancel_execution": "execution_id",
     "wait_executions": "execution_ids timeout_seconds poll_interval_seconds until",
     "find_platform_tools": "query limit include_disabled",
-    "describe_platform_tool": "tool_key tool_version",
+    "describe_platform_tool": "tool_key tool_version detail",
+    "get_execution_logs": "execution_id limit offset level contains",
+    "get_execution_results": "execution_id result_type limit cursor",
     "get_workspace": "",
 }
 FIRST_FACT = {
@@ -85,7 +91,9 @@ FIRST_FACT = {
     "cancel_execution": "Cancel an execution",
     "wait_executions": "Wait until executions are over",
     "find_platform_tools": "Find scientific tools",
-    "describe_platform_tool": "JSON Schema of its inputs",
+    "describe_platform_tool": "a table of its inputs",
+    "get_execution_logs": "newest line first",
+    "get_execution_results": "Read what a run found",
     "get_workspace": "Show who is signed in",
 }
 """What the first sentence of each description has to say."""
@@ -136,7 +144,8 @@ async def test_the_surface_is_what_was_reviewed(tools: list[dict[str, Any]]) -> 
         assert now.get(name) == reviewed.get(name), f"{name} changed; if that is meant, run with UPDATE_SURFACE=1"
 
 
-async def test_the_tools_are_these_in_this_order(tools: list[dict[str, Any]]) -> None:
+async def test_the_twelve_tools_are_these_in_this_order(tools: list[dict[str, Any]]) -> None:
+    assert len(tools) == 12
     assert [tool["name"] for tool in tools] == [*HINTS]
 
 
@@ -209,6 +218,7 @@ async def test_schemas_are_of_the_kind_that_every_client_can_read(tools: list[di
             assert node.get("default", 0) is not None, place
             assert node.get("type") != "array" or "items" in node, place
             assert node.get("type") != "object" or "properties" in node, place
+            assert {"type", "enum", "anyOf"} & node.keys(), f"{place} accepts anything"
 
 
 async def test_the_input_schema_takes_nothing_that_it_does_not_name(tools: list[dict[str, Any]]) -> None:

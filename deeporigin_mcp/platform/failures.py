@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from deeporigin_mcp.platform.restrictions import restriction_in
 from deeporigin_mcp.platform.traffic import request_id_in
 from deeporigin_mcp.platform.wording import one_line as one_line
 from deeporigin_mcp.settings import IN_ENVIRONMENT, CredentialPlaces
+
+DEEPEST_NESTING = 4_000
 
 
 def failure(
@@ -83,8 +86,22 @@ def decoded_body(body: bytes) -> Any:
     """The JSON of a body, or None."""
     try:
         return json.loads(body)
+    except RecursionError:
+        return _decoded_deeply(body)
+    except ValueError:
+        return None
+
+
+def _decoded_deeply(body: bytes) -> Any:
+    """The JSON of a body that nests deeper than Python reads by itself, such as a progress tree of 500 levels."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, DEEPEST_NESTING))
+    try:
+        return json.loads(body)
     except (ValueError, RecursionError):
         return None
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def message_in(decoded: Any, body: bytes = b"") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from deeporigin_mcp.platform.scope import Scope
@@ -27,6 +28,8 @@ class Results:
         project_id: str | None = None,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
+        row_id: str | None = None,
+        extra_columns: Sequence[str] = (),
     ) -> Json:
         """One page of result rows: `{"data": [row, …], "meta": {"nextCursor": …}}`.
 
@@ -34,6 +37,8 @@ class Results:
             compute_job_id: the tools-service id of the execution that wrote them.
             result_type: such as `pose` or `pocket`, one or several; case does not matter.
             project_id: None means the client's project, if it has one.
+            row_id: only the row with this id.
+            extra_columns: further columns to select.
         """
         conditions: dict[str, Any] = {}
         if isinstance(result_type, str):
@@ -44,7 +49,9 @@ class Results:
             conditions["project_id"] = {"eq": project}
         if compute_job_id is not None:
             conditions["compute_job_id"] = {"eq": compute_job_id}
-        body: dict[str, Any] = {"filter": conditions, "limit": limit, "select": list(COLUMNS)}
+        if row_id is not None:
+            conditions["id"] = {"eq": row_id}
+        body: dict[str, Any] = {"filter": conditions, "limit": limit, "select": [*COLUMNS, *extra_columns]}
         if cursor is not None:
             body["cursor"] = cursor
         answer = await self._transport.send(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deeporigin_mcp.platform.scope import Scope
@@ -24,10 +25,17 @@ class UserLogs:
         offset: int | None = None,
         select: list[str] | None = None,
         with_total_count: bool = False,
+        extra_props: Sequence[Mapping[str, Any]] = (),
+        sort: Mapping[str, str] | None = None,
     ) -> Json:
-        """Log rows, of one execution if its tools-service id is given: `{"data": […], "meta": {…}}`."""
+        """Log rows, of one execution if its tools-service id is given: `{"data": […], "meta": {…}}`.
+
+        Args:
+            extra_props: further `{column, op, value}` conditions.
+            sort: `asc` or `desc` by column. Without it the order is the platform's.
+        """
         props = [] if execution_id is None else [{"column": "execution_id", "op": "eq", "value": execution_id}]
-        body: dict[str, Any] = {"filter": {"props": props}}
+        body: dict[str, Any] = {"filter": {"props": [*props, *extra_props]}}
         if limit is not None:
             body["limit"] = limit
         if offset is not None:
@@ -36,6 +44,8 @@ class UserLogs:
             body["select"] = select
         if with_total_count:
             body["with_total_count"] = True
+        if sort is not None:
+            body["sort"] = dict(sort)
         answer = await self._transport.send(
             "POST", f"/data-platform/{self._scope.org_segment}/user_logs/search", what="read logs", body=body
         )

@@ -42,6 +42,8 @@ class Execution:
         charged_at: When.
         revision: Counts changes that time alone does not explain.
         tree: v2 progress of a static row, when it differs from `progressReport`.
+        own_logs: Log rows to serve as they are, instead of derived ones.
+        own_results: Result rows to serve as they are, instead of derived ones.
     """
 
     clock: Clock
@@ -57,6 +59,8 @@ class Execution:
     charged_at: datetime | None = None
     revision: int = 0
     tree: Dto | None = None
+    own_logs: list[Dto] | None = None
+    own_results: list[Dto] | None = None
     _settled: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -35,6 +35,8 @@ ARRIVAL_SECONDS = 0.3
 
 def log_rows(execution: Execution, now: datetime) -> list[dict[str, Any]]:
     """The rows that exist at an instant, oldest first."""
+    if execution.own_logs is not None:
+        return execution.own_logs
     entries = _entries(execution) if execution.timeline is not None else _static_entries(execution)
     arrived = timedelta(seconds=ARRIVAL_SECONDS)
     return [

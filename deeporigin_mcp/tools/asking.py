@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
+import anyio
 from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, Field
 
-from deeporigin_mcp.errors import DeepOriginError
+from deeporigin_mcp.errors import DeepOriginError, PlatformError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of, text
@@ -19,6 +23,8 @@ from deeporigin_mcp.tools.state import ToolContext, state_of
 ASKS_BY_RESULT = "2026-07-28"
 """From this revision on, a question is a result that the client answers by calling again."""
 MAX_ITEMS_SHOWN = 10
+LOOK_SECONDS = 12.0
+"""How long the looks before a confirmation may take; the rest of the call is for sending it."""
 
 
 class Approval(BaseModel):
@@ -30,34 +36,70 @@ class Approval(BaseModel):
     )
 
 
-async def current_quote(ctx: ToolContext, execution_id: str) -> Execution:
+@dataclass
+class Quote:
+    """An execution as it was when the question was asked, and the seconds that looking took in this call."""
+
+    execution: Execution
+    used_seconds: float = 0.0
+
+    @contextlib.contextmanager
+    def bounded(self) -> Iterator[None]:
+        """Look no longer than all looks before a confirmation may take together.
+
+        Raises:
+            PlatformError: it took longer.
+        """
+        began = anyio.current_time()
+        with anyio.move_on_after(LOOK_SECONDS - self.used_seconds) as limit:
+            yield
+        self.used_seconds += anyio.current_time() - began
+        if limit.cancelled_caught:
+            raise too_slow()
+
+
+def too_slow() -> PlatformError:
+    return PlatformError(
+        f"Nothing was started: the platform did not show the quote and the limits within {LOOK_SECONDS:g} s.",
+        next_step="Call again in a minute.",
+    )
+
+
+async def current_quote(ctx: ToolContext, execution_id: str) -> Quote:
     """The execution as it is when the question is asked; the answer counts for its price only."""
-    return await existing(state_of(ctx).client, execution_id, action="confirm_execution")
+    began = anyio.current_time()
+    with anyio.move_on_after(LOOK_SECONDS):
+        execution = await existing(state_of(ctx).client, execution_id, action="confirm_execution")
+        return Quote(execution, anyio.current_time() - began)
+    raise too_slow()
 
 
 async def ask_for_approval(
     ctx: ToolContext,
     expected_price: float | None,
-    quote: Annotated[Execution, Resolve(current_quote)],
+    looked: Annotated[Quote, Resolve(current_quote)],
 ) -> Elicit[Approval] | str:
     """The rule that allows the quote without a person, or the question to one.
 
     Raises:
         DeepOriginError: it may not start whoever says yes, or there is nobody to ask.
     """
-    state = state_of(ctx)
+    state, quote = state_of(ctx), looked.execution
     try:
         approval.require_quoted(quote)
         approval.require_expected(quote, expected_price)
         if approval.within_automatic_limit(quote, state.settings):
             return approval.AUTOMATIC
-        await approval.require_within_limits(state, quote)
+        with looked.bounded():
+            await approval.require_within_limits(state, quote)
         if not can_ask(ctx):
             raise approval.nobody_to_ask(quote, state.settings)
+        with looked.bounded():
+            question = await _question(ctx, quote)
     except DeepOriginError as refusal:
         state.record(quote, "refused", str(refusal))
         raise
-    return Elicit(await _question(ctx, quote), Approval)
+    return Elicit(question, Approval)
 
 
 def can_ask(ctx: ToolContext) -> bool:

@@ -17,7 +17,7 @@ from pydantic import Field
 from deeporigin_mcp.errors import OutcomeUnknownError, SpendingLimitError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.tools import approval, steps
-from deeporigin_mcp.tools.asking import Approval, ask_for_approval, current_quote
+from deeporigin_mcp.tools.asking import Approval, Quote, ask_for_approval, current_quote
 from deeporigin_mcp.tools.executions import ExecutionId
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
 from deeporigin_mcp.tools.views import ExecutionView, execution_view
@@ -28,27 +28,26 @@ BY_A_PERSON = "a person said yes"
 async def confirm_execution(
     ctx: ToolContext,
     execution_id: ExecutionId,  # noqa: ARG001 (read by the resolvers)
-    quote: Annotated[Execution, Resolve(current_quote)],
+    looked: Annotated[Quote, Resolve(current_quote)],
     answer: Annotated[ElicitationResult[Approval], Resolve(ask_for_approval)],
     expected_price: Annotated[  # noqa: ARG001 (read by the resolvers)
         float | None,
-        Field(description="The quoted_price in USD that you told the user; another current price is refused.", ge=0),
+        Field(description="The quoted_price in USD that you told the user; another is refused.", ge=0),
     ] = None,
 ) -> ExecutionView:
     """Start a quoted execution. This spends the organisation's money and cannot be undone.
 
-    Works while it is Quoted. Within the operator's automatic limit (default: only free runs) it starts at once;
-    otherwise a person is asked through the client, with tool, price and project. Without a yes, or where nobody can
-    be asked, nothing starts: pass the refusal on, calling again does not help. Give expected_price so that a changed
-    quote is noticed.
+    Within the operator's automatic limit (default: only free runs) it starts at once; otherwise a person is asked
+    through the client. Without a yes, or where nobody can be asked, nothing starts: pass the refusal on, calling
+    again does not help. Give expected_price so that a changed quote is noticed.
     """
-    state = state_of(ctx)
+    state, quote = state_of(ctx), looked.execution
     rule = _rule(answer)
     if rule is None:
         refusal = _not_approved(answer, quote)
         state.record(quote, "refused", str(refusal))
         raise refusal
-    with anyio.move_on_after(CALL_SECONDS):
+    with anyio.move_on_after(CALL_SECONDS - looked.used_seconds):
         confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
         return execution_view(confirmed, next_step=steps.after(confirmed, state.settings))
     raise OutcomeUnknownError(

@@ -7,6 +7,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -60,10 +61,10 @@ ANSWER_SECONDS = 4.0
 
 async def create_execution(
     ctx: ToolContext,
-    tool_key: Annotated[str, Field(description="Tool, e.g. deeporigin.docking (find_platform_tools).", min_length=1)],
+    tool_key: Annotated[str, Field(description="Tool, e.g. deeporigin.docking (find_platform_tools).")],
     inputs: Annotated[dict[str, Any], Field(description="The tool's inputs as describe_platform_tool shows them.")],
     tool_version: Annotated[
-        str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True, min_length=1)
+        str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True)
     ] = "latest",
     name: Annotated[str | None, Field(description="Shown to people.", max_length=500)] = None,
     metadata: Annotated[dict[str, Any] | None, Field(description="Notes of your own, kept with it.")] = None,
@@ -71,7 +72,7 @@ async def create_execution(
     project_id: Annotated[str | None, Field(description="Needed if the server has no project set.")] = None,
     cluster_id: Annotated[str | None, Field(description="Default: the organisation's first.")] = None,
     sync: Annotated[
-        bool | None, Field(description="true: answer in one go, for short runs. Default: the tool's safe choice.")
+        bool | None, Field(description="true: answer in one go, for short runs. Default: the safe choice.")
     ] = None,
     batch_size: Annotated[int | None, Field(description="Ligands per job; docking tools only.", ge=1)] = None,
     tag: Annotated[str | None, Field(description="Free label.")] = None,
@@ -81,7 +82,11 @@ async def create_execution(
     ] = None,
     idempotency_key: Annotated[
         str | None,
-        Field(description="Same key, same execution: repeat it after a lost answer.", min_length=1, max_length=200),
+        Field(
+            description="Same key, same execution, for 7 days: repeat it after a lost answer.",
+            min_length=1,
+            max_length=200,
+        ),
     ] = None,
     start: Annotated[
         bool,
@@ -90,21 +95,12 @@ async def create_execution(
 ) -> ExecutionView:
     """Create an execution as a quote: it gets an id and a price in USD, and nothing runs or is charged yet.
 
-    Confirm it with confirm_execution to run it. Inputs are checked against the tool's schema first and every
-    problem is told at once, so call describe_platform_tool before. It is sent once and never repeated; if an
-    answer is lost, call again with the same idempotency_key.
+    Confirm it with confirm_execution to run it. Every problem of the inputs is told at once; call
+    describe_platform_tool before. It is sent once and never repeated; if an answer is lost, call again with the same
+    idempotency_key.
     """
     state = state_of(ctx)
-    client = state.client
-    deadline = anyio.current_time() + CALL_SECONDS - ANSWER_SECONDS
-    approval.require_allowed_tool(tool_key, state.settings)
-    definition = await find_definition(state, tool_key, tool_version, must_be_enabled=True)
-    sent_inputs, top_level = _placed_sync(definition, inputs, sync)
-    _refuse_problems(definition, sent_inputs)
-    project = await _project(state, project_id)
     key = idempotency_key or str(uuid.uuid4())
-    fingerprint = _fingerprint(tool_key, tool_version, sent_inputs, project)
-
     optional = {
         "name": name,
         "batchSize": batch_size,
@@ -113,31 +109,88 @@ async def create_execution(
         "visibility": visibility,
         "clusterId": cluster_id,
     }
+    wish = _Wish(
+        tool_key=tool_key,
+        tool_version=tool_version,
+        inputs=inputs,
+        sync=sync,
+        project_id=project_id,
+        fields={field: value for field, value in optional.items() if value is not None},
+        metadata=metadata or {},
+        outputs=outputs or {},
+        key=key,
+        is_callers_key=idempotency_key is not None,
+        start=start,
+        deadline=anyio.current_time() + CALL_SECONDS - ANSWER_SECONDS,
+    )
+    with anyio.move_on_after(CALL_SECONDS - ANSWER_SECONDS / 2):
+        return await _carried_out(state, wish)
+    if not wish.is_sent:
+        raise PlatformError(
+            "Nothing was created: the platform is too slow now to show the tool, the project and earlier runs.",
+            next_step="Call again in a minute.",
+        )
+    raise OutcomeUnknownError(
+        "The platform has not answered the creation in time. It may exist, but cannot be seen yet.",
+        next_step=_how_to_find(key),
+    )
+
+
+@dataclass
+class _Wish:
+    """What a call asks for, and how far it got."""
+
+    tool_key: str
+    tool_version: str
+    inputs: dict[str, Any]
+    sync: bool | None
+    project_id: str | None
+    fields: dict[str, Any]
+    metadata: dict[str, Any]
+    outputs: dict[str, Any]
+    key: str
+    is_callers_key: bool
+    start: bool
+    deadline: float
+    is_sent: bool = False
+
+
+async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
+    """Check, look for the key, create, and start if that is wished and allowed."""
+    client, tool_key = state.client, wish.tool_key
+    approval.require_allowed_tool(tool_key, state.settings)
+    definition = await find_definition(state, tool_key, wish.tool_version, must_be_enabled=True)
+    inputs, top_level = _placed_sync(definition, wish.inputs, wish.sync)
+    _refuse_problems(definition, inputs)
+    project = await _project(state, wish.project_id)
+    fingerprint = _fingerprint(tool_key, wish.tool_version, inputs, project)
     body = {
-        "inputs": sent_inputs,
-        "outputs": outputs or {},
-        "metadata": {**(metadata or {}), KEY_FIELD: key, FINGERPRINT_FIELD: fingerprint},
+        "inputs": inputs,
+        "outputs": wish.outputs,
+        "metadata": {**wish.metadata, KEY_FIELD: wish.key, FINGERPRINT_FIELD: fingerprint},
         **top_level,
         "approveAmount": QUOTE_ONLY,
-        **{field: value for field, value in optional.items() if value is not None},
+        **wish.fields,
         "projectId": project,
     }
-
-    async with state.key_lock(key):
-        _forget_ended(state, key)
+    async with state.key_lock(wish.key):
+        _forget_ended(state, wish.key)
         existing = None
-        if idempotency_key:
-            existing = await _with_key(client, key, fingerprint, tool_key, KEY_LOOKBACK)
-        dto = existing or await _created(state, tool_key, definition.version or tool_version, body, key, fingerprint)
+        if wish.is_callers_key:
+            existing = await _with_key(client, wish.key, fingerprint, KEY_LOOKBACK)
+        if existing is None:
+            wish.is_sent = True
+        version = definition.version or wish.tool_version
+        dto = existing or await _created(state, tool_key, version, body, wish.key, fingerprint)
 
     execution = Execution(dto)
     next_step = ""
-    if start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
+    if wish.start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
         look = steps.call("get_execution", execution_id=execution.execution_id)
         next_step = f"It exists; starting it takes long and may have happened: {look} shows its state."
         try:
             # The id of what exists must reach the caller, however long starting it takes.
-            with anyio.move_on_after(max(0.0, deadline - anyio.current_time())):
+            with anyio.move_on_after(max(0.0, wish.deadline - anyio.current_time())):
                 execution = await approval.approve_and_confirm(state, execution, rule=approval.AUTOMATIC)
                 next_step = ""
         except DeepOriginError as error:
@@ -265,29 +318,33 @@ async def _created(
             state.creations.pop(key, None)
     found: Json | None = None
     with contextlib.suppress(NetworkError, PlatformError, RateLimitError), anyio.move_on_after(LOOK_UP_SECONDS):
-        found = await _with_key(state.client, key, fingerprint, tool_key, LOST_LOOKBACK)
+        found = await _with_key(state.client, key, fingerprint, LOST_LOOKBACK)
     if found is not None:
         return found
     reason = str(lost) if lost else f"The platform has not answered the creation within {MAX_CALL_SECONDS:g} s."
     raise OutcomeUnknownError(
         f"{reason} It may exist, but cannot be seen yet.",
-        next_step=f"Call create_execution again with the same arguments and idempotency_key={json.dumps(key)}: it "
-        "returns the execution if it exists and creates it only if it does not.",
+        next_step=_how_to_find(key),
         http_status=lost.http_status if lost else None,
         request_id=lost.request_id if lost else None,
     )
 
 
-async def _with_key(
-    client: DeepOriginClient, key: str, fingerprint: str, tool_key: str, lookback: timedelta
-) -> Json | None:
-    """The execution that was created with this key, if it can be seen among the recent ones of the tool.
+def _how_to_find(key: str) -> str:
+    return (
+        f"Call create_execution again with the same arguments and idempotency_key={json.dumps(key)}: it returns the "
+        "execution if it exists and creates it only if it does not."
+    )
+
+
+async def _with_key(client: DeepOriginClient, key: str, fingerprint: str, lookback: timedelta) -> Json | None:
+    """The execution that was created with this key, if it can be seen among the recent ones of any tool.
 
     Raises:
         StateConflictError: the key was used for another request.
     """
     since = datetime.fromtimestamp(client.timing.wall(), UTC) - lookback
-    query = ListQuery(tool_key=tool_key, created_after=since, order="createdAt desc")
+    query = ListQuery(created_after=since, order="createdAt desc")
     answer = await client.listing.all(query, KEY_ROWS)
     for row in rows_of(answer):
         stored = Execution(row).metadata
@@ -296,7 +353,7 @@ async def _with_key(
         if stored.get(FINGERPRINT_FIELD, fingerprint) != fingerprint:
             raise StateConflictError(
                 f"idempotency_key {one_line(key, 60)!r} belongs to execution {Execution(row).execution_id}, which was "
-                "created with other inputs, another version or another project. Nothing was created.",
+                "created with another tool, other inputs, another version or another project. Nothing was created.",
                 next_step="Use a new key for a new run, or the old arguments to get the old one.",
             )
         return row

@@ -21,7 +21,7 @@ from deeporigin_mcp.platform.waiting import LONGEST_RATE_LIMIT_SECONDS, Watch, w
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import PlatformTool, result_of
-from deeporigin_mcp.tools.waiting import summary_of, wait_executions, wait_view
+from deeporigin_mcp.tools.waiting import MAX_ID_CHARACTERS, summary_of, wait_executions, wait_view
 
 KEY_PURPOSE = b"deeporigin-mcp/tasks/1"
 """What a key is derived for: no other use of the same token yields the same key."""
@@ -63,7 +63,7 @@ class DeferredWait(DeferredTool):
         self._tool = tool
 
     async def prepare(self, params: CallToolRequestParams, ctx: RequestContext) -> dict[str, Any] | None:  # noqa: ARG002
-        """What a look needs of the arguments; None for those that are not valid, and for a look without waiting."""
+        """What a look needs of the arguments; None for those that the tool refuses, and for a look without waiting."""
         arguments = params.arguments or {}
         if not arguments.keys() <= self._tool.parameters["properties"].keys():
             return None
@@ -71,13 +71,12 @@ class DeferredWait(DeferredTool):
             valid = self._tool.fn_metadata.validate_arguments(arguments)
         except ValidationError:
             return None
-        if valid["timeout_seconds"] == 0:
+        if valid["timeout_seconds"] == 0 or any(len(name) > MAX_ID_CHARACTERS for name in valid["execution_ids"]):
             return None
         return {
             "ids": [name.strip() for name in valid["execution_ids"]],
             "until": valid["until"],
             "poll": valid["poll_interval_seconds"],
-            "timeout": valid["timeout_seconds"],
         }
 
     async def look(self, task: Task, ctx: RequestContext) -> Outcome:
@@ -101,7 +100,7 @@ class DeferredWait(DeferredTool):
         if not now.is_done(wait["until"]):
             return Working(_message(now), round(1000 * max(wait["poll"], _asked_pause(now))))
         now.waited_seconds = task.age_seconds
-        return Finished(result_of(wait_view(now, wait["timeout"])))
+        return Finished(result_of(wait_view(now)))
 
 
 def _text_of(outcome: Working | Finished) -> str:

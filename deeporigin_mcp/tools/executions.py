@@ -5,26 +5,26 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError
+from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, SearchQuery
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import LineItem
-from deeporigin_mcp.platform.progress import children, is_tree, label
 from deeporigin_mcp.platform.status import Status
 from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.conditions import check_filters, check_status, checked_order, column_advice, nothing_matches
+from deeporigin_mcp.tools.details import detailed_view
 from deeporigin_mcp.tools.empty import why_nothing
 from deeporigin_mcp.tools.identifiers import explained_miss, is_execution_id, not_found, not_on_data_platform
-from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit
+from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit, size
 from deeporigin_mcp.tools.state import ToolContext, state_of
-from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import (
+    NAME_CHARACTERS,
+    WORD_CHARACTERS,
+    ExecutionDetailView,
     ExecutionListView,
     ExecutionView,
-    LineItemView,
     SearchRow,
     SearchView,
     execution_row,
@@ -32,20 +32,35 @@ from deeporigin_mcp.tools.views import (
 )
 
 Detail = Literal["concise", "detailed"]
-ExecutionId = Annotated[str, Field(description="Execution id (UUID) of an earlier answer.", min_length=1)]
+ExecutionId = Annotated[str, Field(description="Execution id (UUID) of an earlier answer.")]
 
-RESULT_ROWS = 20
-"""Result rows that a detailed answer shows."""
-MAX_PROGRESS_LINES = 40
-PROGRESS_CHARACTERS = 3_500
+COLUMN_CHARACTERS = 800
+"""How much of one selected column is shown; get_execution has what is too big for a row."""
+
+ENVELOPE_CHARACTERS = 500
+"""What a list takes beside its rows and the arguments that its next call repeats."""
+MOST_REPEATED_BRIEFLY = 1_000
+
+
+_VALUE_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "number"},
+        {"type": "boolean"},
+        {"type": "array", "items": {"type": "string"}},
+    ]
+}
 
 
 class Condition(BaseModel):
-    """One condition of a search."""
+    # One condition of a search; a docstring would be a part of the schema.
 
     column: Annotated[str, Field(description="Column, e.g. name, started_at, tool_version.")]
     op: Literal["eq", "neq", "in", "gt", "gte", "lt", "lte", "icontains"]
-    value: Annotated[Any, Field(description="Value; a list for `in`.")]
+    value: Annotated[
+        str | int | float | bool | list[Any] | None,
+        WithJsonSchema({"description": "A list for `in`.", **_VALUE_SCHEMA}),
+    ]
 
 
 async def list_executions(
@@ -53,7 +68,7 @@ async def list_executions(
     tool_key: Annotated[str | None, Field(description="Only this tool, e.g. deeporigin.docking.")] = None,
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
     session: Annotated[
-        str | None, Field(description="Only what this session created; get_workspace names this server's.")
+        str | None, Field(description="Only of this session; get_workspace names this server's.")
     ] = None,
     created_after: Annotated[
         str | None, Field(description="Only later than this UTC time, e.g. 2026-05-07T15:00:00Z.")
@@ -64,14 +79,14 @@ async def list_executions(
     ] = "createdAt desc",
     page: Annotated[int, Field(description="0 is the first page.", ge=0)] = 0,
     page_size: Annotated[int, Field(description="1 to 10000.", ge=1, le=10_000)] = 20,
-    fetch_all_pages: Annotated[bool, Field(description="Read every page; the answer is cut to what fits.")] = False,
+    fetch_all_pages: Annotated[bool, Field(description="Read every page; cut to what fits.")] = False,
     status: Annotated[list[Status] | None, Field(description="Only these statuses.")] = None,
     detail: Annotated[Detail, Field(description="detailed adds start, end and project.")] = "concise",
 ) -> ExecutionListView:
     """List executions (runs of scientific tools) of the organisation, newest first, with status and price.
 
-    Use it to see what ran, runs or waits for confirmation. To filter by name, start time or hidden runs use
-    search_executions; for one known id use get_execution. `count` is how many match in all. Free, reads only.
+    Use it to see what ran, runs or waits for confirmation. By name, start time or hidden: search_executions; for one
+    known id: get_execution. `count` is how many match in all. Free, reads only.
     """
     state = state_of(ctx)
     client = state.client
@@ -93,11 +108,6 @@ async def list_executions(
         answer = await client.listing.page(query, page, page_size)
         found = [Execution(row) for row in answer["data"]]
     rows = [execution_row(execution, detailed=detail == "detailed") for execution in found]
-    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], _room(detail))
-    if shown < len(rows):
-        shown = _cut(page * page_size, shown)
-    has_more = shown < len(rows) or (page + 1) * page_size < answer["count"]
-    next_step = None
     given = {
         "tool_key": tool_key,
         "project_id": project_id,
@@ -107,12 +117,19 @@ async def list_executions(
         "status": status,
         "detail": detail if detail != "concise" else None,
     }
+    repeated = {key: value for key, value in given.items() if value}
+    most, room = _room(detail == "concise", repeated)
+    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
+    if shown < len(rows):
+        shown = _cut(page * page_size, shown)
+    has_more = shown < len(rows) or (page + 1) * page_size < answer["count"]
+    next_step = None
     if has_more:
-        following = _page_after(page, page_size, shown, len(rows))
-        next_step = steps.call("list_executions", **{k: v for k, v in given.items() if v}, **following)
+        next_step = steps.call("list_executions", **repeated, **_page_after(page, page_size, shown, len(rows)))
     elif not rows and answer["count"]:
-        first = steps.call("list_executions", **{k: v for k, v in given.items() if v}, page_size=page_size)
-        next_step = f"Page {page} is beyond the last one; the first is {first}."
+        last = (answer["count"] - 1) // page_size
+        call = steps.call("list_executions", **repeated, page=last, page_size=page_size)
+        next_step = f"Page {page} is beyond the end: {answer['count']} match in all; {call} is the last page."
     elif not rows or (project_id and all(row.project_id != project_id for row in found)):
         # Rows of no project come with those of any project, so there may be rows of one that does not exist.
         next_step = await why_nothing(
@@ -127,7 +144,7 @@ async def list_executions(
         page_size=page_size,
         has_more=has_more,
         next_step=next_step,
-    )
+    ).held_to(most)
 
 
 async def search_executions(
@@ -135,20 +152,20 @@ async def search_executions(
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
     tool_keys: Annotated[list[str] | None, Field(description="Only these tools.")] = None,
     status: Annotated[
-        str | None, Field(description="One status; DataIngesting means that results are still being stored.")
+        str | None, Field(description="One status; DataIngesting: results are still being stored.")
     ] = None,
     compute_job_id: Annotated[str | None, Field(description="The execution_id of the other tools.")] = None,
     filters: Annotated[list[Condition] | None, Field(description="Further conditions; all must hold.")] = None,
-    select: Annotated[list[str] | None, Field(description="Only these columns, as the platform names them.")] = None,
+    select: Annotated[list[str] | None, Field(description="Only these columns.")] = None,
     limit: Annotated[int, Field(description="1 to 1000 rows.", ge=1, le=1000)] = 20,
     offset: Annotated[int, Field(description="Rows to skip.", ge=0)] = 0,
     with_total_count: Annotated[bool, Field(description="Count all matches; slower.")] = False,
-    include_hidden: Annotated[bool, Field(description="Also runs that were created hidden.")] = False,
+    include_hidden: Annotated[bool, Field(description="Also hidden runs.")] = False,
 ) -> SearchView:
     """Search the data platform's records of executions by column, e.g. by a word in the name or a start time.
 
-    These records follow the runs with a delay and carry no prices or progress: use list_executions or
-    get_execution for the current state. Columns: id, compute_job_id, tool_key, tool_version, status, name,
+    These records follow the runs with a delay and have no prices or progress: for these use list_executions or
+    get_execution. Columns: id, compute_job_id, tool_key, tool_version, status, name,
     started_at, completed_at, project_id. Free, reads only.
     """
     state = state_of(ctx)
@@ -174,10 +191,8 @@ async def search_executions(
         error.next_step = column_advice(filters or (), select)
         raise
     found = rows_of(answer)
-    rows = [_search_row(row, select) for row in found[:limit]]
-    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], CONCISE_CHARACTERS)
-    has_more = len(found) > limit or shown < len(rows)
-    next_step = None
+    cut: list[str] = []
+    rows = [_search_row(row, select, cut) for row in found[:limit]]
     given = {
         "project_id": project_id,
         "tool_keys": tool_keys,
@@ -187,10 +202,13 @@ async def search_executions(
         "select": select,
         "include_hidden": include_hidden,
     }
+    repeated = {key: value for key, value in given.items() if value}
+    most, room = _room(True, repeated)
+    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
+    has_more = len(found) > limit or shown < len(rows)
+    next_step = None
     if has_more:
-        next_step = steps.call(
-            "search_executions", **{k: v for k, v in given.items() if v}, limit=limit, offset=offset + shown
-        )
+        next_step = steps.call("search_executions", **repeated, limit=limit, offset=offset + shown)
     elif not offset and (not found or (project_id and all(row.get("project_id") is None for row in found))):
         next_step = await why_nothing(
             state,
@@ -208,8 +226,9 @@ async def search_executions(
         offset=offset,
         total_count=total_of(answer) if with_total_count else None,
         has_more=has_more,
+        cut=list(dict.fromkeys(cut)) or None,
         next_step=next_step,
-    )
+    ).held_to(most)
 
 
 async def get_execution(
@@ -217,29 +236,30 @@ async def get_execution(
     execution_id: ExecutionId,
     source: Annotated[
         Literal["tools_service", "data_platform"],
-        Field(description="data_platform takes the 13-character id of search_executions."),
+        Field(description="data_platform takes search_executions' 13-character id."),
     ] = "tools_service",
     detail: Annotated[
-        Detail, Field(description="detailed adds price items, progress steps, inputs, outputs, results and billing.")
+        Detail, Field(description="detailed adds price items, progress, inputs, outputs, billing.")
     ] = "concise",
-) -> ExecutionView:
+) -> ExecutionDetailView:
     """Read one execution: status, progress, price, cost, reason of a failure; with detail, its inputs and outputs.
 
-    The first thing to call with an id at hand. To wait for an end use wait_executions instead of calling this
-    repeatedly. Free, reads only.
+    To wait for an end use wait_executions instead; what a run found is in get_execution_results. Free, reads only.
     """
     state = state_of(ctx)
     if source == "data_platform":
         return await _from_data_platform(state.client, execution_id)
     execution = await existing(state.client, execution_id)
-    view = execution_view(execution, next_step=steps.after(execution, state.settings, detailed=detail == "detailed"))
-    return await _with_details(view, execution, state.client) if detail == "detailed" else view
+    view = execution_view(execution, next_step=steps.after(execution, state.settings))
+    if detail == "detailed":
+        return detailed_view(view, execution)
+    return ExecutionDetailView(**dict(view)).held_to(CONCISE_CHARACTERS)
 
 
 async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> ExecutionView:
     """Cancel an execution that is waiting or running. Cannot be undone; what has run so far may be charged.
 
-    An execution that is already over, or only quoted, is left as it is: nothing is sent and its state is returned.
+    One that is already over, or only quoted, is left as it is, and its state is returned.
     """
     state = state_of(ctx)
     before = await existing(state.client, execution_id, action="cancel_execution")
@@ -275,8 +295,11 @@ async def existing(client: DeepOriginClient, execution_id: str, *, action: str |
         raise await explained_miss(client, execution_id, error) from None
 
 
-def _room(detail: Detail) -> int:
-    return RESULT_CHARACTERS - 1500 if detail == "detailed" else CONCISE_CHARACTERS - 500
+def _room(is_concise: bool, repeated: dict[str, Any]) -> tuple[int, int]:
+    """Characters for an answer, and for its rows: the next call repeats what was asked, however long that is."""
+    asked = size(repeated)
+    most = CONCISE_CHARACTERS if is_concise and asked <= MOST_REPEATED_BRIEFLY else RESULT_CHARACTERS
+    return most, most - ENVELOPE_CHARACTERS - min(asked, RESULT_CHARACTERS // 2)
 
 
 def _checked_time(created_after: str | None, now: float) -> datetime | None:
@@ -311,23 +334,27 @@ def _cut(start: int, fitting: int) -> int:
     return next(width for width in range(fitting, 0, -1) if start % width == 0)
 
 
-def _search_row(row: Json, select: list[str] | None) -> SearchRow:
+def _search_row(row: Json, select: list[str] | None, cut: list[str]) -> SearchRow:
+    """A row as it is shown; names of columns whose values are too big for it are added to `cut`."""
     if select:
-        return SearchRow(
-            **{
-                key: value
-                for key, value in row.items()
-                if key not in SearchRow.model_fields or value is None or isinstance(value, str)
-            }
-        )
-    facts = {name: text(row.get(name)) or None for name in SearchRow.model_fields}
+        chosen = {
+            key: value
+            for key, value in row.items()
+            if key not in SearchRow.model_fields or value is None or isinstance(value, str)
+        }
+        shown: Json = {}
+        for key, value in chosen.items():
+            shown[key], was_cut = fitted(value, COLUMN_CHARACTERS)
+            cut += [key] if was_cut else []
+        return SearchRow(**shown)
+    facts = {name: one_line(text(row.get(name)), WORD_CHARACTERS) or None for name in SearchRow.model_fields}
     facts["execution_id"] = text(row.get("compute_job_id")) or None
     facts["data_platform_id"] = text(row.get("id")) or None
-    facts["name"] = one_line(facts["name"] or "", 120) or None
+    facts["name"] = one_line(text(row.get("name")), NAME_CHARACTERS) or None
     return SearchRow(**facts)
 
 
-async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -> ExecutionView:
+async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -> ExecutionDetailView:
     try:
         row = await client.executions.from_data_platform(data_platform_id)
     except (NotFoundError, InvalidRequestError) as error:
@@ -345,93 +372,7 @@ async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -
             "projectId": row.get("project_id"),
         }
     )
-    view = execution_view(execution)
+    view = ExecutionDetailView(**dict(execution_view(execution)))
     view.data_platform_id = text(row.get("id")) or data_platform_id
     view.next_step = steps.call("get_execution", execution_id=execution.execution_id) + " has price and outputs."
     return view
-
-
-async def _with_details(view: ExecutionView, execution: Execution, client: DeepOriginClient) -> ExecutionView:
-    """Add the big fields, each within its share of what a result may hold."""
-    cut: list[str] = []
-
-    def share(name: str, value: Any, characters: int) -> Any:
-        if value in (None, {}, []):
-            return None
-        shaped, was_cut = fitted(value, characters)
-        if was_cut:
-            cut.append(name)
-        return shaped
-
-    raw = execution.raw
-
-    def field(name: str) -> Json | None:
-        value = raw.get(name)
-        return value if isinstance(value, dict) else None
-
-    items = [_price_item(item) for item in execution.line_items]
-    shown = rows_that_fit([item.model_dump(exclude_none=True) for item in items], 1500)
-    view.price_items = items[:shown] or None
-    cut += ["price_items"] if shown < len(items) else []
-    view.progress = share("progress", progress_lines(raw.get("progressReport")), PROGRESS_CHARACTERS)
-    view.inputs = share("inputs", field("userInputs"), 3000)
-    view.outputs = share("outputs", execution.outputs, 7000)
-    view.billing = share("billing", field("billingTransaction"), 1200)
-    view.metadata = share("metadata", execution.metadata, 1000)
-    view.session = one_line(execution.session, 120) or None
-    if execution.status == "Completed" and view.outputs is None:
-        await _add_results(view, execution, client, share)
-    view.cut = cut or None
-    return view
-
-
-def _price_item(item: LineItem) -> LineItemView:
-    return LineItemView(
-        **{**item._asdict(), "code": one_line(item.code, 60), "name": one_line(item.name, 80) or None},
-    )
-
-
-async def _add_results(view: ExecutionView, execution: Execution, client: DeepOriginClient, share: Any) -> None:
-    """What a run stored on the data platform; runs that do not answer at once have their outputs only there."""
-    try:
-        page = await client.results.page(
-            compute_job_id=execution.execution_id, project_id=execution.project_id or None, limit=RESULT_ROWS + 1
-        )
-    except DeepOriginError as error:
-        view.next_step = f"Its results could not be read now: {explained(error, 200, with_step=False)}"
-        return
-    rows = rows_of(page)
-    data = [{"id": row.get("id"), **(row["data"] if isinstance(row.get("data"), dict) else {})} for row in rows]
-    view.results = share("results", data[:RESULT_ROWS], 7000)
-    shown = len(view.results or ())
-    view.results_has_more = True if len(rows) > shown else None
-    if not rows:
-        view.next_step = "It is completed, but its results are not stored yet; read it again in a minute."
-
-
-def progress_lines(report: Any) -> list[str] | None:
-    """A progress report as short lines: the steps of a tree, or the end of a text."""
-    if isinstance(report, str):
-        lines = [one_line(line, 160) for line in report.splitlines() if line.strip()]
-        newest = lines[-MAX_PROGRESS_LINES:]
-        return newest[-rows_that_fit(newest[::-1], PROGRESS_CHARACTERS) :] or None
-    if not isinstance(report, dict) or not report:
-        return None
-    if not is_tree(report):
-        shaped, _ = fitted(report, 1000)
-        return [f"{one_line(str(key), 60)}: {one_line(str(value), 120)}" for key, value in shaped.items()]
-    lines = []
-    open_nodes = [(report, 0)]
-    while open_nodes and len(lines) < MAX_PROGRESS_LINES:
-        node, depth = open_nodes.pop()
-        message = one_line(text(node.get("message")), 100)
-        tool_progress = node.get("toolProgress")
-        done = tool_progress.get("complete") if isinstance(tool_progress, dict) else None
-        parts = [f"{'  ' * min(depth, 8)}{one_line(label(node), 80)}: {node.get('status')}"]
-        parts += [f"{done} %"] if isinstance(done, int | float) else []
-        parts += [message] if message else []
-        lines.append(", ".join(parts))
-        open_nodes += [(child, depth + 1) for child in reversed(children(node))]
-    if open_nodes:
-        lines.append("… and further steps")
-    return lines

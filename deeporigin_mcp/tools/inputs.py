@@ -6,6 +6,7 @@ used here is passed over, because the platform checks again.
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -17,6 +18,9 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools.nearness import did_you_mean, nearest
 
 MAX_PROBLEMS = 20
+KEPT_VALIDATORS = 64
+MAX_KEPT_CHARACTERS = 100_000
+"""Of a schema's text. Larger ones are rare, and are made anew."""
 
 
 def input_problems(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
@@ -37,14 +41,28 @@ def input_problems(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
 
 
 def _validator(schema: dict[str, Any]) -> Validator | None:
+    """What checks inputs; None for a schema that cannot be used. Kept, because making one takes long."""
     if not schema:
         return None
+    try:
+        text = json.dumps(schema)
+    except (ValueError, RecursionError):
+        return None
+    return _kept_validator(text) if len(text) <= MAX_KEPT_CHARACTERS else _made_validator(text)
+
+
+def _made_validator(text: str) -> Validator | None:
+    schema = json.loads(text)
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
         kind.check_schema(schema)
     except jsonschema.SchemaError:
         return None
     return kind(schema)
+
+
+# By the schema's text, so that a definition that changes is never checked against its old schema.
+_kept_validator = functools.lru_cache(maxsize=KEPT_VALIDATORS)(_made_validator)
 
 
 def _without_nulls(inputs: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

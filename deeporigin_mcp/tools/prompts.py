@@ -24,7 +24,6 @@ from deeporigin_mcp.extensions import RequestContext, serve, served
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import KNOWN, TERMINAL
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.resources import EXECUTION_LOGS
 from deeporigin_mcp.tools.state import ServerState
 from deeporigin_mcp.tools.surface import explained
 
@@ -57,7 +56,7 @@ make nothing up.
 4. After my yes: confirm_execution with the id, and expected_price as quoted. If it is refused, tell me why and stop: \
 no second try, and no other way around it.
 5. wait_executions until all_done, repeating the call that next_step names.
-6. get_execution with detail="detailed": sum up the outputs and the cost; for a failure the reason.
+6. get_execution_results: sum up what was found, and say what it cost; after a failure give the reason.
 
 {DATA}"""
 
@@ -111,7 +110,7 @@ Find out why runs on Deep Origin failed.
 
 1. {first}
 2. Group them by tool and status_reason. For one or two of each group: get_execution with detail="detailed" (inputs, \
-progress, reason); if that does not explain it, its log: the resource {EXECUTION_LOGS}
+progress, reason); if that does not explain it, get_execution_logs.
 3. describe_platform_tool for a group whose inputs may be at fault: compare them with the schema.
 4. Report for each group: how many, what they cost, the cause with the words that show it, whether it lies in the \
 inputs, the tool, the platform or the balance, and what to change. Say so where it stays unclear.
@@ -131,13 +130,19 @@ PROMPTS = (
     PromptOffer(
         price_and_run,
         "Price and run a tool",
-        ("describe_platform_tool", "create_execution", "confirm_execution", "wait_executions", "get_execution"),
+        (
+            "describe_platform_tool",
+            "create_execution",
+            "confirm_execution",
+            "wait_executions",
+            "get_execution_results",
+        ),
     ),
     PromptOffer(follow_executions, "Follow what is running", ("list_executions", "wait_executions", "get_execution")),
     PromptOffer(
         explain_failures,
         "Find out why runs failed",
-        ("list_executions", "wait_executions", "get_execution", "describe_platform_tool"),
+        ("list_executions", "wait_executions", "get_execution", "get_execution_logs", "describe_platform_tool"),
     ),
 )
 """Every prompt, in the order in which a person reads them."""

@@ -6,21 +6,31 @@ import json
 from typing import Any
 
 MISSING = "-"
+LINES = ("progress", "problems")
+"""Lists of sentences, shown one a line."""
 
 
 def as_text(view: dict[str, Any]) -> str:
-    """A view as lines of `key: value`; lists of flat objects become tables with one header line."""
+    """A view as lines of `key: value`; lists of objects become tables with one header line."""
     return "\n".join(line for key, value in view.items() for line in _lines(key, value))
 
 
 def _lines(key: str, value: Any) -> list[str]:
-    if isinstance(value, list) and value and all(isinstance(row, dict) and _is_flat(row) for row in value):
-        columns = list(dict.fromkeys(column for row in value for column in row))
-        header = f"{key} ({len(value)}): {' | '.join(columns)}"
-        return [header, *(" | ".join(_cell(row.get(column)) for column in columns) for row in value)]
-    if isinstance(value, list) and all(isinstance(entry, str) for entry in value) and key in ("progress", "problems"):
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        return _rows(key, value)
+    if isinstance(value, list) and all(isinstance(entry, str) for entry in value) and key in LINES:
         return [f"{key}:", *(f"  {entry}" for entry in value)]
     return [f"{key}: {_cell(value)}"]
+
+
+def _rows(key: str, rows: list[dict[str, Any]]) -> list[str]:
+    """A table, or one JSON object a line where rows hold objects or have little in common."""
+    objects = [_json(row) for row in rows]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    if all(map(_is_flat, rows)) and len(columns) * len(rows) * len(MISSING) < sum(map(len, objects)):
+        table = [" | ".join(_cell(row.get(column)) for column in columns) for row in rows]
+        return [f"{key} ({len(rows)}): {' | '.join(map(_cell, columns))}", *table]
+    return [f"{key} ({len(rows)}):", *objects]
 
 
 def _is_flat(row: dict[str, Any]) -> bool:
@@ -33,4 +43,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         # A line break or a bar inside a value must not look like a new row or column.
         return " ".join(value.split()).replace(" | ", " ¦ ")
+    return _json(value)
+
+
+def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

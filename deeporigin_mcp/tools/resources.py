@@ -22,15 +22,12 @@ from pydantic import BaseModel
 
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.extensions import RequestContext, Stop, Subscriptions, serve_freshness, stays_fresh
-from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import TERMINAL
 from deeporigin_mcp.platform.tools import CATALOGUE_SECONDS
-from deeporigin_mcp.platform.wire import rows_of, text
-from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.catalogue import describe_platform_tool
-from deeporigin_mcp.tools.executions import existing, get_execution
-from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, rows_that_fit
+from deeporigin_mcp.tools.executions import get_execution
+from deeporigin_mcp.tools.logs import read_logs
 from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import failure_text
 from deeporigin_mcp.tools.telemetry import logged
@@ -44,7 +41,6 @@ MOVING = CacheHint(ttl_ms=5_000, scope="private")
 FINAL = CacheHint(ttl_ms=3_600_000, scope="private")
 """What is over: only a bill may still come."""
 DEFINITION = CacheHint(ttl_ms=int(1000 * CATALOGUE_SECONDS), scope="private")
-LOG_LINES = 100
 
 
 async def execution_resource(context: ToolContext, execution_id: str) -> BaseModel:
@@ -55,7 +51,7 @@ async def execution_resource(context: ToolContext, execution_id: str) -> BaseMod
 
 
 async def execution_logs_resource(context: ToolContext, execution_id: str) -> BaseModel:
-    """The log of one execution. Can be subscribed to: updates come when the execution moves on, not per line."""
+    """The log of one execution, newest first. Can be subscribed to: updates come when it moves on, not per line."""
     view = await read_logs(state_of(context).client, execution_id)
     stays_fresh(MOVING)
     return view
@@ -80,7 +76,9 @@ class ResourceOffer(NamedTuple):
 
 RESOURCES = (
     ResourceOffer(EXECUTION, execution_resource, "execution", "Execution", "get_execution"),
-    ResourceOffer(EXECUTION_LOGS, execution_logs_resource, "execution_logs", "Logs of an execution", "get_execution"),
+    ResourceOffer(
+        EXECUTION_LOGS, execution_logs_resource, "execution_logs", "Logs of an execution", "get_execution_logs"
+    ),
     ResourceOffer(PLATFORM_TOOL, platform_tool_resource, "platform_tool", "Platform tool", "describe_platform_tool"),
 )
 """Every resource template, in the order in which clients read them."""
@@ -173,39 +171,3 @@ class ExecutionFeed:
 def _state(ctx: RequestContext) -> ServerState:
     context: ToolContext = Context(request_context=ctx)
     return state_of(context)
-
-
-class LogLine(BaseModel):
-    time: str | None = None
-    level: str | None = None
-    message: str
-
-
-class LogsView(BaseModel):
-    execution_id: str
-    lines: list[LogLine]
-    has_more: bool
-    next_step: str | None = None
-
-
-async def read_logs(client: DeepOriginClient, execution_id: str) -> LogsView:
-    """The first lines of an execution's log.
-
-    Raises:
-        NotFoundError: there is no such execution; the platform itself answers with an empty log.
-    """
-    answer = await client.user_logs.search(execution_id, limit=LOG_LINES + 1)
-    rows = rows_of(answer)
-    next_step = None
-    if not rows:
-        next_step = steps.after(await existing(client, execution_id), client.settings)
-    lines = [
-        LogLine(
-            time=text(row.get("date")) or text(row.get("created_at")) or None,
-            level=text(row.get("log_level")) or None,
-            message=one_line(text(row.get("message")), 500),
-        )
-        for row in rows[:LOG_LINES]
-    ]
-    shown = rows_that_fit([line.model_dump(exclude_none=True) for line in lines], CONCISE_CHARACTERS)
-    return LogsView(execution_id=execution_id, lines=lines[:shown], has_more=len(rows) > shown, next_step=next_step)

@@ -10,13 +10,17 @@ RESULT_CHARACTERS = 20_000
 CONCISE_CHARACTERS = 5_000
 MAX_DEPTH = 12
 LONGEST_TEXT = 2_000
+TOO_DEEP = 10**9
 SMALLEST_ENTRY = 4
 """Characters of the smallest entry worth keeping."""
 
 
 def size(value: Any) -> int:
-    """Characters of a value as compact JSON."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+    """Characters of a value as compact JSON; more than anything may have for one too deep to be written."""
+    try:
+        return len(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+    except RecursionError:
+        return TOO_DEEP
 
 
 def fitted(value: Any, characters: int) -> tuple[Any, bool]:

@@ -17,18 +17,16 @@ def call(tool: str, **arguments: object) -> str:
     return f"{tool}({given})"
 
 
-def after(execution: Execution, settings: Settings, *, detailed: bool = False) -> str | None:
+def after(execution: Execution, settings: Settings) -> str | None:
     """What to do with an execution in its present state; None if there is nothing to do."""
     name = execution.execution_id
     match execution.status:
         case "Quoted":
             return _confirm(execution, settings)
         case "Completed":
-            return (
-                None if detailed else f"{call('get_execution', execution_id=name, detail='detailed')} has the outputs."
-            )
+            return results_of(name)
         case "Failed":
-            return None if detailed else f"{call('get_execution', execution_id=name, detail='detailed')} says more."
+            return logs_of(name)
         case "InsufficientFunds":
             return "Tell the user: the organisation's balance or licence does not cover this run."
         case "FailedQuotation":
@@ -37,6 +35,14 @@ def after(execution: Execution, settings: Settings, *, detailed: bool = False) -
             return None
         case _:
             return call("wait_executions", execution_ids=[name])
+
+
+def results_of(execution_id: str) -> str:
+    return f"{call('get_execution_results', execution_id=execution_id)} has what it found."
+
+
+def logs_of(execution_id: str) -> str:
+    return f"{call('get_execution_logs', execution_id=execution_id)} may say why."
 
 
 def _confirm(execution: Execution, settings: Settings) -> str:
@@ -50,9 +56,10 @@ def _confirm(execution: Execution, settings: Settings) -> str:
     return f"{step}; the price needs a person's approval."
 
 
-def after_waiting(done: Sequence[Execution], pending: Sequence[str], timeout_seconds: float) -> str | None:
+def after_waiting(done: Sequence[Execution], pending: Sequence[str]) -> str | None:
     if pending:
-        return call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED], timeout_seconds=timeout_seconds)
+        # With the usual time, however short this wait was: a short one repeated would be a loop.
+        return call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED])
     quoted = [execution for execution in done if execution.status == "Quoted"]
     priced = [execution for execution in quoted if execution.quoted_price is not None]
     if priced:
@@ -61,7 +68,8 @@ def after_waiting(done: Sequence[Execution], pending: Sequence[str], timeout_sec
         return f"{len(quoted)} only quoted, not started: {step}" + (" and so on." if len(quoted) > 1 else ".")
     if quoted:
         return f"{len(quoted)} only quoted, without a price, so they cannot be confirmed here; tell the user."
-    finished = next((execution for execution in done if execution.status in ("Completed", "Failed")), None)
-    if finished is None:
-        return None
-    return f"{call('get_execution', execution_id=finished.execution_id, detail='detailed')} has the outputs."
+    for status, look in (("Completed", results_of), ("Failed", logs_of)):
+        first_such = next((execution for execution in done if execution.status == status), None)
+        if first_such is not None:
+            return look(first_such.execution_id)
+    return None

@@ -17,9 +17,12 @@ from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.arguments import argument_problems
+from deeporigin_mcp.tools.guard import guarded, sendable
 from deeporigin_mcp.tools.nearness import did_you_mean
 from deeporigin_mcp.tools.rendering import as_text
+from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS
 from deeporigin_mcp.tools.state import CALL_SECONDS
+from deeporigin_mcp.tools.views import View
 
 
 class PlatformTool(Tool):
@@ -36,7 +39,7 @@ class PlatformTool(Tool):
         tool.parameters = {**compact_schema(tool.parameters), "additionalProperties": False}
         metadata = tool.fn_metadata
         if metadata.output_schema is not None:
-            metadata.output_schema = compact_schema(metadata.output_schema)
+            metadata.output_schema = outline(compact_schema(metadata.output_schema))
         return tool
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
@@ -132,8 +135,9 @@ def explained(error: DeepOriginError, characters: int | None = None, *, with_ste
 
 
 def result_of(view: BaseModel) -> CallToolResult:
-    """A view as the protocol's result: the structure, and the same facts as text."""
-    content = view.model_dump(mode="json", exclude_none=True)
+    """A view as the protocol's result: the structure, and the same facts as text, neither longer than it may be."""
+    most = view.at_most if isinstance(view, View) else RESULT_CHARACTERS
+    content = guarded(sendable(view.model_dump(mode="json", exclude_none=True)), most)
     return CallToolResult(content=[TextContent(type="text", text=as_text(content))], structured_content=content)
 
 
@@ -165,7 +169,9 @@ def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:
         kept = {
             key: compact(value, is_properties=key == "properties")
             for key, value in node.items()
-            if key not in ("title", "$defs") and not (key == "default" and value is None)
+            if key not in ("title", "$defs")
+            and not (key == "default" and value is None)
+            and not (key == "additionalProperties" and value is True)
         }
         if kept.get("type") == "object" and "properties" not in kept:
             kept["properties"] = {}
@@ -173,3 +179,25 @@ def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
     root = {key: value for key, value in schema.items() if key != "description"}
     return cast("dict[str, Any]", compact(root))
+
+
+def outline(schema: dict[str, Any]) -> dict[str, Any]:
+    """An output schema without what only repeats itself: which fields there are, of which type, and which are sure.
+
+    That no others come is the server's own matter, which its views hold; a client that checks it gains nothing and
+    would refuse the answers of a newer server.
+    """
+
+    def outlined(node: Any, *, is_properties: bool = False) -> Any:
+        if isinstance(node, list):
+            return [outlined(entry) for entry in node]
+        if not isinstance(node, dict):
+            return node
+        dropped = () if is_properties else ("additionalProperties", "description", "default")
+        return {
+            key: outlined(value, is_properties=not is_properties and key == "properties")
+            for key, value in node.items()
+            if key not in dropped or (key == "additionalProperties" and isinstance(value, dict))
+        }
+
+    return cast("dict[str, Any]", outlined(schema))

@@ -5,14 +5,17 @@ Names are the platform's ideas in snake_case; money is USD; times are the platfo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS
 
 NAME_CHARACTERS = 120
+WORD_CHARACTERS = 60
+"""For what is one word on a platform that is well: a status, a version, a time, an id."""
 REASON_CHARACTERS = 1000
 ROW_REASON_CHARACTERS = 160
 
@@ -21,6 +24,18 @@ class View(BaseModel):
     """The base of all answers: known fields only, unknown ones are a bug of ours."""
 
     model_config = ConfigDict(extra="forbid")
+
+    _at_most: int = PrivateAttr(RESULT_CHARACTERS)
+
+    @property
+    def at_most(self) -> int:
+        """Characters that the answer may take, as JSON and as text."""
+        return self._at_most
+
+    def held_to(self, characters: int) -> Self:
+        """The view, which may take no more than that."""
+        self._at_most = characters
+        return self
 
 
 class LineItemView(View):
@@ -31,8 +46,25 @@ class LineItemView(View):
     total: float | None = None
 
 
-class ExecutionRow(View):
+class WaitRow(View):
     """One execution among many: what is needed to pick one."""
+
+    execution_id: str
+    name: str | None = None
+    tool_key: str | None = None
+    tool_version: str | None = None
+    status: str | None = None
+    progress_percent: float | None = None
+    quoted_price: float | None = None
+    cost: float | None = None
+    created_at: str | None = None
+    runtime_seconds: float | None = None
+    status_reason: str | None = None
+    error: str | None = None
+
+
+class ExecutionRow(View):
+    """One execution of a list. Start, end and project are in detailed rows only."""
 
     execution_id: str
     name: str | None = None
@@ -48,19 +80,22 @@ class ExecutionRow(View):
     runtime_seconds: float | None = None
     status_reason: str | None = None
     project_id: str | None = None
-    error: str | None = None
 
 
 class ExecutionView(ExecutionRow):
-    """One execution by itself. From `price_items` on, only in detailed answers."""
+    """One execution by itself."""
+
+    next_step: str | None = None
+
+
+class ExecutionDetailView(ExecutionRow):
+    """One execution with what a detailed answer adds."""
 
     data_platform_id: str | None = None
     price_items: list[LineItemView] | None = None
     progress: list[str] | None = None
     inputs: dict[str, Any] | None = None
-    outputs: Any = None
-    results: list[dict[str, Any]] | None = None
-    results_has_more: bool | None = None
+    outputs: dict[str, Any] | None = None
     billing: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     session: str | None = None
@@ -99,11 +134,41 @@ class SearchView(View):
     offset: int
     total_count: int | None = None
     has_more: bool
+    cut: list[str] | None = None
+    next_step: str | None = None
+
+
+class LogRow(View):
+    time: str | None = None
+    level: str | None = None
+    message: str
+
+
+class ExecutionLogsView(View):
+    """Lines of a log, newest first."""
+
+    execution_id: str
+    rows: list[LogRow]
+    offset: int
+    has_more: bool
+    note: str | None = None
+    next_step: str | None = None
+
+
+class ExecutionResultsView(View):
+    """What a run found: `outputs` came with the run, `rows` were stored by it."""
+
+    execution_id: str
+    status: str
+    outputs: dict[str, Any] | None = None
+    rows: list[dict[str, Any]] | None = None
+    result_types: list[str] | None = None
+    has_more: bool
     next_step: str | None = None
 
 
 class WaitView(View):
-    executions: list[ExecutionRow]
+    executions: list[WaitRow]
     all_done: bool
     pending: list[str]
     waited_seconds: float
@@ -125,6 +190,15 @@ class PlatformToolListView(View):
     next_step: str | None = None
 
 
+class ParameterRow(View):
+    """One input of a tool; `ligands[].smiles` is a field of each entry of the list `ligands`."""
+
+    path: str
+    form: str
+    required: bool | None = None
+    about: str | None = None
+
+
 class PlatformToolView(View):
     tool_key: str
     tool_version: str
@@ -133,8 +207,10 @@ class PlatformToolView(View):
     enabled: bool
     other_versions: list[str]
     sync: str
-    required_inputs: list[str]
-    inputs_schema: dict[str, Any]
+    price: str
+    parameters: list[ParameterRow]
+    rules: list[str] | None = None
+    inputs_schema: dict[str, Any] | None = None
     example_inputs: dict[str, Any] | None = None
     cut: list[str] | None = None
     next_step: str | None = None
@@ -181,13 +257,13 @@ def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
     return {
         "execution_id": execution.execution_id,
         "name": one_line(execution.name, NAME_CHARACTERS) or None,
-        "tool_key": execution.tool_key or None,
-        "tool_version": execution.tool_version or None,
-        "status": execution.status,
+        "tool_key": one_line(execution.tool_key, NAME_CHARACTERS) or None,
+        "tool_version": one_line(execution.tool_version, WORD_CHARACTERS) or None,
+        "status": one_line(execution.status, WORD_CHARACTERS),
         "progress_percent": execution.progress_percent,
         "quoted_price": execution.quoted_price,
         "cost": execution.cost,
-        "created_at": execution.created_at or None,
+        "created_at": one_line(execution.created_at, WORD_CHARACTERS) or None,
         "runtime_seconds": execution.runtime_seconds,
         "status_reason": one_line(execution.status_reason, reason_characters) or None,
     }
@@ -195,25 +271,34 @@ def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
 
 def execution_row(execution: Execution, *, detailed: bool = False) -> ExecutionRow:
     """A row of a list; a detailed one has all the scalar facts."""
-    facts = _facts(execution, REASON_CHARACTERS if detailed else ROW_REASON_CHARACTERS)
     if detailed:
-        return ExecutionRow(**facts, **_where_and_when(execution))
+        return ExecutionRow(**_facts(execution, REASON_CHARACTERS), **_where_and_when(execution))
+    return ExecutionRow(**_brief(execution))
+
+
+def wait_row(execution: Execution) -> WaitRow:
+    return WaitRow(**_brief(execution))
+
+
+def execution_view(execution: Execution, *, next_step: str | None = None) -> ExecutionView:
+    view = ExecutionView(**_facts(execution, REASON_CHARACTERS), **_where_and_when(execution), next_step=next_step)
+    return view.held_to(CONCISE_CHARACTERS)
+
+
+def _brief(execution: Execution) -> dict[str, Any]:
+    """The facts of a short row, without those that follow from others."""
+    facts = _facts(execution, ROW_REASON_CHARACTERS)
     if execution.is_settled:
         # The status says it already.
         facts["progress_percent"] = None
     if facts["cost"] is not None and facts["cost"] == facts["quoted_price"]:
         facts["quoted_price"] = None
-    return ExecutionRow(**facts)
-
-
-def execution_view(execution: Execution, *, next_step: str | None = None) -> ExecutionView:
-    facts = _facts(execution, REASON_CHARACTERS)
-    return ExecutionView(**facts, **_where_and_when(execution), next_step=next_step)
+    return facts
 
 
 def _where_and_when(execution: Execution) -> dict[str, Any]:
     return {
-        "started_at": execution.started_at or None,
-        "completed_at": execution.completed_at or None,
-        "project_id": execution.project_id or None,
+        "started_at": one_line(execution.started_at, WORD_CHARACTERS) or None,
+        "completed_at": one_line(execution.completed_at, WORD_CHARACTERS) or None,
+        "project_id": one_line(execution.project_id, WORD_CHARACTERS) or None,
     }

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deeporigin_mcp.errors import InvalidRequestError, NotFoundError
+from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.waiting import Outline, Watch, watch
@@ -15,11 +15,12 @@ from deeporigin_mcp.tools.identifiers import is_execution_id, not_found
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
-from deeporigin_mcp.tools.views import ExecutionRow, WaitView, execution_row
+from deeporigin_mcp.tools.views import WaitRow, WaitView, wait_row
 
+MAX_ID_CHARACTERS = 40
 MAX_CHANGES_NAMED = 5
 MAX_ERROR_CHARACTERS = 400
-SHORT_ERROR_CHARACTERS = 50
+SHORT_ERROR_CHARACTERS = 40
 LONGEST_WAIT_SECONDS = CALL_SECONDS - 1
 """Leaves room for answering within what a call may last."""
 
@@ -49,6 +50,12 @@ async def wait_executions(
         await ctx.report_progress(reported, max(timeout_seconds, reported), summary_of(now, before))
 
     names = [name.strip() for name in execution_ids]
+    for index, name in enumerate(names):
+        if len(name) > MAX_ID_CHARACTERS:
+            raise ArgumentError(
+                f"execution_ids.{index} has {len(name)} characters, which no execution id has.",
+                next_step="Valid: execution_id values of earlier answers, 36 characters each.",
+            )
     found = await watch(
         state.client.observer,
         names,
@@ -58,10 +65,10 @@ async def wait_executions(
         timing=state.client.timing,
         report=report,
     )
-    return wait_view(found, timeout_seconds)
+    return wait_view(found)
 
 
-def wait_view(found: Watch, timeout_seconds: float) -> WaitView:
+def wait_view(found: Watch) -> WaitView:
     """What a wait returns: one row for each id, shorter ones where there are too many for full ones."""
     names, pending = list(found.ids), found.pending
     over = [
@@ -72,15 +79,15 @@ def wait_view(found: Watch, timeout_seconds: float) -> WaitView:
         all_done=not pending,
         pending=pending,
         waited_seconds=round(found.waited_seconds, 1),
-        next_step=steps.after_waiting(over, pending, timeout_seconds),
+        next_step=steps.after_waiting(over, pending),
     )
     if size(view.model_dump(exclude_none=True)) > RESULT_CHARACTERS:
         view.executions = [_short(row) for row in view.executions]
     return view
 
 
-def _short(row: ExecutionRow) -> ExecutionRow:
-    return ExecutionRow(
+def _short(row: WaitRow) -> WaitRow:
+    return WaitRow(
         execution_id=row.execution_id,
         status=row.status,
         progress_percent=row.progress_percent,
@@ -88,15 +95,15 @@ def _short(row: ExecutionRow) -> ExecutionRow:
     )
 
 
-def _row(found: Watch, name: str) -> ExecutionRow:
+def _row(found: Watch, name: str) -> WaitRow:
     if name in found.found:
-        return execution_row(Execution(found.found[name]))
+        return wait_row(Execution(found.found[name]))
     error = found.failed.get(name)
     refused = isinstance(error, InvalidRequestError) and not is_execution_id(name)
     if error is not None and (refused or isinstance(error, NotFoundError)):
         error = not_found(name, error, action="wait_executions")
     reason = explained(error, MAX_ERROR_CHARACTERS) if error else "It could not be read in time; wait again."
-    return ExecutionRow(execution_id=name, error=reason)
+    return WaitRow(execution_id=name, error=reason)
 
 
 def summary_of(now: Watch, before: Outline) -> str:

@@ -25,8 +25,8 @@ MAX_ROWS = 30
 async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     """Show who is signed in and what may be done: organisation, projects, clusters, spending limits, services.
 
-    Call it first if unsure about the project, the limits or the connection. It says which project new executions
-    get, how much may start without a person, what this session has spent, and when the token ends. Free, reads only.
+    Call it first if unsure about project, limits or connection. It says which project new executions get, what may
+    start without a person, what this session has spent, and when the token ends. Free, reads only.
     """
     client = state_of(ctx).client
     settings = client.settings

@@ -1,6 +1,7 @@
 """An answer that is no success becomes the error that says who can act, in one harmless line."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from deeporigin_mcp.errors import (
     RestrictionError,
     StateConflictError,
 )
-from deeporigin_mcp.platform.failures import failure, message_in
+from deeporigin_mcp.platform.failures import decoded_body, failure, message_in
 from deeporigin_mcp.platform.wording import one_line
 from tests.platform.arbitrary import json_values, objects
 
@@ -169,3 +170,13 @@ def test_every_answer_becomes_an_error_of_this_package(status: int, body: Any) -
 
 def test_a_message_is_read_from_no_more_than_the_start_of_a_long_text() -> None:
     assert len(message_in(None, b"a" * 10_000_000)) <= 600
+
+
+def test_an_answer_may_nest_deeper_than_python_reads_by_itself() -> None:
+    limit = sys.getrecursionlimit()
+    found = decoded_body(b'{"children":[' * 1_000 + b"0" + b"]}" * 1_000)
+    for _ in range(1_000):
+        (found,) = found["children"]
+    assert found == 0
+    assert decoded_body(b"[" * 100_000) is None
+    assert sys.getrecursionlimit() == limit

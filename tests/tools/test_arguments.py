@@ -47,7 +47,6 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("search_executions", {"filters": [{"column": "a", "op": "like", "value": 1}]}, ["filters.0.op: "]),
     ("get_execution", {}, ["execution_id: is required"]),
     ("get_execution", {"execution_id": 17}, ["execution_id: input should be a valid string; got 17"]),
-    ("get_execution", {"execution_id": ""}, ["execution_id: "]),
     ("get_execution", {"execution_id": ID, "source": "s3"}, ["source: "]),
     ("create_execution", {}, ["tool_key: is required", "inputs: is required"]),
     ("create_execution", {"tool_key": "x", "inputs": [1]}, ["inputs: input should be an object; got [1]"]),
@@ -70,7 +69,6 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
         ["until: input should be 'all' or 'any'; got 'some'"],
     ),
     ("find_platform_tools", {"limit": 0}, ["limit: "]),
-    ("describe_platform_tool", {"tool_key": ""}, ["tool_key: "]),
 ]
 
 
@@ -389,3 +387,15 @@ async def test_another_project_than_the_servers_is_refused(agent: Agent, bench: 
     told = await agent.refused("create_execution", **docking(), project_id="09DEMAGPCR002")
     assert "09DEMAKNASE01" in told
     assert not bench.platform.creates
+
+
+@pytest.mark.parametrize("tool", ["get_execution", "get_execution_logs", "get_execution_results", "cancel_execution"])
+async def test_an_empty_id_is_told_before_it_leads_anywhere(agent: Agent, bench: Bench, tool: str) -> None:
+    assert "execution_id is empty" in await agent.refused(tool, execution_id="")
+    assert not bench.sent("PATCH")
+
+
+@pytest.mark.parametrize("arguments", [{"tool_key": ""}, {"tool_key": "deeporigin.docking", "tool_version": ""}])
+async def test_an_empty_key_or_version_is_told_too(agent: Agent, arguments: dict[str, Any]) -> None:
+    assert "is empty" in await agent.refused("describe_platform_tool", **arguments)
+    assert "is empty" in await agent.refused("create_execution", **arguments, inputs={})

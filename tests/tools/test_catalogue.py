@@ -10,8 +10,9 @@ import pytest
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.simulator import Platform
+from deeporigin_mcp.tools import inputs as inputs_module
 from deeporigin_mcp.tools.inputs import example_inputs, input_problems
-from tests.tools.bench import Agent, Bench, running_bench
+from tests.tools.bench import Agent, Bench, compact_size, running_bench
 
 pytestmark = pytest.mark.anyio
 
@@ -34,17 +35,50 @@ async def agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
         yield found
 
 
-async def test_a_tool_is_described_with_schema_example_and_other_versions(agent: Agent) -> None:
+async def test_a_tool_is_described_with_a_table_rules_price_and_other_versions(agent: Agent) -> None:
     found = await agent.read("describe_platform_tool", tool_key="deeporigin.docking")
-    assert (found["tool_version"], found["enabled"], found["required_inputs"]) == ("4.2.0", True, ["protein", "pocket"])
+    assert (found["tool_version"], found["enabled"]) == ("4.2.0", True)
     assert found["sync"] == "create_execution's sync; default false"
-    assert found["inputs_schema"]["properties"]["ligands"]["type"] == "array"
+    rows = {row["path"]: row for row in found["parameters"]}
+    assert rows["protein.file_path"] == {
+        "path": "protein.file_path",
+        "form": "file path",
+        "required": True,
+        "about": "Structure file",
+    }
+    assert rows["ligands[].smiles"]["about"] == "SMILES (Ligand.smiles)"
+    assert rows["ligands"] == {"path": "ligands", "form": "list of object, 1 to 100 entries", "about": "Ligands"}
+    assert rows["effort"]["form"] == "integer, 1 to 5, default 1"
+    assert "sync" not in rows
+    assert found["rules"] == ["exactly one of: ligands; ligands_file and ligands_count"]
+    assert found["price"] == "seen so far: 0.2 USD per ligand; only the quote counts"
+    assert "inputs_schema" not in found
     assert found["other_versions"]
     old = await agent.read(
         "describe_platform_tool", tool_key="deeporigin.docking", tool_version=found["other_versions"][-1]
     )
     assert old["tool_version"] == found["other_versions"][-1]
     assert "4.2.0" in old["other_versions"]
+
+
+async def test_the_schema_itself_is_shown_on_request(agent: Agent) -> None:
+    for key, version in DEFINITIONS:
+        found = await agent.read("describe_platform_tool", tool_key=key, tool_version=version, detail="detailed")
+        assert found["inputs_schema"] == DEFINITIONS[key, version]["inputs"]
+
+
+async def test_a_price_that_nobody_knows_is_not_made_up(agent: Agent) -> None:
+    found = await agent.read("describe_platform_tool", tool_key="deeporigin.secondary-pharma")
+    assert found["price"] == "not known before the quote"
+    found = await agent.read("describe_platform_tool", tool_key="deeporigin.metabolism")
+    assert "may not be able to quote it" in found["price"]
+
+
+async def test_a_table_that_does_not_fit_loses_its_deepest_rows_and_says_so(agent: Agent) -> None:
+    found = await agent.read("describe_platform_tool", tool_key="deeporigin.rbfe")
+    assert found["cut"] == ["parameters"]
+    assert {"binding", "solvation", "pairs[].pose1"} <= {row["path"] for row in found["parameters"]}
+    assert len((await agent.follow(found["next_step"]))["parameters"]) > len(found["parameters"])
 
 
 async def test_a_tool_that_takes_no_sync_says_so(agent: Agent) -> None:
@@ -58,7 +92,10 @@ async def test_the_example_of_every_tool_is_valid_and_accepted(
 ) -> None:
     found = await agent.read("describe_platform_tool", tool_key=key, tool_version=version)
     jsonschema.validate(found["example_inputs"], DEFINITIONS[key, version]["inputs"])
-    assert set(found["required_inputs"]) <= found["example_inputs"].keys()
+    required = {row["path"] for row in found["parameters"] if "required" in row and "." not in row["path"]}
+    assert required == set(DEFINITIONS[key, version]["inputs"].get("required", []))
+    assert required <= found["example_inputs"].keys()
+    assert compact_size(found) <= 5_000
     created = await agent.read("create_execution", tool_key=key, tool_version=version, inputs=found["example_inputs"])
     assert created["status"] in ("Quoted", "FailedQuotation")
     assert bench.platform.creates[-1] == created["execution_id"]
@@ -131,3 +168,24 @@ def test_nulls_of_optional_inputs_are_taken_and_those_of_required_ones_are_not()
     schema = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "required": ["a"]}
     assert input_problems({"a": "x", "b": None}, schema) == []
     assert input_problems({"a": None}, schema) == ["a: must be of type string; got None"]
+
+
+def test_a_schema_that_changes_is_checked_as_it_is_now() -> None:
+    schema: dict[str, Any] = {"type": "object", "properties": {"a": {"maximum": 5}}}
+    assert input_problems({"a": 9}, schema)
+    schema["properties"]["a"]["maximum"] = 10
+    assert input_problems({"a": 9}, schema) == []
+
+
+def test_checkers_are_kept_and_not_without_end() -> None:
+    before = inputs_module._kept_validator.cache_info()
+    for number in range(3 * inputs_module.KEPT_VALIDATORS):
+        schema = {"properties": {"a": {"maximum": number}}}
+        assert input_problems({"a": number + 1}, schema)
+        assert not input_problems({"a": number}, schema)
+    after = inputs_module._kept_validator.cache_info()
+    assert after.hits - before.hits >= 3 * inputs_module.KEPT_VALIDATORS
+    assert after.currsize == inputs_module.KEPT_VALIDATORS
+    big = {"properties": {"a": {"enum": ["x" * inputs_module.MAX_KEPT_CHARACTERS]}}}
+    assert input_problems({"a": "y"}, big)
+    assert inputs_module._kept_validator.cache_info().misses == after.misses

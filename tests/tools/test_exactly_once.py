@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from deeporigin_mcp.tools import creation
-from tests.tools.bench import PROJECT, Agent, Answer, Bench, calls_in_text, docking
+from tests.tools.bench import FREE, PROJECT, Agent, Answer, Bench, calls_in_text, docking
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,15 @@ async def test_the_same_key_for_another_run_is_refused(agent: Agent, bench: Benc
     first = await agent.read("create_execution", **docking(), idempotency_key="k")
     told = await agent.refused("create_execution", **{**docking(), **changed, "idempotency_key": "k"})
     assert first["execution_id"] in told
-    assert "created with other inputs, another version or another project. Nothing was created." in told
+    assert "created with another tool, other inputs, another version or another project. Nothing was created." in told
+    assert len(bench.platform.creates) == 1
+
+
+async def test_the_same_key_for_another_tool_is_refused(agent: Agent, bench: Bench) -> None:
+    first = await agent.read("create_execution", **docking(), idempotency_key="k")
+    told = await agent.refused("create_execution", **FREE, idempotency_key="k")
+    assert first["execution_id"] in told
+    assert "another tool" in told
     assert len(bench.platform.creates) == 1
 
 
@@ -169,4 +177,33 @@ async def test_a_creation_that_still_goes_on_is_joined_by_the_next_call_and_not_
         bench.clock.advance(60)
         monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 20)
         found = await agent.read("create_execution", **docking(), idempotency_key="k")
+    assert bench.platform.creates == [found["execution_id"]]
+
+
+@pytest.fixture
+def half_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole call of creating may last so long."""
+    monkeypatch.setattr(creation, "CALL_SECONDS", creation.ANSWER_SECONDS / 2 + 0.5)
+
+
+@pytest.mark.usefixtures("half_a_second")
+@pytest.mark.parametrize("path", ["*/definitions", "*/executions"])
+async def test_a_platform_too_slow_to_look_is_told_and_nothing_was_created(
+    agent: Agent, bench: Bench, path: str
+) -> None:
+    bench.fault(f"GET {path} delay=300")
+    told = await agent.refused("create_execution", **docking(), idempotency_key="k")
+    assert told.startswith("Nothing was created")
+    assert not bench.sent("POST")
+
+
+@pytest.mark.usefixtures("half_a_second")
+async def test_the_fresh_key_is_named_wherever_the_call_runs_out_of_time(agent: Agent, bench: Bench) -> None:
+    bench.fault("POST */executions delay=300 times=1")
+    told = await agent.refused("create_execution", **docking())
+    assert "may exist, but cannot be seen yet" in told
+    bench.clock.advance(301)
+    while not bench.platform.creates:
+        await anyio.lowlevel.checkpoint()
+    found = await agent.read("create_execution", **docking(), idempotency_key=calls_in_text(told, "idempotency_key"))
     assert bench.platform.creates == [found["execution_id"]]

@@ -142,6 +142,13 @@ async def test_a_page_behind_the_end_is_empty(agent: Agent, bench: Bench) -> Non
     assert (found["executions"], found["count"], found["has_more"]) == ([], 2, False)
 
 
+async def test_a_page_behind_the_end_names_the_last_one(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=7)
+    found = await agent.read("list_executions", page=9, page_size=3, tool_key="deeporigin.docking")
+    assert "Page 9 is beyond the end: 7 match in all" in found["next_step"]
+    assert len((await agent.follow(found["next_step"]))["executions"]) == 1
+
+
 async def test_every_page_at_once_reads_them_all_and_shows_what_fits(agent: Agent, bench: Bench) -> None:
     names = bench.platform.seed_executions(count=1100)
     found = await agent.read("list_executions", fetch_all_pages=True, detail="detailed", page=7)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("mode", ERAS)
-async def test_a_completed_run_is_told_with_its_facts_and_where_its_outputs_are(bench: Bench, mode: str) -> None:
+async def test_a_completed_run_is_told_with_its_facts_and_where_its_results_are(bench: Bench, mode: str) -> None:
     name = bench.seeded("Completed", name="Pilot")
     async with bench.agent(mode=mode) as agent:
         found = await agent.read("get_execution", execution_id=name)
@@ -32,10 +32,12 @@ async def test_a_completed_run_is_told_with_its_facts_and_where_its_outputs_are(
             "project_id": PROJECT,
             "next_step": found["next_step"],
         }
-        assert (await agent.follow(found["next_step"]))["inputs"]["ligands"]
+        assert found["next_step"].startswith("get_execution_results(")
+        detailed = await agent.read("get_execution", execution_id=name, detail="detailed")
+        assert detailed["inputs"]["ligands"]
 
 
-async def test_detailed_adds_price_items_inputs_results_and_billing(agent: Agent, bench: Bench) -> None:
+async def test_detailed_adds_price_items_inputs_progress_and_billing(agent: Agent, bench: Bench) -> None:
     created = await agent.read("create_execution", **docking("CCO", "CCN"), metadata={"why": "a test"})
     name = created["execution_id"]
     bench.platform.organisations["deeporigin"].balance = 100
@@ -51,31 +53,14 @@ async def test_detailed_adds_price_items_inputs_results_and_billing(agent: Agent
     assert found["billing"]["totalCost"] == 0.4
     assert found["metadata"]["why"] == "a test"
     assert found["session"] == bench.settings().session
-    assert {row["smiles"] for row in found["results"]} == {"CCO", "CCN"} or found["results"]
     assert any("dock" in line for line in found["progress"])
-    assert "next_step" not in found
-
-
-async def test_results_that_are_not_stored_yet_are_told_as_such(agent: Agent, bench: Bench) -> None:
-    name = bench.raw(status="Completed")
-    found = await agent.read("get_execution", execution_id=name, detail="detailed")
-    assert "results" not in found
-    assert found["next_step"] == "It is completed, but its results are not stored yet; read it again in a minute."
-
-
-async def test_results_that_cannot_be_read_do_not_hide_the_execution(agent: Agent, bench: Bench) -> None:
-    name = bench.seeded("Completed")
-    bench.fault("POST */result-explorer/search status=503")
-    found = await agent.read("get_execution", execution_id=name, detail="detailed")
-    assert found["status"] == "Completed"
-    assert "HTTP 503" in found["next_step"]
+    assert found["next_step"].startswith("get_execution_results(")
 
 
 async def test_outputs_that_came_with_the_answer_are_shown_as_they_are(agent: Agent, bench: Bench) -> None:
     name = bench.raw(status="Succeeded", jobOutputs=[{"pockets": 3}], userInputs={"effort": 1})
     found = await agent.read("get_execution", execution_id=name, detail="detailed")
-    assert (found["status"], found["outputs"]) == ("Completed", [{"pockets": 3}])
-    assert "results" not in found
+    assert (found["status"], found["outputs"]) == ("Completed", {"pockets": 3})
 
 
 async def test_big_fields_are_cut_to_their_share_and_named(agent: Agent, bench: Bench) -> None:
@@ -91,8 +76,9 @@ async def test_big_fields_are_cut_to_their_share_and_named(agent: Agent, bench: 
         name="n" * 5000,
     )
     found = await agent.read("get_execution", execution_id=name, detail="detailed")
-    assert sorted(found["cut"]) == ["billing", "inputs", "metadata", "outputs"]
-    assert 0 < len(found["outputs"]["poses"]) < 5000
+    assert sorted(found["cut"]) == ["billing", "inputs", "metadata", "outputs", "progress"]
+    assert 1 < len(found["outputs"]["poses"]) < 5000
+    assert "more entries; cursor=" in found["outputs"]["poses"][-1]
     assert len(found["name"]) == 120
     assert found["progress"][-1].startswith("line 499")
 
@@ -112,7 +98,7 @@ async def test_a_status_of_null_is_unknown_and_not_over(agent: Agent, bench: Ben
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("Failed", "get_execution"),
+        ("Failed", "get_execution_logs"),
         ("InsufficientFunds", "balance or licence"),
         ("FailedQuotation", "could not be priced"),
         ("Cancelled", None),

@@ -65,7 +65,7 @@ async def test_the_logs_of_an_execution_are_lines(bench: Bench) -> None:
     async with bench.agent() as agent:
         logs = content_of(await agent.client.read_resource(f"{execution_uri(name)}/logs"))
         assert logs["execution_id"] == name
-        assert {"time", "level", "message"} == {*logs["lines"][0]}
+        assert {"time", "level", "message"} == {*logs["rows"][0]}
         assert logs["has_more"] is False
         (refused,) = [await refusal_of(agent.client, f"{execution_uri(UNKNOWN)}/logs")]
     assert refused.error.code == INVALID_PARAMS

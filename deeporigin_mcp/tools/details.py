@@ -1,0 +1,116 @@
+"""What a detailed answer adds to an execution, each field within its share of what a result may hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.money import LineItem
+from deeporigin_mcp.platform.progress import children, is_tree, label
+from deeporigin_mcp.platform.wire import Json, text
+from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.parts import Summary, as_object
+from deeporigin_mcp.tools.shaping import rows_that_fit
+from deeporigin_mcp.tools.views import ExecutionDetailView, ExecutionView, LineItemView
+
+CHARACTERS = {
+    "prices": 1_500,
+    "progress": 3_000,
+    "inputs": 3_000,
+    "outputs": 5_500,
+    "billing": 1_200,
+    "metadata": 1_000,
+}
+"""Each field's share; what is left is for the short facts and the next call."""
+MAX_PROGRESS_LINES = 40
+LINE_CHARACTERS = 160
+
+
+def big_fields(execution: Execution) -> dict[str, Any]:
+    """What may be too big to be shown at once, by the name that a cursor of `get_execution_results` begins with."""
+    raw = execution.raw
+
+    def field(name: str) -> Json | None:
+        value = raw.get(name)
+        return value if isinstance(value, dict) and value else None
+
+    return {
+        "outputs": as_object(execution.outputs),
+        "inputs": field("userInputs"),
+        "billing": field("billingTransaction"),
+        "metadata": field("metadata"),
+        "progress": raw.get("progressReport") or None,
+        "prices": field("quotationResult"),
+    }
+
+
+def detailed_view(short: ExecutionView, execution: Execution) -> ExecutionDetailView:
+    """Add the big fields, each within its share of what a result may hold."""
+    view = ExecutionDetailView(**dict(short))
+    fields = big_fields(execution)
+    cut: list[str] = []
+
+    def share(name: str) -> Json | None:
+        summary = Summary(f"{name}:")
+        shown: Json | None = summary.of(fields[name], CHARACTERS[name])
+        cut.extend([name] if summary.is_cut else [])
+        return shown
+
+    items = [_price_item(item) for item in execution.line_items]
+    shown = rows_that_fit([item.model_dump(exclude_none=True) for item in items], CHARACTERS["prices"])
+    view.price_items = items[:shown] or None
+    cut += ["prices"] if shown < len(items) else []
+    view.progress, is_part = progress_lines(fields["progress"])
+    cut += ["progress"] if is_part else []
+    view.inputs, view.outputs = share("inputs"), share("outputs")
+    view.billing, view.metadata = share("billing"), share("metadata")
+    view.session = one_line(execution.session, 120) or None
+    if cut:
+        view.cut = cut
+        name = execution.execution_id
+        whole = steps.call("get_execution_results", execution_id=name, cursor=Summary(f"{cut[0]}:").cursor((), 0))
+        view.next_step = f"{view.next_step or ''} Of what was cut, {whole} reads {cut[0]} from the start.".strip()
+    return view
+
+
+def _price_item(item: LineItem) -> LineItemView:
+    return LineItemView(
+        **{**item._asdict(), "code": one_line(item.code, 60), "name": one_line(item.name, 80) or None},
+    )
+
+
+def progress_lines(report: Any) -> tuple[list[str] | None, bool]:
+    """A progress report as short lines, and whether it has more: the steps of a tree, or the end of a text."""
+    if isinstance(report, str):
+        every = [one_line(line, LINE_CHARACTERS) for line in report.splitlines() if line.strip()]
+        newest = every[-MAX_PROGRESS_LINES:]
+        kept = newest[len(newest) - rows_that_fit(newest[::-1], CHARACTERS["progress"]) :]
+        return kept or None, len(kept) < len(every) or any(len(line) == LINE_CHARACTERS for line in kept)
+    if not isinstance(report, dict) or not report:
+        return None, False
+    if is_tree(report):
+        lines, has_more = _tree_lines(report)
+    else:
+        said = [f"{one_line(str(key), 60)}: {one_line(str(value), LINE_CHARACTERS)}" for key, value in report.items()]
+        lines, has_more = said[:MAX_PROGRESS_LINES], len(said) > MAX_PROGRESS_LINES
+    fitting = rows_that_fit(lines, CHARACTERS["progress"])
+    has_more = has_more or fitting < len(lines)
+    return lines[:fitting] + (["… and further steps"] if has_more else []), has_more
+
+
+def _tree_lines(report: Json) -> tuple[list[str], bool]:
+    lines: list[str] = []
+    open_nodes = [(report, 0)]
+    while open_nodes and len(lines) < MAX_PROGRESS_LINES:
+        node, depth = open_nodes.pop()
+        message = one_line(text(node.get("message")), 100)
+        tool_progress = node.get("toolProgress")
+        done = tool_progress.get("complete") if isinstance(tool_progress, dict) else None
+        status = one_line(str(node.get("status")), 40)
+        parts = [f"{'  ' * min(depth, 8)}{one_line(label(node), 80)}: {status}"]
+        parts += [f"{done} %"] if isinstance(done, int | float) else []
+        parts += [message] if message else []
+        lines.append(", ".join(parts))
+        open_nodes += [(child, depth + 1) for child in reversed(children(node))]
+    return lines, bool(open_nodes)

@@ -1,0 +1,82 @@
+"""The last guard of every answer: no tool can give a model more than it should read, whatever the platform holds.
+
+Tools shape their answers themselves, with calls that reach what does not fit; this is for what they did not foresee.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from deeporigin_mcp.tools.rendering import as_text
+from deeporigin_mcp.tools.shaping import fitted, size
+
+Content = dict[str, Any]
+
+LONGEST_STEP = 6_000
+"""A next call is left whole up to here; a hundred ids take less."""
+MARGIN = 200
+"""For saying what was cut."""
+FEWER = "Ask for fewer at a time, or for one by its id, to see what was cut."
+
+
+def guarded(content: Content, characters: int) -> Content:
+    """The content, or as much of it as fits as JSON and as text.
+
+    Lists lose whole rows at their end, objects whole fields, the largest field first; `cut` names what was cut.
+    """
+    if not _excess(content, characters):
+        return content
+    made = dict(content)
+    if size(made.get("next_step", "")) > LONGEST_STEP:
+        made["next_step"] = "Repeat the call with what is to come next; it is too long to be written out here."
+    said = list(made["cut"]) if isinstance(made.get("cut"), list) else []
+    cut: dict[str, str] = {}
+    rows_left_out = False
+    for _ in range(2 * len(content) + 4):
+        excess = _excess(made, characters)
+        if not excess:
+            break
+        name = max((name for name in made if name not in ("next_step", "cut")), key=lambda name: size(made[name]))
+        value = made[name]
+        room = max(2, size(value) - excess - MARGIN)
+        if isinstance(value, list) and len(value) > 1:
+            made[name] = value[: _rows_within(value, room)]
+            cut[name] = f"{name}: {len(made[name])} of {len(content[name])}"
+            rows_left_out = True
+        else:
+            made[name], _ = fitted(value, room)
+            cut[name] = name
+        made["cut"] = [*said, *cut.values()]
+        if rows_left_out and "has_more" in made:
+            made["has_more"] = True
+        made["next_step"] = _with_advice(str(made.get("next_step", "")))
+    return made
+
+
+def sendable(content: Content) -> Content:
+    """The content without halves of characters, which JSON may hold and nothing can send."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        text = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace").decode()
+        whole: Content = json.loads(text)
+        return whole
+    return content
+
+
+def _excess(content: Content, characters: int) -> int:
+    return max(0, max(size(content), len(as_text(content))) - characters)
+
+
+def _rows_within(rows: list[Any], characters: int) -> int:
+    used = 2
+    for index, row in enumerate(rows):
+        used += size(row) + 1
+        if used > characters:
+            return max(1, index)
+    return len(rows)
+
+
+def _with_advice(step: str) -> str:
+    return step if FEWER in step else f"{step} {FEWER}".strip()

@@ -1,0 +1,275 @@
+"""What a run found: outputs that came with it, and the result rows that it stored."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
+
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError
+from deeporigin_mcp.platform import DeepOriginClient, Execution, SearchQuery
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.details import big_fields
+from deeporigin_mcp.tools.executions import ExecutionId, existing
+from deeporigin_mcp.tools.parts import Place, Summary, part_at, slice_of
+from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, fitted, rows_that_fit
+from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.views import ExecutionResultsView
+
+ROOM = RESULT_CHARACTERS - 3_000
+"""Leaves room for the next call, whose cursor may be long, and for the escapes of another JSON."""
+ROW_CHARACTERS = 4_000
+MOST_READ_AGAIN = 100
+"""Rows before those shown that are read anew with each page."""
+TYPES_LOOKED_AT = 200
+
+_PAGE = re.compile(r"page(\d+):(.*)", re.DOTALL)
+_PART = re.compile(r"(?:(outputs|inputs|billing|metadata|progress|prices)|row:([^:@]+)):([\d.]*)@(\d+)")
+_ROW_ID = re.compile(r"[^:@\s]{1,100}")
+_NO_SUCH_CURSOR = "Take a cursor from an answer, unchanged; without one the results are read from the start."
+
+
+class _Page(NamedTuple):
+    """A place among the rows: a cursor of the platform's, and rows of that page which were seen already."""
+
+    cursor: str | None
+    skipped: int
+
+    def __str__(self) -> str:
+        return f"page{self.skipped}:{self.cursor or ''}"
+
+
+async def get_execution_results(
+    ctx: ToolContext,
+    execution_id: ExecutionId,
+    result_type: Annotated[str | None, Field(description="Only this type, e.g. pose or pocket.")] = None,
+    limit: Annotated[int, Field(description="1 to 200 rows.", ge=1, le=200)] = 20,
+    cursor: Annotated[str | None, Field(description="Where to read on, from an answer.")] = None,
+) -> ExecutionResultsView:
+    """Read what a run found: its outputs, or the result rows that it stored, such as poses with their scores.
+
+    The call after Completed. A big field is summed up in place, with the cursor that reads it; files are given by
+    path. For price, inputs and progress use get_execution. Free, reads only.
+    """
+    state = state_of(ctx)
+    execution = await existing(state.client, execution_id)
+    outputs = big_fields(execution)["outputs"]
+    if cursor and (part := _PART.fullmatch(cursor)):
+        view = await _part(state.client, execution, part)
+    elif outputs is not None and not cursor and not result_type:
+        view = _outputs(execution, outputs)
+    else:
+        view = await _rows(state, execution, result_type, limit, _page_at(cursor))
+    if view.next_step is None and not execution.is_terminal:
+        view.next_step = steps.after(execution, state.settings)
+    return view
+
+
+def _outputs(execution: Execution, outputs: Json) -> ExecutionResultsView:
+    summary = Summary("outputs:")
+    shown = summary.of(outputs, ROOM)
+    return ExecutionResultsView(
+        execution_id=execution.execution_id,
+        status=execution.status,
+        outputs=shown,
+        has_more=summary.is_cut,
+        next_step=_reads_on(execution, cursor="…") if summary.is_cut else None,
+    )
+
+
+def _page_at(cursor: str | None) -> _Page:
+    if not cursor:
+        return _Page(None, 0)
+    match = _PAGE.fullmatch(cursor)
+    if match is None:
+        raise ArgumentError(f"cursor is {one_line(cursor, 60)!r}.", next_step=_NO_SUCH_CURSOR)
+    return _Page(match[2] or None, int(match[1][:6]))
+
+
+async def _rows(
+    state: ServerState, execution: Execution, result_type: str | None, limit: int, page: _Page
+) -> ExecutionResultsView:
+    client = state.client
+
+    async def ask(count: int) -> Json:
+        return await client.results.page(
+            compute_job_id=execution.execution_id,
+            result_type=result_type,
+            project_id=execution.project_id or None,
+            limit=count,
+            cursor=page.cursor,
+        )
+
+    try:
+        answer = await ask(page.skipped + limit)
+    except InvalidRequestError as error:
+        if page.cursor is not None:
+            error.next_step = _NO_SUCH_CURSOR
+        raise
+    received = rows_of(answer)
+    rows = [_row(row) for row in received[page.skipped :]]
+    shown = rows_that_fit(rows, ROOM)
+    following = _following(answer, len(received), page, shown, page.skipped + limit)
+    if following is not None and following.skipped >= MOST_READ_AGAIN:
+        # So many rows need not be read again and again: a page that ends here has a cursor of its own.
+        shorter = await ask(following.skipped)
+        if _next_cursor(shorter) and len(rows_of(shorter)) == following.skipped:
+            following = _Page(_next_cursor(shorter), 0)
+    view = ExecutionResultsView(
+        execution_id=execution.execution_id,
+        status=execution.status,
+        rows=rows[:shown],
+        has_more=following is not None,
+    )
+    if following is not None:
+        view.next_step = _reads_on(execution, result_type=result_type, limit=limit, cursor=str(following))
+    elif not rows:
+        await _explain_nothing(state, view, execution, result_type, at_start=page == _Page(None, 0))
+    return view
+
+
+def _following(answer: Json, received: int, page: _Page, shown: int, asked: int) -> _Page | None:
+    """Where the rows after those shown begin; None if there are none."""
+    seen = page.skipped + shown
+    if seen < received:
+        return _Page(page.cursor, seen)
+    if following := _next_cursor(answer):
+        return _Page(following, 0)
+    meta = answer.get("meta")
+    says = meta.get("hasMore") if isinstance(meta, dict) else None
+    # An answer that does not say is taken at its length: a full page may have a successor.
+    has_more = says if isinstance(says, bool) else received >= asked
+    return _Page(page.cursor, seen) if has_more and shown else None
+
+
+def _next_cursor(answer: Json) -> str | None:
+    meta = answer.get("meta")
+    value = meta.get("nextCursor") if isinstance(meta, dict) else None
+    return value if isinstance(value, str) and value else None
+
+
+def _row(row: Json) -> Json:
+    """One result row, flat; fields without a value are left out, big ones summed up."""
+    data = row.get("data")
+    facts = data if isinstance(data, dict) else {"data": data}
+    row_id = text(row.get("id"))
+    named = {"id": row_id or None, **facts}
+    known = {key: value for key, value in named.items() if value is not None}
+    if _ROW_ID.fullmatch(row_id):
+        shown: Json = Summary(f"row:{row_id}:").of(known, ROW_CHARACTERS)
+    else:
+        # Without an id to ask for it by, what does not fit cannot be read here.
+        shown, _ = fitted(known, ROW_CHARACTERS)
+    return shown
+
+
+async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[str]) -> ExecutionResultsView:
+    """A big field of the execution or of one row, or the rest of it."""
+    field, row_id, start = match[1], match[2], int(match[4][:12])
+    place = tuple(int(step[:9]) for step in match[3].split(".") if step)
+    whole: Any
+    if field:
+        whole, summary = big_fields(execution)[field], Summary(f"{field}:", len(place))
+    else:
+        answer = await client.results.page(
+            compute_job_id=execution.execution_id, project_id=execution.project_id or None, row_id=row_id, limit=1
+        )
+        row = next((row for row in rows_of(answer) if row.get("id") == row_id), None)
+        if row is None:
+            raise ArgumentError(
+                f"cursor names a row that is not there, {one_line(row_id, 40)}.", next_step=_NO_SUCH_CURSOR
+            )
+        data = row.get("data")
+        whole = {"id": row_id, **(data if isinstance(data, dict) else {"data": data})}
+        whole = {key: value for key, value in whole.items() if value is not None}
+        summary = Summary(f"row:{row_id}:", len(place))
+    return _slice(execution, whole, place, start, summary)
+
+
+def _slice(execution: Execution, whole: Any, place: Place, start: int, summary: Summary) -> ExecutionResultsView:
+    value = part_at(whole, place)
+    if not isinstance(value, str | dict | list) or start > len(value):
+        raise ArgumentError("cursor leads nowhere.", next_step=_NO_SUCH_CURSOR)
+    shown, following = slice_of(value, start, ROOM, summary, place)
+    has_more = following < len(value)
+    return ExecutionResultsView(
+        execution_id=execution.execution_id,
+        status=execution.status,
+        outputs=shown,
+        has_more=has_more or summary.is_cut,
+        next_step=_reads_on(execution, cursor=summary.cursor(place, following))
+        if has_more
+        else (_reads_on(execution, cursor="…") if summary.is_cut else None),
+    )
+
+
+def _reads_on(execution: Execution, **arguments: Any) -> str:
+    given = {key: value for key, value in arguments.items() if value}
+    call = steps.call("get_execution_results", execution_id=execution.execution_id, **given)
+    if arguments.get("cursor") == "…":
+        return f"{call}, with a cursor of those above, reads a part that was left out."
+    return f"{call} reads on."
+
+
+async def _explain_nothing(
+    state: ServerState, view: ExecutionResultsView, execution: Execution, result_type: str | None, *, at_start: bool
+) -> None:
+    name = execution.execution_id
+    if not at_start:
+        view.next_step = (
+            f"There are no more rows; {steps.call('get_execution_results', execution_id=name)} starts anew."
+        )
+        return
+    if result_type:
+        seen = await _types_seen(state.client, execution)
+        if seen:
+            view.result_types = seen
+        if seen != []:
+            of = f"This run has rows of type {', '.join(seen)}" if seen else "This run has rows of other types"
+            view.next_step = (
+                f"{of}, none of type {one_line(result_type, 40)!r}; "
+                f"{steps.call('get_execution_results', execution_id=name)} shows them all."
+            )
+            return
+    if execution.status != "Completed":
+        then = steps.after(execution, state.settings)
+        view.next_step = f"It is {execution.status} and has no results." + (f" {then}" if then else "")
+    elif await _is_being_stored(state.client, execution):
+        again = steps.call("get_execution_results", execution_id=name)
+        view.next_step = f"It is completed, but its results are still being stored; {again} in a minute."
+    else:
+        look = steps.call("get_execution_logs", execution_id=name)
+        view.next_step = f"It is completed and stored no result rows; {look} may say why."
+
+
+async def _types_seen(client: DeepOriginClient, execution: Execution) -> list[str] | None:
+    """The types among this run's first rows; None if there are rows whose types cannot be read."""
+
+    async def page(*extra_columns: str) -> list[Json]:
+        answer = await client.results.page(
+            compute_job_id=execution.execution_id,
+            project_id=execution.project_id or None,
+            limit=TYPES_LOOKED_AT,
+            extra_columns=extra_columns,
+        )
+        return rows_of(answer)
+
+    try:
+        rows = await page("result_type")
+    except InvalidRequestError:
+        rows = await page()
+    names = {one_line(text(row.get("result_type")), 40) for row in rows} - {""}
+    return sorted(names)[:20] or (None if rows else [])
+
+
+async def _is_being_stored(client: DeepOriginClient, execution: Execution) -> bool:
+    """Whether the data platform has still to take in what a completed run wrote (platform-facts 2.1, 8.28)."""
+    query = SearchQuery(compute_job_id=execution.execution_id, limit=1, select=["id", "status"], include_hidden=True)
+    try:
+        rows = rows_of(await client.listing.search(query))
+    except DeepOriginError:
+        return True
+    return not rows or rows[0].get("status") == "DataIngesting"

@@ -1,0 +1,192 @@
+"""Whatever the platform holds, an answer is within its limit as JSON and as text, and what was cut can be reached."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.tools.details import detailed_view
+from deeporigin_mcp.tools.guard import guarded, sendable
+from deeporigin_mcp.tools.rendering import as_text
+from deeporigin_mcp.tools.shaping import size
+from deeporigin_mcp.tools.views import execution_view
+from tests.tools.bench import Agent, Bench, compact_size
+from tests.tools.test_results import unfolded, whole
+
+pytestmark = pytest.mark.anyio
+
+CONCISE, MOST = 5_000, 20_000
+
+
+async def within(agent: Agent, tool: str, most: int, **arguments: Any) -> dict[str, Any]:
+    answer = await agent.call(tool, arguments)
+    assert not answer.is_error, answer.text
+    assert len(answer.text) <= most
+    assert compact_size(answer.content) <= most
+    return await agent.read(tool, **arguments)
+
+
+def tree(levels: int) -> dict[str, Any]:
+    node: dict[str, Any] = {"displayName": "bottom", "status": "Running"}
+    for level in range(levels):
+        node = {"displayName": f"level-{levels - level}", "status": "Running", "children": [node]}
+    return node
+
+
+INPUTS = {"ligands": [{"id": f"08{number}", "smiles": "C" * 80} for number in range(9_000)], "effort": 3}
+
+
+async def test_a_mebibyte_of_inputs_is_summed_up_and_within_reach(agent: Agent, bench: Bench) -> None:
+    name = bench.raw(userInputs=INPUTS)
+    await within(agent, "get_execution", CONCISE, execution_id=name)
+    found = await within(agent, "get_execution", MOST, execution_id=name, detail="detailed")
+    assert (found["cut"], found["inputs"]["effort"]) == (["inputs"], 3)
+    rest = re.search(r'cursor="(inputs:0@\d+)"', found["inputs"]["ligands"][-1])
+    assert rest
+    page = await within(agent, "get_execution_results", MOST, execution_id=name, cursor=rest[1])
+    assert page["outputs"]["items"][0] == INPUTS["ligands"][len(found["inputs"]["ligands"]) - 1]  # type: ignore[index]
+    assert 'cursor="inputs:@0"' in found["next_step"]
+
+
+async def test_a_deep_tree_is_told_in_part_and_within_reach(agent: Agent, bench: Bench) -> None:
+    name = bench.raw(progressReport=tree(60))
+    found = await within(agent, "get_execution", MOST, execution_id=name, detail="detailed")
+    assert found["progress"][0] == "level-1: Running"
+    assert found["cut"] == ["progress"]
+    assert await whole(agent, name, "progress:@0") == tree(60)
+
+
+@pytest.mark.parametrize("levels", [500, 5_000])
+def test_no_depth_breaks_a_detailed_answer(levels: int) -> None:
+    deep = tree(levels)
+    execution = Execution({"executionId": "e", "progressReport": deep, "jobOutputs": deep, "userInputs": deep})
+    content = detailed_view(execution_view(execution), execution).model_dump(exclude_none=True)
+    assert size(content) <= MOST
+    assert content["cut"] == ["progress", "inputs", "outputs"]
+    assert "cursor=" in json.dumps(content["inputs"])
+
+
+async def test_the_beginning_of_a_long_progress_text_is_within_reach(agent: Agent, bench: Bench) -> None:
+    report = "\n".join(f"ligand docked {number}" for number in range(9_000))
+    name = bench.raw(progressReport=report)
+    found = await within(agent, "get_execution", MOST, execution_id=name, detail="detailed")
+    assert found["progress"][-1] == "ligand docked 8999"
+    assert await whole(agent, name, "progress:@0") == report
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "é", "\U0001f9ea", "\x01", "| "])
+async def test_fields_of_every_size_and_letter_fit(agent: Agent, bench: Bench, letter: str) -> None:
+    huge = letter * 2_500
+    name = bench.raw(
+        status="Completed",
+        name=huge,
+        tool={"key": huge, "version": huge},
+        statusReason={"message": huge, "code": huge},
+        session=huge,
+        createdAt=huge,
+        startedAt=huge,
+        projectId=huge,
+        userInputs={huge: huge, "b": [huge] * 40},
+        jobOutputs=[{huge: {huge: [huge] * 4}}] * 9,
+        metadata={huge[:9] + str(number): huge for number in range(60)},
+        billingTransaction={"items": [{"itemCode": huge}] * 90},
+        quotationResult={"successfulQuotations": [{"itemCode": huge, "priceTotal": 1}] * 30},
+        progressReport={huge[:9] + str(number): huge for number in range(60)},
+    )
+    other = bench.raw(status=huge, name=huge, tool={"key": huge, "version": "1"})
+    await within(agent, "get_execution", CONCISE, execution_id=name)
+    await within(agent, "get_execution", MOST, execution_id=name, detail="detailed")
+    await within(agent, "get_execution_results", MOST, execution_id=name)
+    await within(agent, "list_executions", CONCISE)
+    await within(agent, "list_executions", MOST, detail="detailed")
+    await within(agent, "wait_executions", MOST, execution_ids=[name, other] * 50, timeout_seconds=0)
+
+
+async def test_outputs_of_fifty_huge_entries_are_within_reach(agent: Agent, bench: Bench) -> None:
+    outputs = [{"file": f"tool-runs/{number}.sdf", "block": f"{number} " * 4_000} for number in range(50)]
+    name = bench.raw(status="Completed", jobOutputs=outputs)
+    found = await within(agent, "get_execution_results", MOST, execution_id=name)
+    assert await unfolded(agent, name, found["outputs"]) == {"items": outputs}
+
+
+async def test_a_wait_for_a_hundred_with_long_names_fits(agent: Agent, bench: Bench) -> None:
+    names = [bench.raw(name='"' * 500, status="Running", statusReason="r" * 900) for _ in range(100)]
+    found = await within(agent, "wait_executions", MOST, execution_ids=names, timeout_seconds=0)
+    assert [row["execution_id"] for row in found["executions"]] == names == found["pending"]
+
+
+async def test_an_id_that_can_be_none_is_refused_before_it_is_echoed(agent: Agent, bench: Bench) -> None:
+    told = await agent.refused("wait_executions", execution_ids=["x" * 100_000])
+    assert "execution_ids.0 has 100000 characters" in told
+    assert not bench.platform.requests
+
+
+async def test_columns_of_any_size_are_cut_by_name_and_every_row_is_reached(agent: Agent, bench: Bench) -> None:
+    names = {bench.raw(userInputs={"ligands": ["C" * 300] * 300}, status="Completed") for _ in range(30)}
+    bench.clock.advance(100)
+    found = await within(agent, "search_executions", CONCISE, select=["compute_job_id", "compute_metadata"], limit=30)
+    assert found["cut"] == ["compute_metadata"]
+    seen = [row["compute_job_id"] for row in found["rows"]]
+    while found["has_more"]:
+        found = await agent.follow(found["next_step"])
+        seen += [row["compute_job_id"] for row in found["rows"]]
+    assert sorted(seen) == sorted(names)
+
+
+async def test_filters_that_are_long_themselves_lose_no_row(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=120)
+    keys = [f"deeporigin.{'x' * 60}{number}" for number in range(120)] + ["deeporigin.docking"]
+    found = await within(agent, "search_executions", MOST, tool_keys=keys, limit=100)
+    seen = [row["execution_id"] for row in found["rows"]]
+    while found["has_more"]:
+        found = await agent.follow(found["next_step"])
+        seen += [row["execution_id"] for row in found["rows"]]
+    assert len(set(seen)) == len(seen) == 120
+
+
+async def test_halves_of_characters_do_not_break_an_answer(agent: Agent, bench: Bench) -> None:
+    name = bench.raw(status="Completed", jobOutputs={"text": "a\ud800b"}, userInputs={"\udc00": 1})
+    found = await agent.read("get_execution_results", execution_id=name)
+    assert found["outputs"] == {"text": "a?b"}
+    detailed = await agent.read("get_execution", execution_id=name, detail="detailed")
+    assert [*detailed["inputs"].values()] == [1]
+
+
+values = st.recursive(
+    st.booleans() | st.integers() | st.text(max_size=400),
+    lambda inner: st.lists(inner, max_size=30) | st.dictionaries(st.text(max_size=30), inner, max_size=30),
+    max_leaves=60,
+)
+flat = st.lists(st.dictionaries(st.text(min_size=1, max_size=12), st.integers() | st.text(max_size=9)), max_size=60)
+
+
+@settings(max_examples=80)
+@given(st.dictionaries(st.text("abcdef", min_size=1, max_size=5), values | flat, max_size=12), st.integers(900, 4_000))
+def test_the_guard_holds_for_every_content(content: dict[str, Any], most: int) -> None:
+    before = json.dumps(content)
+    made = guarded({**content, "next_step": "get_execution()"}, most)
+    assert max(size(made), len(as_text(made))) <= most
+    assert json.dumps(content) == before
+    assert ("cut" in made) == (max(size(content), len(as_text(content))) + 28 > most) or "cut" in made
+
+
+def test_the_guard_cuts_whole_rows_of_the_largest_list_and_says_so() -> None:
+    rows = [{"name": f"n{number}", "note": "x" * 90} for number in range(500)]
+    made = guarded({"count": 500, "rows": rows, "has_more": False, "next_step": "list_executions(page=1)"}, CONCISE)
+    shown = len(made["rows"])
+    assert made["rows"] == rows[:shown]
+    assert (made["cut"], made["has_more"], made["count"]) == ([f"rows: {shown} of 500"], True, 500)
+    assert made["next_step"].startswith("list_executions(page=1) Ask for fewer at a time")
+    assert size(made) > 0.8 * CONCISE
+
+
+def test_what_fits_passes_the_guard_untouched() -> None:
+    content = {"rows": [{"a": None}], "next_step": "x"}
+    assert guarded(content, CONCISE) is content
+    assert sendable(content) is content

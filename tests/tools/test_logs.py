@@ -1,0 +1,201 @@
+"""get_execution_logs: the newest lines first, and every line within reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.tools.bench import ERAS, Agent, Bench, compact_size
+
+pytestmark = pytest.mark.anyio
+
+
+def log_row(execution_id: str, number: int, message: str, level: str = "info", **facts: Any) -> dict[str, Any]:
+    instant = f"2026-10-05T{9 + number // 3600:02d}:{number // 60 % 60:02d}:{number % 60:02d}.000Z"
+    return {
+        "id": f"0A{number:011d}",
+        "execution_id": execution_id,
+        "log_level": level,
+        "message": message,
+        "date": instant,
+        "created_at": instant,
+        **facts,
+    }
+
+
+def logged(bench: Bench, *messages: str, levels: tuple[str, ...] = (), status: str = "Failed") -> str:
+    """A run with these lines, oldest first."""
+    name = bench.seeded(status)
+    rows = [
+        log_row(name, number, message, levels[number] if levels else "info") for number, message in enumerate(messages)
+    ]
+    bench.platform.executions[name].own_logs = rows
+    return name
+
+
+async def all_rows(agent: Agent, **arguments: Any) -> list[dict[str, Any]]:
+    """Every row, page by page as the answers say."""
+    found = await agent.read("get_execution_logs", **arguments)
+    rows = list(found["rows"])
+    for _ in range(2_000):
+        if not found["has_more"]:
+            return rows
+        found = await agent.follow(found["next_step"])
+        rows += found["rows"]
+    raise AssertionError("it never ends")
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_the_end_of_a_failed_runs_log_comes_first(bench: Bench, mode: str) -> None:
+    name = logged(
+        bench, "Started.", "Ligand 2: no pose", "Run failed: out of memory", levels=("info", "warning", "error")
+    )
+    async with bench.agent(mode=mode) as agent:
+        failed = await agent.read("get_execution", execution_id=name)
+        found = await agent.follow(failed["next_step"])
+    assert found == {
+        "execution_id": name,
+        "rows": [
+            {"time": "2026-10-05T09:00:02.000Z", "level": "error", "message": "Run failed: out of memory"},
+            {"time": "2026-10-05T09:00:01.000Z", "level": "warning", "message": "Ligand 2: no pose"},
+            {"time": "2026-10-05T09:00:00.000Z", "level": "info", "message": "Started."},
+        ],
+        "offset": 0,
+        "has_more": False,
+    }
+
+
+async def test_a_time_that_is_missing_is_the_one_of_storing(agent: Agent, bench: Bench) -> None:
+    name = logged(bench, "x")
+    (bench.platform.executions[name].own_logs or [{}])[0]["date"] = None
+    found = await agent.read("get_execution_logs", execution_id=name)
+    assert found["rows"][0]["time"] == "2026-10-05T09:00:00.000Z"
+
+
+async def test_lines_are_filtered_by_level_and_by_text(agent: Agent, bench: Bench) -> None:
+    name = logged(bench, "a GPU", "b gpu", "c", "d Gpu", levels=("info", "WARN", "error", "debug"))
+
+    async def messages(**filters: Any) -> str:
+        found = await agent.read("get_execution_logs", execution_id=name, **filters)
+        return " ".join(row["message"][0] for row in found["rows"])
+
+    assert await messages(level="error") == "c"
+    assert await messages(level="warning") == "c b"
+    assert await messages(level="info") == "c b a"
+    assert await messages(contains="gpu") == "d b a"
+    assert await messages(contains="gpu", level="info") == "b a"
+
+
+@pytest.mark.parametrize("refused", [1, 2])
+async def test_a_platform_that_does_not_filter_is_filtered_here_and_it_is_said(
+    agent: Agent, bench: Bench, refused: int
+) -> None:
+    name = logged(bench, *(f"line {number}" + " odd" * (number % 2) for number in range(1300)))
+    seen: list[str] = []
+    step = None
+    for _ in range(20):
+        # Only the ways of asking that come first are refused, at each call anew.
+        bench.fault(f"POST */user_logs/search status=400 times={refused}")
+        call = agent.follow(step) if step else agent.read("get_execution_logs", execution_id=name, contains="odd")
+        found = await call
+        assert "would not filter" in found["note"]
+        assert ("its own order" in found["note"]) == (refused == 2)
+        seen += [row["message"] for row in found["rows"]]
+        step = found.get("next_step")
+        if not found["has_more"]:
+            break
+    expected = [f"line {number} odd" for number in range(1, 1300, 2)]
+    assert seen == (expected if refused == 2 else expected[::-1])
+
+
+async def test_a_platform_that_does_not_sort_is_read_in_its_own_order(agent: Agent, bench: Bench) -> None:
+    name = logged(bench, "first", "second")
+    bench.fault("POST */user_logs/search status=400 times=1")
+    found = await agent.read("get_execution_logs", execution_id=name)
+    assert [row["message"] for row in found["rows"]] == ["first", "second"]
+    assert "its own order" in found["note"]
+
+
+async def test_a_long_search_here_stops_and_goes_on(agent: Agent, bench: Bench) -> None:
+    name = logged(bench, "needle", *["hay"] * 6_000)
+    bench.fault("POST */user_logs/search status=400 times=1")
+    found = await agent.read("get_execution_logs", execution_id=name, contains="needle")
+    assert (found["rows"], found["has_more"]) == ([], True)
+    assert "5000 lines" in found["note"]
+    bench.fault("POST */user_logs/search status=400 times=1")
+    assert (await agent.follow(found["next_step"]))["rows"][0]["message"] == "needle"
+
+
+@pytest.mark.parametrize("status", [403, 404, 400])
+async def test_an_organisation_without_logs_is_told_what_else_to_read(agent: Agent, bench: Bench, status: int) -> None:
+    name = bench.seeded("Failed")
+    bench.fault(f"POST */user_logs/search status={status}")
+    told = await agent.refused("get_execution_logs", execution_id=name)
+    assert f"does not give out the logs here (HTTP {status})" in told
+    assert (await agent.follow(told))["status"] == "Failed"
+
+
+async def test_a_refused_token_is_not_taken_for_missing_logs(agent: Agent, bench: Bench) -> None:
+    bench.fault("POST */user_logs/search status=401")
+    assert "token was refused" in await agent.refused("get_execution_logs", execution_id=bench.seeded("Failed"))
+
+
+async def test_an_empty_log_says_how_the_run_is(agent: Agent, bench: Bench) -> None:
+    name = logged(bench, status="Running")
+    found = await agent.read("get_execution_logs", execution_id=name)
+    assert found["rows"] == []
+    assert found["next_step"].startswith("Nothing was logged yet; it is Running. wait_executions(")
+    found = await agent.read("get_execution_logs", execution_id=name, contains="x")
+    assert found["next_step"].startswith("Nothing that fits was logged")
+
+
+async def test_beyond_the_oldest_line_the_newest_is_named(agent: Agent, bench: Bench) -> None:
+    found = await agent.read("get_execution_logs", execution_id=logged(bench, "a"), offset=5)
+    assert "no older lines" in found["next_step"]
+    assert (await agent.follow(found["next_step"]))["rows"]
+
+
+async def test_an_unknown_id_is_not_an_empty_log(agent: Agent, bench: Bench) -> None:
+    assert "no execution nope" in await agent.refused("get_execution_logs", execution_id="nope")
+    other = bench.platform.executions[bench.seeded()].data_platform_id
+    assert "data platform" in await agent.refused("get_execution_logs", execution_id=other)
+
+
+async def test_a_message_is_one_line_and_a_cut_one_can_be_read_whole(agent: Agent, bench: Bench) -> None:
+    long = "Frames:\n" + "\x1b[31m frame\n" * 200
+    name = logged(bench, "old", long, "new | line")
+    found = await agent.read("get_execution_logs", execution_id=name)
+    assert found["rows"][1]["message"].endswith("…")
+    whole = await agent.follow(found["next_step"])
+    assert whole["rows"][0]["message"].endswith("frame")
+    assert whole["rows"][0]["message"].count("frame") == 200
+
+
+async def test_two_mebibytes_are_read_to_the_last_line_in_answers_that_fit(agent: Agent, bench: Bench) -> None:
+    name = logged(bench, *(f"{number} " + '"\\' * 1_050 for number in range(1_000)))
+    rows = await all_rows(agent, execution_id=name, limit=500)
+    assert [row["message"].split()[0] for row in rows] == [str(number) for number in range(999, -1, -1)]
+
+
+async def test_a_message_of_two_mebibytes_is_capped(agent: Agent, bench: Bench) -> None:
+    name = logged(bench, "x" * 2**21, '\x01é"' * 2**20)
+    rows = await all_rows(agent, execution_id=name)
+    assert len(rows) == 2
+    alone = await agent.read("get_execution_logs", execution_id=name, limit=1, offset=1)
+    assert 10_000 < compact_size(alone) < 20_000
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    messages=st.lists(st.text(max_size=40) | st.sampled_from(["y" * 900, '"' * 600]), max_size=40),
+    limit=st.integers(1, 60),
+)
+async def test_paging_loses_nothing_and_repeats_nothing(
+    agent: Agent, bench: Bench, messages: list[str], limit: int
+) -> None:
+    marked = [f"#{number} {message}" for number, message in enumerate(messages)]
+    rows = await all_rows(agent, execution_id=logged(bench, *marked), limit=limit)
+    assert [row["message"].split()[0] for row in rows] == [f"#{number}" for number in range(len(messages))][::-1]

@@ -1,0 +1,292 @@
+"""get_execution_results: outputs and stored rows, every one and every big part of them within reach."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from deeporigin_mcp.simulator.tables import Search
+from tests.tools.bench import ERAS, PROJECT, Agent, Bench, docking
+
+pytestmark = pytest.mark.anyio
+
+_CURSOR = re.compile(r'cursor="([^"]+)" reads them\]')
+
+
+def stored(bench: Bench, *data: Any, kind: str = "pose", status: str = "Completed") -> str:
+    """A run that stored these rows."""
+    name = bench.seeded(status)
+    bench.platform.executions[name].own_results = [
+        {
+            "id": f"0A{number:011d}",
+            "tool_key": "deeporigin.docking",
+            "tool_version": "4.2.0",
+            "compute_job_id": name,
+            "project_id": PROJECT,
+            "result_type": kind,
+            "data": facts,
+        }
+        for number, facts in enumerate(data)
+    ]
+    return name
+
+
+async def pages(agent: Agent, **arguments: Any) -> list[dict[str, Any]]:
+    """Every answer, one page after the other."""
+    found = [await agent.read("get_execution_results", **arguments)]
+    for _ in range(2_000):
+        if not found[-1]["has_more"]:
+            return found
+        found.append(await agent.follow(found[-1]["next_step"]))
+    raise AssertionError("it never ends")
+
+
+async def rows_of_all(agent: Agent, **arguments: Any) -> list[dict[str, Any]]:
+    return [row for page in await pages(agent, **arguments) for row in page["rows"]]
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_completed_runs_rows_are_its_results(bench: Bench, mode: str) -> None:
+    name = stored(bench, {"smiles": "CCO", "score": -7.5, "file_path": "poses/a.sdf", "note": None}, {"smiles": "CCN"})
+    async with bench.agent(mode=mode) as agent:
+        completed = await agent.read("get_execution", execution_id=name)
+        assert await agent.follow(completed["next_step"]) == {
+            "execution_id": name,
+            "status": "Completed",
+            "rows": [
+                {"id": "0A00000000000", "smiles": "CCO", "score": -7.5, "file_path": "poses/a.sdf"},
+                {"id": "0A00000000001", "smiles": "CCN"},
+            ],
+            "has_more": False,
+        }
+
+
+async def test_a_real_run_leads_to_its_poses(bench: Bench) -> None:
+    async with bench.agent(auto_approve_up_to=1) as agent:
+        started = await agent.read("create_execution", **docking("CCO", "CCN"), start=True)
+        done = await agent.follow_to_the_end(started["next_step"])
+        bench.clock.advance(600)
+        found = await agent.follow(done["next_step"])
+    assert {row["smiles"] for row in found["rows"]} == {"CCO", "CCN"}
+
+
+async def test_outputs_that_came_with_the_run_are_shown_without_rows(agent: Agent, bench: Bench) -> None:
+    name = bench.raw(status="Completed", jobOutputs={"molprops": [{"logp": 1.2, "pains": None}]})
+    found = await agent.read("get_execution_results", execution_id=name)
+    assert "rows" not in found
+    assert found["outputs"] == {"molprops": [{"logp": 1.2, "pains": None}]}
+    assert not bench.sent("POST", "result-explorer")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "shown"),
+    [
+        ([{"pockets": 3}], {"pockets": 3}),
+        ([{"a": 1}, {"a": 2}], {"items": [{"a": 1}, {"a": 2}]}),
+        ("done", {"value": "done"}),
+    ],
+)
+async def test_outputs_of_every_shape_are_an_object(agent: Agent, bench: Bench, outputs: Any, shown: Any) -> None:
+    name = bench.raw(status="Succeeded", jobOutputs=outputs)
+    found = await agent.read("get_execution_results", execution_id=name)
+    assert (found["status"], found["outputs"], found["has_more"]) == ("Completed", shown, False)
+
+
+async def test_rows_are_read_in_pages_of_the_platforms_cursor(agent: Agent, bench: Bench) -> None:
+    name = stored(bench, *({"n": number} for number in range(45)))
+    found = await pages(agent, execution_id=name)
+    assert [len(page["rows"]) for page in found] == [20, 20, 5]
+    assert [row["n"] for page in found for row in page["rows"]] == [*range(45)]
+
+
+async def test_a_type_is_asked_for_in_any_case_and_kept_in_the_next_call(agent: Agent, bench: Bench) -> None:
+    name = stored(bench, *({"n": number} for number in range(5)))
+    assert len(await rows_of_all(agent, execution_id=name, result_type="Pose", limit=2)) == 5
+
+
+async def test_a_type_that_the_run_does_not_have_names_those_it_has(agent: Agent, bench: Bench) -> None:
+    name = stored(bench, {"n": 1})
+    found = await agent.read("get_execution_results", execution_id=name, result_type="poses")
+    assert (found["rows"], found["result_types"]) == ([], ["pose"])
+    assert "rows of type pose, none of type 'poses'" in found["next_step"]
+    assert len((await agent.follow(found["next_step"]))["rows"]) == 1
+
+
+async def test_a_platform_that_does_not_give_types_is_no_obstacle(agent: Agent, bench: Bench) -> None:
+    name = stored(bench, {"n": 1})
+    bench.fault("POST */result-explorer/search status=400 skip=1 times=1")
+    found = await agent.read("get_execution_results", execution_id=name, result_type="poses")
+    assert "result_types" not in found
+    assert "rows of other types" in found["next_step"]
+
+
+async def test_what_is_still_being_stored_is_told_as_such(bench: Bench) -> None:
+    bench.platform.ingestion_lag_seconds = 3_600
+    async with bench.agent(auto_approve_up_to=1) as rich:
+        started = await rich.read("create_execution", **docking(), start=True)
+        done = await rich.follow_to_the_end(started["next_step"])
+        found = await rich.follow(done["next_step"])
+        assert (found["status"], found["rows"]) == ("Completed", [])
+        assert "still being stored" in found["next_step"]
+        bench.clock.advance(4_000)
+        assert (await rich.follow(found["next_step"]))["rows"]
+
+
+async def test_a_run_that_stored_nothing_is_not_waited_for(agent: Agent, bench: Bench) -> None:
+    found = await agent.read("get_execution_results", execution_id=stored(bench))
+    assert "stored no result rows" in found["next_step"]
+    assert (await agent.follow(found["next_step"]))["rows"]
+
+
+async def test_a_state_that_cannot_be_read_is_not_taken_for_an_empty_result(agent: Agent, bench: Bench) -> None:
+    bench.fault("POST */executions/search status=400")
+    found = await agent.read("get_execution_results", execution_id=stored(bench))
+    assert "still being stored" in found["next_step"]
+
+
+@pytest.mark.parametrize(("status", "then"), [("Running", "wait_executions"), ("Failed", "get_execution_logs")])
+async def test_a_run_that_is_not_completed_says_what_to_do(agent: Agent, bench: Bench, status: str, then: str) -> None:
+    found = await agent.read("get_execution_results", execution_id=bench.raw(status=status))
+    assert found["next_step"].startswith(f"It is {status} and has no results. {then}(")
+
+
+async def test_an_id_of_the_other_kind_is_recognised(agent: Agent, bench: Bench) -> None:
+    other = bench.platform.executions[bench.seeded()].data_platform_id
+    assert "data platform" in await agent.refused("get_execution_results", execution_id=other)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["nonsense", "page0:bm9uc2Vuc2U=", "row:0A00000000009:1@0", "row:0A00000000000:9.9@0", "outputs:@5"],
+)
+async def test_a_cursor_that_leads_nowhere_is_refused(agent: Agent, bench: Bench, cursor: str) -> None:
+    name = stored(bench, {"n": 1})
+    told = await agent.refused("get_execution_results", execution_id=name, cursor=cursor)
+    assert "from an answer, unchanged" in told
+
+
+async def test_rows_that_do_not_fit_are_on_the_next_pages(agent: Agent, bench: Bench) -> None:
+    name = stored(bench, *({"n": number, "note": "é" * 450, "more": "x" * 450} for number in range(300)))
+    found = await pages(agent, execution_id=name, limit=200)
+    assert [row["n"] for page in found for row in page["rows"]] == [*range(300)]
+    assert len(found) < 40
+
+
+async def test_a_row_without_an_id_is_capped_too(agent: Agent, bench: Bench) -> None:
+    name = stored(bench, {"smiles": "CCO", "sdf": "x" * 10**6}, {"n": 2})
+    for row in bench.platform.executions[name].own_results or []:
+        row["id"] = None
+    found = await agent.read("get_execution_results", execution_id=name)
+    assert [row.get("smiles") or row.get("n") for row in found["rows"]] == ["CCO", 2]
+    assert found["rows"][0]["sdf"].endswith("…")
+
+
+@pytest.mark.parametrize("meta", [{}, {"hasMore": True}, None])
+async def test_an_envelope_without_cursors_loses_no_row(
+    agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch, meta: Any
+) -> None:
+    answer = Search.answer
+    monkeypatch.setattr(Search, "answer", lambda search, rows: {**answer(search, rows), "meta": meta})
+    name = stored(bench, *({"n": number} for number in range(250)))
+    found = await agent.read("get_execution_results", execution_id=name, limit=60)
+    seen = [row["n"] for row in found["rows"]]
+    while found["has_more"]:
+        found = await agent.follow(found["next_step"])
+        seen += [row["n"] for row in found["rows"]]
+    assert seen == [*range(250)]
+
+
+async def whole(agent: Agent, name: str, cursor: str) -> Any:
+    """A part, put together from as many answers as it takes."""
+    pieces: Any = None
+    while cursor:
+        found = await agent.read("get_execution_results", execution_id=name, cursor=cursor)
+        outputs = found["outputs"]
+        piece = outputs.get("text", outputs.get("items", outputs))
+        if isinstance(piece, str):
+            pieces = (pieces or "") + piece
+        elif isinstance(piece, list):
+            pieces = (pieces or []) + [await unfolded(agent, name, entry) for entry in piece]
+        else:
+            pieces = {**(pieces or {}), **{k: await unfolded(agent, name, v) for k, v in piece.items()}}
+        step = found.get("next_step", "")
+        match = re.search(r'cursor="([^"…]+)"\) reads on', step)
+        cursor = match[1] if match else ""
+    return pieces
+
+
+async def unfolded(agent: Agent, name: str, value: Any) -> Any:
+    """A value with everything that was summed up read in its place."""
+    if isinstance(value, str):
+        match = _CURSOR.search(value)
+        return await whole(agent, name, match[1]) if match else value
+    if isinstance(value, list):
+        made = []
+        for entry in value:
+            rest = isinstance(entry, str) and _CURSOR.search(entry)
+            if rest and "more entries" in entry:
+                made += await whole(agent, name, rest[1])
+            else:
+                made.append(await unfolded(agent, name, entry))
+        return made
+    if isinstance(value, dict):
+        made_fields: dict[str, Any] = {}
+        for key, entry in value.items():
+            rest = isinstance(entry, str) and _CURSOR.search(entry)
+            if rest and "more fields" in entry:
+                made_fields |= await whole(agent, name, rest[1])
+            else:
+                made_fields[key] = await unfolded(agent, name, entry)
+        return made_fields
+    return value
+
+
+async def test_a_field_of_a_mebibyte_is_summed_up_and_can_be_read_to_its_end(agent: Agent, bench: Bench) -> None:
+    sdf = "".join(f"line {number}\n" for number in range(8_000))
+    name = stored(bench, {"smiles": "CCO", "sdf": sdf, "score": -7.5}, {"smiles": "CCN"})
+    found = await agent.read("get_execution_results", execution_id=name)
+    row = found["rows"][0]
+    assert (row["smiles"], row["score"], found["rows"][1]["smiles"]) == ("CCO", -7.5, "CCN")
+    assert f"[{len(sdf)} characters; cursor=" in row["sdf"]
+    assert await unfolded(agent, name, row["sdf"]) == sdf
+
+
+async def test_a_huge_array_is_summed_up_and_can_be_read_to_its_end(agent: Agent, bench: Bench) -> None:
+    grid = [[number, number + 0.5, {"name": f"atom {number}"}] for number in range(3_000)]
+    name = bench.raw(status="Completed", jobOutputs={"first": 1, "grid": grid, "last": "kept"})
+    found = await agent.read("get_execution_results", execution_id=name)
+    assert (found["outputs"]["first"], found["outputs"]["last"], found["has_more"]) == (1, "kept", True)
+    assert await unfolded(agent, name, found["outputs"]["grid"]) == grid
+
+
+values = st.recursive(
+    st.booleans() | st.integers(-(10**6), 10**6) | st.text('ab"\\\n\x01é', max_size=700),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=12)
+        | st.dictionaries(st.text("abcdefgh", min_size=1, max_size=8), inner, min_size=1, max_size=12)
+    ),
+    max_leaves=60,
+)
+
+
+def deep(levels: int) -> Any:
+    value: Any = ["bottom"]
+    for _ in range(levels):
+        value = {"in": value}
+    return value
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.dictionaries(st.text("xyz", min_size=1, max_size=6), values, min_size=1, max_size=40))
+@example({f"field {number}": number for number in range(4_000)})
+@example({"big": ["y" * 400] * 300, "wide": {str(number): [number] * 50 for number in range(300)}})
+@example({"deep": deep(60)})
+async def test_whatever_a_run_found_can_be_read_whole(agent: Agent, bench: Bench, outputs: dict[str, Any]) -> None:
+    name = bench.raw(status="Completed", jobOutputs=outputs)
+    found = await agent.read("get_execution_results", execution_id=name)
+    assert await unfolded(agent, name, found["outputs"]) == json.loads(json.dumps(outputs))
