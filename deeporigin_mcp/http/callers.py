@@ -35,7 +35,12 @@ MAX_CALLS_EACH = 64
 IDLE_SECONDS = 600.0
 SWEEP_SECONDS = 60.0
 
-NEEDS_NO_CALLER = frozenset({"initialize", "ping", "server/discover", "tools/list", "prompts/list"})
+NEEDS_NO_CALLER = frozenset(
+    {
+        *("initialize", "ping", "server/discover"),
+        *("tools/list", "prompts/list", "resources/list", "resources/templates/list"),
+    }
+)
 """What is the same for everybody, and answered without credentials."""
 LISTEN = "subscriptions/listen"
 PRINCIPAL_PURPOSE = b"deeporigin-mcp/question/1"
