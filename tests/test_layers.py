@@ -17,13 +17,14 @@ CLI_SIDE = ("cli", "demo", "doctor", "install", "__main__")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__init__": (),
     "errors": (),
-    "settings": ("errors",),
-    "platform": ("errors", "settings"),
+    "places": (),
+    "settings": ("errors", "places"),
+    "platform": ("errors", "places", "settings"),
     "logs": ("errors", "settings"),
     "extensions": ("errors",),
     "tools": ("errors", "settings", "platform", "logs", "extensions"),
     "server": ("errors", "settings", "platform", "tools", "logs", "extensions"),
-    "http": ("errors", "settings", "platform", "tools", "logs", "extensions", "server"),
+    "http": ("errors", "places", "settings", "platform", "tools", "logs", "extensions", "server"),
     "simulator": (),
 }
 """Room → rooms of this package that it may use beside itself."""

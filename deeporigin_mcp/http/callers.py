@@ -37,13 +37,8 @@ SWEEP_SECONDS = 60.0
 
 NEEDS_NO_CALLER = frozenset(
     {
-        "initialize",
-        "ping",
-        "server/discover",
-        "tools/list",
-        "resources/list",
-        "resources/templates/list",
-        "prompts/list",
+        *("initialize", "ping", "server/discover"),
+        *("tools/list", "prompts/list", "resources/list", "resources/templates/list"),
         "prompts/get",
     }
 )

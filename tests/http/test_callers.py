@@ -256,7 +256,8 @@ async def test_what_is_the_same_for_everybody_opens_nothing(bench: Bench) -> Non
     async with running_site(bench) as site:
         for mode in ERAS:
             async with site.client(credentials(project=PROJECT), mode=mode) as client:
-                await client.list_tools()
+                for ask in (client.list_tools, client.list_prompts, client.list_resources):
+                    await ask()
         assert len(site.pool) == 0
         assert len(bench.clients) == 1
 

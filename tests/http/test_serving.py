@@ -17,6 +17,7 @@ from mcp_types import CallToolResult
 
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.http import serve
+from deeporigin_mcp.http.serving import _bound
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import make_token
 from tests.extensions.waiting_server import started
@@ -97,6 +98,12 @@ def test_what_cannot_be_served_is_refused_at_the_start(
 def test_nothing_listens_for_others_without_a_name(host: str) -> None:
     with pytest.raises(SettingsError, match="--allowed-host"):
         serve(Settings(), host=host, port=0, on_ready=lambda _: pytest.fail("it serves"))
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    with _bound("127.0.0.1", 0) as listener:
+        # By this asyncio knows that it can turn Nagle's delay off.
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 async def test_this_machine_may_be_named_as_usual(bench: Bench, tmp_path: Path) -> None:
