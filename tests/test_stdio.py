@@ -131,7 +131,7 @@ async def test_a_client_of_either_era_lists_tools_and_runs_a_job(
     with (tmp_path / "errors").open("w") as errors:
         async with Client(stdio_client(process, errlog=errors), mode=mode) as client:
             assert client.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
-            assert len((await client.list_tools()).tools) == 10
+            assert len((await client.list_tools()).tools) == 12
             created = await call(client, "create_execution", tool_key="acme.hello-test", inputs={}, start=True)
             name = created["execution_id"]
             clock = simulator.platform.clock
@@ -174,7 +174,7 @@ def test_raw_lines_of_2025_are_answered_and_nothing_else_is_printed(tmp_path: Pa
         assert answer["result"]["protocolVersion"] == "2025-11-25"
         assert answer["result"]["serverInfo"]["name"] == "deeporigin-mcp"
         process.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        assert len(process.ask("tools/list", {}, number=2)["result"]["tools"]) == 10
+        assert len(process.ask("tools/list", {}, number=2)["result"]["tools"]) == 12
         refused = process.ask("tools/call", {"name": "list_executions", "arguments": {}}, number=3)["result"]
         assert refused["isError"] is True
         assert "Not signed in to Deep Origin" in refused["content"][0]["text"]
@@ -190,7 +190,7 @@ def test_raw_lines_of_2026_need_no_handshake(tmp_path: Path) -> None:
         found = process.ask("server/discover", {"_meta": MODERN}, number=1)["result"]
         assert "2026-07-28" in found["supportedVersions"]
         listed = process.ask("tools/list", {"_meta": MODERN}, number=2)["result"]
-        assert len(listed["tools"]) == 10
+        assert len(listed["tools"]) == 12
         assert listed["ttlMs"] > 0
         given = {"name": "get_workspace", "arguments": {}, "_meta": MODERN}
         assert process.ask("tools/call", given, number=3)["result"]["isError"] is True
@@ -203,7 +203,7 @@ def test_lines_that_are_no_protocol_do_no_harm(tmp_path: Path) -> None:
         for garbage in (b"", b"hello", b"{", b"[]", b"null", b'{"jsonrpc": "1.0"}', b"\xff\xfe\x00", b"{}" * 50_000):
             process.send(garbage)
         process.send({"jsonrpc": "2.0", "id": 7, "method": "no/such/method", "params": {}})
-        assert len(process.ask("tools/list", {}, number=8)["result"]["tools"]) == 10
+        assert len(process.ask("tools/list", {}, number=8)["result"]["tools"]) == 12
         assert process.end() == 0
         assert "Traceback" not in process.errors()
 

@@ -25,6 +25,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "wait_executions": {"execution_ids": [ID]},
     "find_platform_tools": {},
     "describe_platform_tool": {"tool_key": "deeporigin.docking"},
+    "get_execution_logs": {"execution_id": ID},
+    "get_execution_results": {"execution_id": ID},
     "get_workspace": {},
 }
 
