@@ -35,7 +35,7 @@ IN_ENVIRONMENT = CredentialPlaces(
     how_to_give=HOW_TO_AUTHENTICATE,
     how_to_renew="Get a new token in the Deep Origin web app, put it in DO_AUTH_TOKEN (or sign in again with the "
     "official client), and restart this MCP server.",
-    when_refused="The operator should get a new one (DO_AUTH_TOKEN) and restart this MCP server.",
+    when_refused="The token was refused. The operator should get a new one (DO_AUTH_TOKEN) and restart this MCP server.",
     when_forbidden="This token has no right to that, or the organisation in DO_ORG_KEY is not its own. The operator "
     "should check.",
     other_project="for another project the operator has to change DO_PROJECT_ID",
@@ -49,7 +49,7 @@ IN_HEADERS = CredentialPlaces(
     "(the organisation's key) into the client's configuration of this MCP server; every request must carry them.",
     how_to_renew="The user gets a new token in the Deep Origin web app and puts it into the header "
     f"{TOKEN_HEADER} in the client's configuration of this MCP server.",
-    when_refused=f"The user should get a new one and put it into the header {TOKEN_HEADER}.",
+    when_refused=f"The token was refused. The user should get a new one and put it into the header {TOKEN_HEADER}.",
     when_forbidden=f"This token has no right to that, or the organisation in the header {ORG_HEADER} is not its own. "
     "The user should check.",
     other_project=f"for another project the user has to change the header {PROJECT_HEADER}",

@@ -17,7 +17,9 @@ from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import WaitRow, WaitView, wait_row
 
-MAX_ID_CHARACTERS = 40
+MAX_ID_CHARACTERS = 200
+"""An address that holds an id fits and is explained in its row; what is longer is no slip."""
+SHORT_ID_CHARACTERS = 60
 MAX_CHANGES_NAMED = 5
 MAX_ERROR_CHARACTERS = 400
 SHORT_ERROR_CHARACTERS = 40
@@ -88,7 +90,8 @@ def wait_view(found: Watch) -> WaitView:
 
 def _short(row: WaitRow) -> WaitRow:
     return WaitRow(
-        execution_id=row.execution_id,
+        # Only what is no id is longer than one.
+        execution_id=one_line(row.execution_id, SHORT_ID_CHARACTERS),
         status=row.status,
         progress_percent=row.progress_percent,
         error=row.error and one_line(row.error, SHORT_ERROR_CHARACTERS),

@@ -271,13 +271,6 @@ async def test_rows_of_no_project_do_not_hide_that_there_is_no_such_project(agen
         assert "There is no project '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot)" in found["next_step"]
 
 
-async def test_a_page_beyond_the_last_one_names_the_first(agent: Agent, bench: Bench) -> None:
-    bench.platform.seed_executions(count=3)
-    found = await agent.read("list_executions", page=7, page_size=2)
-    assert (found["executions"], found["count"]) == ([], 3)
-    assert len((await agent.follow(found["next_step"]))["executions"]) == 2
-
-
 async def test_a_time_in_words_is_answered_with_the_time_that_it_is(agent: Agent, bench: Bench) -> None:
     bench.seeded()
     told = await agent.refused("list_executions", created_after="yesterday")
