@@ -35,7 +35,8 @@ IN_ENVIRONMENT = CredentialPlaces(
     how_to_give=HOW_TO_AUTHENTICATE,
     how_to_renew="Get a new token in the Deep Origin web app, put it in DO_AUTH_TOKEN (or sign in again with the "
     "official client), and restart this MCP server.",
-    when_refused="The token was refused. The operator should get a new one (DO_AUTH_TOKEN) and restart this MCP server.",
+    when_refused="The token was refused. The operator should get a new one (DO_AUTH_TOKEN) and restart this MCP "
+    "server.",
     when_forbidden="This token has no right to that, or the organisation in DO_ORG_KEY is not its own. The operator "
     "should check.",
     other_project="for another project the operator has to change DO_PROJECT_ID",
