@@ -1,0 +1,52 @@
+"""The client that plays a solution, and what reading and writing its calls costs a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.tools.bench import Agent, Answer
+
+
+@dataclass
+class Solver(Agent):
+    """An agent that counts.
+
+    Attributes:
+        now: when the task is given, UTC.
+        pause: lets so many seconds go by.
+        calls: the tools called, in order.
+        bytes: what a model writes (arguments) and reads (structured content, or the text of an error).
+    """
+
+    now: datetime = field(kw_only=True)
+    pause: Callable[[float], Awaitable[None]] = field(kw_only=True)
+    calls: list[str] = field(default_factory=list, kw_only=True)
+    bytes: int = field(default=0, kw_only=True)
+
+    async def call(self, tool: str, arguments: dict[str, Any]) -> Answer:
+        answer = await super().call(tool, arguments)
+        self.calls.append(tool)
+        self.bytes += _bytes({"name": tool, "arguments": arguments})
+        self.bytes += len(answer.text.encode()) if answer.is_error else _bytes(answer.content)
+        return answer
+
+    def ago(self, **span: float) -> str:
+        """An instant before now, as the tools take it: `ago(days=7)`."""
+        return (self.now - timedelta(**span)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    async def rows(self, **arguments: Any) -> list[dict[str, Any]]:
+        """All rows of a list, page after page as the answers say."""
+        found = await self.read("list_executions", **arguments)
+        rows = list(found["executions"])
+        while found["has_more"]:
+            found = await self.follow(found["next_step"])
+            rows += found["executions"]
+        return rows
+
+
+def _bytes(content: Any) -> int:
+    return len(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode())
