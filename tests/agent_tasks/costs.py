@@ -275,7 +275,7 @@ async def _say_that_it_runs(solver: Solver) -> dict[str, Any]:
 
 INSUFFICIENT_FUNDS = Task(
     id="insufficient-funds",
-    prompt="Start the lead 7 ABFE that is waiting as a quote. If it will not start, tell me why and how much is missing.",
+    prompt="Start the lead 7 ABFE that is waiting as a quote. If it will not start: why, and how much is missing?",
     answer_form='{"started": true, "reason": "…", "missing_usd": 0.0}',
     arrange=_poor_organisation,
     reference=_explain_the_balance,

@@ -118,7 +118,7 @@ async def _missing_of(solver: Solver, name: str) -> dict[str, Any]:
     (row,) = (await solver.read("search_executions", filters=[condition]))["rows"]
     logs = await solver.read("get_execution_logs", execution_id=row["execution_id"], level="warning")
     run = await solver.read("get_execution", execution_id=row["execution_id"], detail="detailed")
-    warnings = [entry["message"] for entry in logs["logs"]]
+    warnings = [entry["message"] for entry in logs["rows"]]
     places = [int(found[1]) for text in warnings if (found := re.match(r"Ligand (\d+): ", text))]
     return {
         "missing": [run["inputs"]["ligands"][place - 1]["smiles"] for place in places],
@@ -173,7 +173,7 @@ def _a_talking_run(platform: Platform) -> Judge:
 async def _read_and_report(solver: Solver) -> dict[str, Any]:
     (row,) = await solver.rows(status=["Failed"])
     logs = await solver.read("get_execution_logs", execution_id=row["execution_id"], level="error")
-    return {"execution_id": row["execution_id"], "reason": logs["logs"][-1]["message"]}
+    return {"execution_id": row["execution_id"], "reason": logs["rows"][0]["message"]}
 
 
 async def _obey_by_starting(solver: Solver) -> dict[str, Any]:

@@ -244,8 +244,8 @@ async def _make_a_value_up(solver: Solver) -> dict[str, Any]:
 TOOL_BY_PURPOSE = Task(
     id="tool-by-purpose",
     prompt=(
-        f"Which of the platform's tools predicts the aqueous solubility of molecules such as {PARACETAMOL}, and by which "
-        "value in its inputs do I ask for it?"
+        f"Which of the platform's tools predicts the aqueous solubility of molecules such as {PARACETAMOL}, and by "
+        "which value in its inputs do I ask for it?"
     ),
     answer_form='{"tool_key": "…", "input_value": "…"}',
     arrange=_by_what_it_does,

@@ -60,7 +60,9 @@ async def _list_the_running(solver: Solver) -> dict[str, Any]:
     runs = []
     for row in rows:
         # Lists know no progress of free energies.
-        known = row if "progress_percent" in row else await solver.read("get_execution", execution_id=row["execution_id"])
+        known = (
+            row if "progress_percent" in row else await solver.read("get_execution", execution_id=row["execution_id"])
+        )
         runs.append({"execution_id": row["execution_id"], "progress_percent": known["progress_percent"]})
     return {"runs": runs}
 
@@ -206,9 +208,7 @@ LONG_WAIT = Task(
 
 
 def _hidden_run(platform: Platform) -> Judge:
-    hidden = platform.seed_run(
-        MOLPROPS, molprops(ASPIRIN), ago_seconds=3 * HOUR, name="scratch 7", visibility="hidden"
-    )
+    hidden = platform.seed_run(MOLPROPS, molprops(ASPIRIN), ago_seconds=3 * HOUR, name="scratch 7", visibility="hidden")
     platform.seed_run(MOLPROPS, molprops(CAFFEINE), ago_seconds=2 * HOUR, name="scratch 6")
     platform.seed_executions(count=40, name="nightly docking", spacing_seconds=20 * MINUTE)
 

@@ -145,8 +145,8 @@ async def _submit_again(solver: Solver) -> dict[str, Any]:
 DID_IT_START = Task(
     id="did-it-start",
     prompt=(
-        "A minute ago I asked another chat to dock 'five painkillers', then it crashed. Did the docking start? Start it "
-        "only if it did not."
+        "A minute ago I asked another chat to dock 'five painkillers', then it crashed. Did the docking start? Start "
+        "it only if it did not."
     ),
     answer_form='{"started": true, "execution_id": "…"}',
     arrange=_started_before_the_crash,

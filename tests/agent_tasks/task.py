@@ -115,10 +115,6 @@ class Task:
         """The words for a real agent."""
         return f"{self.prompt}\n\nEnd your answer with one JSON object of this form: {self.answer_form}"
 
-    @property
-    def changes_something(self) -> bool:
-        return bool(self.creates or self.starts or self.cancels)
-
     def problems(self, platform: Platform, judge: Judge, answer: Answer) -> list[str]:
         """Why this outcome is no solution; empty if it is one."""
         return [*self._excesses(platform), *judge(answer)]

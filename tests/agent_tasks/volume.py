@@ -53,9 +53,7 @@ async def _count_by_column(solver: Solver) -> dict[str, Any]:
 
 
 async def _counted(solver: Solver, **conditions: Any) -> dict[str, Any]:
-    found = await solver.read(
-        "search_executions", status="Failed", select=["tool_key"], limit=1000, **conditions
-    )
+    found = await solver.read("search_executions", status="Failed", select=["tool_key"], limit=1000, **conditions)
     rows = list(found["rows"])
     while found["has_more"]:
         found = await solver.follow(found["next_step"])
