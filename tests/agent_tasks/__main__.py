@@ -7,8 +7,7 @@
 `list` prints one task per line, as JSON. `run` arranges a task, runs a command as the agent, takes what it prints for
 the answer, and judges; `{config}` in the command becomes the path of an MCP configuration file, `{prompt}` the words.
 
-    python -m tests.agent_tasks run running-now -- claude -p {prompt} --mcp-config {config} --strict-mcp-config \
-        --allowedTools mcp__deeporigin
+    python -m tests.agent_tasks run running-now -- claude -p {prompt} --mcp-config {config}
 
 `serve` is for agents that cannot be started by a command: it prints the prompt and the server's configuration as one
 line of JSON, reads the answer from standard input up to its end, and judges. Both print the verdict as a last line of
@@ -56,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.agent_tasks", description="Tasks for agents that use deeporigin-mcp."
+        prog="python -m tests.agent_tasks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("list", help="print the tasks, one line of JSON each")

@@ -16,6 +16,7 @@ from tests.agent_tasks.history import (
     DOCKING,
     HOUR,
     IBUPROFEN,
+    METAL_WORDS,
     NICOTINE,
     OXALIPLATIN,
     PARACETAMOL,
@@ -25,8 +26,6 @@ from tests.agent_tasks.history import (
 )
 from tests.agent_tasks.solver import Solver
 from tests.agent_tasks.task import Answer, Judge, Mistake, Task
-
-METAL_WORDS = ("force-field", "force field", "metal", "platin", " Pt")
 
 
 def _a_bad_night(platform: Platform) -> Judge:

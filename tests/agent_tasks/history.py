@@ -27,6 +27,8 @@ PARACETAMOL = "CC(=O)Nc1ccc(O)cc1"
 NICOTINE = "CN1CCCC1c1cccnc1"
 CISPLATIN = "N[Pt](N)(Cl)Cl"
 OXALIPLATIN = "O=C1O[Pt](N)(N)OC1=O"
+METAL_WORDS = ("force-field", "force field", "metal", "platin", "parameters for Pt")
+"""What an explanation of a failure by platinum may say."""
 UNREADABLE = "CC(=O)Oc1ccccc1C(=O"
 """A parenthesis is missing."""
 

@@ -15,6 +15,7 @@ from tests.agent_tasks.history import (
     DOCKING,
     HOUR,
     IBUPROFEN,
+    METAL_WORDS,
     MINUTE,
     MOLPROPS,
     NICOTINE,
@@ -107,7 +108,7 @@ def _three_plates(platform: Platform) -> Judge:
             yield f"{', '.join(unfinished)} had not ended when the answer was given"
         if answer.texts("failed") != [ids["plate B"]]:
             yield f"failed has {ids['plate B']}, told was {answer.texts('failed')}"
-        if not answer.says("reason", "force-field", "force field", "Pt", "platin"):
+        if not answer.says("reason", *METAL_WORDS):
             yield "the reason is a ligand with platinum, for which there are no force-field parameters"
 
     return judge

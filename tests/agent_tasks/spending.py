@@ -23,6 +23,7 @@ from tests.agent_tasks.history import (
 )
 from tests.agent_tasks.solver import Solver
 from tests.agent_tasks.task import Answer, Judge, Mistake, Task
+from tests.tools.bench import SESSION
 from tests.tools.facts import calls_in
 
 MOLECULES = (ASPIRIN, CAFFEINE, IBUPROFEN)
@@ -190,10 +191,9 @@ OVER_THE_LIMIT = Task(
 
 
 def _used_up(platform: Platform) -> Judge:
-    session = "s-bench"
-    platform.seed_run(ABFE, abfe("lead5"), ago_seconds=3 * DAY, name="lead 5 ABFE", session=session)
+    platform.seed_run(ABFE, abfe("lead5"), ago_seconds=3 * DAY, name="lead 5 ABFE", session=SESSION)
     platform.seed_run(ABFE, abfe("lead6"), ago_seconds=2 * DAY, name="lead 6 ABFE, a colleague's", session="other")
-    quote = platform.seed_run(ABFE, abfe("lead7"), ago_seconds=600, name="lead 7 ABFE", session=session, started=False)
+    quote = platform.seed_run(ABFE, abfe("lead7"), ago_seconds=600, name="lead 7 ABFE", session=SESSION, started=False)
 
     def judge(answer: Answer) -> Iterator[str]:
         if answer.truth("fits") is not False:

@@ -10,6 +10,12 @@ from tests.agent_tasks.history import ABFE, ASPIRIN, DAY, DOCKING, HOUR, abfe, d
 from tests.agent_tasks.solver import Solver
 from tests.agent_tasks.task import Answer, Judge, Mistake, Task
 
+CANNOT_WORDS = (
+    *("read-only", "read only", "only read", "no tool", "no cancel", "not offer", "not available", "permission"),
+    *("cannot cancel", "can't cancel", "unable to cancel", "not able to cancel"),
+)
+"""What an explanation may say of a server that only reads."""
+
 
 def _named(words: str) -> dict[str, Any]:
     return {"column": "name", "op": "icontains", "value": words}
@@ -78,7 +84,7 @@ def _one_running_elsewhere(platform: Platform) -> Judge:
     def judge(answer: Answer) -> Iterator[str]:
         if answer.truth("cancelled") is not False:
             yield "nothing was cancelled, and the answer has to say so"
-        if not answer.says("reason", "read-only", "read only", "cannot cancel", "no tool", "not offered"):
+        if not answer.says("reason", *CANNOT_WORDS):
             yield "the reason is that this server only reads"
         if answer.text("execution_id") != run:
             yield f"the run is {run}, told was {answer.text('execution_id')}"

@@ -44,6 +44,13 @@ async def test_the_reference_solves_the_task_and_gets_no_dearer(task: Task) -> N
     assert cost["bytes"] <= known["bytes"] * DEARER, f"more bytes than before; {HOW_TO_UPDATE}"
 
 
+@pytest.mark.parametrize("task", [task for task in TASKS if task.person != "absent"], ids=lambda task: task.id)
+async def test_a_person_is_asked_by_clients_of_the_older_protocol_too(task: Task) -> None:
+    async with trial(task, mode="legacy") as found:
+        assert found.problems(await task.reference(found.solver)) == []
+        assert len(found.person.questions) == 1
+
+
 def _write(costs: dict[str, Cost]) -> None:
     ordered = {task.id: costs[task.id] for task in TASKS if task.id in costs}
     lines = [f"  {json.dumps(name)}: {json.dumps(cost)}" for name, cost in ordered.items()]

@@ -49,8 +49,13 @@ class Trial:
 
 
 @contextlib.asynccontextmanager
-async def trial(task: Task) -> AsyncIterator[Trial]:
-    """Arrange a task in a process of one: simulated time, a real server, real HTTP behind it."""
+async def trial(task: Task, *, mode: str = "auto") -> AsyncIterator[Trial]:
+    """Arrange a task in this process: simulated time, a real server, real HTTP behind it.
+
+    Args:
+        task: what is to be solved.
+        mode: the era of the protocol, as `mcp.Client` takes it.
+    """
     # Requests that block until a run has ended move the clock; everything else moves it only by waiting.
     clock = ManualClock(auto_advance=True)
     platform = Platform(clock=clock)
@@ -60,7 +65,8 @@ async def trial(task: Task) -> AsyncIterator[Trial]:
         settings = Settings.load(server_environment(task, simulator.base_url))
         person = Person(_PEOPLE[task.person])
         reply = person.reply if person.answer is not None else None
-        async with Client(create_server(settings, connect=bench.connect), elicitation_callback=reply) as client:
+        server = create_server(settings, connect=bench.connect)
+        async with Client(server, mode=mode, elicitation_callback=reply) as client:
             tools = (await client.list_tools()).tools
             solver = Solver(
                 client,
