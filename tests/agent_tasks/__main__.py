@@ -1,7 +1,7 @@
 """Give the tasks to a real agent.
 
     python -m tests.agent_tasks list
-    python -m tests.agent_tasks run ID -- COMMAND …
+    python -m tests.agent_tasks run ID|all -- COMMAND …
     python -m tests.agent_tasks serve ID
 
 `list` prints one task per line, as JSON. `run` arranges a task, runs a command as the agent, takes what it prints for
@@ -10,8 +10,8 @@ the answer, and judges; `{config}` in the command becomes the path of an MCP con
     python -m tests.agent_tasks run running-now -- claude -p {prompt} --mcp-config {config}
 
 `serve` is for agents that cannot be started by a command: it prints the prompt and the server's configuration as one
-line of JSON, reads the answer from standard input up to its end, and judges. Both print the verdict as a last line of
-JSON, with the calls and bytes that the agent needed and those of the reference, and exit with 0 if the task is solved.
+line of JSON, reads the answer from standard input up to its end, and judges. Both print a verdict as a line of JSON,
+with the calls and bytes that the agent needed and those of the reference, and exit with 0 if all is solved.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from tests.agent_tasks.suite import BY_ID, TASKS, known_costs
 from tests.agent_tasks.task import Answer, Task
 from tests.agent_tasks.trial import server_environment
 
+ALL = "all"
 REPOSITORY = Path(__file__).parent.parent.parent
 
 
@@ -41,16 +42,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for task in TASKS:
             _say(_described(task))
         return 0
-    task = BY_ID[options.task]
-    with _served(task, options.speed) as served:
-        if options.action == "run":
-            said = _ask(options.command, served)
-        else:
-            _say({**_described(task), **served.configuration})
-            said = sys.stdin.read()
-        verdict = served.verdict(Answer.read(said))
-    _say(verdict)
-    return 0 if verdict["solved"] else 1
+    tasks = TASKS if options.task == ALL else (BY_ID[options.task],)
+    solved = 0
+    for task in tasks:
+        with _served(task, options.speed) as served:
+            if options.action == "run":
+                said = _ask(options.command, served)
+            else:
+                _say({**_described(task), **served.configuration})
+                said = sys.stdin.read()
+            verdict = served.verdict(Answer.read(said))
+        _say(verdict)
+        solved += verdict["solved"]
+    if len(tasks) > 1:
+        sys.stderr.write(f"{solved} of {len(tasks)} tasks are solved.\n")
+    return 0 if solved == len(tasks) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("list", help="print the tasks, one line of JSON each")
     for name, what in (("serve", "arrange a task and judge the answer on stdin"), ("run", "run an agent and judge it")):
         action = actions.add_parser(name, help=what)
-        action.add_argument("task", choices=[*BY_ID], metavar="ID")
+        action.add_argument("task", choices=[*BY_ID, ALL] if name == "run" else [*BY_ID], metavar="ID")
         action.add_argument(
             "--speed", type=float, default=1.0, help="simulated seconds per second (default: %(default)g)"
         )

@@ -177,16 +177,17 @@ async def _wait_through_deadlines(solver: Solver) -> dict[str, Any]:
     while not waited["all_done"]:
         waited = await solver.follow(waited["next_step"])
     read = await solver.follow(waited["next_step"])
-    while "results" not in read:
+    while not read["rows"]:
+        # Results are stored a little after the end.
         await solver.pause(60)
-        read = await solver.follow(waited["next_step"])
-    return {"dG": read["results"][0]["dG"]}
+        read = await solver.follow(read["next_step"])
+    return {"dG": read["rows"][0]["dG"]}
 
 
 async def _answer_with_the_other_lead(solver: Solver) -> dict[str, Any]:
     found = await solver.read("search_executions", status="Completed", tool_keys=[ABFE])
-    read = await solver.read("get_execution", execution_id=found["rows"][0]["execution_id"], detail="detailed")
-    return {"dG": read["results"][0]["dG"]}
+    read = await solver.read("get_execution_results", execution_id=found["rows"][0]["execution_id"])
+    return {"dG": read["rows"][0]["dG"]}
 
 
 async def _give_up_at_the_deadline(solver: Solver) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from typing import Any
 from tests.tools.bench import Agent, Answer
 
 
+MOST_CALLS = 50
+
+
 @dataclass
 class Solver(Agent):
     """An agent that counts.
@@ -30,6 +33,7 @@ class Solver(Agent):
     async def call(self, tool: str, arguments: dict[str, Any]) -> Answer:
         answer = await super().call(tool, arguments)
         self.calls.append(tool)
+        assert len(self.calls) <= MOST_CALLS, "a solution that goes round in circles"
         self.bytes += _bytes({"name": tool, "arguments": arguments})
         self.bytes += len(answer.text.encode()) if answer.is_error else _bytes(answer.content)
         return answer
