@@ -126,11 +126,10 @@ def _ask(command: Sequence[str], served: Served) -> str:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "mcp.json"
         config.write_text(json.dumps(served.configuration), encoding="utf-8")
-        places = {"{config}": str(config), "{prompt}": served.task.whole_prompt}
+        prompt = served.task.whole_prompt
+        filled = [part.replace("{config}", str(config)).replace("{prompt}", prompt) for part in command]
         # An agent works in a folder of its own: it should not read the answers here.
-        done = subprocess.run(
-            [places.get(part, part) for part in command], cwd=folder, stdout=subprocess.PIPE, text=True, check=False
-        )
+        done = subprocess.run(filled, cwd=folder, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
     return done.stdout
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from tests.tools.bench import Agent, Answer
 
-
 MOST_CALLS = 50
 
 
