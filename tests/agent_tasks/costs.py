@@ -29,7 +29,7 @@ from tests.agent_tasks.history import (
     library_docking,
     price_of,
 )
-from tests.agent_tasks.solver import Solver
+from tests.agent_tasks.solver import Solver, required_inputs
 from tests.agent_tasks.task import Answer, Judge, Mistake, Task
 
 CENT = 0.005
@@ -125,7 +125,7 @@ async def _quoted_docking(solver: Solver) -> dict[str, Any]:
     found = await solver.read("find_platform_tools", query="docking")
     tool = await solver.follow(found["next_step"])
     inputs = {"protein": PROTEIN, "pocket": POCKET, "ligands": [{"smiles": smiles} for smiles in MOLECULES]}
-    assert set(tool["required_inputs"]) <= set(inputs)
+    assert set(required_inputs(tool)) <= set(inputs)
     return await solver.read("create_execution", tool_key=tool["tool_key"], inputs=inputs)
 
 

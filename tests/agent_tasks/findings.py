@@ -18,7 +18,7 @@ from tests.agent_tasks.history import (
     PARACETAMOL,
     docking,
 )
-from tests.agent_tasks.solver import Solver
+from tests.agent_tasks.solver import Solver, inputs_of, required_inputs
 from tests.agent_tasks.task import Answer, Judge, Mistake, Task
 
 TOLERANCE = 0.002
@@ -141,14 +141,9 @@ async def _compare_the_schemas(solver: Solver) -> dict[str, Any]:
         for version in ("3.2.1", "4.2.0")
     ]
     return {
-        "new_inputs": sorted(set(_inputs(new)) - set(_inputs(old))),
-        "no_longer_required": sorted(set(old["required_inputs"]) - set(new["required_inputs"])),
+        "new_inputs": sorted(set(inputs_of(new)) - set(inputs_of(old))),
+        "no_longer_required": sorted(set(required_inputs(old)) - set(required_inputs(new))),
     }
-
-
-def _inputs(tool: dict[str, Any]) -> list[str]:
-    """The names of a tool's inputs."""
-    return [*tool["inputs_schema"]["properties"]]
 
 
 async def _say_that_they_are_alike(solver: Solver) -> dict[str, Any]:
@@ -161,8 +156,8 @@ async def _compare_the_minor_ones(solver: Solver) -> dict[str, Any]:
         for version in ("4.1.0", "4.2.0")
     ]
     return {
-        "new_inputs": sorted(set(_inputs(new)) - set(_inputs(old))),
-        "no_longer_required": sorted(set(old["required_inputs"]) - set(new["required_inputs"])),
+        "new_inputs": sorted(set(inputs_of(new)) - set(inputs_of(old))),
+        "no_longer_required": sorted(set(required_inputs(old)) - set(required_inputs(new))),
     }
 
 
