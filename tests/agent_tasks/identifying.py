@@ -49,8 +49,7 @@ def _known_by_its_other_id(platform: Platform) -> Judge:
 
 async def _be_taught_the_kind(solver: Solver) -> dict[str, Any]:
     refusal = await solver.refused("get_execution", execution_id=_KNOWN_ID)
-    row = await solver.follow(refusal)
-    run = await solver.follow(row["next_step"])
+    run = await solver.follow(refusal)
     return {"execution_id": run["execution_id"], "status": run["status"], "usd": run["cost"]}
 
 
@@ -178,12 +177,11 @@ def _ten_docking_runs(platform: Platform) -> Judge:
 
 async def _correct_the_words(solver: Solver) -> dict[str, Any]:
     refusal = await solver.refused("list_executions", tool_key="deeporigin.dokcing", status=["Complete"])
-    assert "Completed" in refusal
-    found = await solver.read("list_executions", tool_key="deeporigin.dokcing", status=["Completed"], page_size=1)
-    if found["count"] == 0:
-        tools = await solver.read("find_platform_tools", query="dokcing", limit=1)
-        tool_key = tools["tools"][0]["tool_key"]
-        found = await solver.read("list_executions", tool_key=tool_key, status=["Completed"], page_size=1)
+    meant = re.search(r"did you mean (\w+)", refusal)
+    assert meant
+    found = await solver.read("list_executions", tool_key="deeporigin.dokcing", status=[meant[1]], page_size=1)
+    if not found["executions"]:
+        found = await solver.follow(found["next_step"])
     return {"count": found["count"]}
 
 
