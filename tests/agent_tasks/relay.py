@@ -34,13 +34,15 @@ class CallLog:
     def received(self, line: bytes) -> None:
         """Note a message of the server's."""
         message = _object(line)
-        call = self._open.pop(message.get("id"), None)
+        # A request of the server's, such as a question, has a number of its own.
+        call = None if "method" in message else self._open.pop(message.get("id"), None)
         result = message.get("result") or {}
         # What asks a person is answered by calling again; to the model it is one call.
         if call is None or result.get("resultType") == "input_required":
             return
         texts = [block.get("text", "") for block in result.get("content", []) if isinstance(block, dict)]
-        is_error = bool(result.get("isError"))
+        texts += [str(message["error"].get("message"))] if "error" in message else []
+        is_error = "error" in message or bool(result.get("isError"))
         if is_error or result.get("structuredContent") is None:
             call["bytes"] += sum(len(text.encode()) for text in texts)
         else:

@@ -101,22 +101,41 @@ def test_an_unknown_task_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     assert "running-now" in done.stderr
 
 
-def test_a_call_that_is_answered_by_a_question_counts_once(tmp_path: Path) -> None:
-    log = CallLog(tmp_path / "calls.jsonl")
+WRITTEN = '{"name":"t","arguments":{"a":1}}'
 
-    def sent(number: int, **params: Any) -> None:
-        message = {"id": number, "method": "tools/call", "params": {"name": "t", "arguments": {"a": 1}, **params}}
-        log.sent(json.dumps(message).encode())
 
-    def received(number: int, **result: Any) -> None:
-        log.received(json.dumps({"id": number, "result": result}).encode())
-
-    sent(1)
-    received(1, resultType="input_required", inputRequests={})
-    sent(2, inputResponses={"approval": {}}, requestState="x")
-    received(2, structuredContent={"ok": 1}, content=[{"type": "text", "text": "ok"}])
+def costs_of(folder: Path, *messages: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the relay notes of messages: calls are the client's, the others the server's."""
+    log = CallLog(folder / "calls.jsonl")
+    for message in messages:
+        note = log.sent if message.get("method") == "tools/call" else log.received
+        note(json.dumps(message).encode())
     log.received(b"no message at all\n")
-    log.received(b'{"method": "notifications/progress"}\n')
-    (line,) = (tmp_path / "calls.jsonl").read_text().splitlines()
-    written, read = '{"name":"t","arguments":{"a":1}}', '{"ok":1}'
-    assert json.loads(line) == {"tool": "t", "bytes": len(written) + len(read), "is_error": False}
+    return [json.loads(line) for line in (folder / "calls.jsonl").read_text().splitlines()]
+
+
+def called(number: int, **params: Any) -> dict[str, Any]:
+    return {"id": number, "method": "tools/call", "params": {"name": "t", "arguments": {"a": 1}, **params}}
+
+
+def test_a_call_that_is_answered_by_a_question_counts_once(tmp_path: Path) -> None:
+    asked = {"resultType": "input_required", "inputRequests": {}}
+    done = {"structuredContent": {"ok": 1}, "content": [{"type": "text", "text": "it is ok"}]}
+    assert costs_of(
+        tmp_path, called(1), {"id": 1, "result": asked}, called(2, inputResponses={}), {"id": 2, "result": done}
+    ) == [{"tool": "t", "bytes": len(WRITTEN) + len('{"ok":1}'), "is_error": False}]
+
+
+def test_a_question_of_the_older_protocol_is_not_taken_for_the_answer_of_the_same_number(tmp_path: Path) -> None:
+    question = {"id": 1, "method": "elicitation/create", "params": {}}
+    done = {"structuredContent": {"ok": 1}, "content": []}
+    assert costs_of(tmp_path, called(1), question, {"id": 1, "result": done}) == [
+        {"tool": "t", "bytes": len(WRITTEN) + len('{"ok":1}'), "is_error": False}
+    ]
+
+
+def test_of_an_error_its_text_is_what_a_model_reads(tmp_path: Path) -> None:
+    refused = {"isError": True, "content": [{"type": "text", "text": "nö"}]}
+    unknown = {"code": -32602, "message": "Unknown tool"}
+    found = costs_of(tmp_path, called(1), called(2), {"id": 2, "error": unknown}, {"id": 1, "result": refused})
+    assert [(line["bytes"] - len(WRITTEN), line["is_error"]) for line in found] == [(12, True), (3, True)]
