@@ -94,7 +94,8 @@ async def _ask_which_project(solver: Solver) -> dict[str, Any]:
 
 
 async def _quoted_in(solver: Solver, name: str) -> dict[str, Any]:
-    arguments = {"tool_key": MOLPROPS, "inputs": molprops(ASPIRIN, IBUPROFEN)}
+    found = await solver.read("find_platform_tools", query="molecular properties", limit=1)
+    arguments = {"tool_key": found["tools"][0]["tool_key"], "inputs": molprops(ASPIRIN, IBUPROFEN)}
     refusal = await solver.refused("create_execution", **arguments)
     ids = {found[2]: found[1] for found in re.finditer(r"(\w{13}) \(([^)]+)\)", refusal)}
     made = await solver.read("create_execution", **arguments, project_id=ids[name])

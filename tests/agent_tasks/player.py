@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from jsonschema import Draft202012Validator
 from mcp import Client, StdioServerParameters
 
 from tests.agent_tasks.solver import Solver
@@ -26,14 +25,7 @@ async def play(server: dict[str, Any], name: str, mistaken: bool) -> str:
     person = Person({"yes": YES, "no": NO, "absent": None}[task.person])
     reply = person.reply if person.answer is not None else None
     async with Client(StdioServerParameters(**server), elicitation_callback=reply) as client:
-        tools = (await client.list_tools()).tools
-        solver = Solver(
-            client,
-            {tool.name: Draft202012Validator(tool.input_schema) for tool in tools},
-            {tool.name: Draft202012Validator(tool.output_schema or False) for tool in tools},
-            now=datetime.now(UTC),
-            pause=anyio.sleep,
-        )
+        solver = await Solver.of(client, task.prompt, datetime.now(UTC), anyio.sleep)
         solution = task.mistakes[0].act if mistaken else task.reference
         answer = await solution(solver)
     return f"Here is what I found.\n```json\n{json.dumps(answer)}\n```"

@@ -34,6 +34,7 @@ async def test_the_reference_solves_the_task_and_gets_no_dearer(task: Task) -> N
     async with trial(task) as found:
         answer = await task.reference(found.solver)
         assert found.problems(answer) == []
+        assert found.solver.made_up == [], "a reference uses only what it was told"
         assert len(found.person.questions) == (0 if task.person == "absent" else 1)
     cost = Cost(calls=len(found.solver.calls), bytes=found.solver.bytes)
     if UPDATE:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jsonschema import Draft202012Validator
 from mcp import Client
 
 from deeporigin_mcp.server import create_server
@@ -67,12 +66,5 @@ async def trial(task: Task, *, mode: str = "auto") -> AsyncIterator[Trial]:
         reply = person.reply if person.answer is not None else None
         server = create_server(settings, connect=bench.connect)
         async with Client(server, mode=mode, elicitation_callback=reply) as client:
-            tools = (await client.list_tools()).tools
-            solver = Solver(
-                client,
-                {tool.name: Draft202012Validator(tool.input_schema) for tool in tools},
-                {tool.name: Draft202012Validator(tool.output_schema or False) for tool in tools},
-                now=clock.now(),
-                pause=bench.time.timing.sleep,
-            )
+            solver = await Solver.of(client, task.prompt, clock.now(), bench.time.timing.sleep)
             yield Trial(task, platform, judge, solver, person)
