@@ -196,6 +196,9 @@ def _free_and_fast(platform: Platform) -> Judge:
 async def _compute_at_once(solver: Solver) -> dict[str, Any]:
     found = await solver.read("find_platform_tools", query="logP and polar surface area")
     tool = await solver.follow(found["next_step"])
+    (properties,) = [row for row in tool["parameters"] if row["path"] == "molprops"]
+    assert '"logp"' in properties["form"]
+    assert '"tpsa"' in properties["form"]
     inputs = {"ligands": [{"smiles": ASPIRIN}, {"smiles": CAFFEINE}], "molprops": ["logp", "tpsa"]}
     done = await solver.read("create_execution", tool_key=tool["tool_key"], inputs=inputs, start=True)
     run = await solver.follow(done["next_step"])
