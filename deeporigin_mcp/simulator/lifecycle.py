@@ -12,6 +12,7 @@ Refusals that can be triggered on purpose:
 * `FailedQuotation` (200): see `catalogue.structure`, or any input file whose name holds `missing`.
 """
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.simulator.answers import conflict, invalid, not_found, refused, restricted
@@ -85,10 +86,11 @@ def create(
             f"{definition.name} is not part of the licence of {organisation.name}",
             action="Ask the account owner to add the feature",
         )
-    execution, asked_to_wait = _new_execution(platform, organisation, definition, body, inputs, user)
+    now = platform.clock.now()
+    execution, asked_to_wait = new_execution(platform, organisation, definition, body, inputs, user, now)
     dispatched = False
     if execution.stored["status"] == "Quoted" and _starts_at_once(organisation, body, total_of(execution.items)):
-        dispatched = _dispatch(platform, organisation, execution)
+        dispatched = dispatch(platform, organisation, execution, now)
     with platform.lock:
         platform.add(execution)
         platform.creates.append(execution.id)
@@ -104,7 +106,7 @@ def confirm(platform: "Platform", organisation: Organisation, execution: Executi
     with platform.lock:
         if execution.timeline is not None or execution.stored.get("status") != "Quoted":
             raise conflict(f"Execution is {execution.status}, only a Quoted one can be confirmed")
-        dispatched = _dispatch(platform, organisation, execution)
+        dispatched = dispatch(platform, organisation, execution, platform.clock.now())
         if dispatched:
             platform.confirms.append(execution.id)
         platform.changed(execution)
@@ -157,19 +159,25 @@ def _body_problems(organisation: Organisation, body: Body) -> list[Problem]:
     return problems
 
 
-def _new_execution(
+def new_execution(
     platform: "Platform",
     organisation: Organisation,
     definition: Definition,
     body: Body,
     inputs: Body,
     user: str,
+    at: datetime,
 ) -> tuple[Execution, bool]:
+    """A quote, or the refusal to price it, out of checked inputs; it is not put into the platform yet.
+
+    Returns:
+        The execution, and whether its request asked to wait for the end.
+    """
     sync = {"inputs": inputs.get("sync"), "top": body.get("sync"), "none": False}[definition.sync] is True
     served = sync or not definition.steps
     failure = quotation_failure(definition.key, inputs)
     items = [] if failure else items_of(definition.key, inputs, len(organisation.entities["ligands"]))
-    now = stamp(platform.clock.now())
+    now = stamp(at)
     stored = {
         "executionId": platform.ids.uuid4(),
         "resourceId": platform.ids.resource_id(),
@@ -222,26 +230,25 @@ def _starts_at_once(organisation: Organisation, body: Body, total: float) -> boo
     return bool(amount >= 0 and total <= amount)
 
 
-def _dispatch(platform: "Platform", organisation: Organisation, execution: Execution) -> bool:
-    """Take the money and fix the run's life; False when the money does not suffice."""
+def dispatch(platform: "Platform", organisation: Organisation, execution: Execution, at: datetime) -> bool:
+    """Take the money and fix the run's life from an instant on; False when the money does not suffice."""
     key = str(execution.tool.get("key"))
     _check_tier(organisation, key, execution.inputs)
     total = quoted_total(execution.stored.get("quotationResult"))
     if total > organisation.balance:
         execution.stored |= {
             "status": "InsufficientFunds",
-            "updatedAt": stamp(platform.clock.now()),
+            "updatedAt": stamp(at),
             "statusReason": _insufficient(organisation, execution, total),
         }
         return False
     organisation.balance = round(organisation.balance - total, 4)
-    now = platform.clock.now()
-    execution.charged, execution.charged_at = total, now
+    execution.charged, execution.charged_at = total, at
     execution.stored["billingTransaction"] = transaction(execution.items, total, organisation.key, platform.ids)
     ligands = ligand_count(execution.inputs, len(organisation.entities["ligands"]))
     seconds = run_seconds(key, execution.inputs, ligands) if execution.definition else 30.0
     execution.timeline = planned(
-        now,
+        at,
         seconds * platform.ids.jitter(JITTER),
         served=execution.served,
         failure=run_failure(key, execution.inputs) if execution.definition else None,

@@ -4,7 +4,7 @@ import asyncio
 import bisect
 import threading
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from deeporigin_mcp.simulator.answers import not_found
@@ -14,7 +14,7 @@ from deeporigin_mcp.simulator.executions import Execution
 from deeporigin_mcp.simulator.faults import FaultRule
 from deeporigin_mcp.simulator.identifiers import Identifiers
 from deeporigin_mcp.simulator.organisations import Organisation, organisations
-from deeporigin_mcp.simulator.seeds import raw_execution, seeded_dto
+from deeporigin_mcp.simulator.seeds import earlier_run, raw_execution, seeded_dto
 
 REMEMBERED_REQUESTS = 20_000
 """Requests kept in `Platform.requests`; older ones are forgotten."""
@@ -128,6 +128,48 @@ class Platform:
                 await listener.wait(self.clock, until)
         # Two tasks that wait for the same instant are then served in turn.
         await asyncio.sleep(0)
+
+    def seed_run(
+        self,
+        tool_key: str,
+        inputs: dict[str, Any],
+        *,
+        ago_seconds: float,
+        org: str = "deeporigin",
+        tool_version: str = "latest",
+        project_id: str | None = "",
+        started: bool = True,
+        **body: Any,
+    ) -> str:
+        """Add a run that somebody created and started earlier, and that lives on as the state machine has it.
+
+        Its inputs and its age decide whether it is running, completed, failed or out of money, with the progress,
+        logs, results and charges of such a run. It is not among `creates` and `confirms`.
+
+        Args:
+            tool_key: Tool of the catalogue.
+            inputs: Inputs that the tool accepts.
+            ago_seconds: How long ago, simulated seconds.
+            org: Organisation key.
+            tool_version: Version selector.
+            project_id: Project id; empty string for the organisation's first project, None for none.
+            started: False leaves it `Quoted`.
+            body: Further keys of the create request, such as `name`, `session` or `visibility`.
+
+        Returns:
+            Its id.
+
+        Raises:
+            ValueError: No such tool, or inputs that it refuses.
+        """
+        organisation = self.organisations[org]
+        project = next(iter(organisation.projects)) if project_id == "" else project_id
+        at = self.clock.now() - timedelta(seconds=ago_seconds)
+        return self.add(
+            earlier_run(
+                self, organisation, tool_key, tool_version, inputs, at=at, started=started, projectId=project, **body
+            )
+        ).id
 
     def seed_executions(
         self,

@@ -1,10 +1,11 @@
-"""Ready-made history: static executions in the shapes of both eras."""
+"""Ready-made history: runs that live since an earlier instant, and static executions in the shapes of both eras."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.simulator.clock import stamp
 from deeporigin_mcp.simulator.executions import Execution
+from deeporigin_mcp.simulator.lifecycle import dispatch, new_execution
 from deeporigin_mcp.simulator.organisations import Organisation
 from deeporigin_mcp.simulator.prices import items_of, quotation, total_of, transaction
 from deeporigin_mcp.simulator.validation import checked_inputs
@@ -33,6 +34,36 @@ _INPUTS: dict[str, dict[str, Any]] = {
     },
 }
 """Inputs of seeded rows, by tool; other tools get none and so have no results."""
+
+
+def earlier_run(
+    platform: "Platform",
+    organisation: Organisation,
+    tool_key: str,
+    tool_version: str,
+    given: dict[str, Any],
+    *,
+    at: datetime,
+    started: bool,
+    **body: Any,
+) -> Execution:
+    """One execution of the real state machine; the arguments are those of `Platform.seed_run`.
+
+    Raises:
+        ValueError: No such tool, or inputs that it refuses.
+    """
+    definition = platform.catalogue.resolve(tool_key, tool_version)
+    if definition is None:
+        raise ValueError(f"there is no tool {tool_key} {tool_version}")
+    inputs, problems = checked_inputs(definition, given)
+    if problems:
+        raise ValueError(f"{tool_key} refuses these inputs: {problems}")
+    whole = {"clusterId": organisation.clusters[0]["id"], "approveAmount": -1, "app": "python-client", **body}
+    user = str(organisation.users[0]["id"])
+    execution, _ = new_execution(platform, organisation, definition, whole, inputs, user, at)
+    if started and execution.stored["status"] == "Quoted":
+        dispatch(platform, organisation, execution, at)
+    return execution
 
 
 def seeded_dto(

@@ -9,7 +9,7 @@ from typing import Any
 
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import text
-from deeporigin_mcp.tools.shaping import rows_that_fit
+from deeporigin_mcp.tools.shaping import rows_that_fit, size
 from deeporigin_mcp.tools.views import ParameterRow
 
 Schema = dict[str, Any]
@@ -18,6 +18,8 @@ MAX_DEPTH = 6
 MAX_ROWS = 400
 MAX_OPTIONS = 12
 """Values of an enumeration that are named."""
+OPTIONS_CHARACTERS = 180
+"""Beyond it the values go without their names for people: every value that can be given has to be seen."""
 FORM_CHARACTERS = 240
 ABOUT_CHARACTERS = 120
 RULE_CHARACTERS = 300
@@ -248,12 +250,14 @@ def _bounds(node: Schema) -> Iterator[str]:
 
 
 def _options(options: list[Any], names: list[Any]) -> str:
-    """Values of an enumeration, each with its name for people where that says more."""
+    """Values of an enumeration, each with its name for people where that says more and all of it has room."""
     told = []
     for index, option in enumerate(options[:MAX_OPTIONS]):
         name = one_line(text(names[index]), 40) if index < len(names) else ""
         says_more = name and _plain(name) != _plain(str(option))
         told.append(f"{_value(option)} ({name})" if says_more else _value(option))
+    if size(told) > OPTIONS_CHARACTERS:
+        told = [_value(option) for option in options[:MAX_OPTIONS]]
     left = len(options) - len(told)
     return " / ".join([*told, f"… {left} more"] if left else told)
 

@@ -64,6 +64,14 @@ def test_a_huge_enumeration_is_shortened() -> None:
     assert form({"enum": list(range(5_000))}).endswith("11 / … 4988 more")
 
 
+def test_a_long_enumeration_keeps_its_values_and_drops_their_names_for_people() -> None:
+    values = [f"property_{letter}" for letter in "abcdefghijkl"]
+    names = [f"What people call {value}" for value in values]
+    told = form({"type": "array", "items": {"enum": values, "x-enum-display-names": names}, "default": values})
+    assert all(f'"{value}"' in told for value in values), told
+    assert "people" not in told
+
+
 def test_nested_fields_have_paths() -> None:
     found = table(
         {
