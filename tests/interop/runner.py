@@ -24,14 +24,11 @@ from typing import Any
 
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_simulator
-from tests.conformance.runner import CACHE, CannotRunError, node_with, run_install, say
+from tests.node import CACHE, CannotRunError, install, node, npm_package
 
 HERE = Path(__file__).parent
-PACKAGES = {
-    "@modelcontextprotocol/inspector": "2.12.0",
-    "@modelcontextprotocol/client": "2.4.0",
-    "@modelcontextprotocol/sdk": "1.32.2",
-}
+INSPECTOR = ("@modelcontextprotocol/inspector", "2.12.0")
+TYPESCRIPT = {"v1": ("@modelcontextprotocol/sdk", "1.32.2"), "v2": ("@modelcontextprotocol/client", "2.4.0")}
 PYTHON_SDK = "mcp==1.30.0"
 SPEED = 1200.0
 """Simulated seconds per second: a docking run ends within a few seconds."""
@@ -51,7 +48,7 @@ class Scene:
     http: dict[str, Any]
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """A client saw something else than it should have."""
 
 
@@ -73,13 +70,13 @@ def main(arguments: list[str] | None = None) -> int:
             for name in wanted:
                 started = time.monotonic()
                 for outcome in clients[name](here):
-                    say(f"{name}  {outcome}")
+                    _say(f"{name}  {outcome}")
                     problems += outcome.startswith("PROBLEM")
-                say(f"{name}  done in {time.monotonic() - started:.0f} s")
+                _say(f"{name}  done in {time.monotonic() - started:.0f} s")
     except CannotRunError as error:
-        say(f"Could not run: {error}")
+        _say(f"Could not run: {error}")
         return 2
-    say(f"{problems} problems." if problems else "As expected.")
+    _say(f"{problems} problems." if problems else "As expected.")
     return 1 if problems else 0
 
 
@@ -141,10 +138,10 @@ def python_1(here: Scene) -> Iterator[str]:
 
 
 def typescript(here: Scene, sdk: str, era: str) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
-    node = node_with(PACKAGES)
+    program, package = node(), npm_package(*TYPESCRIPT[sdk])
     for way in ("stdio", "http"):
-        asked = {"sdk": sdk, "era": era, "modules": str(CACHE / "node_modules"), way: getattr(here, way)}
-        yield f"{era} {way}", [*node, str(HERE / "session.mjs")], asked
+        asked = {"sdk": sdk, "era": era, "package": str(package), way: getattr(here, way)}
+        yield f"{era} {way}", [program, str(HERE / "session.mjs")], asked
 
 
 def sessions(here: Scene, wanted: list[tuple[str, list[str], dict[str, Any]]]) -> Iterator[str]:
@@ -155,7 +152,7 @@ def sessions(here: Scene, wanted: list[tuple[str, list[str], dict[str, Any]]]) -
             seen = session(command, {**asked, "endless": here.endless, "name": name})
             # A stateless server has no way to ask a client of the old era in the middle of a call.
             judge(here, name, seen, can_be_asked=title != "legacy http")
-        except Problem as problem:
+        except ProblemError as problem:
             yield f"PROBLEM {title}: {problem}"
         else:
             yield f"{title}: as expected"
@@ -167,9 +164,9 @@ def session(command: list[str], asked: dict[str, Any]) -> dict[str, Any]:
             [*command, json.dumps(asked)], capture_output=True, text=True, timeout=SESSION_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        raise Problem(f"not over after {SESSION_SECONDS} s") from None
+        raise ProblemError(f"not over after {SESSION_SECONDS} s") from None
     if done.returncode:
-        raise Problem(f"exit {done.returncode}: {done.stderr.strip()[-1500:]}")
+        raise ProblemError(f"exit {done.returncode}: {done.stderr.strip()[-1500:]}")
     seen: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return seen
 
@@ -178,7 +175,7 @@ def judge(here: Scene, name: str, seen: dict[str, Any], *, can_be_asked: bool) -
     """Compare a session's facts with the platform's.
 
     Raises:
-        Problem: they differ.
+        ProblemError: they differ.
     """
     price = seen["quote"]["price"]
     expected: dict[str, Any] = {
@@ -198,20 +195,24 @@ def judge(here: Scene, name: str, seen: dict[str, Any], *, can_be_asked: bool) -
         expected |= {"refused": None, "all_done": True, "progress": True, "resource": "Completed"}
     wrong = {key: seen.get(key) for key, value in expected.items() if seen.get(key) != value}
     if wrong:
-        raise Problem(f"saw {json.dumps(wrong)[:1000]} instead of {json.dumps({k: expected[k] for k in wrong})[:1000]}")
+        raise ProblemError(
+            f"saw {json.dumps(wrong)[:1000]} instead of {json.dumps({k: expected[k] for k in wrong})[:1000]}"
+        )
     if not price or len(seen["prompts"]) < 3 or "nonsense" not in (seen["error"] or ""):
-        raise Problem(f"price {price}, prompts {seen['prompts']}, error {seen['error']}")
+        raise ProblemError(f"price {price}, prompts {seen['prompts']}, error {seen['error']}")
     if not can_be_asked and "cannot ask" not in (seen["refused"] or ""):
-        raise Problem(f"nobody could be asked, and the answer was {seen['refused']}")
-    made = [dto for dto in here.platform.executions.values() if dto.name == name]
-    if [dto.status for dto in made] != [seen["after"]]:
-        raise Problem(f"the platform has {[dto.status for dto in made]} of it")
+        raise ProblemError(f"nobody could be asked, and the answer was {seen['refused']}")
+    made = [dto for dto in here.platform.executions.values() if dto.stored.get("name") == name]
+    if [here.platform.status(dto.stored["executionId"]) for dto in made] != [seen["after"]]:
+        raise ProblemError(
+            f"the platform has {[here.platform.status(dto.stored['executionId']) for dto in made]} of it"
+        )
 
 
 def inspector(here: Scene) -> Iterator[str]:
     """The Inspector's command line: a strict look at the schemas, and calls, each in a process of its own."""
-    node = node_with(PACKAGES)
-    launcher = str(CACHE / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js")
+    program = node()
+    launcher = str(npm_package(*INSPECTOR) / "clients/launcher/build/index.js")
     environment = [part for name, value in here.stdio["env"].items() for part in ("-e", f"{name}={value}")]
     headers = [part for name, value in here.http["headers"].items() for part in ("--header", f"{name}: {value}")]
     targets = {
@@ -222,12 +223,12 @@ def inspector(here: Scene) -> Iterator[str]:
         for era in ("legacy", "modern"):
 
             def run(method: str, *more: str, options: Any = options, target: Any = target, era: str = era) -> Any:
-                command = [*node, launcher, "--cli", *options, "--protocol-era", era, "--method", method, *more]
+                command = [program, launcher, "--cli", *options, "--protocol-era", era, "--method", method, *more]
                 return inspected([*command, "--format", "json", *target])
 
             try:
                 yield f"{era} {way}: {_inspected(run, here)}"
-            except Problem as problem:
+            except ProblemError as problem:
                 yield f"PROBLEM {era} {way}: {problem}"
 
 
@@ -235,7 +236,7 @@ def _inspected(run: Callable[..., tuple[int, Any, str]], here: Scene) -> str:
     code, listed, said = run("tools/list", "--strict")
     names = [tool["name"] for tool in listed.get("result", {}).get("tools", [])]
     if code or names != TOOL_NAMES or "Warning" in said:
-        raise Problem(f"tools/list: exit {code}, {names}, {said[-1500:]}")
+        raise ProblemError(f"tools/list: exit {code}, {names}, {said[-1500:]}")
     reads = {
         "list_executions": {"page_size": 5},
         "search_executions": {"limit": 5},
@@ -249,16 +250,16 @@ def _inspected(run: Callable[..., tuple[int, Any, str]], here: Scene) -> str:
     for tool, arguments in reads.items():
         code, answer, said = run("tools/call", "--tool-name", tool, "--tool-args-json", json.dumps(arguments))
         if code or not answer["result"].get("structuredContent"):
-            raise Problem(f"{tool}: exit {code}, {said[-1500:]}")
+            raise ProblemError(f"{tool}: exit {code}, {said[-1500:]}")
     code, _, said = run(
         "tools/call", "--tool-name", "get_execution", "--tool-args-json", '{"execution_id": "nonsense"}'
     )
     if code != TOOL_ERROR:
-        raise Problem(f"a refused call ended with exit {code}: {said[-500:]}")
+        raise ProblemError(f"a refused call ended with exit {code}: {said[-500:]}")
     for method, key in (("resources/templates/list", "resourceTemplates"), ("prompts/list", "prompts")):
         code, answer, said = run(method)
         if code or not answer["result"][key]:
-            raise Problem(f"{method}: exit {code}, {said[-1500:]}")
+            raise ProblemError(f"{method}: exit {code}, {said[-1500:]}")
     return f"{len(names)} tools portable, {len(reads)} called"
 
 
@@ -288,10 +289,15 @@ def python_with_sdk_1() -> str:
     folder = CACHE / PYTHON_SDK.replace("==", "-")
     python = folder / "bin" / "python"
     if not (folder / ".installed").exists():
-        run_install([sys.executable, "-m", "venv", "--clear", str(folder)])
-        run_install([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYTHON_SDK])
+        install([sys.executable, "-m", "venv", "--clear", str(folder)])
+        install([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYTHON_SDK])
         (folder / ".installed").touch()
     return str(python)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

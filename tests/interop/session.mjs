@@ -1,12 +1,12 @@
 // A chemist's session by one of the TypeScript SDK's clients; what it saw, as one line of JSON on stdout.
 //
-//     node session.mjs '{"sdk": "v1" | "v2", "era": "legacy" | "modern", "modules": "…/node_modules",
+//     node session.mjs '{"sdk": "v1" | "v2", "era": "legacy" | "modern", "package": "…/node_modules/…",
 //                        "stdio": {"command", "args", "env"} | "http": {"url", "headers"}}'
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 const asked = JSON.parse(process.argv[2]);
-const require = createRequire(asked.modules + '/');
+const require = createRequire(asked.package + '/');
 const load = (name) => import(pathToFileURL(require.resolve(name)));
 
 async function parts() {
