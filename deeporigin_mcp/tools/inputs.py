@@ -7,13 +7,15 @@ used here is passed over, because the platform checks again.
 from __future__ import annotations
 
 import difflib
-from typing import Any
-
-import jsonschema
-from jsonschema.protocols import Validator
+from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
+
+if TYPE_CHECKING:
+    # Imported by the functions that use it: it takes a while, and a server starts without it.
+    import jsonschema
+    from jsonschema.protocols import Validator
 
 MAX_PROBLEMS = 20
 
@@ -38,6 +40,8 @@ def input_problems(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
 def _validator(schema: dict[str, Any]) -> Validator | None:
     if not schema:
         return None
+    import jsonschema
+
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
         kind.check_schema(schema)
@@ -103,7 +107,9 @@ def _sentences(error: jsonschema.ValidationError) -> list[str]:
 
 def _best_of(error: jsonschema.ValidationError) -> str:
     """What the alternatives of an `anyOf` would want, in the words of the closest one."""
-    closest = jsonschema.exceptions.best_match([error])
+    from jsonschema.exceptions import best_match
+
+    closest = best_match([error])
     if closest is None or closest is error:
         alternatives: Any = error.validator_value
         wanted = [option.get("required") for option in alternatives if isinstance(option, dict)]

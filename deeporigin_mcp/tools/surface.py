@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import logging
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 import anyio
 from mcp.server.mcpserver.context import Context
@@ -33,13 +34,12 @@ class PlatformTool(Tool):
         """Make a tool from a function; its docstring is the description."""
         description = inspect.getdoc(function)
         made = cls.from_function(
-            function, title=title, description=description, annotations=annotations, structured_output=True
+            function, title=title, description=description, annotations=annotations, structured_output=False
         )
         tool = cast("PlatformTool", made)
         tool.parameters = {**compact_schema(tool.parameters), "additionalProperties": False}
-        metadata = tool.fn_metadata
-        if metadata.output_schema is not None:
-            metadata.output_schema = compact_schema(metadata.output_schema)
+        # The SDK would make this schema too, once for each tool; several tools answer with the same view.
+        tool.fn_metadata.output_schema = output_schema(get_type_hints(function)["return"])
         return tool
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
@@ -137,6 +137,12 @@ def _place(cause: BaseException | None) -> str:
             place = f" in {module}, line {trace.tb_lineno}"
         trace = trace.tb_next
     return place
+
+
+@functools.cache
+def output_schema(view: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a view's structured content."""
+    return compact_schema(view.model_json_schema())
 
 
 def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:
