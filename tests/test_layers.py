@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 """Room → rooms of this package that it may use beside itself."""
 SIMULATOR_NEEDS = ("starlette", "uvicorn", "jsonschema")
-THIRD_PARTY = ("anyio", "httpx", "jsonschema", "mcp", "mcp_types", "pydantic", "starlette", "uvicorn")
+THIRD_PARTY = ("anyio", "httpx", "jsonschema", "mcp", "mcp_types", "pydantic", "pydantic_core", "starlette", "uvicorn")
 LIGHT = ("__future__", "argparse", "collections", "gc", "signal", "sys", "typing")
 """What cli.py may import before a command is chosen, beside the package's own version."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
+
+from pydantic_core import from_json
 
 from deeporigin_mcp.errors import (
     CredentialError,
@@ -82,6 +85,9 @@ _KINDS: Mapping[int, tuple[type[DeepOriginError], str]] = {
 
 def decoded_body(body: bytes) -> Any:
     """The JSON of a body, or None."""
+    with contextlib.suppress(ValueError):
+        # Half the time of `json`, and a text that occurs in every row is kept once. It knows fewer oddities, though.
+        return from_json(body)
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -19,6 +19,7 @@ from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import (
+    ROW_FIELDS,
     ExecutionListView,
     ExecutionView,
     LineItemView,
@@ -47,6 +48,8 @@ SEARCH_COLUMNS = (
     "completed_at",
     "project_id",
 )
+SMALLEST_ROW = 30
+"""Characters that no row is shorter than, since each has the name of its id and a status."""
 RESULT_ROWS = 20
 """Result rows that a detailed answer shows."""
 MAX_PROGRESS_LINES = 40
@@ -97,18 +100,19 @@ async def list_executions(
     )
     if fetch_all_pages or session is not None:
         # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
-        answer = await client.listing.all(query)
+        answer = await client.listing.all(query, fields=ROW_FIELDS)
         if fetch_all_pages:
             page, page_size = 0, max(1, answer["count"])
         found = [Execution(row) for row in answer["data"][page * page_size : (page + 1) * page_size]]
     else:
         answer = await client.listing.page(query, page, page_size)
         found = [Execution(row) for row in answer["data"]]
-    rows = [execution_row(execution, detailed=detail == "detailed") for execution in found]
-    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], _room(detail))
-    if shown < len(rows):
+    room = _room(detail)
+    rows = [execution_row(execution, detailed=detail == "detailed") for execution in found[: room // SMALLEST_ROW]]
+    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
+    if shown < len(found):
         shown = _cut(page * page_size, shown)
-    has_more = shown < len(rows) or (page + 1) * page_size < answer["count"]
+    has_more = shown < len(found) or (page + 1) * page_size < answer["count"]
     next_step = None
     if has_more:
         given = {
@@ -120,7 +124,7 @@ async def list_executions(
             "status": status,
             "detail": detail if detail != "concise" else None,
         }
-        following = _page_after(page, page_size, shown, len(rows))
+        following = _page_after(page, page_size, shown, len(found))
         next_step = steps.call("list_executions", **{k: v for k, v in given.items() if v}, **following)
     elif not rows:
         next_step = "Nothing matches. Loosen the filters, or use search_executions for hidden runs and names."

@@ -18,7 +18,7 @@ from deeporigin_mcp.errors import (
     RestrictionError,
     StateConflictError,
 )
-from deeporigin_mcp.platform.failures import failure, message_in
+from deeporigin_mcp.platform.failures import decoded_body, failure, message_in
 from deeporigin_mcp.platform.wording import one_line
 from tests.platform.arbitrary import json_values, objects
 
@@ -131,6 +131,25 @@ def test_a_refusal_for_money_or_licence_is_one_whatever_the_status(status: int) 
 @pytest.mark.parametrize("status", [302, 404, 429, 500])
 def test_the_request_id_is_kept_for_the_operator(status: int, headers: dict[str, str], request_id: str | None) -> None:
     assert failed(status, **headers).request_id == request_id
+
+
+@given(
+    st.one_of(json_values.map(json.dumps), st.text(alphabet='{}[]",:0123456789.eE+-\\u tnfN\n\ufeff')), st.booleans()
+)
+def test_a_body_is_read_as_pythons_own_json_reads_it(text: str, cut: bool) -> None:
+    body = text.encode()[: -1 if cut else None]
+    try:
+        expected = json.dumps(json.loads(body))
+    except ValueError:
+        expected = "null"
+    assert json.dumps(decoded_body(body)) == expected
+
+
+def test_a_body_in_another_encoding_or_nested_deeply_is_read_too() -> None:
+    assert decoded_body('{"a":"ä"}'.encode("utf-16")) == {"a": "ä"}
+    deep = b"[" * 300 + b"]" * 300
+    assert decoded_body(deep) == json.loads(deep)
+    assert decoded_body(b"[" * 100_000) is None
 
 
 def test_long_and_unruly_words_become_one_short_line() -> None:
