@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -63,24 +63,20 @@ class Table:
     """A table that is printed as it grows."""
 
     title: str
-    lines: list[str] = field(default_factory=list)
-    met: int = 0
-    missed: list[str] = field(default_factory=list)
+    missed: int = 0
 
     def __post_init__(self) -> None:
         self._print("\n## " + self.title)
         self._print("\n| what | measured | aim | holds |\n|---|---|---|---|")
 
     @property
-    def all_met(self) -> bool:
-        return not self.missed
+    def exit_code(self) -> int:
+        """0 if every aim was met."""
+        return 1 if self.missed else 0
 
     def add(self, what: str, measured: str, aim: str = "", met: bool | None = None) -> None:
         """Add a row; without an aim it is there to be read."""
-        if met is not None:
-            self.met += met
-            if not met:
-                self.missed.append(f"{what}: {measured}, aim {aim}")
+        self.missed += met is False
         self._print(f"| {what} | {measured} | {aim} | {'' if met is None else 'yes' if met else '**no**'} |")
 
     def note(self, text: str) -> None:
@@ -88,5 +84,4 @@ class Table:
         self._print("\n" + text)
 
     def _print(self, line: str) -> None:
-        self.lines.append(line)
         print(line, flush=True)

@@ -57,7 +57,7 @@ class StdioServer:
 
     def __init__(self, command: Sequence[str], **variables: str) -> None:
         self._home = tempfile.TemporaryDirectory()
-        self.started = time.perf_counter()
+        self._started = time.perf_counter()
         self._process = subprocess.Popen(
             command,
             env=environment(self._home.name, **variables),
@@ -83,6 +83,11 @@ class StdioServer:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def seconds(self) -> float:
+        """Since the start of the process."""
+        return time.perf_counter() - self._started
 
     @property
     def footprint(self) -> Footprint:
@@ -115,7 +120,7 @@ class StdioServer:
     def initialize(self) -> float:
         """Shake hands; seconds from the start of the process to the server's answer."""
         self.ask("initialize", HANDSHAKE)
-        seconds = time.perf_counter() - self.started
+        seconds = self.seconds
         self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return seconds
 
