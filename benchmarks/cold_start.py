@@ -16,21 +16,22 @@ from benchmarks.servers import BARE, OURS, commands, peer_commands
 BARE_AIM, JOB_PEERS = 1.10, ("prefect-mcp", "astro-airflow-mcp")
 """The peers that do a comparable job; mcp-server-time only tells the time."""
 INITIALIZE, LIST = "to the `initialize` answer", "to the `tools/list` answer"
+PROCESSOR = "processor time until then"
 
 
 def start(command: list[str]) -> dict[str, float]:
-    """Seconds from the start of the process to each answer."""
+    """Seconds from the start of the process to each answer, and what of them a processor was busy."""
     with StdioServer(command) as server:
         initialized = server.initialize()
         server.ask("tools/list", {})
-        return {INITIALIZE: initialized, LIST: server.seconds}
+        return {INITIALIZE: initialized, LIST: server.seconds, PROCESSOR: server.footprint.processor_seconds}
 
 
 def measure(table: Table, repeats: int) -> None:
     peers, absent = peer_commands()
     measurements = {name: functools.partial(start, command) for name, command in {**commands(), **peers}.items()}
     found = interleaved(measurements, repeats)
-    for what in (INITIALIZE, LIST):
+    for what in (INITIALIZE, LIST, PROCESSOR):
         ours = found[OURS][what]
         for name, values in found.items():
             if name != OURS:
