@@ -1,5 +1,6 @@
 """An answer that is no success becomes the error that says who can act, in one harmless line."""
 
+import gc
 import json
 from typing import Any
 
@@ -143,6 +144,17 @@ def test_a_body_is_read_as_pythons_own_json_reads_it(text: str, cut: bool) -> No
     except ValueError:
         expected = "null"
     assert json.dumps(decoded_body(body)) == expected
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+@pytest.mark.parametrize("body", [b"[{}]", b"<html>"])
+def test_garbage_collection_is_left_as_it_was(body: bytes, was_on: bool) -> None:
+    try:
+        gc.enable() if was_on else gc.disable()
+        decoded_body(body)
+        assert gc.isenabled() == was_on
+    finally:
+        gc.enable()
 
 
 def test_a_body_in_another_encoding_or_nested_deeply_is_read_too() -> None:
