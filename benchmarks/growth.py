@@ -83,7 +83,7 @@ def ids(table: Table) -> Points:
 def _add(table: Table, what: str, points: Points, unit: str, scale: float, fixed_below: int) -> None:
     fitted = [point for point in points if point[0] >= fixed_below]
     order = order_of_growth([size for size, _ in fitted], [cost for _, cost in fitted])
-    each = ", ".join(f"{cost * scale:,.3g} {unit} for {size:,.0f}" for size, cost in points)
+    each = ", ".join(f"{float(f'{cost * scale:.3g}'):,g} {unit} for {size:,.0f}" for size, cost in points)
     table.add(what, f"{each}; order {order:.2f} from {fixed_below:,} on", f"≤ {AIM}", order <= AIM)
 
 
