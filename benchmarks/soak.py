@@ -1,6 +1,6 @@
 """Fifty agents' worth of mixed calls on one server over stdio, with a platform that fails now and then.
 
-    .venv/bin/python benchmarks/soak.py [--seconds 300] [--agents 50]
+    python -m benchmarks.soak [--seconds 300] [--agents 50]
 
 Reports calls, errors by kind, latencies by tool, and the server's memory, sockets and threads at the start and at
 the end. Not a test: it takes minutes and a quiet machine. Needs /proc.
@@ -13,10 +13,8 @@ import asyncio
 import random
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -27,9 +25,9 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, TextContent
 
-from deeporigin_mcp.simulator import make_token
+from benchmarks.platforms import simulator, variables
+from benchmarks.processes import Footprint
 
-PROJECT = "09DEMAKNASE01"
 FAULTS = (
     "GET */tools/executions/* status=500 every=41",
     "GET */tools/executions status=429 retry-after=1 every=97",
@@ -49,27 +47,6 @@ class Tally:
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """A process as the operating system sees it."""
-
-    memory_mib: float
-    sockets: int
-    threads: int
-
-    @classmethod
-    def of(cls, pid: int) -> Footprint:
-        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-        links = []
-        for entry in Path(f"/proc/{pid}/fd").iterdir():
-            try:
-                links.append(str(entry.readlink()))
-            except OSError:
-                continue
-        sockets = sum(link.startswith("socket:") for link in links)
-        return cls(int(status["VmRSS"].split()[0]) / 1024, sockets, int(status["Threads"]))
 
 
 async def agent(client: Client, tally: Tally, until: float, seed: int) -> None:
@@ -125,13 +102,7 @@ async def soak(base_url: str, seconds: float, agents: int) -> None:
         server = StdioServerParameters(
             command=sys.executable,
             args=["-c", f"{note}; from deeporigin_mcp.cli import main; main(['serve'])"],
-            env={
-                "HOME": folder,
-                "DO_AUTH_TOKEN": make_token(),
-                "DO_ORG_KEY": "deeporigin",
-                "DO_PROJECT_ID": PROJECT,
-                "DO_BASE_URL": base_url,
-            },
+            env={"HOME": folder, **variables(base_url)},
         )
         async with Client(stdio_client(server, errlog=log)) as client:
             pid = int((Path(folder) / "pid").read_text())
@@ -165,17 +136,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--agents", type=int, default=50)
     options = parser.parse_args()
-    rules = [part for fault in FAULTS for part in ("--fault", fault)]
-    speed = ("--port", "0", "--speed", str(SIMULATOR_SPEED))
-    command = [sys.executable, "-m", "deeporigin_mcp", "simulator", *speed, *rules]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as simulator:
-        assert simulator.stderr is not None
-        base_url = simulator.stderr.readline().split(" on ", 1)[1].split(" ", 1)[0]
-        threading.Thread(target=simulator.stderr.read, daemon=True).start()
-        try:
-            asyncio.run(soak(base_url, options.seconds, options.agents))
-        finally:
-            simulator.terminate()
+    with simulator(SIMULATOR_SPEED, *FAULTS) as base_url:
+        asyncio.run(soak(base_url, options.seconds, options.agents))
 
 
 if __name__ == "__main__":

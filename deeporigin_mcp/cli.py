@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -155,6 +156,9 @@ def _complain(text: str) -> None:
 def _serve(options: argparse.Namespace) -> int:
     if options.command and options.http:
         return _serve_http(options)
+    # What a start makes, stays: to look for garbage among it again and again would only take time.
+    gc.disable()
+
     from deeporigin_mcp.errors import SettingsError
     from deeporigin_mcp.logs import configure_logging
     from deeporigin_mcp.settings import Settings
@@ -169,6 +173,9 @@ def _serve(options: argparse.Namespace) -> int:
     except SettingsError as error:
         _complain(str(error))
         return EXIT_USAGE
+    finally:
+        gc.freeze()
+        gc.enable()
     server.run("stdio")
     return EXIT_OK
 

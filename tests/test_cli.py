@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import signal
 import subprocess
@@ -33,6 +34,21 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object
 def test_the_version_is_printed(tmp_path: Path) -> None:
     done = run_program("--version", home=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"deeporigin-mcp {__version__}\n", "")
+
+
+def test_garbage_is_looked_for_again_after_a_start(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DEEPORIGIN_MCP_TOOLSETS", "unknown")
+    # Logging, like signals, is the tests' own in this process.
+    monkeypatch.setattr(logs, "configure_logging", lambda _: None)
+    try:
+        assert refusal(capsys, "serve")[0] == cli.EXIT_USAGE
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.enable()
 
 
 def test_the_console_script_is_the_same_program(tmp_path: Path) -> None:

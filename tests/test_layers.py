@@ -1,6 +1,7 @@
 """The one direction of imports (errors → settings → platform → tools → server → http → cli), read from the source."""
 
 import ast
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import deeporigin_mcp
+from tests.processes import run
 
 ROOT = Path(deeporigin_mcp.__file__).parent
 PACKAGE = "deeporigin_mcp"
@@ -37,11 +39,12 @@ THIRD_PARTY = (
     "mcp_types",
     "opentelemetry",
     "pydantic",
+    "pydantic_core",
     "sse_starlette",
     "starlette",
     "uvicorn",
 )
-LIGHT = ("__future__", "argparse", "collections", "signal", "sys", "typing")
+LIGHT = ("__future__", "argparse", "collections", "gc", "signal", "sys", "typing")
 """What cli.py may import before a command is chosen, beside the package's own version."""
 
 
@@ -164,8 +167,6 @@ def test_the_rooms_below_the_tools_need_no_mcp_to_be_imported() -> None:
 
 
 def test_nothing_unforeseen_is_needed() -> None:
-    import sys
-
     def is_wrong(found: Import) -> bool:
         return found.top not in (*sys.stdlib_module_names, *THIRD_PARTY, PACKAGE)
 
@@ -207,6 +208,12 @@ def test_the_command_line_imports_nothing_heavy_before_a_command_is_chosen() -> 
         return is_module(found.path, "cli") and found.at_top and found.top not in LIGHT and found.target != "__init__"
 
     assert broken("import it inside the command that needs it", is_wrong) == []
+
+
+def test_a_server_starts_without_what_only_its_calls_need(tmp_path: Path) -> None:
+    start = "import sys; from deeporigin_mcp.server import create_server; from deeporigin_mcp.settings import Settings"
+    look = "create_server(Settings()); print(sorted({'httpx', 'jsonschema'} & set(sys.modules)))"
+    assert run([sys.executable, "-c", f"{start}; {look}"], tmp_path).stdout == "[]\n"
 
 
 def test_an_import_against_the_direction_is_found_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

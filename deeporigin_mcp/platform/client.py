@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
-import httpx
 
 from deeporigin_mcp import __version__
 from deeporigin_mcp.platform.clusters import Clusters
@@ -23,6 +22,9 @@ from deeporigin_mcp.platform.tools import Tools
 from deeporigin_mcp.platform.transport import DEFAULT_TIMEOUT_SECONDS, Transport
 from deeporigin_mcp.platform.user_logs import UserLogs
 from deeporigin_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class DeepOriginClient:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 
-import httpx
-
 from deeporigin_mcp.errors import DeepOriginError, NetworkError, PlatformError, RateLimitError, StateConflictError
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
-from deeporigin_mcp.platform.transport import DEFAULT_TIMEOUT_SECONDS, Transport, segment
+from deeporigin_mcp.platform.transport import Transport, segment
 
 READ_TIMEOUT_SECONDS = 60.0
 """A heartbeat comes every 25 s; a stream that is silent for longer than this is dead."""
@@ -46,12 +44,13 @@ async def follow(
     names = {f"e{number}" if len(ids) > 1 else "execution": name for number, name in enumerate(ids)}
     path = f"/sse/{scope.org_segment}/stream/{segment(project_id, 'project_id')}"
     params = [("filter", f"{filter_id}=execution:{name}") for filter_id, name in names.items()]
-    timeout = httpx.Timeout(DEFAULT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS)
     failures = 0
     while True:
         opened = timing.monotonic()
         try:
-            async with transport.stream(path, what="follow executions", params=params, timeout=timeout) as response:
+            async with transport.stream(
+                path, what="follow executions", params=params, silence_seconds=READ_TIMEOUT_SECONDS
+            ) as response:
                 on_open()
                 async for filters in dirty_filters(response.aiter_bytes()):
                     if changed := [names[filter_id] for filter_id in filters if filter_id in names]:

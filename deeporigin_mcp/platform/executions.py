@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -319,10 +319,25 @@ class ExecutionListing:
         total = total_of(answer)
         return {"data": rows, "count": len(rows) if total is None else total}
 
-    async def all(self, query: ListQuery, page_size: int | None = None) -> Json:
-        """Every page, read concurrently: `{"data": [DTO, …], "count": len(data)}`."""
+    async def all(
+        self, query: ListQuery, page_size: int | None = None, *, fields: Collection[str] | None = None
+    ) -> Json:
+        """Every page, read concurrently: `{"data": [DTO, …], "count": len(data)}`.
+
+        Args:
+            fields: keep only these of each DTO, beside its id and session. Inputs and outputs are most of one.
+        """
         size = DEFAULT_FETCH_ALL_PAGE_SIZE if page_size is None else page_size
-        rows = await all_rows(lambda page: self._fetch(query, page, size))
+
+        async def fetch(page: int) -> Any:
+            answer = await self._fetch(query, page, size)
+            if fields is None:
+                return answer
+            kept = {"executionId", "session", *fields}
+            slim = [{key: value for key, value in row.items() if key in kept} for row in rows_of(answer)]
+            return slim if isinstance(answer, list) else {**answer, "data": slim}
+
+        rows = await all_rows(fetch)
         matching = self._matching(query, rows)
         return {"data": matching, "count": len(matching)}
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from pydantic_core import from_json
 
 from deeporigin_mcp.errors import (
     CredentialError,
@@ -84,6 +88,9 @@ _KINDS: Mapping[int, tuple[type[DeepOriginError], str]] = {
 
 def decoded_body(body: bytes) -> Any:
     """The JSON of a body, or None."""
+    with contextlib.suppress(ValueError), _uncollected():
+        # Quicker than `json`, and a text that occurs in every row is kept once; but it knows fewer oddities.
+        return from_json(body)
     try:
         return json.loads(body)
     except RecursionError:
@@ -102,6 +109,18 @@ def _decoded_deeply(body: bytes) -> Any:
         return None
     finally:
         sys.setrecursionlimit(limit)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: decoding leaves none, and looking for it among many rows takes longer."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def message_in(decoded: Any, body: bytes = b"") -> str:

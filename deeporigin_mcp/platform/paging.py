@@ -16,7 +16,7 @@ import anyio
 
 from deeporigin_mcp.platform.wire import Json, rows_of, total_of
 
-MAX_CONCURRENT_PAGES = 8
+MAX_CONCURRENT_PAGES = 16
 
 FetchPage = Callable[[int], Awaitable[Any]]
 """Page number, from 0 → the platform's answer in any envelope."""

@@ -12,12 +12,15 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import httpx
 from opentelemetry import trace
 
 from deeporigin_mcp.errors import DeepOriginError, NetworkError
 from deeporigin_mcp.platform.wording import one_line
+
+if TYPE_CHECKING:
+    import httpx
 
 REQUEST_ID_HEADERS = (
     "x-request-id",

@@ -11,11 +11,11 @@ import contextlib
 import functools
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import anyio
-import httpx
 
 from deeporigin_mcp.errors import (
     ArgumentError,
@@ -29,6 +29,10 @@ from deeporigin_mcp.platform.retry import RETRYABLE_STATUSES, RetryPolicy, retry
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.wording import one_line
 from deeporigin_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    # Imported by the functions that use it: a server has answered its client long before it needs HTTP.
+    import httpx
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 CREATE_TIMEOUT_SECONDS = 600.0
@@ -51,6 +55,8 @@ MAX_CONNECTIONS = 30
 @functools.cache
 def _certificates() -> ssl.SSLContext:
     """Reading the trusted certificates takes 30 ms of a processor; many clients in one process share them."""
+    import httpx
+
     return httpx.create_ssl_context()
 
 
@@ -71,19 +77,28 @@ class Transport:
         self._timing = timing
         self._policy = policy
         self._timeout_seconds = timeout_seconds
-        self._http = httpx.AsyncClient(
-            base_url=settings.base_url,
-            headers={"Accept": ACCEPT_JSON, "User-Agent": user_agent},
-            timeout=timeout_seconds,
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
-            transport=http,
-            verify=_certificates(),
-        )
+        self._given_http = http
+        self._user_agent = user_agent
         self.requests_sent = 0
 
+    @cached_property
+    def _http(self) -> httpx.AsyncClient:
+        """The connection pool, made for the first request."""
+        import httpx
+
+        return httpx.AsyncClient(
+            base_url=self._settings.base_url,
+            headers={"Accept": ACCEPT_JSON, "User-Agent": self._user_agent},
+            timeout=self._timeout_seconds,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
+            transport=self._given_http,
+            verify=_certificates(),
+        )
+
     async def aclose(self) -> None:
-        await self._http.aclose()
+        if "_http" in vars(self):
+            await self._http.aclose()
 
     async def send(
         self,
@@ -172,16 +187,23 @@ class Transport:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, path: str, *, what: str, params: Sequence[tuple[str, str]], timeout: httpx.Timeout
+        self, path: str, *, what: str, params: Sequence[tuple[str, str]], silence_seconds: float
     ) -> AsyncIterator[httpx.Response]:
-        """Open an event stream; the caller reads it. Raises as `send` does, and is never retried here."""
+        """Open an event stream; the caller reads it. Raises as `send` does, and is never retried here.
+
+        Args:
+            silence_seconds: the longest pause between two parts of it.
+        """
+        import httpx
+
+        timeout = httpx.Timeout(self._timeout_seconds, read=silence_seconds)
         token = self._settings.require_token(self._timing.wall())
         headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token.get_secret_value()}"}
         with _unsendable(what):
             request = self._http.build_request("GET", path, params=[*params], headers=headers, timeout=timeout)
         headers.clear()
         self.requests_sent += 1
-        with _network_errors(what, timeout.read or 0.0):
+        with _network_errors(what, silence_seconds):
             with traffic.attempt(request, path, 1) as opening:
                 response = await self._http.send(request, stream=True)
                 opening.answered(response.status_code, response.headers)
@@ -245,6 +267,8 @@ async def _bounded_body(response: httpx.Response, what: str) -> bytes:
 @contextlib.contextmanager
 def _network_errors(what: str, timeout_seconds: float) -> Iterator[None]:
     """Turn httpx's network failures into this package's, without addresses or local paths in the text."""
+    import httpx
+
     again = "Check the network, then call again."
     try:
         yield
@@ -271,6 +295,8 @@ def _network_errors(what: str, timeout_seconds: float) -> Iterator[None]:
 @contextlib.contextmanager
 def _unsendable(what: str) -> Iterator[None]:
     """Say which call cannot be put on the wire: numbers, texts or addresses that JSON or HTTP do not have."""
+    import httpx
+
     try:
         yield
     except (httpx.InvalidURL, ValueError, TypeError, RecursionError):

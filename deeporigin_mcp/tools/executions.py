@@ -21,6 +21,7 @@ from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, 
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import (
     NAME_CHARACTERS,
+    ROW_FIELDS,
     WORD_CHARACTERS,
     ExecutionDetailView,
     ExecutionListView,
@@ -40,6 +41,8 @@ COLUMN_CHARACTERS = 800
 ENVELOPE_CHARACTERS = 500
 """What a list takes beside its rows and the arguments that its next call repeats."""
 MOST_REPEATED_BRIEFLY = 1_000
+SMALLEST_ROW = 30
+"""Characters that no row is shorter than, since each has the name of its id and a status."""
 
 
 _VALUE_SCHEMA = {
@@ -100,14 +103,13 @@ async def list_executions(
     )
     if fetch_all_pages or session is not None:
         # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
-        answer = await client.listing.all(query)
+        answer = await client.listing.all(query, fields=ROW_FIELDS)
         if fetch_all_pages:
             page, page_size = 0, max(1, answer["count"])
         found = [Execution(row) for row in answer["data"][page * page_size : (page + 1) * page_size]]
     else:
         answer = await client.listing.page(query, page, page_size)
         found = [Execution(row) for row in answer["data"]]
-    rows = [execution_row(execution, detailed=detail == "detailed") for execution in found]
     given = {
         "tool_key": tool_key,
         "project_id": project_id,
@@ -119,13 +121,14 @@ async def list_executions(
     }
     repeated = {key: value for key, value in given.items() if value}
     most, room = _room(detail == "concise", repeated)
+    rows = [execution_row(execution, detailed=detail == "detailed") for execution in found[: room // SMALLEST_ROW + 1]]
     shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
-    if shown < len(rows):
+    if shown < len(found):
         shown = _cut(page * page_size, shown)
-    has_more = shown < len(rows) or (page + 1) * page_size < answer["count"]
+    has_more = shown < len(found) or (page + 1) * page_size < answer["count"]
     next_step = None
     if has_more:
-        next_step = steps.call("list_executions", **repeated, **_page_after(page, page_size, shown, len(rows)))
+        next_step = steps.call("list_executions", **repeated, **_page_after(page, page_size, shown, len(found)))
     elif not rows and answer["count"]:
         last = (answer["count"] - 1) // page_size
         call = steps.call("list_executions", **repeated, page=last, page_size=page_size)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import Any
-
-import jsonschema
-from jsonschema.protocols import Validator
+from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools.nearness import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    # Imported by the functions that use it: it takes a while, and a server starts without it.
+    import jsonschema
+    from jsonschema.protocols import Validator
 
 MAX_PROBLEMS = 20
 KEPT_VALIDATORS = 64
@@ -52,6 +54,8 @@ def _validator(schema: dict[str, Any]) -> Validator | None:
 
 
 def _made_validator(text: str) -> Validator | None:
+    import jsonschema
+
     schema = json.loads(text)
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
@@ -132,7 +136,9 @@ def _sentences(error: jsonschema.ValidationError) -> list[str]:
 
 def _best_of(error: jsonschema.ValidationError) -> str:
     """What the alternatives of an `anyOf` would want, in the words of the closest one."""
-    closest = jsonschema.exceptions.best_match([error])
+    from jsonschema.exceptions import best_match
+
+    closest = best_match([error])
     if closest is None or closest is error:
         alternatives: Any = error.validator_value
         wanted = [option.get("required") for option in alternatives if isinstance(option, dict)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 import anyio
 from mcp.server.mcpserver.context import Context
@@ -33,13 +34,12 @@ class PlatformTool(Tool):
         """Make a tool from a function; its docstring is the description."""
         description = inspect.getdoc(function)
         made = cls.from_function(
-            function, title=title, description=description, annotations=annotations, structured_output=True
+            function, title=title, description=description, annotations=annotations, structured_output=False
         )
         tool = cast("PlatformTool", made)
         tool.parameters = {**compact_schema(tool.parameters), "additionalProperties": False}
-        metadata = tool.fn_metadata
-        if metadata.output_schema is not None:
-            metadata.output_schema = outline(compact_schema(metadata.output_schema))
+        # The SDK would make this schema too, once for each tool; several tools answer with the same view.
+        tool.fn_metadata.output_schema = output_schema(get_type_hints(function)["return"])
         return tool
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
@@ -143,6 +143,12 @@ def result_of(view: BaseModel) -> CallToolResult:
 
 def _refusal(tool: str, problems: list[str]) -> str:
     return "\n".join([f"{tool} was not run; correct the arguments:", *(f"- {problem}" for problem in problems)])
+
+
+@functools.cache
+def output_schema(view: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a view's structured content, as clients are shown it."""
+    return outline(compact_schema(view.model_json_schema()))
 
 
 def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:

@@ -252,6 +252,22 @@ class WorkspaceView(View):
     next_step: str | None = None
 
 
+ROW_FIELDS = (
+    "name",
+    "tool",
+    "status",
+    "progressReport",
+    "quotationResult",
+    "billingTransaction",
+    "createdAt",
+    "startedAt",
+    "completedAt",
+    "statusReason",
+    "projectId",
+)
+"""What the platform's record needs to have for a row."""
+
+
 def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
     """The facts of one execution that both views share; unknown ones are None."""
     return {

@@ -1,5 +1,6 @@
 """An answer that is no success becomes the error that says who can act, in one harmless line."""
 
+import gc
 import json
 import sys
 from typing import Any
@@ -135,6 +136,36 @@ def test_a_refusal_for_money_or_licence_is_one_whatever_the_status(status: int) 
 @pytest.mark.parametrize("status", [302, 404, 429, 500])
 def test_the_request_id_is_kept_for_the_operator(status: int, headers: dict[str, str], request_id: str | None) -> None:
     assert failed(status, **headers).request_id == request_id
+
+
+@given(
+    st.one_of(json_values.map(json.dumps), st.text(alphabet='{}[]",:0123456789.eE+-\\u tnfN\n\ufeff')), st.booleans()
+)
+def test_a_body_is_read_as_pythons_own_json_reads_it(text: str, cut: bool) -> None:
+    body = text.encode()[: -1 if cut else None]
+    try:
+        expected = json.dumps(json.loads(body))
+    except ValueError:
+        expected = "null"
+    assert json.dumps(decoded_body(body)) == expected
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+@pytest.mark.parametrize("body", [b"[{}]", b"<html>"])
+def test_garbage_collection_is_left_as_it_was(body: bytes, was_on: bool) -> None:
+    try:
+        gc.enable() if was_on else gc.disable()
+        decoded_body(body)
+        assert gc.isenabled() == was_on
+    finally:
+        gc.enable()
+
+
+def test_a_body_in_another_encoding_or_nested_deeply_is_read_too() -> None:
+    assert decoded_body('{"a":"ä"}'.encode("utf-16")) == {"a": "ä"}
+    deep = b"[" * 300 + b"]" * 300
+    assert decoded_body(deep) == json.loads(deep)
+    assert decoded_body(b"[" * 100_000) is None
 
 
 def test_long_and_unruly_words_become_one_short_line() -> None:

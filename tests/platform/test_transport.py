@@ -233,7 +233,7 @@ async def test_an_id_with_line_ends_does_not_spread_over_the_message(server: Rec
 
 async def stream_of(sender: Transport) -> list[bytes]:
     async with sender.stream(
-        "/sse/acme/stream/p", what="follow", params=[("filter", "a=b")], timeout=httpx.Timeout(SHORT)
+        "/sse/acme/stream/p", what="follow", params=[("filter", "a=b")], silence_seconds=SHORT
     ) as answer:
         return [chunk async for chunk in answer.aiter_bytes()]
 

@@ -158,6 +158,18 @@ async def test_every_page_at_once_reads_them_all_and_shows_what_fits(agent: Agen
     assert len(bench.sent("GET", "pageSize=1000")) == 2
 
 
+@pytest.mark.parametrize("detail", ["concise", "detailed"])
+async def test_a_row_says_the_same_whether_its_page_or_every_page_was_read(
+    agent: Agent, bench: Bench, detail: str
+) -> None:
+    for era in ("2025", "2026"):
+        bench.platform.seed_executions(count=6, era=era, status=["Completed", "Failed", "Running", "Quoted"])
+    by_page = await agent.read("list_executions", detail=detail)
+    whole = await agent.read("list_executions", detail=detail, fetch_all_pages=True)
+    assert whole["executions"] == by_page["executions"]
+    assert len(whole["executions"]) == 12
+
+
 async def test_ten_thousand_rows_stay_within_what_a_model_should_read(agent: Agent, bench: Bench) -> None:
     bench.platform.seed_executions(
         count=10_000,

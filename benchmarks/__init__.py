@@ -1,0 +1,1 @@
+"""Speed, memory and bytes against rivals in the same run; `scripts/benchmark` runs all of it."""
