@@ -66,6 +66,7 @@ def test_every_command_that_is_shown_is_run_by_a_test() -> None:
     assert shown == [
         "scripts/demo",
         "scripts/test",
+        "deeporigin-mcp install --client claude-code",
         "deeporigin-mcp simulator --speed 60",
         "DO_ENV=local deeporigin-mcp doctor",
     ]
@@ -92,6 +93,14 @@ def test_the_session_that_is_shown_looks_like_a_real_one() -> None:
 def test_the_test_command_is_the_one_that_ci_runs() -> None:
     assert (REPOSITORY / ".ci/run").read_text().splitlines()[-1] == "exec scripts/check"
     assert (REPOSITORY / "scripts/check").read_text().splitlines()[-1] == "scripts/test"
+
+
+def test_the_client_is_configured_as_shown(tmp_path: Path) -> None:
+    [line] = [line for block in blocks("bash") for line in block.splitlines() if " install " in line]
+    (tmp_path / ".claude.json").write_text("{}")
+    done = run_program(*shlex.split(line)[1:], home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [*json.loads((tmp_path / ".claude.json").read_text())["mcpServers"]] == ["deeporigin"]
 
 
 def test_the_simulator_and_the_doctor_find_each_other_as_shown(tmp_path: Path) -> None:
