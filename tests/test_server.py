@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from deeporigin_mcp import __version__
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.server import TOOLS, create_server
+from deeporigin_mcp.server import INSTRUCTIONS, SWITCHED_OFF, TOOLS, create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import creation
 from tests.tools.bench import ERAS, Bench, agent_of, docking
@@ -44,6 +45,12 @@ async def test_a_client_is_told_name_version_and_instructions(mode: str) -> None
         assert (info.name, info.version, info.title) == ("deeporigin-mcp", __version__, "Deep Origin")
         assert agent.client.server_capabilities.tools is not None
         assert (agent.client.instructions or "").startswith("Deep Origin runs")
+
+
+@pytest.mark.parametrize("values", [{"read_only": True}, {"toolsets": ("executions",)}])
+async def test_a_client_is_told_that_tools_are_switched_off(values: dict[str, Any]) -> None:
+    async with agent_of(create_server(Settings(**values))) as agent:
+        assert (agent.client.instructions or "") == INSTRUCTIONS + SWITCHED_OFF
 
 
 @pytest.mark.parametrize("mode", ERAS)

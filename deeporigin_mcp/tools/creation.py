@@ -128,7 +128,8 @@ async def create_execution(
     if not wish.is_sent:
         raise PlatformError(
             "Nothing was created: the platform is too slow now to show the tool, the project and earlier runs.",
-            next_step="Call again in a minute.",
+            next_step="Call again in a minute"
+            + (f" with the same arguments and idempotency_key={json.dumps(key)}." if idempotency_key else "."),
         )
     raise OutcomeUnknownError(
         "The platform has not answered the creation in time. It may exist, but cannot be seen yet.",

@@ -41,6 +41,7 @@ COLUMN_CHARACTERS = 800
 ENVELOPE_CHARACTERS = 500
 """What a list takes beside its rows and the arguments that its next call repeats."""
 MOST_REPEATED_BRIEFLY = 1_000
+PAGE_SIZE = 20
 SMALLEST_ROW = 30
 """Characters that no row is shorter than, since each has the name of its id and a status."""
 
@@ -81,7 +82,7 @@ async def list_executions(
         Field(description="createdAt, startedAt, completedAt, status, tool, name or executionId, then asc or desc."),
     ] = "createdAt desc",
     page: Annotated[int, Field(description="0 is the first page.", ge=0)] = 0,
-    page_size: Annotated[int, Field(description="1 to 10000.", ge=1, le=10_000)] = 20,
+    page_size: Annotated[int, Field(description="1 to 10000.", ge=1, le=10_000)] = PAGE_SIZE,
     fetch_all_pages: Annotated[bool, Field(description="Read every page; cut to what fits.")] = False,
     status: Annotated[list[Status] | None, Field(description="Only these statuses.")] = None,
     detail: Annotated[Detail, Field(description="detailed adds start, end and project.")] = "concise",
@@ -136,7 +137,11 @@ async def list_executions(
     elif not rows or (project_id and all(row.project_id != project_id for row in found)):
         # Rows of no project come with those of any project, so there may be rows of one that does not exist.
         next_step = await why_nothing(
-            state, "list_executions", given, tool_keys=[tool_key] if tool_key else (), project_id=project_id
+            state,
+            "list_executions",
+            {**given, "page_size": page_size if page_size != PAGE_SIZE else None},
+            tool_keys=[tool_key] if tool_key else (),
+            project_id=project_id,
         )
         if not rows and next_step is None:
             next_step = "Nothing matches. Loosen the filters, or use search_executions for hidden runs and names."

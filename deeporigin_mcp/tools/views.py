@@ -245,6 +245,7 @@ class WorkspaceView(View):
     projects: list[ProjectRow]
     clusters: list[ClusterRow]
     spending: SpendingView
+    time: str
     token_expires_at: str | None = None
     read_only: bool
     services: dict[str, str]

@@ -102,12 +102,17 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
             budget=settings.budget,
             spent=spent,
         ),
-        token_expires_at=datetime.fromtimestamp(claims.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        time=_utc(client.timing.wall()),
+        token_expires_at=_utc(claims.expires_at),
         read_only=settings.read_only,
         services=services,
         problems=problems or None,
         next_step=None if problems else "find_platform_tools finds tools; list_executions shows runs.",
     )
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def _rows(answer: Awaitable[Json]) -> list[Json]:

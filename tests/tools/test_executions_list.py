@@ -252,6 +252,12 @@ async def test_an_order_that_is_nearly_one_names_the_one_that_was_meant(
     assert (await agent.follow(told))["count"] == 1
 
 
+async def test_the_right_list_is_as_long_as_the_wrong_one_was_meant_to_be(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=30)
+    found = await agent.read("list_executions", tool_key="deeporigin.dockin", page_size=3)
+    assert len((await agent.follow(found["next_step"]))["executions"]) == 3
+
+
 @pytest.mark.parametrize("key", ["docking", "deeporigin.dockin", "Deeporigin.Docking", "acme.docking"])
 async def test_a_list_that_is_empty_because_of_a_wrong_key_says_so(agent: Agent, bench: Bench, key: str) -> None:
     name = bench.seeded("Failed")

@@ -21,6 +21,7 @@ async def test_the_workspace_says_who_where_and_how_much(bench: Bench, mode: str
     assert {"gpu-west", "cpu-east"} <= {row["name"] for row in found["clusters"]}
     assert found["clusters"][0]["status"] == "healthy"
     assert found["spending"] == {"auto_approve_up_to": 1, "max_price": 10, "budget": 20, "spent": 0.2}
+    assert found["time"] == f"{bench.clock.now():%Y-%m-%dT%H:%M:%SZ}"
     assert found["token_expires_at"].endswith("Z")
     assert found["read_only"] is False
     assert set(found["services"].values()) == {"ok"}
