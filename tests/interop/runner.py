@@ -1,6 +1,6 @@
 """Drives the real server, in front of a simulated platform, with the clients that people have.
 
-    scripts/interop [CLIENT ...]     # all by default: inspector typescript-1 typescript-2 python-1
+    scripts/interop [CLIENT ...]     # all by default: inspector typescript-1 typescript-2 python-1 tdqs
 
 Each client works in every era and over every transport that it has, and has to see the same tools, prices, progress
 and errors as the others. Node and the npm packages are installed into `.conformance/`, the Python SDK 1.x into an
@@ -30,6 +30,7 @@ HERE = Path(__file__).parent
 INSPECTOR = ("@modelcontextprotocol/inspector", "2.12.0")
 TYPESCRIPT = {"v1": ("@modelcontextprotocol/sdk", "1.32.2"), "v2": ("@modelcontextprotocol/client", "2.4.0")}
 PYTHON_SDK = "mcp==1.30.0"
+LINTER = "tdqs==0.1.0"
 SPEED = 1200.0
 """Simulated seconds per second: a docking run ends within a few seconds."""
 SESSION_SECONDS = 120
@@ -58,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         "typescript-1": typescript_1,
         "typescript-2": typescript_2,
         "python-1": python_1,
+        "tdqs": tdqs,
     }
     parser = argparse.ArgumentParser(prog="scripts/interop", description="Drive the server with other clients.")
     parser.add_argument("client", nargs="*", help=f"default: all of {', '.join(clients)}")
@@ -130,7 +132,7 @@ def typescript_2(here: Scene) -> Iterator[str]:
 
 
 def python_1(here: Scene) -> Iterator[str]:
-    python = python_with_sdk_1()
+    python = str(python_with(PYTHON_SDK) / "python")
     script = str(HERE / "session_of_python_1.py")
     yield from sessions(
         here, [(f"legacy {way}", [python, script], {way: getattr(here, way)}) for way in ("stdio", "http")]
@@ -209,6 +211,18 @@ def judge(here: Scene, name: str, seen: dict[str, Any], *, can_be_asked: bool) -
         )
 
 
+def tdqs(here: Scene) -> Iterator[str]:
+    """A linter that starts a server and judges names, descriptions and schemas of its tools."""
+    server = " ".join([here.stdio["command"], *here.stdio["args"]])
+    command = [str(python_with(LINTER) / "tdqs"), "lint", "--command", server, "--fail-on", "warning"]
+    done = subprocess.run(
+        command, env=here.stdio["env"], capture_output=True, text=True, timeout=SESSION_SECONDS, check=False
+    )
+    verdict = done.stdout.strip().splitlines()[-1:]
+    told = verdict[0] if verdict else done.stderr.strip()[-1500:]
+    yield told if done.returncode == 0 else f"PROBLEM exit {done.returncode}: {told}"
+
+
 def inspector(here: Scene) -> Iterator[str]:
     """The Inspector's command line: a strict look at the schemas, and calls, each in a process of its own."""
     program = node()
@@ -284,15 +298,16 @@ def inspected(command: list[str]) -> tuple[int, Any, str]:
         return done.returncode, {}, done.stdout + done.stderr
 
 
-def python_with_sdk_1() -> str:
-    """An interpreter that has the last line of the Python SDK before 2.0; made on first use."""
-    folder = CACHE / PYTHON_SDK.replace("==", "-")
-    python = folder / "bin" / "python"
+def python_with(requirement: str) -> Path:
+    """The folder of programs of an environment that has this package; made on first use."""
+    folder = CACHE / requirement.replace("==", "-")
+    programs = folder / "bin"
     if not (folder / ".installed").exists():
         install([sys.executable, "-m", "venv", "--clear", str(folder)])
-        install([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYTHON_SDK])
+        pip = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install([*pip, requirement])
         (folder / ".installed").touch()
-    return str(python)
+    return programs
 
 
 def _say(line: str) -> None:
