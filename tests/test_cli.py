@@ -175,5 +175,5 @@ def test_the_demo_ends_at_once_when_interrupted(tmp_path: Path) -> None:
         if line.startswith("→"):
             break
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=2)
+    _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     assert (process.returncode, errors) == (128 + signal.SIGINT, "")
