@@ -20,7 +20,7 @@ CLIENTS = ("claude-desktop", "claude-code", "cursor", "vscode", "codex", "gemini
 SCOPES = ("user", "project", "local")
 SERVER_NAME = "deeporigin"
 
-HTTP_PORT = 8321
+HTTP_HOST, HTTP_PORT = "127.0.0.1", 8321
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,20 +48,19 @@ def _parser() -> argparse.ArgumentParser:
     server = commands.add_parser("serve", help="serve MCP over stdin and stdout (the default), or over HTTP")
     server.add_argument("--http", action="store_true", help="serve many callers over Streamable HTTP at /mcp")
     over_http = server.add_argument_group("with --http")
-    over_http.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    over_http.add_argument("--port", type=_port, default=HTTP_PORT, help="default: %(default)s; 0: any free one")
+    # Without defaults here, so that one that was given is told from one that was not.
+    over_http.add_argument("--host", help=f"address to listen on (default: {HTTP_HOST})")
+    over_http.add_argument("--port", type=_port, help=f"default: {HTTP_PORT}; 0: any free one")
     for name, example in (("host", "mcp.example.org"), ("origin", "https://chat.example.org")):
         over_http.add_argument(
             f"--allowed-{name}",
             action="append",
-            default=[],
             metavar=name.upper(),
             help=f"a Host or Origin header that is taken, such as {example}; repeatable; default: this machine's own",
         )
     over_http.add_argument(
         "--drain-seconds",
         type=_seconds,
-        default=0.0,
         metavar="N",
         help="after a signal to stop, take new requests for so long while /readyz says no (default: 0)",
     )
@@ -156,6 +155,11 @@ def _complain(text: str) -> None:
 def _serve(options: argparse.Namespace) -> int:
     if options.command and options.http:
         return _serve_http(options)
+    for name in ("host", "port", "allowed_host", "allowed_origin", "drain_seconds"):
+        if getattr(options, name, None) is not None:
+            option = f"--{name.replace('_', '-')}"
+            _complain(f"{option} is for HTTP only: give --http with it, or leave it out.")
+            return EXIT_USAGE
     # What a start makes, stays: to look for garbage among it again and again would only take time.
     gc.disable()
 
@@ -185,8 +189,12 @@ def _serve_http(options: argparse.Namespace) -> int:
     from deeporigin_mcp.logs import configure_logging
     from deeporigin_mcp.settings import Settings
 
+    host = HTTP_HOST if options.host is None else options.host
+    port = HTTP_PORT if options.port is None else options.port
     try:
-        settings = Settings.load_for_http(allowed_hosts=options.allowed_host, allowed_origins=options.allowed_origin)
+        settings = Settings.load_for_http(
+            allowed_hosts=options.allowed_host or [], allowed_origins=options.allowed_origin or []
+        )
         configure_logging(settings.log_level)
 
         from deeporigin_mcp.http import serve
@@ -195,12 +203,12 @@ def _serve_http(options: argparse.Namespace) -> int:
             _complain(f"serves MCP on {address} for {settings.base_url}")
             sys.stderr.flush()
 
-        serve(settings, host=options.host, port=options.port, drain_seconds=options.drain_seconds, on_ready=ready)
+        serve(settings, host=host, port=port, drain_seconds=options.drain_seconds or 0.0, on_ready=ready)
     except SettingsError as error:
         _complain(str(error))
         return EXIT_USAGE
     except OSError as error:
-        _complain(f"cannot listen on {options.host}:{options.port}: {error.strerror or error}.")
+        _complain(f"cannot listen on {host}:{port}: {error.strerror or error}.")
         return EXIT_FAILED
     return EXIT_OK
 

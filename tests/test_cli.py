@@ -51,6 +51,18 @@ def test_garbage_is_looked_for_again_after_a_start(
         gc.enable()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [("--port", "8321"), ("--host", "0.0.0.0"), ("--drain-seconds", "0"), ("--allowed-host", "a"),
+     ("--allowed-origin", "https://a")],
+)  # fmt: skip
+def test_an_option_for_http_without_http_is_refused_instead_of_ignored(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, str]
+) -> None:
+    told = f"deeporigin-mcp: {options[0]} is for HTTP only: give --http with it, or leave it out."
+    assert refusal(capsys, "serve", *options) == (cli.EXIT_USAGE, told)
+
+
 def test_the_console_script_is_the_same_program(tmp_path: Path) -> None:
     done = run(["deeporigin-mcp", "--version"], tmp_path)
     assert (done.returncode, done.stdout) == (0, f"deeporigin-mcp {__version__}\n")
@@ -175,5 +187,5 @@ def test_the_demo_ends_at_once_when_interrupted(tmp_path: Path) -> None:
         if line.startswith("→"):
             break
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=2)
+    _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     assert (process.returncode, errors) == (128 + signal.SIGINT, "")

@@ -76,4 +76,6 @@ def _words(holder: dict[str, Any]) -> tuple[str, str]:
 
 
 def _distinct(values: Iterable[Any]) -> list[str]:
-    return list(dict.fromkeys(value.strip() for value in values if isinstance(value, str) and value.strip()))
+    """The texts with something to read in them, cleaned, each once."""
+    told = (one_line(value) for value in values if isinstance(value, str))
+    return list(dict.fromkeys(text for text in told if text))

@@ -217,6 +217,9 @@ async def search_executions(
     next_step = None
     if has_more:
         next_step = steps.call("search_executions", **repeated, limit=limit, offset=offset + shown)
+    elif offset and not found:
+        first = steps.call("search_executions", **repeated, limit=limit)
+        next_step = f"There are no rows from offset {offset} on; {first} shows the first ones."
     elif not offset and (not found or (project_id and all(row.get("project_id") is None for row in found))):
         next_step = await why_nothing(
             state,
@@ -382,5 +385,5 @@ async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -
     )
     view = ExecutionDetailView(**dict(execution_view(execution)))
     view.data_platform_id = text(row.get("id")) or data_platform_id
-    view.next_step = steps.call("get_execution", execution_id=execution.execution_id) + " has price and outputs."
+    view.next_step = steps.call("get_execution", execution_id=execution.execution_id) + " has price and progress."
     return view

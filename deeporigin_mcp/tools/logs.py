@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field
 
 from deeporigin_mcp.errors import CredentialError, DeepOriginError, InvalidRequestError, NotFoundError
-from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.executions import ExecutionId, existing
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, rows_that_fit, size
@@ -111,9 +112,7 @@ async def read_logs(
     if whole is not None:
         next_step = f"{next_step} A message that ends in … is cut: {call(limit=1, offset=whole)} shows the first one."
     if execution is not None:
-        then = steps.after(execution, client.settings)
-        nothing = "Nothing that fits was logged" if level or contains else "Nothing was logged yet"
-        next_step = f"{nothing}; it is {execution.status}." + (f" {then}" if then else "")
+        next_step = _after_nothing(execution, client.settings, is_filtered=bool(level or contains))
     elif not rows:
         next_step = next_step or f"There are no older lines; {call(limit=limit)} shows the newest."
     return ExecutionLogsView(
@@ -121,9 +120,31 @@ async def read_logs(
         rows=rows[:shown],
         offset=offset,
         has_more=following is not None,
-        note=found.note,
+        note=_joined(found.note, _cut_note(found.rows, rows) if limit == 1 else None) or None,
         next_step=next_step.strip() or None,
     )
+
+
+def _after_nothing(execution: Execution, settings: Settings, *, is_filtered: bool) -> str:
+    """What to do where there are no lines: for a run that is over, something else than to look here again."""
+    then = steps.after(execution, settings)
+    nothing = "Nothing was logged" if execution.is_terminal else "Nothing was logged yet"
+    if is_filtered:
+        nothing = "Nothing that fits was logged"
+    elif execution.status in ("Completed", "Failed"):
+        look = steps.call("get_execution", execution_id=execution.execution_id, detail="detailed")
+        then = f"{look} shows its reason, progress and outputs, if it has any."
+    return f"{nothing}; it is {execution.status}." + (f" {then}" if then else "")
+
+
+def _cut_note(found: list[tuple[int, Json]], rows: list[LogRow]) -> str | None:
+    """For a message that is cut although it was asked for alone."""
+    if not rows or not (said := text(found[0][1].get("message"))):
+        return None
+    shown, whole = len(rows[0].message) - 1, len(one_line(said, len(said) + 1))
+    if whole <= shown + 1:
+        return None
+    return f"Of this message the first {shown} of {whole} characters are shown; no call shows more."
 
 
 async def _rows(

@@ -6,6 +6,7 @@ for any key, however long, and for any value that does not change any more.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from deeporigin_mcp.errors import ArgumentError
@@ -33,7 +34,17 @@ class Summary:
     def __init__(self, cursor: str, depth: int = 0) -> None:
         self._cursor = cursor
         self._depth = depth
-        self.is_cut = False
+        self._marked: list[str] = []
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether anything was left out."""
+        return bool(self._marked)
+
+    def first_cursor(self, shown: Any) -> str:
+        """The cursor of a mark that is in what is shown; marks inside of what was left out itself are not."""
+        text = json.dumps(shown)
+        return next((cursor for cursor in self._marked if f'cursor=\\"{cursor}\\"' in text), self._marked[0])
 
     def of(self, value: Any, characters: int, place: Place = ()) -> Any:
         """The value, or what fits of it into so many characters of JSON."""
@@ -96,13 +107,14 @@ class Summary:
         return made
 
     def _mark(self, before: str, value: Any, place: Place, start: int) -> str:
-        self.is_cut = True
+        cursor = self.cursor(place, start)
+        self._marked.append(cursor)
         if isinstance(value, str):
             what = f"{len(value)} characters"
         else:
             kind = "fields" if isinstance(value, dict) else "entries"
             what = f"{len(value) - start} more {kind}" if start else f"{len(value)} {kind}"
-        return f'{before}[{what}; cursor="{self.cursor(place, start)}" reads them]'
+        return f'{before}[{what}; cursor="{cursor}" reads them]'
 
     def _mark_size(self, place: Place) -> int:
         return MARK_CHARACTERS + len(self.cursor(place, 10**6))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from deeporigin_mcp.platform.wording import HARMFUL, words_of
+
 MISSING = "-"
 LINES = ("progress", "problems")
 """Lists of sentences, shown one a line."""
@@ -19,7 +21,10 @@ def _lines(key: str, value: Any) -> list[str]:
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
         return _rows(key, value)
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value) and key in LINES:
-        return [f"{key}:", *(f"  {entry}" for entry in value)]
+        return [f"{key}:", *(f"  {HARMFUL.sub(' ', entry)}" for entry in value)]
+    if key == "next_step" and isinstance(value, str):
+        # A call is repeated as it stands: not even two spaces in a value may become one.
+        return [f"{key}: {_escaped(value)}"]
     return [f"{key}: {_cell(value)}"]
 
 
@@ -42,9 +47,14 @@ def _cell(value: Any) -> str:
         return MISSING
     if isinstance(value, str):
         # A line break or a bar inside a value must not look like a new row or column.
-        return " ".join(value.split()).replace(" | ", " ¦ ")
+        return " ".join("¦" if word == "|" else word for word in words_of(value))
     return _json(value)
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _escaped(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _escaped(text: str) -> str:
+    """A text in which JSON may stand, without the line ends and control characters that JSON lets through."""
+    return HARMFUL.sub(lambda found: "".join(f"\\u{ord(letter):04x}" for letter in found[0]), text)

@@ -76,7 +76,7 @@ def _outputs(execution: Execution, outputs: Json) -> ExecutionResultsView:
         status=execution.status,
         outputs=shown,
         has_more=summary.is_cut,
-        next_step=_reads_on(execution, cursor="…") if summary.is_cut else None,
+        next_step=_reads_a_part(execution, summary.first_cursor(shown)) if summary.is_cut else None,
     )
 
 
@@ -202,16 +202,18 @@ def _slice(execution: Execution, whole: Any, place: Place, start: int, summary: 
         has_more=has_more or summary.is_cut,
         next_step=_reads_on(execution, cursor=summary.cursor(place, following))
         if has_more
-        else (_reads_on(execution, cursor="…") if summary.is_cut else None),
+        else (_reads_a_part(execution, summary.first_cursor(shown)) if summary.is_cut else None),
     )
 
 
 def _reads_on(execution: Execution, **arguments: Any) -> str:
     given = {key: value for key, value in arguments.items() if value}
-    call = steps.call("get_execution_results", execution_id=execution.execution_id, **given)
-    if arguments.get("cursor") == "…":
-        return f"{call}, with a cursor of those above, reads a part that was left out."
-    return f"{call} reads on."
+    return f"{steps.call('get_execution_results', execution_id=execution.execution_id, **given)} reads on."
+
+
+def _reads_a_part(execution: Execution, cursor: str) -> str:
+    call = steps.call("get_execution_results", execution_id=execution.execution_id, cursor=cursor)
+    return f"{call} reads a part that was left out, each cursor above its own."
 
 
 async def _explain_nothing(

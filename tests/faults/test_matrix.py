@@ -28,7 +28,8 @@ pytestmark = pytest.mark.anyio
 
 TOKEN = make_token(orgs=["deeporigin"])
 PROJECT = "09DEMAKNASE01"
-TIMEOUT_SECONDS = 0.25
+PATIENT_SECONDS, SHORT_SECONDS, SHORT_CALL_SECONDS = 20.0, 0.5, 1.0
+"""How long the client waits for an answer and a tool for its outcome; short only where none comes."""
 MOST_ATTEMPTS = 2
 LONGEST_PAUSES_SECONDS = 40
 MOST_CHARACTERS = 1500
@@ -102,6 +103,7 @@ class Bench:
     platform: Platform
     proxy: FaultProxy
     paused: list[float] = field(default_factory=list)
+    timeout_seconds: float = PATIENT_SECONDS
 
     async def pause(self, seconds: float) -> None:
         if seconds == HEARTBEAT_SECONDS:
@@ -112,7 +114,7 @@ class Bench:
     def client(self, settings: Settings) -> DeepOriginClient:
         elapsed = Timing(sleep=self.pause, monotonic=lambda: time.monotonic() + sum(self.paused), chance=lambda: 0.5)
         return DeepOriginClient(
-            settings, timing=elapsed, timeout_seconds=TIMEOUT_SECONDS, retry=RetryPolicy(attempts=MOST_ATTEMPTS)
+            settings, timing=elapsed, timeout_seconds=self.timeout_seconds, retry=RetryPolicy(attempts=MOST_ATTEMPTS)
         )
 
     def settings(self, base_url: str) -> Settings:
@@ -134,9 +136,11 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.fixture(autouse=True)
-def _short_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 1.0)
-    monkeypatch.setattr(approval, "MAX_CALL_SECONDS", 1.0)
+def _bounds(bench: Bench, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_patient = fault in HTTP_FAULTS and fault not in ENDLESS
+    bench.timeout_seconds = PATIENT_SECONDS if is_patient else SHORT_SECONDS
+    for module in (creation, approval):
+        monkeypatch.setattr(module, "MAX_CALL_SECONDS", PATIENT_SECONDS if is_patient else SHORT_CALL_SECONDS)
 
 
 @pytest.fixture
@@ -253,7 +257,12 @@ PARTIAL = ("wait_executions", "get_workspace")
 @pytest.mark.parametrize("fault", HTTP_FAULTS)
 @pytest.mark.parametrize("tool", TARGETS)
 async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
-    tool: str, fault: str, bench: Bench, agent: Client, caplog: pytest.LogCaptureFixture
+    tool: str,
+    fault: str,
+    bench: Bench,
+    agent: Client,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.INFO, "deeporigin_mcp.calls")
     given = arguments(tool, bench)
@@ -276,6 +285,7 @@ async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
         assert is_error
         assert "may exist" in text
         given["idempotency_key"] += " another"
+        monkeypatch.setattr(creation, "MAX_CALL_SECONDS", PATIENT_SECONDS)
     is_error, text = await read(agent, tool, given)
     assert not is_error, text
     assert len(bench.platform.creates) == creates + (tool == "create_execution")

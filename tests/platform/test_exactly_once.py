@@ -112,7 +112,7 @@ async def test_a_creation_that_takes_too_long_is_unknown(server: Recorder, time:
     server.answer(Reply(fault="hang"))
     async with client_for(server, time.timing) as client:
         with pytest.raises(OutcomeUnknownError, match="No complete answer from the platform"):
-            await client.executions.create(tool_key="t", tool_version="1", data=DATA, timeout=0.05)
+            await client.executions.create(tool_key="t", tool_version="1", data=DATA, timeout=0.5)
     assert len(server.requests) == 1
 
 

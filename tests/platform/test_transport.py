@@ -25,13 +25,17 @@ from tests.platform.recording import Recorder, Reply, client_for, execution, rec
 pytestmark = pytest.mark.anyio
 
 ONCE = RetryPolicy(attempts=1)
-SHORT = 0.2
-"""Seconds of real time until a silent server is given up."""
+SHORT, PATIENT = 0.4, 20.0
+"""Seconds of real time until a silent server is given up: where the test is about it, and where it is not."""
+
+
+def patience(reply: Reply) -> float:
+    return SHORT if reply.fault in ("hang", "drip") else PATIENT
 
 
 def transport_for(server: Recorder, time: FakeTime, **values: Any) -> Transport:
     return Transport(
-        settings_for(server.url, **values), timing=time.timing, policy=ONCE, user_agent="test", timeout_seconds=SHORT
+        settings_for(server.url, **values), timing=time.timing, policy=ONCE, user_agent="test", timeout_seconds=PATIENT
     )
 
 
@@ -42,8 +46,8 @@ def transport_for(server: Recorder, time: FakeTime, **values: Any) -> Transport:
         (Reply(fault="close"), NetworkError, "broke during: get execution e-1"),
         (Reply(fault="garbage"), NetworkError, "broke during: get execution e-1"),
         (Reply(body=execution(), fault="half"), NetworkError, "broke during: get execution e-1"),
-        (Reply(fault="hang"), NetworkError, "No complete answer from the platform within 0.2 s"),
-        (Reply(fault="drip"), NetworkError, "No complete answer from the platform within 0.2 s"),
+        (Reply(fault="hang"), NetworkError, "No complete answer from the platform within 0.4 s"),
+        (Reply(fault="drip"), NetworkError, "No complete answer from the platform within 0.4 s"),
         (Reply(body=b"<html>odd</html>"), PlatformError, r"not valid JSON: \(an HTML page"),
         (Reply(body=b'{"executionId": "e-1", "sta'), PlatformError, "not valid JSON: "),
         (Reply(body=b"\xff\xfe\xfd"), PlatformError, "not valid JSON"),
@@ -62,7 +66,7 @@ async def test_each_fault_is_told_apart_and_the_next_call_works(
 ) -> None:
     server.answer(reply, execution())
     async with DeepOriginClient(
-        settings_for(server.url), timing=time.timing, retry=ONCE, timeout_seconds=SHORT
+        settings_for(server.url), timing=time.timing, retry=ONCE, timeout_seconds=patience(reply)
     ) as client:
         with pytest.raises(kind, match=message) as caught:
             await client.executions.get("e-1")
@@ -231,9 +235,9 @@ async def test_an_id_with_line_ends_does_not_spread_over_the_message(server: Rec
 # Streams
 
 
-async def stream_of(sender: Transport) -> list[bytes]:
+async def stream_of(sender: Transport, silence_seconds: float = PATIENT) -> list[bytes]:
     async with sender.stream(
-        "/sse/acme/stream/p", what="follow", params=[("filter", "a=b")], silence_seconds=SHORT
+        "/sse/acme/stream/p", what="follow", params=[("filter", "a=b")], silence_seconds=silence_seconds
     ) as answer:
         return [chunk async for chunk in answer.aiter_bytes()]
 
@@ -264,6 +268,6 @@ async def test_a_stream_that_fails_is_told_once(
     server.answer(reply)
     sender = transport_for(server, time)
     with pytest.raises(kind):
-        await stream_of(sender)
+        await stream_of(sender, patience(reply))
     await sender.aclose()
     assert (len(server.requests), time.sleeps) == (1, [])

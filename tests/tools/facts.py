@@ -22,6 +22,9 @@ FORBIDDEN = (
 )
 """Stacks, paths, libraries, addresses and the beginning of every JWT."""
 
+_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Line ends, control characters and changes of writing direction: in no answer's text, apart from its own lines."""
+
 _CALL = re.compile(r"\b([a-z_]+)\(")
 
 
@@ -44,9 +47,14 @@ def assert_same_facts(content: dict[str, Any], text: str) -> None:
     for value in scalars(content):
         if value is None:
             continue
-        shown = json.dumps(value, ensure_ascii=False)
-        plain = " ".join(value.split()).replace(" | ", " ¦ ") if isinstance(value, str) else shown
-        assert plain in text or shown in text or shown[1:-1] in text, (value, text)
+        shown = escaped(json.dumps(value, ensure_ascii=False))
+        words = _HARMFUL.sub(" ", value).split() if isinstance(value, str) else [shown]
+        plain = " ".join("¦" if word == "|" else word for word in words)
+        assert plain in text or shown in text or shown[1:-1] in text or escaped(str(value)) in text, (value, text)
+
+
+def escaped(text: str) -> str:
+    return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def assert_nothing_is_null(content: dict[str, Any]) -> None:
@@ -58,6 +66,7 @@ def assert_nothing_is_null(content: dict[str, Any]) -> None:
 
 
 def assert_harmless(text: str) -> None:
+    assert not _HARMFUL.search(text.replace("\n", "")), text
     for word in FORBIDDEN:
         assert word not in text, (word, text)
 

@@ -113,7 +113,10 @@ async def test_an_offset_skips(agent: Agent, bench: Bench) -> None:
     names = bench.platform.seed_executions(count=3)
     found = await agent.read("search_executions", offset=2)
     assert [row["execution_id"] for row in found["rows"]] == [names[0]]
-    assert (await agent.read("search_executions", offset=50))["rows"] == []
+    beyond = await agent.read("search_executions", offset=50)
+    assert (beyond["rows"], beyond["has_more"]) == ([], False)
+    assert beyond["next_step"].startswith("There are no rows from offset 50 on; ")
+    assert len((await agent.follow(beyond["next_step"]))["rows"]) == 3
 
 
 async def test_a_run_whose_results_are_being_stored_is_found_as_such(agent: Agent, bench: Bench) -> None:

@@ -152,6 +152,19 @@ async def test_an_empty_log_says_how_the_run_is(agent: Agent, bench: Bench) -> N
     assert found["next_step"].startswith("Nothing that fits was logged")
 
 
+@pytest.mark.parametrize("status", ["Failed", "Completed"])
+async def test_an_empty_log_of_a_run_that_is_over_does_not_lead_back_to_itself(
+    agent: Agent, bench: Bench, status: str
+) -> None:
+    name = logged(bench, status=status)
+    found = await agent.read("get_execution_logs", execution_id=name)
+    assert found["next_step"] == (
+        f'Nothing was logged; it is {status}. get_execution(execution_id="{name}", detail="detailed") shows its '
+        "reason, progress and outputs, if it has any."
+    )
+    assert (await agent.follow(found["next_step"]))["status"] == status
+
+
 async def test_beyond_the_oldest_line_the_newest_is_named(agent: Agent, bench: Bench) -> None:
     found = await agent.read("get_execution_logs", execution_id=logged(bench, "a"), offset=5)
     assert "no older lines" in found["next_step"]
@@ -186,6 +199,7 @@ async def test_a_message_of_two_mebibytes_is_capped(agent: Agent, bench: Bench) 
     assert len(rows) == 2
     alone = await agent.read("get_execution_logs", execution_id=name, limit=1, offset=1)
     assert 10_000 < compact_size(alone) < 20_000
+    assert alone["note"] == f"Of this message the first 11999 of {2**21} characters are shown; no call shows more."
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -261,6 +261,8 @@ async def test_a_huge_array_is_summed_up_and_can_be_read_to_its_end(agent: Agent
     name = bench.raw(status="Completed", jobOutputs={"first": 1, "grid": grid, "last": "kept"})
     found = await agent.read("get_execution_results", execution_id=name)
     assert (found["outputs"]["first"], found["outputs"]["last"], found["has_more"]) == (1, "kept", True)
+    rest = await agent.follow(found["next_step"])
+    assert rest["outputs"]["items"][0] in (grid[0], grid[len(found["outputs"]["grid"]) - 1])
     assert await unfolded(agent, name, found["outputs"]["grid"]) == grid
 
 
@@ -290,3 +292,6 @@ async def test_whatever_a_run_found_can_be_read_whole(agent: Agent, bench: Bench
     name = bench.raw(status="Completed", jobOutputs=outputs)
     found = await agent.read("get_execution_results", execution_id=name)
     assert await unfolded(agent, name, found["outputs"]) == json.loads(json.dumps(outputs))
+    for _ in range(5):
+        # Each next call is one that works as it stands, however deep it leads.
+        found = await agent.follow(found["next_step"]) if found["has_more"] else found

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.tools.rendering import as_text
 from deeporigin_mcp.tools.shaping import LONGEST_TEXT, MAX_DEPTH, fitted, rows_that_fit, size
+from deeporigin_mcp.tools.steps import call
+from tests.tools.facts import calls_in
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.floats(allow_nan=False) | st.text(max_size=200),
@@ -58,6 +60,29 @@ def test_at_least_one_row_is_shown_however_large() -> None:
     assert rows_that_fit([{"name": "x" * 9000}] * 3, 100) == 1
     assert rows_that_fit([], 100) == 0
     assert rows_that_fit([{"a": 1}] * 5, 1000) == 5
+
+
+unruly = st.text(st.sampled_from("|¦ -a\n\r\t\x1b\x7f\x85\u2028\u202e"), max_size=8)
+
+
+@given(st.lists(st.dictionaries(unruly, unruly, min_size=3, max_size=3), min_size=2, max_size=4))
+@example([{"a |": "| b", "c | | d": "|", "\x1b[2J\n| e": "f\u2028g"}] * 2)
+def test_no_key_and_no_value_adds_a_line_or_a_column(rows: list[dict[str, str]]) -> None:
+    head, *lines = as_text({"rows": rows}).split("\n")
+    assert len(lines) == len(rows)
+    assert all(letter.isprintable() for line in (head, *lines) for letter in line)
+    if not lines[0].startswith("{"):
+        columns = len(dict.fromkeys(column for row in rows for column in row))
+        assert [line.count(" | ") for line in (head, *lines)] == [columns - 1] * (len(rows) + 1)
+
+
+@given(st.text(), unruly)
+@example("a  | b", "\u2028")
+def test_a_next_call_can_be_repeated_from_the_text(contains: str, query: str) -> None:
+    step = call("find_platform_tools", query=query, contains=contains)
+    text = as_text({"next_step": f"{step} reads on."})
+    assert text.count("\n") == 0
+    assert calls_in(text, {"find_platform_tools"}) == [("find_platform_tools", {"query": query, "contains": contains})]
 
 
 def test_text_cannot_pretend_to_be_another_row_or_line() -> None:
