@@ -142,10 +142,15 @@ def explained(error: DeepOriginError, characters: int | None = None, *, with_ste
     return message + separator + " ".join(part for part in (error.next_step, reference) if part)
 
 
-def result_of(view: BaseModel) -> CallToolResult:
-    """A view as the protocol's result: the structure, and the same facts as text, neither longer than it may be."""
+def content_of(view: BaseModel) -> dict[str, Any]:
+    """A view as JSON that can be sent, no longer than it may be, as JSON and as text."""
     most = view.at_most if isinstance(view, View) else RESULT_CHARACTERS
-    content = guarded(sendable(view.model_dump(mode="json", exclude_none=True)), most)
+    return guarded(sendable(view.model_dump(mode="json", exclude_none=True)), most)
+
+
+def result_of(view: BaseModel) -> CallToolResult:
+    """A view as the protocol's result: the structure, and the same facts as text."""
+    content = content_of(view)
     return CallToolResult(content=[TextContent(type="text", text=as_text(content))], structured_content=content)
 
 
