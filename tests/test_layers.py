@@ -40,6 +40,7 @@ THIRD_PARTY = (
     "opentelemetry",
     "pydantic",
     "pydantic_core",
+    "referencing",
     "sse_starlette",
     "starlette",
     "uvicorn",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
@@ -28,6 +29,8 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.state import ServerState, open_state
 from deeporigin_mcp.tools.surface import explained
+
+logger = logging.getLogger("deeporigin_mcp")
 
 MAX_CALLERS = 256
 MAX_CALLS_EACH = 64
@@ -194,10 +197,20 @@ class CallerPool:
     async def _life(self, settings: Settings, *, task_status: anyio.abc.TaskStatus[_Entry]) -> None:
         """One task holds one state open, as its scopes must be left where they were entered."""
         same = (entry.state for entry in self._entries.values() if entry.state.settings.org_key == settings.org_key)
-        async with open_state(self._connect(settings), self._audit, beside=next(same, None)) as state:
-            entry = _Entry(state, last_used=self._timing.monotonic())
-            task_status.started(entry)
-            await entry.closing.wait()
+        entry = None
+        try:
+            async with open_state(self._connect(settings), self._audit, beside=next(same, None)) as state:
+                entry = _Entry(state, last_used=self._timing.monotonic())
+                task_status.started(entry)
+                await entry.closing.wait()
+        except Exception as error:
+            if entry is None:
+                raise
+            # Whatever broke is this caller's alone: the server and all others go on.
+            logger.error("The state of a caller ended badly: %s", type(_first(error)).__name__)  # noqa: TRY400
+        finally:
+            for name in [name for name, other in self._entries.items() if other is entry]:
+                del self._entries[name]
 
     async def _sweep(self) -> None:
         while True:
@@ -215,6 +228,12 @@ class CallerPool:
             finally:
                 self._streams.discard(scope)
         return EmptyResult(result_type="complete")
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _digest(settings: Settings, key: bytes) -> str:

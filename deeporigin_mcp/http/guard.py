@@ -20,7 +20,7 @@ class Guard:
     """ASGI middleware for one path; other paths, such as probes, pass.
 
     Args:
-        path: where MCP is served.
+        path: where MCP is served, below the application's own root.
         body_seconds: how long a body may take.
         max_requests: requests under way at a time.
     """
@@ -35,7 +35,8 @@ class Guard:
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != self._path:
+        # Below another application, or with uvicorn's --root-path, the path begins with where that is.
+        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) != self._path:
             await self._app(scope, receive, send)
         elif scope["method"] != "POST":
             # Nothing is kept between requests, so there is no stream to open and no session to end.

@@ -7,6 +7,7 @@ used here is passed over, because the platform checks again.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 MAX_PROBLEMS = 20
+MAX_ERRORS = 200
+"""How many are looked for: inputs of megabytes can break a schema in a million places."""
 KEPT_VALIDATORS = 64
 MAX_KEPT_CHARACTERS = 100_000
 """Of a schema's text. Larger ones are rare, and are made anew."""
@@ -32,13 +35,14 @@ def input_problems(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
         return []
     problems = _unknown_inputs(inputs, schema)
     try:
-        errors = sorted(
-            validator.iter_errors(_without_nulls(inputs, schema)), key=lambda error: list(map(str, error.path))
-        )
+        found = itertools.islice(validator.iter_errors(_without_nulls(inputs, schema)), MAX_ERRORS)
+        errors = sorted(found, key=lambda error: list(map(str, error.path)))
     except Exception:  # noqa: BLE001 (a pattern or reference that only the platform's validator understands)
         return problems
     for error in errors:
         problems += _sentences(error)
+        if len(dict.fromkeys(problems)) >= MAX_PROBLEMS:
+            break
     return list(dict.fromkeys(problems))[:MAX_PROBLEMS]
 
 
@@ -55,6 +59,7 @@ def _validator(schema: dict[str, Any]) -> Validator | None:
 
 def _made_validator(text: str) -> Validator | None:
     import jsonschema
+    import referencing
 
     schema = json.loads(text)
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
@@ -62,7 +67,8 @@ def _made_validator(text: str) -> Validator | None:
         kind.check_schema(schema)
     except jsonschema.SchemaError:
         return None
-    return kind(schema)
+    # By default a reference to an address would be fetched from it, wherever it leads.
+    return kind(schema, registry=referencing.Registry())
 
 
 # By the schema's text, so that a definition that changes is never checked against its old schema.
@@ -82,10 +88,9 @@ def _unknown_inputs(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]
         return []
     known = list(properties)
     problems = []
-    for name in inputs:
-        if name not in properties:
-            hint = did_you_mean(name, known) or f"valid: {', '.join(known)}"
-            problems.append(f"{one_line(name, 60)}: the tool has no such input; {hint}")
+    for name in [name for name in inputs if name not in properties][:MAX_PROBLEMS]:
+        hint = did_you_mean(name, known) or f"valid: {', '.join(known)}"
+        problems.append(f"{one_line(name, 60)}: the tool has no such input; {hint}")
     return problems
 
 
@@ -99,7 +104,7 @@ def _sentences(error: jsonschema.ValidationError) -> list[str]:
         case "required":
             missing = [name for name in rule if name not in given]
             known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-            strange = [name for name in given if name not in known] if path else []
+            strange = [name for name in given if name not in known][:MAX_ERRORS] if path else []
             instead = {name: "".join(nearest(name, strange, count=1)) for name in missing}
             return [
                 f"{prefix}{name}: is required" + (f"; it was given as {one_line(other, 40)}" if other else "")
@@ -113,7 +118,7 @@ def _sentences(error: jsonschema.ValidationError) -> list[str]:
             valid = f"valid: {', '.join(known)}"
             return [
                 f"{prefix}{one_line(name, 60)}: is not allowed; {did_you_mean(name, known) or valid}"
-                for name in unknown
+                for name in unknown[:MAX_PROBLEMS]
             ]
         case "anyOf" | "oneOf":
             return [f"{path or 'as a whole'}: {_best_of(error)}; got {value}"]

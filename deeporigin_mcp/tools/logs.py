@@ -30,7 +30,6 @@ LEVEL_WORDS: dict[str, tuple[str, ...]] = {
 """Levels from the least to the worst, each with the words that loggers use for it."""
 
 DEFAULT_LIMIT = 50
-MAX_LIMIT = 500
 ROOM = RESULT_CHARACTERS - 1_500
 """Leaves room for the next call."""
 MESSAGE_CHARACTERS = 500

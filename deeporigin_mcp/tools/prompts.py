@@ -24,6 +24,7 @@ from deeporigin_mcp.extensions import RequestContext, serve, served
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import KNOWN, TERMINAL
 from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
 from deeporigin_mcp.tools.state import ServerState
 from deeporigin_mcp.tools.surface import explained
 
@@ -164,7 +165,7 @@ class PlatformPrompt(Prompt):
         given = arguments or {}
         known = [argument.name for argument in self.arguments or ()]
         missing = [a.name for a in self.arguments or () if a.required and not str(given.get(a.name, "")).strip()]
-        unknown = [one_line(name, 60) for name in given if name not in known]
+        unknown = [one_line(name, 60) for name in [name for name in given if name not in known][:MAX_PROBLEMS]]
         if missing or unknown:
             problems = [f"{name} is required" for name in missing] + [f"there is no {name}" for name in unknown]
             raise MCPError(INVALID_PARAMS, f"{self.name}: {'; '.join(problems)}. Arguments: {', '.join(known)}.")

@@ -29,7 +29,7 @@ from deeporigin_mcp.tools.catalogue import describe_platform_tool
 from deeporigin_mcp.tools.executions import get_execution
 from deeporigin_mcp.tools.logs import read_logs
 from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.surface import failure_text
+from deeporigin_mcp.tools.surface import content_of, failure_text
 from deeporigin_mcp.tools.telemetry import logged
 
 EXECUTION = "deeporigin://executions/{execution_id}"
@@ -130,9 +130,7 @@ def _as_json(offer: ResourceOffer) -> Callable[..., Awaitable[str]]:
             except Exception as error:  # noqa: BLE001 (the boundary: nothing else may reach a client or a log)
                 call.error = error
                 raise ResourceError(failure_text(offer.title, error, "Tell the user if it happens twice.")) from None
-            content = json.dumps(
-                view.model_dump(mode="json", exclude_none=True), ensure_ascii=False, separators=(",", ":")
-            )
+            content = json.dumps(content_of(view), ensure_ascii=False, separators=(",", ":"))
             call.answered(content)
             return content
 

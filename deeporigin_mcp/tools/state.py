@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -66,15 +66,6 @@ class ServerState:
     def record(self, execution: Execution, decision: str, reason: str) -> None:
         """Put a decision about money on record; see `AuditLog.record`."""
         self.audit.record(self.settings, execution, decision, reason, now=self.client.timing.wall())
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Use it: as long as somebody does, it is not closed for being idle."""
-        self.holds += 1
-        try:
-            yield
-        finally:
-            self.holds -= 1
 
     @contextlib.asynccontextmanager
     async def key_lock(self, key: str) -> AsyncIterator[None]:

@@ -17,13 +17,16 @@ from pydantic import BaseModel, ValidationError
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import telemetry
-from deeporigin_mcp.tools.arguments import argument_problems
+from deeporigin_mcp.tools.arguments import MAX_PROBLEMS, argument_problems
 from deeporigin_mcp.tools.guard import guarded, sendable
 from deeporigin_mcp.tools.nearness import did_you_mean
 from deeporigin_mcp.tools.rendering import as_text
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS
 from deeporigin_mcp.tools.state import CALL_SECONDS
 from deeporigin_mcp.tools.views import View
+
+MAX_ENTRIES = 1_000
+"""Entries of one argument. No call needs more, and to check a million of them would keep everybody waiting."""
 
 
 class PlatformTool(Tool):
@@ -60,7 +63,7 @@ class PlatformTool(Tool):
             return result
 
     async def _answer(self, arguments: dict[str, Any], context: Context[Any, Any], call: telemetry.Call) -> Any:
-        self._refuse_unknown(arguments)
+        self._refuse_unreadable(arguments)
         try:
             # A person may take their time; tools that ask one bound the rest of their work themselves.
             with anyio.move_on_after(None if self.resolved_params else CALL_SECONDS) as limit:
@@ -82,16 +85,21 @@ class PlatformTool(Tool):
             raise
         return answer
 
-    def _refuse_unknown(self, arguments: dict[str, Any]) -> None:
+    def _refuse_unreadable(self, arguments: dict[str, Any]) -> None:
+        """Refuse what is not worth validating: arguments that there are not, and endless ones."""
         known = list(self.parameters.get("properties", {}))
         problems = []
-        for name in arguments:
-            if name not in known:
-                hint = did_you_mean(name, known)
-                problems.append(f"{one_line(name, 60)}: {self.name} has no such argument" + (hint and f"; {hint}"))
+        for name in [name for name in arguments if name not in known][:MAX_PROBLEMS]:
+            hint = did_you_mean(name, known)
+            problems.append(f"{one_line(name, 60)}: {self.name} has no such argument" + (hint and f"; {hint}"))
         if problems:
             valid = ", ".join(known) or "it takes none"
             raise ToolError(_refusal(self.name, [*problems, f"valid arguments: {valid}"]))
+        for name, value in self.fn_metadata.pre_parse_json(arguments).items():
+            if isinstance(value, list) and len(value) > MAX_ENTRIES:
+                problems.append(f"{name}: has {len(value)} entries; valid: up to {MAX_ENTRIES}")
+        if problems:
+            raise ToolError(_refusal(self.name, problems))
 
     def _too_long(self) -> str:
         told = f"{self.name} was given up after {CALL_SECONDS:g} s: the platform or the network is too slow now."
@@ -134,10 +142,15 @@ def explained(error: DeepOriginError, characters: int | None = None, *, with_ste
     return message + separator + " ".join(part for part in (error.next_step, reference) if part)
 
 
-def result_of(view: BaseModel) -> CallToolResult:
-    """A view as the protocol's result: the structure, and the same facts as text, neither longer than it may be."""
+def content_of(view: BaseModel) -> dict[str, Any]:
+    """A view as JSON that can be sent, no longer than it may be, as JSON and as text."""
     most = view.at_most if isinstance(view, View) else RESULT_CHARACTERS
-    content = guarded(sendable(view.model_dump(mode="json", exclude_none=True)), most)
+    return guarded(sendable(view.model_dump(mode="json", exclude_none=True)), most)
+
+
+def result_of(view: BaseModel) -> CallToolResult:
+    """A view as the protocol's result: the structure, and the same facts as text."""
+    content = content_of(view)
     return CallToolResult(content=[TextContent(type="text", text=as_text(content))], structured_content=content)
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import httpx2
+import uvicorn
 from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from deeporigin_mcp.http.app import create_app
 from deeporigin_mcp.http.callers import CallerPool
@@ -107,6 +111,28 @@ async def running_site(
     app = create_app(settings, connect=connect, pool=callers)
     async with app.router.lifespan_context(app):
         yield Site(app, callers)
+
+
+@contextlib.asynccontextmanager
+async def on_a_port(app: ASGIApp) -> AsyncIterator[str]:
+    """Serve an application over a real connection, whose answers come piece by piece; its address."""
+    started = anyio.Event()
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            started.set()
+
+    config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False)
+    server = Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server.serve, [listener])
+            await started.wait()
+            try:
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                server.should_exit = True
 
 
 def request(method: str, params: Mapping[str, Any] | None = None, **capabilities: Any) -> dict[str, Any]:

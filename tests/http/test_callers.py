@@ -7,14 +7,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp import MCPError
 
-from deeporigin_mcp.errors import BusyError
+from deeporigin_mcp.errors import BusyError, NetworkError
 from deeporigin_mcp.http.callers import IDLE_SECONDS, SWEEP_SECONDS, CallerPool, _digest
 from deeporigin_mcp.platform import DeepOriginClient, Timing
+from deeporigin_mcp.platform.retry import RetryPolicy
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.state import Outlasting, ServerState
@@ -215,6 +217,48 @@ async def test_two_first_requests_of_one_caller_at_once_open_one_state() -> None
         for _ in range(5):
             tasks.start_soon(use)
     assert len({id(state) for state in found}) == 1
+
+
+class BreaksOnClosing(httpx.AsyncBaseTransport):
+    """Connections that cannot be closed."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("away", request=request)
+
+    async def aclose(self) -> None:
+        raise OSError("secret words")
+
+
+async def test_a_state_that_ends_badly_ends_nobody_elses(caplog: pytest.LogCaptureFixture) -> None:
+    def connect(settings: Settings) -> DeepOriginClient:
+        return DeepOriginClient(settings, http=BreaksOnClosing(), retry=RetryPolicy(attempts=1))
+
+    pool = CallerPool(OPERATOR, connect=connect, timing=Hours().timing, max_callers=1)
+    async with pool.open(AuditLog(None)):
+        for settings in (caller(), caller("acme"), caller()):
+            async with pool.state_for(settings) as state:
+                with pytest.raises(NetworkError):
+                    await state.client.projects.list()
+            await anyio.wait_all_tasks_blocked()
+        assert len(pool) == 1
+    assert "The state of a caller ended badly: OSError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_state_whose_work_breaks_is_not_given_out_again() -> None:
+    async def breaks() -> None:
+        raise ValueError
+
+    async with open_pool() as pool:
+        other = await used(pool, caller("acme"))
+        broken = await used(pool, caller())
+        broken.tasks.start_soon(breaks)
+        with anyio.fail_after(10):
+            while len(pool) > 1:
+                await anyio.lowlevel.checkpoint()
+        assert is_closed(broken)
+        assert await used(pool, caller()) is not broken
+        assert await used(pool, caller("acme")) is other
 
 
 names = st.text(max_size=6)

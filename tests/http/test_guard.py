@@ -9,11 +9,12 @@ import anyio
 import httpx2
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.types import Message, Receive, Scope, Send
 
 from deeporigin_mcp.http.app import MAX_BODY_BYTES
 from deeporigin_mcp.http.guard import Guard
-from tests.http.site import ADA, Site, request, routing, running_site
+from tests.http.site import ADA, BASE_URL, Site, request, routing, running_site
 from tests.tools.bench import Bench
 
 pytestmark = pytest.mark.anyio
@@ -158,6 +159,17 @@ async def test_no_other_address_exists(site: Site) -> None:
     async with site.http() as http:
         for path in ("/", "/docs", "/mcp/", "/mcp/x", "/healthz/x"):
             assert (await http.post(path, json={})).status_code == 404
+
+
+async def test_the_same_holds_below_another_application(site: Site) -> None:
+    outer = Starlette(routes=[Mount("/science", site.app)])
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=outer), base_url=BASE_URL) as http:
+        assert (await http.post("/science/mcp", json=request(LIST), headers=routing(LIST))).status_code == 200
+        # Without the guard this would open a stream that nothing ends.
+        with anyio.fail_after(10):
+            answer = await http.get("/science/mcp", headers={"Accept": "text/event-stream"})
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+        assert (await http.get("/science/healthz")).status_code == 200
 
 
 SCOPE: Scope = {

@@ -11,20 +11,36 @@ from itertools import count
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 from mcp import Client, MCPError
-from mcp_types import CallToolResult
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import (
+    CallToolResult,
+    PromptReference,
+    ResourceTemplateReference,
+    ResourceUpdatedNotification,
+)
 
 from deeporigin_mcp.simulator.catalogue import Definition
+from deeporigin_mcp.tools.resources import EXECUTION, PLATFORM_TOOL
 from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
-from tests.http.site import Site, credentials, running_site
+from tests.http.site import Site, credentials, on_a_port, running_site
 from tests.money.people import Person
 from tests.tools.bench import ACME_PROJECT, ERAS, PROJECT, Bench, docking
+from tests.tools.test_logs import log_row
 
 pytestmark = pytest.mark.anyio
 
 ROUNDS = 2
 PEOPLE = ("ada", "bob")
+PRIED = (
+    "get_execution",
+    "cancel_execution",
+    "confirm_execution",
+    "get_execution_logs",
+    "get_execution_results",
+)
 
 
 @dataclass
@@ -70,6 +86,36 @@ def private_tool(bench: Bench, side: Side) -> None:
     catalogue.definitions.append(mine)
 
 
+def uris_of(name: str) -> tuple[str, str]:
+    uri = EXECUTION.format(execution_id=name)
+    return uri, f"{uri}/logs"
+
+
+def tool_uri(side: Side) -> str:
+    return PLATFORM_TOOL.format(tool_key=side.tool, tool_version="latest")
+
+
+def private_run(bench: Bench, side: Side) -> None:
+    """A run that is over, whose name, log and result say whose it is."""
+    name = bench.platform.seed_executions(
+        status="Completed", org=side.org, project_id=side.project, name=f"{side.mark} earlier"
+    )[0]
+    run = bench.platform.executions[name]
+    run.own_logs = [log_row(name, 1, f"logged {side.mark}")]
+    run.own_results = [
+        {
+            "id": f"0A{side.org.upper():0<11.11}",
+            "tool_key": "deeporigin.docking",
+            "tool_version": "4.2.0",
+            "compute_job_id": name,
+            "project_id": side.project,
+            "result_type": "pose",
+            "data": {"note": f"found {side.mark}"},
+        }
+    ]
+    side.ids.append(name)
+
+
 @dataclass
 class Actor:
     """One person's agent, who does everything that can be done, and remembers every word of the answers."""
@@ -110,15 +156,48 @@ class Actor:
         assert name in [row["execution_id"] for row in listed["executions"]]
         await self.read("search_executions", limit=100)
         await self.call("cancel_execution", execution_id=name)
+        await self.studies(side.ids[0])
+        await self.is_offered()
+
+    async def studies(self, name: str) -> None:
+        """Read what a run left behind, by tools and as resources."""
         for tool in ("get_execution_logs", "get_execution_results"):
-            # As far as this server offers them.
-            if tool in {offered.name for offered in (await self.client.list_tools()).tools}:
-                await self.read(tool, execution_id=name)
+            (row,) = (await self.read(tool, execution_id=name))["rows"]
+            assert self.side.mark in str(row)
+        for uri in (*uris_of(name), tool_uri(self.side)):
+            found = await self.client.read_resource(uri)
+            assert self.side.mark in found.model_dump_json()
+            self.side.told.append(found.model_dump_json())
+
+    async def is_offered(self) -> None:
+        """What is completed is this side's own, whatever was typed."""
+        for template, argument in ((EXECUTION, "execution_id"), (PLATFORM_TOOL, "tool_key")):
+            for typed in ("", "only-", *self.other.ids[:2], self.other.tool[:6], self.side.org):
+                await self.completes(ResourceTemplateReference(uri=template), argument, typed)
+        for other in (self.side.tool, self.other.tool):
+            reference = ResourceTemplateReference(uri=PLATFORM_TOOL)
+            found = await self.completes(reference, "tool_version", "", {"tool_key": other})
+            assert bool(found) == (other == self.side.tool)
+        prompt = PromptReference(name="price_and_run")
+        assert self.side.project in await self.completes(prompt, "project_id", "")
+        for typed in (self.other.project, "4"):
+            await self.completes(prompt, "project_id", typed)
+
+    async def completes(
+        self,
+        reference: ResourceTemplateReference | PromptReference,
+        argument: str,
+        typed: str,
+        others: dict[str, str] | None = None,
+    ) -> list[str]:
+        answer = await self.client.complete(reference, {"name": argument, "value": typed}, others)
+        self.side.told.append(answer.model_dump_json())
+        return answer.completion.values
 
     async def pries(self) -> None:
         """Ask for what is the other's, with what only the other could know."""
         for name in self.other.ids[:3]:
-            for tool in ("get_execution", "cancel_execution", "confirm_execution"):
+            for tool in PRIED:
                 answer = await self.client.call_tool(tool, {"execution_id": name})
                 assert answer.is_error
                 # The id is what was asked for; it is told back, and nothing else.
@@ -126,6 +205,12 @@ class Actor:
             waited = await self.client.call_tool("wait_executions", {"execution_ids": [name], "timeout_seconds": 0})
             assert waited.structured_content["executions"][0]["error"]
             self.side.told.append(waited.model_dump_json().replace(name, "…"))
+            for uri in uris_of(name):
+                with pytest.raises(MCPError) as refusal:
+                    await self.client.read_resource(uri)
+                self.side.told.append(refusal.value.error.message.replace(name, "…"))
+        with pytest.raises(MCPError):
+            await self.client.read_resource(tool_uri(self.other))
         answer = await self.client.call_tool("describe_platform_tool", {"tool_key": self.other.tool})
         assert answer.is_error
         answer = await self.client.call_tool("create_execution", docking() | {"project_id": self.other.project})
@@ -160,10 +245,12 @@ async def wait_by_task(site: Site, bench: Bench, side: Side, other: Side) -> Non
 
 
 async def test_nothing_of_one_organisation_reaches_the_other(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "deeporigin_mcp.audit")
+    for name in ("deeporigin_mcp.audit", "deeporigin_mcp.calls"):
+        caplog.set_level(logging.INFO, name)
     sides = Side("deeporigin", PROJECT), Side("acme", ACME_PROJECT)
     for side in sides:
         private_tool(bench, side)
+        private_run(bench, side)
     async with running_site(bench, auto_approve_up_to=0.3) as site:
         async with anyio.create_task_group() as tasks:
             for side, other in (sides, sides[::-1]):
@@ -184,3 +271,58 @@ async def test_nothing_of_one_organisation_reaches_the_other(bench: Bench, caplo
     for line in lines:
         assert line["user"].endswith(f"@{line['organization']}.invalid")
         assert bench.platform.executions[line["execution_id"]].org == line["organization"]
+    calls = [record.getMessage() for record in caplog.records if record.name == "deeporigin_mcp.calls"]
+    assert len(calls) > 100
+    everything = set().union(*(side.secrets(bench) for side in sides))
+    assert [line for line in calls if any(secret in line for secret in everything)] == []
+
+
+@dataclass
+class Listener:
+    """One who follows runs over a real connection, and notes of which there was news."""
+
+    heard: list[str] = field(default_factory=list)
+
+    def has_heard(self, side: Side) -> bool:
+        """Of a change of its own run, and something of the other's."""
+        return len({*self.heard}) == 2 and self.heard.count(uris_of(side.ids[0])[0]) > 1
+
+    async def listen(self, address: str, side: Side, uris: list[str], ready: anyio.Event) -> None:
+        async def hear(message: object) -> None:
+            if isinstance(message, ResourceUpdatedNotification):
+                self.heard.append(message.params.uri)
+
+        async with (
+            httpx2.AsyncClient(headers=side.headers("ada"), timeout=60) as http,
+            Client(
+                streamable_http_client(f"{address}/mcp", http_client=http), mode=MODERN, message_handler=hear
+            ) as client,
+            client.listen(resource_subscriptions=uris),
+        ):
+            ready.set()
+            await anyio.sleep_forever()
+
+
+async def test_nobody_hears_of_the_others_runs(bench: Bench) -> None:
+    ours, theirs = Side("deeporigin", PROJECT), Side("acme", ACME_PROJECT)
+    listeners = {side.org: Listener() for side in (ours, theirs)}
+    async with running_site(bench, auto_approve_up_to=100) as site, on_a_port(site.app) as address:
+        for side in (ours, theirs):
+            async with site.agent(side.headers("bob")) as agent:
+                run = docking(*["CCO"] * 4) | {"start": True}
+                side.ids.append((await agent.read("create_execution", **run))["execution_id"])
+        uris = [uris_of(name)[0] for name in (*ours.ids, *theirs.ids)]
+        async with anyio.create_task_group() as tasks:
+            for side in (ours, theirs):
+                ready = anyio.Event()
+                tasks.start_soon(listeners[side.org].listen, address, side, uris, ready)
+                await ready.wait()
+            with anyio.fail_after(30):
+                while not all(listeners[side.org].has_heard(side) for side in (ours, theirs)):
+                    await anyio.to_thread.run_sync(lambda: None)
+            tasks.cancel_scope.cancel()
+    for side, other in ((ours, theirs), (theirs, ours)):
+        heard = listeners[side.org].heard
+        # Of its own run each change; of the other's only, and once, that it cannot be read.
+        assert heard.count(uris_of(side.ids[0])[0]) > 1
+        assert heard.count(uris_of(other.ids[0])[0]) == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -15,11 +14,11 @@ from typing import Any
 
 import anyio
 import httpx
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from tests.http.site import on_a_port
 from tests.processes import COMMAND, TIMEOUT_SECONDS, environment
 
 STATE_KEYS = "k" * 32
@@ -144,21 +143,5 @@ class Balancer:
 @contextlib.asynccontextmanager
 async def balancer(behind: Sequence[Worker]) -> AsyncIterator[Balancer]:
     app = Balancer([found.base_url for found in behind])
-    started = anyio.Event()
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            started.set()
-
-    config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False)
-    server = Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        app.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with app.http, anyio.create_task_group() as tasks:
-            tasks.start_soon(server.serve, [listener])
-            await started.wait()
-            try:
-                yield app
-            finally:
-                server.should_exit = True
+    async with app.http, on_a_port(app) as app.base_url:
+        yield app

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import pytest
 
+from deeporigin_mcp.tools import surface
+from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
+from deeporigin_mcp.tools.nearness import did_you_mean
 from tests.tools.bench import PROJECT, Agent, Bench, calls_in_text, docking, lines_of, running_bench
 
 pytestmark = pytest.mark.anyio
@@ -399,3 +402,36 @@ async def test_an_empty_id_is_told_before_it_leads_anywhere(agent: Agent, bench:
 async def test_an_empty_key_or_version_is_told_too(agent: Agent, arguments: dict[str, Any]) -> None:
     assert "is empty" in await agent.refused("describe_platform_tool", **arguments)
     assert "is empty" in await agent.refused("create_execution", **arguments, inputs={})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"filters": [{}] * 1_001}, "filters: has 1001 entries; valid: up to 1000"),
+        ({"filters": str([1] * 1_001)}, "filters: has 1001 entries; valid: up to 1000"),
+        ({"tool_keys": [1] * 5_000, "select": ["id"] * 1_001}, "select: has 1001 entries; valid: up to 1000"),
+    ],
+)
+async def test_a_list_that_no_call_needs_is_not_looked_into(
+    agent: Agent, bench: Bench, arguments: dict[str, Any], words: str
+) -> None:
+    lines = lines_of(await agent.refused("search_executions", **arguments))
+    assert words in lines
+    assert len(lines) == len(arguments)
+    assert not bench.platform.requests
+
+
+async def test_of_a_thousand_unknown_arguments_the_first_are_told(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[object] = []
+
+    def counted(given: object, known: Iterable[str]) -> str:
+        compared.append(given)
+        return did_you_mean(given, known)
+
+    monkeypatch.setattr(surface, "did_you_mean", counted)
+    told = lines_of(await agent.refused("get_workspace", **{f"argument_{number}": 1 for number in range(1_000)}))
+    assert len(compared) == MAX_PROBLEMS
+    assert len(told) == MAX_PROBLEMS + 1
+    assert told[-1] == "valid arguments: it takes none"

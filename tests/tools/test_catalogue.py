@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import http.server
+import threading
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import jsonschema
@@ -12,6 +14,7 @@ from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.simulator import Platform
 from deeporigin_mcp.tools import inputs as inputs_module
 from deeporigin_mcp.tools.inputs import example_inputs, input_problems
+from deeporigin_mcp.tools.nearness import did_you_mean
 from tests.tools.bench import Agent, Bench, compact_size, running_bench
 
 pytestmark = pytest.mark.anyio
@@ -189,3 +192,43 @@ def test_checkers_are_kept_and_not_without_end() -> None:
     big = {"properties": {"a": {"enum": ["x" * inputs_module.MAX_KEPT_CHARACTERS]}}}
     assert input_problems({"a": "y"}, big)
     assert inputs_module._kept_validator.cache_info().misses == after.misses
+
+
+def test_a_schema_that_refers_to_an_address_sends_nobody_there() -> None:
+    asked: list[str] = []
+
+    class Recorder(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Recorder) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{elsewhere.server_port}/inside.json"
+        for schema in ({"properties": {"a": {"$ref": address}}}, {"$id": address, "$ref": "other.json"}):
+            assert input_problems({"a": 9}, schema) == []
+        local = {"properties": {"a": {"$ref": "#/$defs/small"}}, "$defs": {"small": {"maximum": 5}}}
+        assert input_problems({"a": 9}, local) == ["a: must be at most 5; got 9"]
+        elsewhere.shutdown()
+    assert asked == []
+
+
+def test_no_more_problems_are_looked_for_than_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+
+    def counted(given: object, known: Iterable[str]) -> str:
+        nonlocal compared
+        compared += 1
+        return did_you_mean(given, known)
+
+    monkeypatch.setattr(inputs_module, "did_you_mean", counted)
+    schema = {"properties": {"rows": {"type": "array", "items": {"type": "object"}}}}
+    many = 1_000
+    assert len(input_problems({f"row_{number}": 1 for number in range(many)}, schema)) == inputs_module.MAX_PROBLEMS
+    assert compared == inputs_module.MAX_PROBLEMS
+    told = input_problems({"rows": [*range(many)]}, schema)
+    assert told[0].startswith("rows.0: must be of type object; got 0")
+    assert len(told) == inputs_module.MAX_PROBLEMS

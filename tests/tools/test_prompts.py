@@ -13,6 +13,7 @@ from mcp_types import INVALID_PARAMS, TextContent
 
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.tools import prompts
+from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
 from tests.tools.bench import ERAS, Agent, Bench
 from tests.tools.facts import assert_harmless, calls_in
 
@@ -145,3 +146,9 @@ def test_no_argument_breaks_out_of_its_place(text: str) -> None:
             continue
         assert re.fullmatch(r"\s*[\w.:@-]*\s*", text)
         assert len(said.splitlines()) == len(plain)
+
+
+async def test_of_a_thousand_unknown_arguments_the_first_are_told(agent: Agent) -> None:
+    many = {f"argument_{number}": "x" for number in range(1_000)}
+    told = await refusal_of(agent, "price_and_run", **RUN, **many)
+    assert told.count("there is no argument_") == MAX_PROBLEMS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -188,3 +189,23 @@ async def test_a_tool_that_the_operator_does_not_allow_is_described_like_by_its_
     async with bench.agent(allowed_tool_keys=("deeporigin.rbfe",)) as agent:
         answer = await agent.call("describe_platform_tool", {"tool_key": "deeporigin.docking"})
         assert content_of(await agent.client.read_resource(DOCKING)) == answer.content
+
+
+async def test_a_resource_holds_no_half_of_a_character(bench: Bench) -> None:
+    catalogue = bench.platform.catalogue
+    docks = catalogue.resolve("deeporigin.docking")
+    assert docks is not None
+    odd = {
+        "type": "object",
+        "properties": {"a\ud800": {"type": "string", "default": "b\udc00"}},
+        "required": ["a\ud800"],
+    }
+    catalogue.definitions.append(dataclasses.replace(docks, key="deeporigin.odd", inputs=odd))
+    try:
+        async with bench.agent() as agent:
+            told = await agent.read("describe_platform_tool", tool_key="deeporigin.odd")
+            read = content_of(await agent.client.read_resource("deeporigin://tools/deeporigin.odd/latest"))
+        assert read == told
+        json.dumps(read, ensure_ascii=False).encode()
+    finally:
+        catalogue.definitions.pop()
