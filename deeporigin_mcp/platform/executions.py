@@ -16,19 +16,16 @@ from deeporigin_mcp.errors import (
     PlatformError,
     StateConflictError,
 )
-from deeporigin_mcp.platform import traffic, waiting
+from deeporigin_mcp.platform import traffic
 from deeporigin_mcp.platform.clusters import Clusters
 from deeporigin_mcp.platform.listing import ExecutionListing
 from deeporigin_mcp.platform.observation import Observer
+from deeporigin_mcp.platform.outcomes import wait_for_all
 from deeporigin_mcp.platform.queries import ListQuery, SearchQuery
 from deeporigin_mcp.platform.restrictions import restriction_in
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
-from deeporigin_mcp.platform.transport import (
-    CREATE_TIMEOUT_SECONDS,
-    Transport,
-    segment,
-)
+from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS, Transport, segment
 from deeporigin_mcp.platform.wire import Execution, Json, object_answer
 
 VISIBILITIES = ("visible", "hidden")
@@ -249,7 +246,7 @@ class Executions:
             RestrictionError: a single id given as text ended for want of money or licence.
         """
         ids = [executions] if isinstance(executions, str) else list(executions)
-        found = await waiting.wait_for_all(
+        found = await wait_for_all(
             self._observer, ids, poll_interval_seconds=poll_interval, timeout_seconds=timeout, timing=self._timing
         )
         if isinstance(executions, str) and (restriction := restriction_in(found[0])):
