@@ -20,7 +20,7 @@ from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, running_simulator
-from deeporigin_mcp.tools import approval, creation
+from deeporigin_mcp.tools import approval, idempotency
 from tests.faults import proxy as faults
 from tests.faults.proxy import Answer, FaultProxy, fault_proxy
 
@@ -135,7 +135,7 @@ def bench() -> Iterator[Bench]:
 
 @pytest.fixture(autouse=True)
 def _short_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 1.0)
+    monkeypatch.setattr(idempotency, "MAX_CALL_SECONDS", 1.0)
     monkeypatch.setattr(approval, "MAX_CALL_SECONDS", 1.0)
 
 
