@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import inspect
 import json
 import re
 import shlex
@@ -17,6 +16,7 @@ import anyio
 import pytest
 from mcp import Client
 
+from deeporigin_mcp import settings as settings_package
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, running_simulator
@@ -55,9 +55,9 @@ def listed_tools(**settings: Any) -> list[str]:
 
 
 def variables_that_are_read() -> set[str]:
-    """The names of variables in the source of the only module that reads any."""
-    source = inspect.getsource(inspect.getmodule(Settings) or Settings)
-    words = (node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant))
+    """The names of variables in the source of the only package that reads any."""
+    trees = [ast.parse(path.read_text()) for path in Path(settings_package.__file__).parent.glob("*.py")]
+    words = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
     return {word for word in words if isinstance(word, str) and VARIABLE.fullmatch(word)}
 
 

@@ -16,7 +16,7 @@ from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import INSTRUCTIONS, SWITCHED_OFF, TOOLS, create_server
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import creation
+from deeporigin_mcp.tools import idempotency
 from tests.tools.bench import ERAS, Bench, agent_of, docking
 
 pytestmark = pytest.mark.anyio
@@ -72,7 +72,7 @@ async def test_two_servers_do_not_share_anything(bench: Bench) -> None:
 
 
 async def test_work_that_outlasts_its_call_ends_with_the_server(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 0.05)
+    monkeypatch.setattr(idempotency, "MAX_CALL_SECONDS", 0.05)
     bench.fault("POST */executions delay=1000")
     with anyio.fail_after(10):
         async with bench.agent() as agent:

@@ -9,8 +9,9 @@ import anyio
 
 from deeporigin_mcp import __version__
 from deeporigin_mcp.platform.clusters import Clusters
-from deeporigin_mcp.platform.executions import ExecutionListing, Executions
+from deeporigin_mcp.platform.executions import Executions
 from deeporigin_mcp.platform.health import services_health
+from deeporigin_mcp.platform.listing import ExecutionListing
 from deeporigin_mcp.platform.observation import Observer
 from deeporigin_mcp.platform.organizations import Organizations
 from deeporigin_mcp.platform.projects import Projects

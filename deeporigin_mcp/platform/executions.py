@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,22 +16,18 @@ from deeporigin_mcp.errors import (
     PlatformError,
     StateConflictError,
 )
-from deeporigin_mcp.platform import traffic, waiting
+from deeporigin_mcp.platform import traffic
 from deeporigin_mcp.platform.clusters import Clusters
+from deeporigin_mcp.platform.listing import ExecutionListing
 from deeporigin_mcp.platform.observation import Observer
-from deeporigin_mcp.platform.paging import all_rows
+from deeporigin_mcp.platform.outcomes import wait_for_all
 from deeporigin_mcp.platform.queries import ListQuery, SearchQuery
 from deeporigin_mcp.platform.restrictions import restriction_in
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
-from deeporigin_mcp.platform.transport import (
-    CREATE_TIMEOUT_SECONDS,
-    Transport,
-    segment,
-)
-from deeporigin_mcp.platform.wire import Execution, Json, in_envelope, list_answer, object_answer, rows_of, total_of
+from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS, Transport, segment
+from deeporigin_mcp.platform.wire import Execution, Json, object_answer
 
-DEFAULT_FETCH_ALL_PAGE_SIZE = 1000
 VISIBILITIES = ("visible", "hidden")
 
 
@@ -250,7 +246,7 @@ class Executions:
             RestrictionError: a single id given as text ended for want of money or licence.
         """
         ids = [executions] if isinstance(executions, str) else list(executions)
-        found = await waiting.wait_for_all(
+        found = await wait_for_all(
             self._observer, ids, poll_interval_seconds=poll_interval, timeout_seconds=timeout, timing=self._timing
         )
         if isinstance(executions, str) and (restriction := restriction_in(found[0])):
@@ -303,63 +299,3 @@ def _refuse_restricted(dto: Any) -> None:
     if restriction := restriction_in(dto):
         restriction.request_id = traffic.request_id()
         raise restriction
-
-
-class ExecutionListing:
-    """Lists and searches with more conditions than the eight functions offer; `client.listing`."""
-
-    def __init__(self, transport: Transport, scope: Scope) -> None:
-        self._transport = transport
-        self._scope = scope
-
-    async def page(self, query: ListQuery, page: int | None = None, page_size: int | None = None) -> Json:
-        """One page: `{"data": [DTO, …], "count": all that match}`."""
-        answer = await self._fetch(query, page, page_size)
-        rows = self._matching(query, rows_of(answer))
-        total = total_of(answer)
-        return {"data": rows, "count": len(rows) if total is None else total}
-
-    async def all(
-        self, query: ListQuery, page_size: int | None = None, *, fields: Collection[str] | None = None
-    ) -> Json:
-        """Every page, read concurrently: `{"data": [DTO, …], "count": len(data)}`.
-
-        Args:
-            fields: keep only these of each DTO, beside its id and session. Inputs and outputs are most of one.
-        """
-        size = DEFAULT_FETCH_ALL_PAGE_SIZE if page_size is None else page_size
-
-        async def fetch(page: int) -> Any:
-            answer = await self._fetch(query, page, size)
-            if fields is None:
-                return answer
-            kept = {"executionId", "session", *fields}
-            slim = [{key: value for key, value in row.items() if key in kept} for row in rows_of(answer)]
-            return slim if isinstance(answer, list) else {**answer, "data": slim}
-
-        rows = await all_rows(fetch)
-        matching = self._matching(query, rows)
-        return {"data": matching, "count": len(matching)}
-
-    async def search(self, query: SearchQuery) -> Json:
-        """A data-platform search; a bare list is put into the usual envelope."""
-        answer = await self._transport.send(
-            "POST",
-            f"/data-platform/{self._scope.org_segment}/executions/search",
-            what="search executions",
-            body=query.body(),
-        )
-        return in_envelope(answer, "search executions")
-
-    async def _fetch(self, query: ListQuery, page: int | None, page_size: int | None) -> Any:
-        what = "list executions"
-        path = f"/tools/{self._scope.org_segment}/tools/executions"
-        params = query.params(page, page_size)
-        return list_answer(await self._transport.send("GET", path, what=what, params=params), what)
-
-    @staticmethod
-    def _matching(query: ListQuery, rows: Sequence[Json]) -> builtins.list[Json]:
-        """The platform's session filter lets rows without a session through (platform-facts 8.5)."""
-        if query.session is None:
-            return [*rows]
-        return [row for row in rows if row.get("session") == query.session]

@@ -20,10 +20,10 @@ from deeporigin_mcp.errors import (
     RateLimitError,
     StateConflictError,
 )
-from deeporigin_mcp.places import IN_ENVIRONMENT, CredentialPlaces
 from deeporigin_mcp.platform.restrictions import restriction_in
 from deeporigin_mcp.platform.traffic import request_id_in
 from deeporigin_mcp.platform.wording import one_line as one_line
+from deeporigin_mcp.settings.places import IN_ENVIRONMENT, CredentialPlaces
 
 DEEPEST_NESTING = 4_000
 

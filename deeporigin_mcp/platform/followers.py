@@ -15,7 +15,8 @@ import anyio.abc
 
 from deeporigin_mcp.platform import status
 from deeporigin_mcp.platform.timing import Timing
-from deeporigin_mcp.platform.waiting import Source, Watch, watch
+from deeporigin_mcp.platform.waiting import Source, watch
+from deeporigin_mcp.platform.watches import Watch
 
 logger = logging.getLogger("deeporigin_mcp")
 

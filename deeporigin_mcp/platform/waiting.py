@@ -9,29 +9,24 @@ one that cannot pass is that execution's result. A 429 holds back all looks.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
 import anyio
 import anyio.abc
 
 from deeporigin_mcp.errors import (
-    ArgumentError,
     CredentialError,
     DeepOriginError,
     NetworkError,
     PlatformError,
     RateLimitError,
-    WaitTimeoutError,
 )
+from deeporigin_mcp.platform.pace import EventAllowance, Hold
 from deeporigin_mcp.platform.timing import Timing
+from deeporigin_mcp.platform.watches import Report, Until, Watch
 from deeporigin_mcp.platform.wire import Execution, Json, moment
-
-Until = Literal["all", "any", "all or a failure"]
-Outline = dict[str, tuple[str, float | None]]
-"""Status and percent of each id."""
 
 MAX_CONCURRENT_LOOKS = 20
 MANY = 3
@@ -47,13 +42,6 @@ HEARTBEAT_SECONDS = 9.0
 """Progress is reported at least this often; clients reckon with 10 s (mcp-facts 2)."""
 BETWEEN_REPORTS_SECONDS = 1.0
 """A mere change of percent is not reported more often than this; a change of status is told at once."""
-EVENT_BURST_PER_ID = 15
-LARGEST_EVENT_BURST = 60
-EVENT_SHARE = 0.02
-"""Events are looked into at once up to a burst; after that at a rate that is a small share of what asking for each
-execution once per interval would be. Most events tell of a little progress only."""
-RATE_LIMIT_SECONDS = 2.0
-LONGEST_RATE_LIMIT_SECONDS = 60.0
 
 
 class Source(Protocol):
@@ -66,39 +54,6 @@ class Source(Protocol):
     async def follow(
         self, project_id: str, ids: Sequence[str], on_open: Callable[[], None], on_dirty: Callable[[list[str]], None]
     ) -> None: ...
-
-
-@dataclass
-class Watch:
-    """What a wait knows: the latest DTO of each id, and the failure of each id that cannot be read."""
-
-    ids: Sequence[str]
-    found: dict[str, Json] = field(default_factory=dict)
-    failed: dict[str, DeepOriginError] = field(default_factory=dict)
-    hopeless: set[str] = field(default_factory=set)
-    waited_seconds: float = 0.0
-
-    @property
-    def pending(self) -> list[str]:
-        """Ids that are not over, once each, in input order."""
-        return [name for name in dict.fromkeys(self.ids) if not self._is_over(name)]
-
-    def is_done(self, until: Until) -> bool:
-        open_ids = len(self.pending)
-        if until == "any":
-            return open_ids < len(dict.fromkeys(self.ids))
-        return open_ids == 0 or (until == "all or a failure" and bool(self.hopeless))
-
-    def outline(self) -> Outline:
-        """What counts as a change."""
-        executions = {name: Execution(dto) for name, dto in self.found.items()}
-        return {name: (execution.status, execution.progress_percent) for name, execution in executions.items()}
-
-    def _is_over(self, name: str) -> bool:
-        return name in self.hopeless or (name in self.found and Execution(self.found[name]).is_settled)
-
-
-Report = Callable[[Watch], Awaitable[None]]
 
 
 async def watch(
@@ -130,49 +85,6 @@ async def watch(
     return wait.state
 
 
-async def wait_for_all(
-    source: Source,
-    ids: Sequence[str],
-    *,
-    poll_interval_seconds: float,
-    timeout_seconds: float | None,
-    timing: Timing,
-) -> list[Json]:
-    """The DTOs of all ids once they are over, in input order.
-
-    Raises:
-        ArgumentError: no ids, an empty id, or an interval that is not positive.
-        WaitTimeoutError: time ran out first.
-        DeepOriginError: an id that cannot be read.
-    """
-    if not ids:
-        raise ArgumentError("executions is empty.", next_step="Give at least one execution id.")
-    if not all(name.strip() for name in ids):
-        raise ArgumentError("executions holds an empty id.", next_step="Give ids as earlier calls returned them.")
-    if not 0 < poll_interval_seconds < float("inf"):
-        raise ArgumentError(f"poll_interval is {poll_interval_seconds}. Valid: seconds, more than 0.")
-    if timeout_seconds is not None and timeout_seconds != timeout_seconds:
-        raise ArgumentError("timeout is not a number. Valid: seconds, or None.")
-    state = await watch(
-        source,
-        ids,
-        until="all or a failure",
-        poll_interval_seconds=poll_interval_seconds,
-        first_pause_seconds=poll_interval_seconds,
-        timeout_seconds=timeout_seconds,
-        timing=timing,
-    )
-    for name in ids:
-        if name in state.hopeless:
-            raise state.failed[name]
-    if state.pending:
-        raise WaitTimeoutError(
-            f"After {state.waited_seconds:.0f} s not over: {', '.join(state.pending)}.",
-            next_step="They go on; wait again.",
-        )
-    return [state.found[name] for name in ids]
-
-
 class _Wait:
     """One wait in progress."""
 
@@ -197,12 +109,8 @@ class _Wait:
         self._dirty: set[str] = set()
         self._woken = anyio.Event()
         ids_once = max(1, len(self.state.pending))
-        self._burst = float(min(EVENT_BURST_PER_ID * ids_once, LARGEST_EVENT_BURST))
-        self._event_rate = EVENT_SHARE * ids_once / poll_interval_seconds
-        self._event_looks = self._burst
-        self._event_looks_at = self._started
-        self._held_until = float("-inf")
-        self._rate_limits = 0
+        self._allowance = EventAllowance(ids_once, poll_interval_seconds, self._started)
+        self._hold = Hold(timing)
         self._asks_for_active = True
         self._reported_at = float("-inf")
 
@@ -219,11 +127,11 @@ class _Wait:
         pause = min(first_pause_seconds, self._interval)
         next_poll = self._after(pause)
         while True:
-            await self._sleep_until(max(min(next_poll, self._event_due()), self._held_until))
+            await self._sleep_until(max(min(next_poll, self._event_due()), self._hold.until))
             now = self._timing.monotonic()
             if self._left() <= 0:
                 return
-            if now < self._held_until:
+            if now < self._hold.until:
                 continue
             chosen = self.state.pending
             if now >= next_poll:
@@ -231,7 +139,7 @@ class _Wait:
                 next_poll = self._after(pause)
             elif now >= self._event_due():
                 chosen = [name for name in chosen if name in self._dirty]
-                self._event_looks -= min(len(chosen), MANY)
+                self._allowance.spend(min(len(chosen), MANY))
             else:
                 continue
             self._dirty.clear()
@@ -288,7 +196,7 @@ class _Wait:
 
         async def look(name: str) -> bool:
             async with limiter:
-                if self._timing.monotonic() < self._held_until:
+                if self._timing.monotonic() < self._hold.until:
                     return False
                 try:
                     self._saw(name, await self._source.look(name))
@@ -323,7 +231,7 @@ class _Wait:
         try:
             return await self._source.active(oldest)
         except RateLimitError as error:
-            self._hold(error)
+            self._hold.begin(error)
             return None
         except (NetworkError, PlatformError):
             return None
@@ -335,12 +243,12 @@ class _Wait:
     def _saw(self, name: str, dto: Json) -> None:
         self.state.found[name] = dto
         self.state.failed.pop(name, None)
-        self._rate_limits = 0
+        self._hold.answered()
 
     def _missed(self, name: str, error: DeepOriginError) -> None:
         self.state.failed[name] = error
         if isinstance(error, RateLimitError):
-            self._hold(error)
+            self._hold.begin(error)
         elif isinstance(error, CredentialError) and error.http_status is None:
             # The token is missing or has expired: no id can be read any more.
             for other in self.state.pending:
@@ -348,14 +256,6 @@ class _Wait:
                 self.state.hopeless.add(other)
         elif not isinstance(error, NetworkError | PlatformError):
             self.state.hopeless.add(name)
-
-    def _hold(self, error: RateLimitError) -> None:
-        """No look at anything before the platform's pause, or a growing one of our own, is over."""
-        self._rate_limits += 1
-        own = min(RATE_LIMIT_SECONDS * 2 ** (self._rate_limits - 1), LONGEST_RATE_LIMIT_SECONDS)
-        asked = own if error.retry_after_seconds is None else error.retry_after_seconds
-        spread = asked + 0.2 * asked * self._timing.chance()
-        self._held_until = max(self._held_until, self._timing.monotonic() + spread)
 
     # Events
 
@@ -390,12 +290,7 @@ class _Wait:
         """When the ids that events named may be looked at: since ever, at an instant, or never if there are none."""
         if not self._dirty:
             return float("inf")
-        now = self._timing.monotonic()
-        gained = (now - self._event_looks_at) * self._event_rate
-        self._event_looks, self._event_looks_at = min(self._event_looks + gained, self._burst), now
-        if self._event_looks > 0.999:
-            return float("-inf")
-        return now + (1.0 - self._event_looks) / self._event_rate
+        return self._allowance.next_look(self._timing.monotonic())
 
     async def _beat(self) -> None:
         while self._report is not None:

@@ -1,60 +1,37 @@
-"""Creating an execution: checked, quoted first, and sent exactly once (design 4 and 5)."""
+"""Creating an execution: checked, quoted first, and started if that is wished and allowed (design 4)."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import anyio
 from pydantic import Field
 
-from deeporigin_mcp.errors import (
-    ArgumentError,
-    DeepOriginError,
-    InvalidRequestError,
-    NetworkError,
-    OutcomeUnknownError,
-    PlatformError,
-    RateLimitError,
-    RestrictionError,
-    StateConflictError,
-)
-from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, ToolDefinition
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, OutcomeUnknownError, PlatformError, RestrictionError
+from deeporigin_mcp.platform import Execution, ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, rows_of
 from deeporigin_mcp.tools import approval, steps
 from deeporigin_mcp.tools.definitions import find_definition
+from deeporigin_mcp.tools.idempotency import (
+    KEY_LOOKBACK,
+    created_once,
+    execution_with_key,
+    fingerprint_of,
+    forget_ended,
+    how_to_find,
+    stamped,
+)
 from deeporigin_mcp.tools.inputs import input_problems
 from deeporigin_mcp.tools.projects import listed, project_names, unknown_project
-from deeporigin_mcp.tools.state import (
-    CALL_SECONDS,
-    LOOK_UP_SECONDS,
-    MAX_CALL_SECONDS,
-    Outlasting,
-    ServerState,
-    ToolContext,
-    state_of,
-)
+from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ExecutionView, execution_view
 
 QUOTE_ONLY = -1
 """`approveAmount` that never starts anything (platform-facts 2.4)."""
-
-KEY_FIELD = "idempotency_key"
-FINGERPRINT_FIELD = "request_sha256"
-
-KEY_LOOKBACK = timedelta(days=7)
-"""How far back a caller's idempotency key is looked for."""
-LOST_LOOKBACK = timedelta(minutes=15)
-"""How far back an execution is looked for whose answer was lost; covers clocks that disagree."""
-KEY_ROWS = 1000
 ANSWER_SECONDS = 4.0
 """What is left of a call for its answer."""
 
@@ -133,7 +110,7 @@ async def create_execution(
         )
     raise OutcomeUnknownError(
         "The platform has not answered the creation in time. It may exist, but cannot be seen yet.",
-        next_step=_how_to_find(key),
+        next_step=how_to_find(key),
     )
 
 
@@ -164,25 +141,25 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
     inputs, top_level = _placed_sync(definition, wish.inputs, wish.sync)
     _refuse_problems(definition, inputs)
     project = await _project(state, wish.project_id)
-    fingerprint = _fingerprint(tool_key, wish.tool_version, inputs, project)
+    fingerprint = fingerprint_of(tool_key, wish.tool_version, inputs, project)
     body = {
         "inputs": inputs,
         "outputs": wish.outputs,
-        "metadata": {**wish.metadata, KEY_FIELD: wish.key, FINGERPRINT_FIELD: fingerprint},
+        "metadata": stamped(wish.metadata, wish.key, fingerprint),
         **top_level,
         "approveAmount": QUOTE_ONLY,
         **wish.fields,
         "projectId": project,
     }
     async with state.key_lock(wish.key):
-        _forget_ended(state, wish.key)
+        forget_ended(state, wish.key)
         existing = None
         if wish.is_callers_key:
-            existing = await _with_key(client, wish.key, fingerprint, KEY_LOOKBACK)
+            existing = await execution_with_key(client, wish.key, fingerprint, KEY_LOOKBACK)
         if existing is None:
             wish.is_sent = True
         version = definition.version or wish.tool_version
-        dto = existing or await _created(state, tool_key, version, body, wish.key, fingerprint)
+        dto = existing or await created_once(state, tool_key, version, body, wish.key, fingerprint)
 
     execution = Execution(dto)
     next_step = ""
@@ -264,98 +241,3 @@ async def _project(state: ServerState, asked: str | None) -> str:
         if names
         else "The organisation has no project yet.",
     )
-
-
-def _fingerprint(tool_key: str, tool_version: str, inputs: Mapping[str, Any], project: str) -> str:
-    """What makes two requests the same one: a key may not be used for another."""
-    request = json.dumps([tool_key, tool_version, inputs, project], sort_keys=True, default=str)
-    return hashlib.sha256(request.encode()).hexdigest()
-
-
-def _forget_ended(state: ServerState, key: str) -> None:
-    """Drop creations that ended when no call waited: from now on a look shows what became of them.
-
-    One that ends only while its key is looked for is joined all the same, as the look may have missed it.
-    """
-    for other, (_, creation) in [*state.creations.items()]:
-        if creation.has_ended and (other == key or other not in state.creating):
-            del state.creations[other]
-
-
-async def _created(
-    state: ServerState, tool_key: str, tool_version: str, body: Json, key: str, fingerprint: str
-) -> Json:
-    """Send the creation once. An answer that does not come in time is looked for by its key."""
-    sent_for, creation = state.creations.get(key, (fingerprint, None))
-    if sent_for != fingerprint:
-        raise StateConflictError(
-            f"idempotency_key {one_line(key, 60)!r} belongs to another creation, which is still under way.",
-            next_step="Use a new key for a new run, or the old arguments to get the old one.",
-        )
-    if creation is None:
-        creation = Outlasting(
-            lambda: state.client.executions.create(tool_key=tool_key, tool_version=tool_version, data=body)
-        )
-        state.creations[key] = (fingerprint, creation)
-    lost: OutcomeUnknownError | None = None
-    try:
-        ended, dto = await creation.result(state, MAX_CALL_SECONDS)
-        if ended and dto is not None:
-            return dto
-    except RestrictionError as refusal:
-        if refusal.execution is None:
-            raise
-        # It exists and says itself why it will not run.
-        return refusal.execution
-    except InvalidRequestError as error:
-        if "clusterId" in body and "cluster" in str(error).lower():
-            error.next_step = "get_workspace lists the clusters; without cluster_id the organisation's first is taken."
-        raise
-    except OutcomeUnknownError as error:
-        lost = error
-    finally:
-        # One that still goes on is joined by the next call with its key, instead of sending another.
-        if creation.has_ended:
-            state.creations.pop(key, None)
-    found: Json | None = None
-    with contextlib.suppress(NetworkError, PlatformError, RateLimitError), anyio.move_on_after(LOOK_UP_SECONDS):
-        found = await _with_key(state.client, key, fingerprint, LOST_LOOKBACK)
-    if found is not None:
-        return found
-    reason = str(lost) if lost else f"The platform has not answered the creation within {MAX_CALL_SECONDS:g} s."
-    raise OutcomeUnknownError(
-        f"{reason} It may exist, but cannot be seen yet.",
-        next_step=_how_to_find(key),
-        http_status=lost.http_status if lost else None,
-        request_id=lost.request_id if lost else None,
-    )
-
-
-def _how_to_find(key: str) -> str:
-    return (
-        f"Call create_execution again with the same arguments and idempotency_key={json.dumps(key)}: it returns the "
-        "execution if it exists and creates it only if it does not."
-    )
-
-
-async def _with_key(client: DeepOriginClient, key: str, fingerprint: str, lookback: timedelta) -> Json | None:
-    """The execution that was created with this key, if it can be seen among the recent ones of any tool.
-
-    Raises:
-        StateConflictError: the key was used for another request.
-    """
-    since = datetime.fromtimestamp(client.timing.wall(), UTC) - lookback
-    query = ListQuery(created_after=since, order="createdAt desc")
-    answer = await client.listing.all(query, KEY_ROWS)
-    for row in rows_of(answer):
-        stored = Execution(row).metadata
-        if stored.get(KEY_FIELD) != key:
-            continue
-        if stored.get(FINGERPRINT_FIELD, fingerprint) != fingerprint:
-            raise StateConflictError(
-                f"idempotency_key {one_line(key, 60)!r} belongs to execution {Execution(row).execution_id}, which was "
-                "created with another tool, other inputs, another version or another project. Nothing was created.",
-                next_step="Use a new key for a new run, or the old arguments to get the old one.",
-            )
-        return row
-    return None

@@ -17,7 +17,9 @@ from pydantic import ValidationError
 
 from deeporigin_mcp.errors import RateLimitError
 from deeporigin_mcp.extensions import DeferredTool, Finished, Outcome, RequestContext, Task, TasksExtension, Working
-from deeporigin_mcp.platform.waiting import LONGEST_RATE_LIMIT_SECONDS, Watch, watch
+from deeporigin_mcp.platform.pace import LONGEST_RATE_LIMIT_SECONDS
+from deeporigin_mcp.platform.waiting import watch
+from deeporigin_mcp.platform.watches import Watch
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import PlatformTool, result_of

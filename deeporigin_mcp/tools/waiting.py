@@ -9,7 +9,8 @@ from pydantic import Field
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.waiting import Outline, Watch, watch
+from deeporigin_mcp.platform.waiting import watch
+from deeporigin_mcp.platform.watches import Outline, Watch
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.identifiers import is_execution_id, not_found
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, size

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from deeporigin_mcp.http import serve
-from deeporigin_mcp.places import IN_HEADERS
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.settings.places import IN_HEADERS
 from deeporigin_mcp.simulator import Platform, running_simulator
 
 

@@ -20,7 +20,7 @@ from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, running_simulator
-from deeporigin_mcp.tools import approval, creation
+from deeporigin_mcp.tools import approval, idempotency
 from tests.faults import proxy as faults
 from tests.faults.proxy import Answer, FaultProxy, fault_proxy
 
@@ -139,7 +139,7 @@ def bench() -> Iterator[Bench]:
 def _bounds(bench: Bench, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     is_patient = fault in HTTP_FAULTS and fault not in ENDLESS
     bench.timeout_seconds = PATIENT_SECONDS if is_patient else SHORT_SECONDS
-    for module in (creation, approval):
+    for module in (idempotency, approval):
         monkeypatch.setattr(module, "MAX_CALL_SECONDS", PATIENT_SECONDS if is_patient else SHORT_CALL_SECONDS)
 
 

@@ -20,9 +20,9 @@ from starlette.types import ASGIApp
 
 from deeporigin_mcp.http.app import create_app
 from deeporigin_mcp.http.callers import CallerPool
-from deeporigin_mcp.places import IN_HEADERS
 from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.settings.places import IN_HEADERS
 from deeporigin_mcp.simulator import make_token
 from tests.extensions.task_client import MODERN
 from tests.money.people import Person

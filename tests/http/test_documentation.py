@@ -12,7 +12,7 @@ from mcp_types import CallToolResult
 
 from deeporigin_mcp.cli import _parser
 from deeporigin_mcp.http import app, callers, credentials, guard, serving
-from deeporigin_mcp.places import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
+from deeporigin_mcp.settings.places import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
 from deeporigin_mcp.tools.state import CALL_SECONDS
 from tests.http.site import BASE_URL, Site, token
 from tests.http.workers import FACTORY

@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from deeporigin_mcp.errors import InvalidRequestError, NotFoundError, PlatformError, RateLimitError
-from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS, Watch, watch
+from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS, watch
+from deeporigin_mcp.platform.watches import Watch
 from tests.platform.fake_time import FakeTime
 from tests.platform.recording import execution
 

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from deeporigin_mcp.tools import creation
+from deeporigin_mcp.tools import creation, idempotency
 from tests.tools.bench import FREE, PROJECT, Agent, Answer, Bench, calls_in_text, docking
 
 pytestmark = pytest.mark.anyio
@@ -143,7 +143,7 @@ async def test_a_request_that_never_left_is_no_mystery(agent: Agent, bench: Benc
 async def test_a_creation_that_takes_too_long_is_given_up_by_the_call_and_found_by_the_next(
     agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 0.05)
+    monkeypatch.setattr(idempotency, "MAX_CALL_SECONDS", 0.05)
     bench.fault("POST */executions delay=300 times=1")
     told = await agent.refused("create_execution", **docking())
     assert "has not answered the creation within 0.05 s" in told
@@ -166,7 +166,7 @@ async def test_an_old_key_is_free_again_after_a_week(agent: Agent, bench: Bench)
 async def test_a_creation_that_still_goes_on_is_joined_by_the_next_call_and_not_sent_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 0.05)
+    monkeypatch.setattr(idempotency, "MAX_CALL_SECONDS", 0.05)
     bench.fault("POST */executions delay=30 times=1")
     async with bench.agent() as agent:
         told = await agent.refused("create_execution", **docking(), idempotency_key="k")
@@ -175,7 +175,7 @@ async def test_a_creation_that_still_goes_on_is_joined_by_the_next_call_and_not_
         other = await agent.refused("create_execution", **docking("CCC", "CCCC"), idempotency_key="k")
         assert "belongs to another creation, which is still under way" in other
         bench.clock.advance(60)
-        monkeypatch.setattr(creation, "MAX_CALL_SECONDS", 20)
+        monkeypatch.setattr(idempotency, "MAX_CALL_SECONDS", 20)
         found = await agent.read("create_execution", **docking(), idempotency_key="k")
     assert bench.platform.creates == [found["execution_id"]]
 

@@ -1,0 +1,35 @@
+"""Who calls, where to, and with which limits.
+
+The variables, files and their precedence are those of the official client (platform-facts 3), so that its
+user has nothing new to configure. Only `reading.py` looks at the environment and at `~/.deeporigin`.
+"""
+
+from deeporigin_mcp.settings.addresses import (
+    BASE_URLS,
+    HOST,
+    ISSUER_DOMAIN,
+    ORIGIN,
+    Environment,
+    environment_of_issuer,
+)
+from deeporigin_mcp.settings.model import IGNORED, Settings, Usd
+from deeporigin_mcp.settings.official import LOCAL_ORG_KEY
+from deeporigin_mcp.settings.own import SHORTEST_STATE_KEY_BYTES
+from deeporigin_mcp.settings.tokens import LOCAL_TOKEN_SECONDS, TokenClaims, local_token
+
+__all__ = [
+    "BASE_URLS",
+    "HOST",
+    "IGNORED",
+    "ISSUER_DOMAIN",
+    "LOCAL_ORG_KEY",
+    "LOCAL_TOKEN_SECONDS",
+    "ORIGIN",
+    "SHORTEST_STATE_KEY_BYTES",
+    "Environment",
+    "Settings",
+    "TokenClaims",
+    "Usd",
+    "environment_of_issuer",
+    "local_token",
+]

@@ -1,0 +1,84 @@
+"""This server's own variables, DEEPORIGIN_MCP_*: limits on money, what is offered, and how it is served."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from deeporigin_mcp.errors import SettingsError
+from deeporigin_mcp.settings.addresses import HOST, ORIGIN
+
+SHORTEST_STATE_KEY_BYTES = 32
+
+
+def own_settings(variables: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of `Settings` that these variables decide.
+
+    Raises:
+        SettingsError: a value that cannot be used.
+    """
+    values: dict[str, Any] = {
+        "auto_approve_up_to": _usd(variables, "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO") or 0.0,
+        "max_price": _usd(variables, "DEEPORIGIN_MCP_MAX_PRICE"),
+        "budget": _usd(variables, "DEEPORIGIN_MCP_BUDGET"),
+    }
+    if session := variables.get("DEEPORIGIN_MCP_SESSION", "").strip():
+        if not session.isprintable():
+            raise SettingsError("DEEPORIGIN_MCP_SESSION holds characters that cannot be used. Valid: one line of text.")
+        values["session"] = session
+    read_only = variables.get("DEEPORIGIN_MCP_READ_ONLY", "").strip().lower()
+    if read_only not in ("", "0", "false", "no", "off", "1", "true", "yes", "on"):
+        raise SettingsError(f"DEEPORIGIN_MCP_READ_ONLY is {read_only!r}. Valid: true or false.")
+    values["read_only"] = read_only in ("1", "true", "yes", "on")
+    values["toolsets"] = _names(variables, "DEEPORIGIN_MCP_TOOLSETS")
+    values["allowed_tool_keys"] = _names(variables, "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS")
+    if audit_log := variables.get("DEEPORIGIN_MCP_AUDIT_LOG", "").strip():
+        values["audit_log"] = Path(audit_log).expanduser()
+    keys = _names(variables, "DEEPORIGIN_MCP_STATE_KEYS")
+    if any(len(key.encode()) < SHORTEST_STATE_KEY_BYTES for key in keys):
+        raise SettingsError(
+            f"DEEPORIGIN_MCP_STATE_KEYS holds a key of fewer than {SHORTEST_STATE_KEY_BYTES} bytes. Valid: one or more "
+            "random texts of that length or longer, with commas between them, the same for every worker."
+        )
+    values["state_keys"] = tuple(SecretStr(key) for key in keys)
+    values["allowed_hosts"] = _matching(
+        variables, "DEEPORIGIN_MCP_ALLOWED_HOSTS", HOST, "a host such as mcp.example.org"
+    )
+    values["allowed_origins"] = _matching(
+        variables, "DEEPORIGIN_MCP_ALLOWED_ORIGINS", ORIGIN, "an origin such as https://chat.example.org"
+    )
+    if level := variables.get("DEEPORIGIN_MCP_LOG_LEVEL", "").strip().upper():
+        if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise SettingsError(f"DEEPORIGIN_MCP_LOG_LEVEL is {level!r}. Valid: DEBUG, INFO, WARNING, ERROR.")
+        values["log_level"] = level
+    return values
+
+
+def _names(variables: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in variables.get(name, "").split(",") if part.strip())
+
+
+def _matching(variables: Mapping[str, str], name: str, form: re.Pattern[str], example: str) -> tuple[str, ...]:
+    values = _names(variables, name)
+    for value in values:
+        if not form.fullmatch(value):
+            raise SettingsError(f"{name} holds {value[:80]!r}. Valid: {example}, several with commas between them.")
+    return values
+
+
+def _usd(variables: Mapping[str, str], name: str) -> float | None:
+    text = variables.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = math.nan
+    if not math.isfinite(amount) or amount < 0:
+        raise SettingsError(f"{name} is {text!r}. Valid: an amount in USD, zero or more, such as 2.50.")
+    return amount
