@@ -285,7 +285,7 @@ async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
         assert is_error
         assert "may exist" in text
         given["idempotency_key"] += " another"
-        monkeypatch.setattr(creation, "MAX_CALL_SECONDS", PATIENT_SECONDS)
+        monkeypatch.setattr(idempotency, "MAX_CALL_SECONDS", PATIENT_SECONDS)
     is_error, text = await read(agent, tool, given)
     assert not is_error, text
     assert len(bench.platform.creates) == creates + (tool == "create_execution")
