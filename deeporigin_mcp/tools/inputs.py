@@ -23,6 +23,7 @@ MAX_PROBLEMS = 20
 KEPT_VALIDATORS = 64
 MAX_KEPT_CHARACTERS = 100_000
 """Of a schema's text. Larger ones are rare, and are made anew."""
+PROBLEM_CHARACTERS = 1_000
 
 
 def input_problems(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
@@ -38,7 +39,8 @@ def input_problems(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     except Exception:  # noqa: BLE001 (a pattern or reference that only the platform's validator understands)
         return problems
     for error in errors:
-        problems += _sentences(error)
+        # The names in a path are the tool's own, and may be anything.
+        problems += [one_line(sentence, PROBLEM_CHARACTERS) for sentence in _sentences(error)]
     return list(dict.fromkeys(problems))[:MAX_PROBLEMS]
 
 
@@ -85,7 +87,8 @@ def _unknown_inputs(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]
     for name in inputs:
         if name not in properties:
             hint = did_you_mean(name, known) or f"valid: {', '.join(known)}"
-            problems.append(f"{one_line(name, 60)}: the tool has no such input; {hint}")
+            told = f"{one_line(name, 60)}: the tool has no such input; {hint}"
+            problems.append(one_line(told, PROBLEM_CHARACTERS))
     return problems
 
 
