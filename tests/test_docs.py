@@ -47,6 +47,9 @@ def split(line: str) -> tuple[dict[str, str], list[str], bool]:
         name, _, value = words.pop(0).partition("=")
         variables[name] = value
     goes_on = any(word in SERVING for word in words[:2])
+    if goes_on and "simulator" not in words:
+        # The usual port may be taken; the simulator's is where the next command looks.
+        words += ["--port", "0"]
     if words[0] == "deeporigin-mcp":
         words[:1] = [sys.executable, "-m", "deeporigin_mcp"]
     return variables, words, goes_on

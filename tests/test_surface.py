@@ -261,3 +261,28 @@ async def test_read_only_mode_takes_away_exactly_the_writing_tools(mode: str) ->
             else:
                 assert answer.is_error
                 assert "nknown tool" in str(answer.content)
+
+
+TOOL_NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"read_only": True},
+        {"toolsets": ("executions",)},
+        {"toolsets": ("catalogue",)},
+        {"toolsets": ("workspace",)},
+        {"toolsets": ("catalogue", "workspace"), "read_only": True},
+    ],
+    ids=str,
+)
+async def test_instructions_name_only_tools_that_are_offered(values: dict[str, Any]) -> None:
+    async with Client(create_server(Settings(**values))) as client:
+        left = {tool.name for tool in (await client.list_tools()).tools}
+        told = client.instructions or ""
+    assert {*TOOL_NAME.findall(told)} & HINTS.keys() <= left
+    steps = re.findall(r"^(\d)\. ", told, re.MULTILINE)
+    assert steps == [str(number + 1) for number in range(len(steps))]
+    assert ("To run one:" in told) is ("create_execution" in left)
+    assert ("Nothing can be started here." in told) is ("create_execution" not in left)

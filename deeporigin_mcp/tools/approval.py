@@ -14,11 +14,13 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
+from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.money import amount, total
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.state import MAX_CALL_SECONDS, Outlasting, ServerState
+from deeporigin_mcp.tools.views import NAME_CHARACTERS, WORD_CHARACTERS
 
 AUTOMATIC = "the operator's automatic limit"
 
@@ -78,7 +80,7 @@ def require_allowed_tool(tool_key: str, settings: Settings) -> None:
     """Refuse a platform tool that is not on the operator's list."""
     if not settings.allows_tool(tool_key):
         raise SpendingLimitError(
-            f"{tool_key} is not among the tools that the operator of this MCP server allows "
+            f"{one_line(tool_key, NAME_CHARACTERS)} is not among the tools that the operator of this MCP server allows "
             f"(DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS): {', '.join(settings.allowed_tool_keys)}."
         )
 
@@ -163,8 +165,9 @@ def _record_failure(state: ServerState, execution: Execution, failure: DeepOrigi
 
 def require_quoted(execution: Execution) -> None:
     if execution.status != "Quoted":
+        status = one_line(execution.status, WORD_CHARACTERS)
         raise StateConflictError(
-            f"Execution {execution.execution_id} is {execution.status}, not Quoted, so there is nothing to confirm.",
+            f"Execution {execution.execution_id} is {status}, not Quoted, so there is nothing to confirm.",
             next_step=steps.call("get_execution", execution_id=execution.execution_id) + " shows its state.",
         )
 
@@ -185,8 +188,9 @@ def require_expected(execution: Execution, expected_price: float | None) -> None
 
 
 def nobody_to_ask(execution: Execution, settings: Settings) -> SpendingLimitError:
+    tool_key = one_line(execution.tool_key, NAME_CHARACTERS)
     return SpendingLimitError(
-        f"Not started: {execution.tool_key} costs {execution.quoted_price} USD, and no more than "
+        f"Not started: {tool_key} costs {execution.quoted_price} USD, and no more than "
         f"{settings.auto_approve_up_to} USD may start without a person, whom this client cannot ask. The quote "
         f"{execution.execution_id} stays as it is: the operator of this MCP server can raise "
         "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can confirm it in the Deep Origin web app."

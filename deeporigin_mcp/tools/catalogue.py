@@ -61,6 +61,8 @@ async def describe_platform_tool(
     cut += ["inputs_schema"] if was_cut else []
     sync = definition.sync_rule
     next_step = "create_execution with these inputs gives a price; nothing runs before confirm_execution."
+    if state.settings.read_only:
+        next_step = "This server only reads: it neither prices nor starts a run."
     if cut and not is_detailed:
         call = steps.call("describe_platform_tool", tool_key=tool_key, tool_version=tool_version, detail="detailed")
         next_step = f"{call} has what was cut. {next_step}"

@@ -16,11 +16,12 @@ from pydantic import Field
 
 from deeporigin_mcp.errors import OutcomeUnknownError, SpendingLimitError
 from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import approval, steps
 from deeporigin_mcp.tools.asking import Approval, Quote, ask_for_approval, current_quote
 from deeporigin_mcp.tools.executions import ExecutionId
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
-from deeporigin_mcp.tools.views import ExecutionView, execution_view
+from deeporigin_mcp.tools.views import NAME_CHARACTERS, ExecutionView, execution_view
 
 BY_A_PERSON = "a person said yes"
 
@@ -69,7 +70,7 @@ def _rule(answer: ElicitationResult[Approval]) -> str | None:
 
 
 def _not_approved(answer: ElicitationResult[Approval], quote: Execution) -> SpendingLimitError:
-    asked = f"{quote.tool_key} for {quote.quoted_price} USD ({quote.execution_id})"
+    asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {quote.quoted_price} USD ({quote.execution_id})"
     if isinstance(answer, CancelledElicitation):
         return SpendingLimitError(
             f"Not started: the question about {asked} was closed without an answer, by the person or by a client that "

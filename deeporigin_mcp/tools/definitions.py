@@ -98,6 +98,10 @@ def near_keys(catalogue: Sequence[ToolDefinition], tool_key: str) -> list[str]:
     return list(dict.fromkeys(near or meant))[:3]
 
 
+def _either(keys: Sequence[str]) -> str:
+    return " or ".join(one_line(key, 80) for key in keys)
+
+
 class UnknownTool(NamedTuple):
     """`told`: that there is no such tool, and which come near; `meant`: the key that it must have been."""
 
@@ -114,7 +118,7 @@ async def unknown_tool(state: ServerState, tool_key: str) -> UnknownTool | None:
         catalogue = await definitions_of(state)
         if not any(definition.key == tool_key for definition in catalogue):
             near = near_keys(catalogue, tool_key)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            hint = f" Did you mean {_either(near)}?" if near else ""
             told = f"There is no tool {one_line(tool_key, 80)!r}.{hint}"
             return UnknownTool(told, near[0] if len(near) == 1 else None)
     return None
@@ -133,7 +137,7 @@ def _no_such_tool(tool_key: str, catalogue: Sequence[ToolDefinition], error: Not
     hint = ""
     if near:
         described = steps.call("describe_platform_tool", tool_key=near[0])
-        hint = f"Did you mean {' or '.join(near)}? {described} shows its inputs; "
+        hint = f"Did you mean {_either(near)}? {described} shows its inputs; "
     return NotFoundError(
         f"There is no tool {one_line(tool_key, 80)!r}.",
         next_step=hint + lists,

@@ -283,7 +283,8 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
     after = Execution(await state.client.executions.get(execution_id))
     next_step = steps.after(after, state.settings)
     if not after.is_terminal:
-        next_step = f"The cancellation was sent, but it is still {after.status}: look again by {next_step}"
+        status = one_line(after.status, WORD_CHARACTERS)
+        next_step = f"The cancellation was sent, but it is still {status}: look again by {next_step}"
     return execution_view(after, next_step=next_step)
 
 

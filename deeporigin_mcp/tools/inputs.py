@@ -26,6 +26,7 @@ MAX_ERRORS = 200
 KEPT_VALIDATORS = 64
 MAX_KEPT_CHARACTERS = 100_000
 """Of a schema's text. Larger ones are rare, and are made anew."""
+PROBLEM_CHARACTERS = 1_000
 
 
 def input_problems(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
@@ -40,7 +41,8 @@ def input_problems(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     except Exception:  # noqa: BLE001 (a pattern or reference that only the platform's validator understands)
         return problems
     for error in errors:
-        problems += _sentences(error)
+        # The names in a path are the tool's own, and may be anything.
+        problems += [one_line(sentence, PROBLEM_CHARACTERS) for sentence in _sentences(error)]
         if len(dict.fromkeys(problems)) >= MAX_PROBLEMS:
             break
     return list(dict.fromkeys(problems))[:MAX_PROBLEMS]
@@ -90,7 +92,7 @@ def _unknown_inputs(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]
     problems = []
     for name in [name for name in inputs if name not in properties][:MAX_PROBLEMS]:
         hint = did_you_mean(name, known) or f"valid: {', '.join(known)}"
-        problems.append(f"{one_line(name, 60)}: the tool has no such input; {hint}")
+        problems.append(one_line(f"{one_line(name, 60)}: the tool has no such input; {hint}", PROBLEM_CHARACTERS))
     return problems
 
 

@@ -15,7 +15,7 @@ from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.executions import ExecutionId, existing
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, rows_that_fit, size
 from deeporigin_mcp.tools.state import ToolContext, state_of
-from deeporigin_mcp.tools.views import ExecutionLogsView, LogRow
+from deeporigin_mcp.tools.views import WORD_CHARACTERS, ExecutionLogsView, LogRow
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -133,7 +133,7 @@ def _after_nothing(execution: Execution, settings: Settings, *, is_filtered: boo
     elif execution.status in ("Completed", "Failed"):
         look = steps.call("get_execution", execution_id=execution.execution_id, detail="detailed")
         then = f"{look} shows its reason, progress and outputs, if it has any."
-    return f"{nothing}; it is {execution.status}." + (f" {then}" if then else "")
+    return f"{nothing}; it is {one_line(execution.status, WORD_CHARACTERS)}." + (f" {then}" if then else "")
 
 
 def _cut_note(found: list[tuple[int, Json]], rows: list[LogRow]) -> str | None:

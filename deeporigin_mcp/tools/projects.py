@@ -50,7 +50,9 @@ async def unknown_project(client: DeepOriginClient, asked: str) -> UnknownProjec
 
 def listed(names: Mapping[str, str]) -> str:
     """Projects as `id (name), …`."""
-    told = ", ".join(f"{project_id} ({name})" for project_id, name in list(names.items())[:MAX_PROJECTS_NAMED])
+    told = ", ".join(
+        f"{one_line(project_id, 60)} ({name})" for project_id, name in list(names.items())[:MAX_PROJECTS_NAMED]
+    )
     return told + (f" and {len(names) - MAX_PROJECTS_NAMED} more" if len(names) > MAX_PROJECTS_NAMED else "")
 
 

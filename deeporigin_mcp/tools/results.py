@@ -17,7 +17,7 @@ from deeporigin_mcp.tools.executions import ExecutionId, existing
 from deeporigin_mcp.tools.parts import Place, Summary, part_at, slice_of
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, fitted, rows_that_fit
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.views import ExecutionResultsView
+from deeporigin_mcp.tools.views import WORD_CHARACTERS, ExecutionResultsView
 
 ROOM = RESULT_CHARACTERS - 3_000
 """Leaves room for the next call, whose cursor may be long, and for the escapes of another JSON."""
@@ -73,7 +73,7 @@ def _outputs(execution: Execution, outputs: Json) -> ExecutionResultsView:
     shown = summary.of(outputs, ROOM)
     return ExecutionResultsView(
         execution_id=execution.execution_id,
-        status=execution.status,
+        status=one_line(execution.status, WORD_CHARACTERS),
         outputs=shown,
         has_more=summary.is_cut,
         next_step=_reads_a_part(execution, summary.first_cursor(shown)) if summary.is_cut else None,
@@ -120,7 +120,7 @@ async def _rows(
             following = _Page(_next_cursor(shorter), 0)
     view = ExecutionResultsView(
         execution_id=execution.execution_id,
-        status=execution.status,
+        status=one_line(execution.status, WORD_CHARACTERS),
         rows=rows[:shown],
         has_more=following is not None,
     )
@@ -197,7 +197,7 @@ def _slice(execution: Execution, whole: Any, place: Place, start: int, summary: 
     has_more = following < len(value)
     return ExecutionResultsView(
         execution_id=execution.execution_id,
-        status=execution.status,
+        status=one_line(execution.status, WORD_CHARACTERS),
         outputs=shown,
         has_more=has_more or summary.is_cut,
         next_step=_reads_on(execution, cursor=summary.cursor(place, following))
@@ -238,7 +238,7 @@ async def _explain_nothing(
             return
     if execution.status != "Completed":
         then = steps.after(execution, state.settings)
-        view.next_step = f"It is {execution.status} and has no results." + (f" {then}" if then else "")
+        view.next_step = f"It is {view.status} and has no results." + (f" {then}" if then else "")
     elif await _is_being_stored(state.client, execution):
         again = steps.call("get_execution_results", execution_id=name)
         view.next_step = f"It is completed, but its results are still being stored; {again} in a minute."

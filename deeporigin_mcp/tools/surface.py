@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.wording import HARMFUL
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS, argument_problems
 from deeporigin_mcp.tools.guard import guarded, sendable
@@ -139,7 +140,9 @@ def explained(error: DeepOriginError, characters: int | None = None, *, with_ste
         told = one_line(f"{message} {error.next_step}" if with_step else message, characters)
         return f"{told} {reference}".strip()
     separator = "" if message.endswith("\n") else " "
-    return message + separator + " ".join(part for part in (error.next_step, reference) if part)
+    told = message + separator + " ".join(part for part in (error.next_step, reference) if part)
+    # Lines are this server's own; what else could change how they look is nobody's.
+    return "\n".join(HARMFUL.sub(" ", line) for line in told.split("\n"))
 
 
 def content_of(view: BaseModel) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def test_the_image_holds_the_tested_versions() -> None:
 def test_the_image_starts_the_server_and_asks_after_it_where_it_is() -> None:
     assert arguments_of("ENTRYPOINT") == [NAME]
     options = _parser().parse_args(arguments_of("CMD"))
-    assert (options.command, options.http, options.host, options.port) == ("serve", True, "0.0.0.0", HTTP_PORT)
+    assert (options.command, options.http, options.host, options.port) == ("serve", True, "0.0.0.0", None)
     assert ("EXPOSE", str(HTTP_PORT)) in instructions()
     [check] = [rest for name, rest in instructions() if name == "HEALTHCHECK"]
     assert f"http://127.0.0.1:{HTTP_PORT}/healthz" in check
@@ -103,7 +103,7 @@ def test_the_image_starts_the_server_and_asks_after_it_where_it_is() -> None:
 
 def test_the_pods_start_the_server_as_it_can_be_started() -> None:
     options = _parser().parse_args(container()["args"])
-    assert (options.http, options.host, options.port) == (True, "0.0.0.0", HTTP_PORT)
+    assert (options.http, options.host, options.port) == (True, "0.0.0.0", None)
     [host] = options.allowed_host
     [rule] = manifest("Ingress")["spec"]["rules"]
     [certificate] = manifest("Ingress")["spec"]["tls"]

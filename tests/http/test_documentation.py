@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mcp_types import CallToolResult
 
-from deeporigin_mcp.cli import _parser
+from deeporigin_mcp.cli import HTTP_HOST, HTTP_PORT, _parser
 from deeporigin_mcp.http import app, callers, credentials, guard, serving
 from deeporigin_mcp.settings.places import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
 from deeporigin_mcp.tools.state import CALL_SECONDS
@@ -47,10 +47,8 @@ def test_every_way_to_serve_that_is_shown_is_one() -> None:
 def test_the_options_are_those_of_the_command() -> None:
     shown = set(re.findall(r"--[a-z-]+", "\n".join(re.findall(r"^\| `--.*$", TEXT, re.MULTILINE))))
     assert shown == {"--host", "--port", "--allowed-host", "--allowed-origin", "--drain-seconds"}
-    defaults = _parser().parse_args(["serve", "--http"])
-    assert f"`{defaults.host}`, `{defaults.port}`" in TEXT
-    assert f"listens on `{defaults.host}:{defaults.port}`" in TEXT
-    assert defaults.drain_seconds == 0
+    assert f"`{HTTP_HOST}`, `{HTTP_PORT}`" in TEXT
+    assert f"listens on `{HTTP_HOST}:{HTTP_PORT}`" in TEXT
 
 
 def test_the_limits_are_those_that_hold() -> None:

@@ -89,7 +89,7 @@ def test_a_signal_ends_the_process_cleanly(number: signal.Signals) -> None:
     url = process.stdout.readline().strip()
     assert httpx.get(f"{url}/health").status_code == 200
     process.send_signal(number)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
 
 

@@ -320,3 +320,19 @@ async def test_the_time_that_looking_took_is_not_there_for_confirming() -> None:
     spent = asking.Quote(Execution({}), used_seconds=asking.LOOK_SECONDS)
     with pytest.raises(PlatformError, match="Nothing was started"), spent.bounded():
         await anyio.sleep_forever()
+
+
+async def test_a_server_that_only_reads_names_no_call_that_it_does_not_have(bench: Bench) -> None:
+    name = bench.seeded("Quoted")
+    async with bench.agent(read_only=True) as agent:
+        for found in (
+            await agent.read("get_execution", execution_id=name),
+            await agent.read("get_execution", execution_id=name, detail="detailed"),
+            await agent.read("get_execution_results", execution_id=name),
+            await agent.read("get_execution_logs", execution_id=name),
+            await agent.read("wait_executions", execution_ids=[name], timeout_seconds=0),
+            await agent.read("describe_platform_tool", tool_key="deeporigin.docking"),
+        ):
+            assert "only reads" in found["next_step"]
+            assert "confirm_execution" not in found["next_step"]
+            assert "create_execution" not in found["next_step"]
