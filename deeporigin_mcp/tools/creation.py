@@ -182,6 +182,10 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
             wish.is_sent = True
         version = definition.version or wish.tool_version
         dto = existing or await _created(state, tool_key, version, body, wish.key, fingerprint)
+        spare = ""
+        if existing is None and wish.is_callers_key:
+            seconds = min(LOOK_UP_SECONDS, max(0.0, wish.deadline - anyio.current_time()))
+            dto, spare = await _the_one(client, wish.key, fingerprint, dto, seconds)
 
     execution = Execution(dto)
     next_step = ""
@@ -203,6 +207,9 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
         view.next_step = (
             f"This key's execution existed already; nothing new was created. {view.next_step or ''}".strip()
         )
+    elif spare:
+        told = f"Another server created it with this key at the same time; {spare} was quoted too and costs nothing."
+        view.next_step = f"{told} {view.next_step or ''}".strip()
     return view
 
 
@@ -337,8 +344,24 @@ def _how_to_find(key: str) -> str:
     )
 
 
+async def _the_one(
+    client: DeepOriginClient, key: str, fingerprint: str, made: Json, seconds: float
+) -> tuple[Json, str]:
+    """Of this key's executions the one that all servers go on with, and the id of the one made here if it is not that.
+
+    A call that is repeated while its creation is under way can reach another process, which sees nothing yet.
+    """
+    found: Json | None = None
+    with contextlib.suppress(DeepOriginError), anyio.move_on_after(seconds):
+        found = await _with_key(client, key, fingerprint, LOST_LOOKBACK)
+    name = Execution(made).execution_id
+    return (made, "") if found is None or Execution(found).execution_id == name else (found, name)
+
+
 async def _with_key(client: DeepOriginClient, key: str, fingerprint: str, lookback: timedelta) -> Json | None:
     """The execution that was created with this key, if it can be seen among the recent ones of any tool.
+
+    Of several it is the one that was started, else the oldest.
 
     Raises:
         StateConflictError: the key was used for another request.
@@ -346,6 +369,7 @@ async def _with_key(client: DeepOriginClient, key: str, fingerprint: str, lookba
     since = datetime.fromtimestamp(client.timing.wall(), UTC) - lookback
     query = ListQuery(created_after=since, order="createdAt desc")
     answer = await client.listing.all(query, KEY_ROWS)
+    found: Json | None = None
     for row in rows_of(answer):
         stored = Execution(row).metadata
         if stored.get(KEY_FIELD) != key:
@@ -356,5 +380,7 @@ async def _with_key(client: DeepOriginClient, key: str, fingerprint: str, lookba
                 "created with another tool, other inputs, another version or another project. Nothing was created.",
                 next_step="Use a new key for a new run, or the old arguments to get the old one.",
             )
-        return row
-    return None
+        # The newest come first.
+        if found is None or Execution(row).status != "Quoted" or Execution(found).status == "Quoted":
+            found = row
+    return found
