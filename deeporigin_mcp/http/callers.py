@@ -20,14 +20,14 @@ import anyio
 import anyio.abc
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, CallToolResult, EmptyResult, TextContent
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, CallToolResult, EmptyResult, TextContent
 
-from deeporigin_mcp.errors import BusyError, CredentialError
+from deeporigin_mcp.errors import BusyError, CredentialError, DeepOriginError
 from deeporigin_mcp.http.credentials import caller_settings
 from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.audit import AuditLog
-from deeporigin_mcp.tools.state import ServerState, open_state
+from deeporigin_mcp.tools.state import LOOK_UP_SECONDS, ServerState, open_state
 from deeporigin_mcp.tools.surface import explained
 
 logger = logging.getLogger("deeporigin_mcp")
@@ -120,7 +120,10 @@ class CallerPool:
             except BusyError as busy:
                 return _no_room(ctx, busy)
             mine = replace(ctx, lifespan_context=state)
-            return await (self._listen(mine, call_next) if ctx.method == LISTEN else call_next(mine))
+            if ctx.method != LISTEN:
+                return await call_next(mine)
+            await _require_known(state)
+            return await self._listen(mine, call_next)
 
     def principal(self, ctx: ServerRequestContext[Any, Any]) -> str | None:
         """What a question's state is sealed for: the same for one caller in every worker, and tells nothing of it."""
@@ -228,6 +231,21 @@ class CallerPool:
             finally:
                 self._streams.discard(scope)
         return EmptyResult(result_type="complete")
+
+
+async def _require_known(state: ServerState) -> None:
+    """Streams last as long as their clients, so only those whom the platform knows may take places with them.
+
+    Raises:
+        MCPError: the credentials cannot be used. A platform that does not answer now is no reason.
+    """
+    try:
+        with anyio.move_on_after(LOOK_UP_SECONDS):
+            await state.recent.read()
+    except CredentialError as refusal:
+        raise MCPError(INVALID_REQUEST, explained(refusal)) from None
+    except DeepOriginError:
+        pass
 
 
 def _first(error: BaseException) -> BaseException:

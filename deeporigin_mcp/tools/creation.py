@@ -17,6 +17,7 @@ from deeporigin_mcp.tools import approval, steps
 from deeporigin_mcp.tools.definitions import find_definition
 from deeporigin_mcp.tools.idempotency import (
     KEY_LOOKBACK,
+    agreed_on,
     created_once,
     execution_with_key,
     fingerprint_of,
@@ -26,7 +27,7 @@ from deeporigin_mcp.tools.idempotency import (
 )
 from deeporigin_mcp.tools.inputs import input_problems
 from deeporigin_mcp.tools.projects import listed, project_names, unknown_project
-from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ExecutionView, execution_view
 
@@ -160,6 +161,10 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
             wish.is_sent = True
         version = definition.version or wish.tool_version
         dto = existing or await created_once(state, tool_key, version, body, wish.key, fingerprint)
+        spare = ""
+        if existing is None and wish.is_callers_key:
+            seconds = min(LOOK_UP_SECONDS, max(0.0, wish.deadline - anyio.current_time()))
+            dto, spare = await agreed_on(client, wish.key, fingerprint, dto, seconds)
 
     execution = Execution(dto)
     next_step = ""
@@ -181,6 +186,9 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
         view.next_step = (
             f"This key's execution existed already; nothing new was created. {view.next_step or ''}".strip()
         )
+    elif spare:
+        told = f"Another server created it with this key at the same time; {spare} was quoted too and costs nothing."
+        view.next_step = f"{told} {view.next_step or ''}".strip()
     return view
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 
 from deeporigin_mcp.errors import (
+    DeepOriginError,
     InvalidRequestError,
     NetworkError,
     OutcomeUnknownError,
@@ -118,8 +119,24 @@ def how_to_find(key: str) -> str:
     )
 
 
+async def agreed_on(
+    client: DeepOriginClient, key: str, fingerprint: str, made: Json, seconds: float
+) -> tuple[Json, str]:
+    """Of this key's executions the one that all servers go on with, and the id of the one made here if it is not that.
+
+    A call that is repeated while its creation is under way can reach another process, which sees nothing yet.
+    """
+    found: Json | None = None
+    with contextlib.suppress(DeepOriginError), anyio.move_on_after(seconds):
+        found = await execution_with_key(client, key, fingerprint, LOST_LOOKBACK)
+    name = Execution(made).execution_id
+    return (made, "") if found is None or Execution(found).execution_id == name else (found, name)
+
+
 async def execution_with_key(client: DeepOriginClient, key: str, fingerprint: str, lookback: timedelta) -> Json | None:
     """The execution that was created with this key, if it can be seen among the recent ones of any tool.
+
+    Of several it is the one that was started, else the oldest.
 
     Raises:
         StateConflictError: the key was used for another request.
@@ -127,6 +144,7 @@ async def execution_with_key(client: DeepOriginClient, key: str, fingerprint: st
     since = datetime.fromtimestamp(client.timing.wall(), UTC) - lookback
     query = ListQuery(created_after=since, order="createdAt desc")
     answer = await client.listing.all(query, KEY_ROWS)
+    found: Json | None = None
     for row in rows_of(answer):
         stored = Execution(row).metadata
         if stored.get(KEY_FIELD) != key:
@@ -137,5 +155,7 @@ async def execution_with_key(client: DeepOriginClient, key: str, fingerprint: st
                 "created with another tool, other inputs, another version or another project. Nothing was created.",
                 next_step="Use a new key for a new run, or the old arguments to get the old one.",
             )
-        return row
-    return None
+        # The newest come first.
+        if found is None or Execution(row).status != "Quoted" or Execution(found).status == "Quoted":
+            found = row
+    return found

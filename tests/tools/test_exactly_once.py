@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -50,6 +51,46 @@ async def test_another_server_finds_the_execution_of_a_key_too(bench: Bench) -> 
     async with bench.agent(session="restarted") as agent:
         again = await agent.read("create_execution", **docking(), idempotency_key="k")
     assert again["execution_id"] == first["execution_id"]
+
+
+@pytest.mark.parametrize("hurried", [True, False])
+async def test_two_servers_asked_with_one_key_at_once_start_one_execution(bench: Bench, hurried: bool) -> None:
+    bench.fault("POST */executions delay=30 times=1")
+    bench.fault("POST */executions delay=90 times=1")
+    answers: list[dict[str, Any]] = []
+
+    async def create(agent: Agent) -> None:
+        answers.append(await agent.read("create_execution", **docking(), idempotency_key="k", start=True))
+
+    async def until(condition: Callable[[], bool], seconds_a_look: float = 0) -> None:
+        with anyio.fail_after(20):
+            while not condition():
+                bench.clock.advance(seconds_a_look)
+                await anyio.to_thread.run_sync(lambda: None)
+
+    async with (
+        bench.agent(auto_approve_up_to=1) as one,
+        bench.agent(auto_approve_up_to=1, session="another worker") as other,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(create, one)
+        await until(lambda: bench.platform.faults[0].fired == 1)
+        tasks.start_soon(create, other)
+        await until(lambda: bench.platform.faults[1].fired == 1)
+        await until(lambda: len(bench.platform.creates) == 1, 1)
+        if not hurried:
+            await until(lambda: len(answers) == 1)
+        await until(lambda: len(bench.platform.creates) == 2, 1)
+    first, second = bench.platform.creates
+    assert [answer["execution_id"] for answer in answers] == [first, first]
+    assert bench.platform.confirms == [first]
+    assert any(f"{second} was quoted too and costs nothing" in answer["next_step"] for answer in answers)
+
+
+async def test_a_look_for_others_that_fails_hides_no_execution(agent: Agent, bench: Bench) -> None:
+    bench.fault("GET */executions status=503 skip=1")
+    found = await agent.read("create_execution", **docking(), idempotency_key="k")
+    assert bench.platform.creates == [found["execution_id"]]
 
 
 @pytest.mark.parametrize("changed", [{"inputs": docking("CCN")["inputs"]}, {"tool_version": "4"}, {"sync": True}])
