@@ -9,7 +9,8 @@ here:
 - It agrees to any URI. Here only what the feed can follow is agreed to.
 - It has no `resources/subscribe`: none is served, and nothing tells a handler that its connection has ended.
 
-News is a level, not a queue: a subscriber who does not read has at most one update of each resource waiting.
+Of a subscriber to 2025-11-25 who does not read, at most one update of each resource waits. The SDK's streams of
+2026-07-28 queue; one that is not read ends when 1024 wait.
 """
 
 from __future__ import annotations

@@ -234,18 +234,19 @@ class CallerPool:
 
 
 async def _require_known(state: ServerState) -> None:
-    """Streams last as long as their clients, so only those whom the platform knows may take places with them.
+    """Refuse a stream, which lasts as long as its client, to whom the platform refuses: it would keep a caller's place.
+
+    Whoever has no credentials at all takes none, and a platform that does not answer now is no reason.
 
     Raises:
-        MCPError: the credentials cannot be used. A platform that does not answer now is no reason.
+        MCPError: the platform does not take the credentials.
     """
     try:
         with anyio.move_on_after(LOOK_UP_SECONDS):
             await state.recent.read()
-    except CredentialError as refusal:
-        raise MCPError(INVALID_REQUEST, explained(refusal)) from None
-    except DeepOriginError:
-        pass
+    except DeepOriginError as refusal:
+        if isinstance(refusal, CredentialError) and refusal.http_status is not None:
+            raise MCPError(INVALID_REQUEST, explained(refusal)) from None
 
 
 def _first(error: BaseException) -> BaseException:
