@@ -105,7 +105,7 @@ async def create_execution(
         return await _carried_out(state, wish)
     if not wish.is_sent:
         raise PlatformError(
-            "Nothing was created: the platform is too slow now to show the tool, the project and earlier runs.",
+            "This call created nothing: the platform is too slow now to show the tool, the project and earlier runs.",
             next_step="Call again in a minute"
             + (f" with the same arguments and idempotency_key={json.dumps(key)}." if idempotency_key else "."),
         )

@@ -73,8 +73,9 @@ def after_waiting(done: Sequence[Execution], pending: Sequence[str], settings: S
         return f"{len(quoted)} only quoted, not started: {step}" + (" and so on." if len(quoted) > 1 else ".")
     if quoted:
         return f"{len(quoted)} only quoted, without a price, so they cannot be confirmed here; tell the user."
+    looks = []
     for status, look in (("Completed", results_of), ("Failed", logs_of)):
         first_such = next((execution for execution in done if execution.status == status), None)
         if first_such is not None:
-            return look(first_such.execution_id)
-    return None
+            looks.append(look(first_such.execution_id))
+    return " ".join(looks) or None

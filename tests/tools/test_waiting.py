@@ -112,6 +112,15 @@ async def test_an_id_that_cannot_be_read_is_a_row_and_hides_no_other(agent: Agen
     assert (read["status"], found["all_done"], found["pending"]) == ("Completed", True, [])
 
 
+async def test_of_what_completed_and_what_failed_each_has_its_next_call(agent: Agent, bench: Bench) -> None:
+    good, bad = bench.seeded("Completed"), bench.seeded("Failed")
+    found = await agent.read("wait_executions", execution_ids=[bad, good], timeout_seconds=0)
+    assert calls_in(found["next_step"], agent.inputs) == [
+        ("get_execution_results", {"execution_id": good}),
+        ("get_execution_logs", {"execution_id": bad}),
+    ]
+
+
 async def test_only_failures_have_no_next_step(agent: Agent) -> None:
     found = await agent.read("wait_executions", execution_ids=[UNKNOWN])
     assert "next_step" not in found
