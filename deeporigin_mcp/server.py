@@ -182,11 +182,12 @@ def create_server(
             yield state
 
     tools = [_tool(offer) for offer in offered(settings)]
+    names = [tool.name for tool in tools]
     server: MCPServer[ServerState] = MCPServer(
         name=NAME,
         title="Deep Origin",
         description="Find, price, start, watch, stop and read Deep Origin executions.",
-        instructions=_instructions([tool.name for tool in tools]),
+        instructions=_instructions(names),
         version=__version__,
         website_url="https://www.deeporigin.com",
         tools=[*tools],
@@ -197,7 +198,6 @@ def create_server(
         middleware=[] if callers is None else [callers.serve],
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=3_600_000, scope="public")),
     )
-    names = [tool.name for tool in tools]
     serve_resources(server, names)
     templates = [offer.uri_template for offer in offered_resources(names)]
     serve_completion(server, templates, serve_prompts(server, names))

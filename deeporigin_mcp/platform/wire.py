@@ -147,6 +147,11 @@ def moment(value: Any) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
+def utc_stamp(seconds: float) -> str:
+    """Unix seconds as a timestamp in UTC, such as 2026-05-07T15:00:00Z."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def object_answer(answer: Any, what: str) -> Json:
     """An answer that is an object.
 
@@ -206,6 +211,17 @@ def total_of(answer: Any) -> int | None:
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
     return None
+
+
+def has_more_of(answer: Any) -> bool | None:
+    """Whether more rows follow, where an answer of the data platform says so."""
+    value = _object(_object(answer).get("meta")).get("hasMore")
+    return value if isinstance(value, bool) else None
+
+
+def next_cursor_of(answer: Any) -> str | None:
+    """Where the rows after these begin, where an answer of the data platform says so."""
+    return text(_object(_object(answer).get("meta")).get("nextCursor")) or None
 
 
 def text(value: Any) -> str:

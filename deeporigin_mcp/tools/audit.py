@@ -6,12 +6,12 @@ import errno
 import json
 import logging
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from deeporigin_mcp.errors import SettingsError, SpendingLimitError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.wire import utc_stamp
 from deeporigin_mcp.settings import Settings, TokenClaims
 
 logger = logging.getLogger("deeporigin_mcp.audit")
@@ -54,7 +54,7 @@ class AuditLog:
         """
         claims = TokenClaims.read(settings.token) if settings.token is not None else TokenClaims()
         line = {
-            "at": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "at": utc_stamp(now),
             "decision": decision,
             "execution_id": execution.execution_id,
             "tool": f"{execution.tool_key}@{execution.tool_version}",

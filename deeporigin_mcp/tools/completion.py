@@ -11,7 +11,6 @@ from typing import NamedTuple
 import anyio
 from mcp.server.context import HandlerResult
 from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.context import Context
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 from mcp_types import INVALID_PARAMS, CompleteRequestParams, CompleteResult, Completion, PromptReference
@@ -21,7 +20,7 @@ from deeporigin_mcp.extensions import RequestContext, serve
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import KNOWN
 from deeporigin_mcp.platform.wire import rows_of, text
-from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.state import ServerState, state_of_request
 
 MAX_VALUES = 100
 """The protocol's own limit."""
@@ -117,8 +116,7 @@ def serve_completion(
 
 
 async def _quickly(completer: Completer, ctx: RequestContext, typed: str, others: Mapping[str, str]) -> Found:
-    context: ToolContext = Context(request_context=ctx)
-    state = state_of(context)
+    state = state_of_request(ctx)
     with anyio.move_on_after(SECONDS):
         try:
             return await completer(state, typed, others)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mcp.server.mcpserver.context import Context
 from mcp_types import CallToolRequestParams, TextContent
 from pydantic import ValidationError
 
@@ -21,7 +20,7 @@ from deeporigin_mcp.platform.pace import LONGEST_RATE_LIMIT_SECONDS
 from deeporigin_mcp.platform.waiting import watch
 from deeporigin_mcp.platform.watches import Watch
 from deeporigin_mcp.tools import telemetry
-from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.state import state_of_request
 from deeporigin_mcp.tools.surface import PlatformTool, result_of
 from deeporigin_mcp.tools.waiting import MAX_ID_CHARACTERS, summary_of, wait_executions, wait_view
 
@@ -46,7 +45,7 @@ def caller_key(ctx: RequestContext) -> bytes | None:
 
     A caller with a new token is another caller: it does not find the tasks of the old one, and waits anew.
     """
-    settings = _state(ctx).client.settings
+    settings = state_of_request(ctx).client.settings
     if settings.token is None:
         return None
     secret = hmac.digest(settings.token.get_secret_value().encode(), KEY_PURPOSE, "sha256")
@@ -89,7 +88,7 @@ class DeferredWait(DeferredTool):
             return outcome
 
     async def _looked(self, task: Task, ctx: RequestContext) -> Working | Finished:
-        client = _state(ctx).client
+        client = state_of_request(ctx).client
         wait = task.payload
         now = await watch(
             client.observer,
@@ -122,8 +121,3 @@ def _asked_pause(now: Watch) -> float:
     """Seconds that the platform asked to be left alone, up to a minute."""
     asked = [error.retry_after_seconds or 0 for error in now.failed.values() if isinstance(error, RateLimitError)]
     return min(max(asked, default=0), LONGEST_RATE_LIMIT_SECONDS)
-
-
-def _state(ctx: RequestContext) -> ServerState:
-    context: ToolContext = Context(request_context=ctx)
-    return state_of(context)

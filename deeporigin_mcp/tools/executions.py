@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, WithJsonSchema
@@ -11,7 +11,7 @@ from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundEr
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, SearchQuery
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import Status
-from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of
+from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of, utc_stamp
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.conditions import check_filters, check_status, checked_order, column_advice, nothing_matches
 from deeporigin_mcp.tools.details import detailed_view
@@ -319,7 +319,7 @@ def _checked_time(created_after: str | None, now: float) -> datetime | None:
     # The first and the last days of the calendar have no place in another time zone.
     if created_after is not None and (moment_after is None or not 1 < moment_after.year < 9999):
         # A model rarely knows what time it is.
-        yesterday = datetime.fromtimestamp(now - 24 * 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        yesterday = utc_stamp(now - 24 * 3600)
         raise ArgumentError(
             f"created_after is {one_line(created_after, 60)!r}.",
             next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07. "

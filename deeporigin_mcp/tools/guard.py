@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from deeporigin_mcp.tools.rendering import as_text
-from deeporigin_mcp.tools.shaping import fitted, size
+from deeporigin_mcp.tools.shaping import fitted, rows_that_fit, size
 
 Content = dict[str, Any]
 
@@ -41,7 +41,7 @@ def guarded(content: Content, characters: int) -> Content:
         value = made[name]
         room = max(2, size(value) - excess - MARGIN)
         if isinstance(value, list) and len(value) > 1:
-            made[name] = value[: _rows_within(value, room)]
+            made[name] = value[: rows_that_fit(value, room - 2)]
             cut[name] = f"{name}: {len(made[name])} of {len(content[name])}"
             rows_left_out = True
         else:
@@ -67,15 +67,6 @@ def sendable(content: Content) -> Content:
 
 def _excess(content: Content, characters: int) -> int:
     return max(0, max(size(content), len(as_text(content))) - characters)
-
-
-def _rows_within(rows: list[Any], characters: int) -> int:
-    used = 2
-    for index, row in enumerate(rows):
-        used += size(row) + 1
-        if used > characters:
-            return max(1, index)
-    return len(rows)
 
 
 def _with_advice(step: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 from deeporigin_mcp.errors import CredentialError, DeepOriginError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.platform.wire import Json, has_more_of, rows_of, text
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.executions import ExecutionId, existing
@@ -173,10 +173,8 @@ async def _rows(
 def _page(answer: Json, limit: int, offset: int, note: str | None = None) -> _Found:
     """One row more than wanted was asked for, which tells whether there are more whatever the envelope says."""
     rows = list(enumerate(rows_of(answer), offset))
-    meta = answer.get("meta")
-    says_more = isinstance(meta, dict) and meta.get("hasMore") is True
     kept = rows[:limit]
-    has_more = len(rows) > limit or (says_more and bool(kept))
+    has_more = len(rows) > limit or (has_more_of(answer) is True and bool(kept))
     return _Found(kept, offset + len(kept) if has_more else None, note)
 
 
@@ -212,9 +210,8 @@ async def _scanned(
 
 
 def _may_go_on(answer: Json, received: int) -> bool:
-    meta = answer.get("meta")
-    says = meta.get("hasMore") if isinstance(meta, dict) else None
-    return says if isinstance(says, bool) else received >= SCAN_PAGE_ROWS
+    says = has_more_of(answer)
+    return received >= SCAN_PAGE_ROWS if says is None else says
 
 
 def _joined(*notes: str | None) -> str:

@@ -15,7 +15,6 @@ import anyio
 import anyio.abc
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.shared.uri_template import UriTemplate
 from pydantic import BaseModel
@@ -28,7 +27,7 @@ from deeporigin_mcp.platform.tools import CATALOGUE_SECONDS
 from deeporigin_mcp.tools.catalogue import describe_platform_tool
 from deeporigin_mcp.tools.executions import get_execution
 from deeporigin_mcp.tools.logs import read_logs
-from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of, state_of_request
 from deeporigin_mcp.tools.surface import content_of, failure_text
 from deeporigin_mcp.tools.telemetry import logged
 
@@ -155,17 +154,12 @@ class ExecutionFeed:
 
     def follow(self, ctx: RequestContext, uri: str, on_update: Callable[[], None]) -> Stop:
         """Call `on_update` whenever the execution's status or percent has changed, until stopped or it is over."""
-        return _state(ctx).followers.follow(self._execution_id(uri), on_update)
+        return state_of_request(ctx).followers.follow(self._execution_id(uri), on_update)
 
     def tasks(self, ctx: RequestContext) -> anyio.abc.TaskGroup:
         """The background work of whoever asks."""
-        return _state(ctx).tasks
+        return state_of_request(ctx).tasks
 
     def _execution_id(self, uri: str) -> str:
         matches = (template.match(uri) for template in self._templates)
         return next((str(match["execution_id"]).strip() for match in matches if match), "")
-
-
-def _state(ctx: RequestContext) -> ServerState:
-    context: ToolContext = Context(request_context=ctx)
-    return state_of(context)

@@ -10,7 +10,7 @@ from pydantic import Field
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, SearchQuery
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.platform.wire import Json, has_more_of, next_cursor_of, rows_of, text
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.details import big_fields
 from deeporigin_mcp.tools.executions import ExecutionId, existing
@@ -116,8 +116,8 @@ async def _rows(
     if following is not None and following.skipped >= MOST_READ_AGAIN:
         # So many rows need not be read again and again: a page that ends here has a cursor of its own.
         shorter = await ask(following.skipped)
-        if _next_cursor(shorter) and len(rows_of(shorter)) == following.skipped:
-            following = _Page(_next_cursor(shorter), 0)
+        if next_cursor_of(shorter) and len(rows_of(shorter)) == following.skipped:
+            following = _Page(next_cursor_of(shorter), 0)
     view = ExecutionResultsView(
         execution_id=execution.execution_id,
         status=one_line(execution.status, WORD_CHARACTERS),
@@ -136,19 +136,12 @@ def _following(answer: Json, received: int, page: _Page, shown: int, asked: int)
     seen = page.skipped + shown
     if seen < received:
         return _Page(page.cursor, seen)
-    if following := _next_cursor(answer):
+    if following := next_cursor_of(answer):
         return _Page(following, 0)
-    meta = answer.get("meta")
-    says = meta.get("hasMore") if isinstance(meta, dict) else None
+    says = has_more_of(answer)
     # An answer that does not say is taken at its length: a full page may have a successor.
-    has_more = says if isinstance(says, bool) else received >= asked
+    has_more = received >= asked if says is None else says
     return _Page(page.cursor, seen) if has_more and shown else None
-
-
-def _next_cursor(answer: Json) -> str | None:
-    meta = answer.get("meta")
-    value = meta.get("nextCursor") if isinstance(meta, dict) else None
-    return value if isinstance(value, str) and value else None
 
 
 def _row(row: Json) -> Json:

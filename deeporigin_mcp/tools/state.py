@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.abc
+from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver.context import Context
 
 from deeporigin_mcp.platform import DeepOriginClient, Execution
@@ -83,7 +84,13 @@ ToolContext = Context[ServerState, Any]
 
 def state_of(context: ToolContext) -> ServerState:
     """The only way from a tool to its client and settings: over HTTP these are the request's own."""
-    return context.request_context.lifespan_context
+    return state_of_request(context.request_context)
+
+
+def state_of_request(request: ServerRequestContext[Any, Any]) -> ServerState:
+    """The same for a request that is no call of a tool, such as one about a task or a resource."""
+    state: ServerState = request.lifespan_context
+    return state
 
 
 @contextlib.asynccontextmanager

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import TypeVar
 
 import anyio
 
 from deeporigin_mcp.errors import CredentialError, DeepOriginError
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.platform.wire import Json, rows_of, text, utc_stamp
 from deeporigin_mcp.settings import TokenClaims
 from deeporigin_mcp.tools.approval import spent_by_session
 from deeporigin_mcp.tools.state import ToolContext, state_of
@@ -102,17 +101,13 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
             budget=settings.budget,
             spent=spent,
         ),
-        time=_utc(client.timing.wall()),
-        token_expires_at=_utc(claims.expires_at),
+        time=utc_stamp(client.timing.wall()),
+        token_expires_at=utc_stamp(claims.expires_at),
         read_only=settings.read_only,
         services=services,
         problems=problems or None,
         next_step=None if problems else "find_platform_tools finds tools; list_executions shows runs.",
     )
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def _rows(answer: Awaitable[Json]) -> list[Json]:
