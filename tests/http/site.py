@@ -123,11 +123,26 @@ async def on_a_port(app: ASGIApp) -> AsyncIterator[str]:
             await super().startup(sockets)
             started.set()
 
-    config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
     server = Server(config)
+
+    async def serve() -> None:
+        # Not cancelled when the block fails, but told to stop: a loop that still watches the number of a closed
+        # socket never hears of the next socket with that number, and the test after this one hangs.
+        with anyio.CancelScope(shield=True):
+            await server.serve([listener])
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(server.serve, [listener])
+            tasks.start_soon(serve)
             await started.wait()
             try:
                 yield f"http://127.0.0.1:{listener.getsockname()[1]}"
