@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 async def failing(answers: list[str]) -> None:
     async with on_a_port(PlainTextResponse("here")) as address, httpx.AsyncClient(trust_env=False) as http:
-        answers.append((await http.get(address, timeout=5)).text)
+        answers.append((await http.get(address, timeout=20)).text)
         raise LookupError
 
 

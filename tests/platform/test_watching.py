@@ -195,7 +195,7 @@ async def test_an_error_of_the_report_is_raised_as_itself() -> None:
 async def test_an_event_leads_to_a_look_at_once() -> None:
     stage = Stage(FakeTime(passive=1000.0), e=["Running", "Completed"])
     stage.events = lambda on_open, on_dirty: on_dirty(["e"])
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await watched(stage, ["e"], poll_interval_seconds=1000.0, first_pause_seconds=1000.0, timeout_seconds=None)
     assert stage.asked == [(0.0, "e"), (0.0, "e")]
     assert stage.following == 0
@@ -209,7 +209,7 @@ async def test_a_stream_that_comes_back_leads_to_a_look() -> None:
         on_open()
 
     stage.events = events
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await watched(stage, ["e"], poll_interval_seconds=1000.0, first_pause_seconds=1000.0, timeout_seconds=None)
     assert len(stage.asked) == 2
 
