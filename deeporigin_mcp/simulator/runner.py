@@ -42,11 +42,23 @@ class RunningSimulator:
     platform: Platform
 
 
+class _Connections(ServerState):
+    """uvicorn's account of what is open; `closing` once no more may come."""
+
+    closing = False
+
+
 class _Protocol(H11Protocol):
     """uvicorn's HTTP/1.1, with the transport in the scope, so that faults can drop connections."""
 
+    server_state: _Connections
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self.server_state.closing:
+            # It was accepted at the last moment, and is not among those that are dropped.
+            transport.abort()
+            return
         inner = self.app
 
         async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +74,7 @@ class _Server:
     def __init__(self, platform: Platform, listener: socket.socket) -> None:
         self._platform = platform
         self._listener = listener
-        self._state = ServerState()
+        self._state = _Connections()
         self._config = uvicorn.Config(
             _application(platform),
             http=_Protocol,
@@ -86,11 +98,15 @@ class _Server:
         try:
             await stop.wait()
         finally:
+            # A connection that was accepted but has no transport yet would stay open for ever: asyncio gives none to
+            # what belongs to a closed server. So nothing more is accepted, and what was gets its transport first.
+            loop.remove_reader(self._listener)
+            await asyncio.sleep(0)
             server.close()
             await self._drop_connections()
 
     async def _drop_connections(self) -> None:
-        self._platform.closing = True
+        self._platform.closing = self._state.closing = True
         for connection in list(self._state.connections):
             if connection.transport is not None:
                 connection.transport.abort()

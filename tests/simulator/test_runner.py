@@ -1,5 +1,6 @@
 """Serving: in a thread, in a process of its own, and the ways in which that ends."""
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -10,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from deeporigin_mcp.simulator import ManualClock, Platform, ScaledClock, running_simulator, serve
+from deeporigin_mcp.simulator import ManualClock, Platform, ScaledClock, parse_fault, running_simulator, serve
 from deeporigin_mcp.simulator.clock import Bell, instant_of, stamp
+from deeporigin_mcp.simulator.runner import _Server, bind
 from tests.simulator.conftest import DOCKING, Api, Background, docking_inputs
 
 SERVER = """
@@ -57,6 +59,31 @@ def test_a_blocked_create_does_not_hold_up_the_stop(clock: ManualClock, platform
         assert clock.wait_for_waiters(1)
     assert call.result() is True
     api.http.close()
+
+
+def test_a_connection_of_the_last_moment_is_closed_too(clock: ManualClock, platform: Platform) -> None:
+    platform.faults.append(parse_fault("GET * delay=1000"))
+
+    async def main() -> bytes:
+        started, stop = asyncio.Event(), asyncio.Event()
+        with bind("127.0.0.1", 0) as listener:
+            serving = asyncio.create_task(_Server(platform, listener).run(stop, started.set))
+            await started.wait()
+            _, asking = await asyncio.open_connection(*listener.getsockname())
+            asking.write(b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n")
+            # While a request is open the loop goes round, and what was accepted meanwhile gets its transport.
+            await asyncio.to_thread(clock.wait_for_waiters, 1)
+            with socket.create_connection(listener.getsockname()) as late:
+                # It is accepted in this round of the loop, and the stop is noticed in the next one.
+                await asyncio.sleep(0)
+                stop.set()
+                await serving
+                late.setblocking(False)
+                answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(late, 1), 20)
+            asking.close()
+            return answer
+
+    assert asyncio.run(main()) == b""
 
 
 def test_a_taken_port_is_an_error_that_names_it() -> None:
