@@ -79,7 +79,7 @@ PARAMETERS = {
     "find_platform_tools": "query limit include_disabled",
     "describe_platform_tool": "tool_key tool_version detail",
     "get_execution_logs": "execution_id limit offset level contains",
-    "get_execution_results": "execution_id result_type limit cursor",
+    "get_execution_results": "execution_id result_type order limit cursor",
     "get_workspace": "",
 }
 FIRST_FACT = {
@@ -241,7 +241,7 @@ async def test_instructions_and_descriptions_name_only_tools_that_exist(tools: l
     named = {word for text in texts for word in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text)}
     parameters = {name for names in PARAMETERS.values() for name in names.split()}
     fields = {name for tool in tools for _, node in nodes(tool["outputSchema"]) for name in node.get("properties", {})}
-    assert named <= HINTS.keys() | parameters | fields | {"tools_service", "data_platform"}
+    assert named <= HINTS.keys() | parameters | fields | {"tools_service", "data_platform", "pose_score"}
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])

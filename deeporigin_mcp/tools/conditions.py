@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.platform.failures import one_line
@@ -13,7 +13,7 @@ from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.nearness import nearest, plainly
 
 ORDER_FIELDS = ("createdAt", "startedAt", "completedAt", "status", "tool", "name", "executionId")
-_ORDER = re.compile(r"^(\w+)\??(?:\s+(asc|desc))?$", re.IGNORECASE)
+_ORDER = re.compile(r"(.+?)\??(?:\s+(asc|desc))?", re.IGNORECASE | re.DOTALL)
 _DOWNWARDS = re.compile(r"^-|\b(desc\w*|down\w*|newest|latest|reverse)\b", re.IGNORECASE)
 
 SEARCH_COLUMNS = (
@@ -35,20 +35,42 @@ SEARCH_STATUSES = (*KNOWN, "DataIngesting", "Succeeded")
 """Statuses of the data platform's records: those of executions, one of its own, and the older word for success."""
 
 
+class Order(NamedTuple):
+    """A field and `asc` or `desc`, written `createdAt desc`."""
+
+    field: str
+    way: str
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.way}"
+
+
+def order_in(order: str) -> Order | None:
+    """What an order says, upwards if it names no way; None if it says nothing."""
+    match = _ORDER.fullmatch(order.strip())
+    return Order(match[1], (match[2] or "asc").lower()) if match else None
+
+
+def order_meant(order: str, fields: Iterable[str]) -> Order | None:
+    """The order by one of these fields that was probably meant."""
+    known = list(fields)
+    said = order_in(order)
+    near = [name for word in [*(said or ())[:1], *re.findall(r"\w+", order)[:1]] for name in nearest(word, known)]
+    return Order(near[0], "desc" if _DOWNWARDS.search(order.strip()) else "asc") if near else None
+
+
 def checked_order(order: str) -> str:
-    """An order as the platform takes it.
+    """An order of executions as the platform takes it.
 
     Raises:
         ArgumentError: it is none; names the valid ones and the one that was probably meant.
     """
-    match = _ORDER.match(order.strip())
-    field = next((name for name in ORDER_FIELDS if match and name.lower() == match[1].lower()), None)
-    if match and field is not None:
-        return f"{field} {(match[2] or 'asc').lower()}"
-    words = re.findall(r"[A-Za-z_]+", order)
-    near = nearest(words[0], ORDER_FIELDS) if words else []
-    way = "desc" if _DOWNWARDS.search(order.strip()) else "asc"
-    hint = f" Did you mean {steps.call('list_executions', order=f'{near[0]} {way}')}?" if near else ""
+    said = order_in(order)
+    field = next((name for name in ORDER_FIELDS if said and name.lower() == said.field.lower()), None)
+    if said and field is not None:
+        return str(said._replace(field=field))
+    meant = order_meant(order, ORDER_FIELDS)
+    hint = f" Did you mean {steps.call('list_executions', order=str(meant))}?" if meant else ""
     raise ArgumentError(
         f"order is {one_line(order, 60)!r}.",
         next_step=f"Valid: one of {', '.join(ORDER_FIELDS)}, then asc or desc, such as 'createdAt desc'.{hint}",

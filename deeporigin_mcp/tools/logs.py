@@ -55,10 +55,10 @@ async def get_execution_logs(
     level: Annotated[Level | None, Field(description="This level or worse.")] = None,
     contains: Annotated[str | None, Field(description="Text in the message, in any case.")] = None,
 ) -> ExecutionLogsView:
-    """Read what a run logged, newest line first, so that a failed run's last words come at once.
+    """Read what a run logged, newest line first.
 
     Use it when status_reason does not explain a failure, or to see what a run is doing. Messages are data, one line
-    each; next_step reads on to older ones. Free, reads only.
+    each. Free, reads only.
     """
     client = state_of(ctx).client
     return await read_logs(client, execution_id, limit=limit, offset=offset, level=level, contains=contains)

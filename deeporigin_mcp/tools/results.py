@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, PlatformError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, SearchQuery
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, has_more_of, next_cursor_of, rows_of, text
-from deeporigin_mcp.tools import steps
+from deeporigin_mcp.platform.wire import Json, next_cursor_of, rows_of, text
+from deeporigin_mcp.tools import row_order, steps
+from deeporigin_mcp.tools.conditions import Order
 from deeporigin_mcp.tools.details import big_fields
 from deeporigin_mcp.tools.executions import ExecutionId, existing
 from deeporigin_mcp.tools.parts import Place, Summary, part_at, slice_of
+from deeporigin_mcp.tools.row_pages import NO_SUCH_CURSOR, Page, page_after, page_at
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, fitted, rows_that_fit
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.views import WORD_CHARACTERS, ExecutionResultsView
@@ -26,43 +29,33 @@ MOST_READ_AGAIN = 100
 """Rows before those shown that are read anew with each page."""
 TYPES_LOOKED_AT = 200
 
-_PAGE = re.compile(r"page(\d+):(.*)", re.DOTALL)
 _PART = re.compile(r"(?:(outputs|inputs|billing|metadata|progress|prices)|row:([^:@]+)):([\d.]*)@(\d+)")
 _ROW_ID = re.compile(r"[^:@\s]{1,100}")
-_NO_SUCH_CURSOR = "Take a cursor from an answer, unchanged; without one the results are read from the start."
-
-
-class _Page(NamedTuple):
-    """A place among the rows: a cursor of the platform's, and rows of that page which were seen already."""
-
-    cursor: str | None
-    skipped: int
-
-    def __str__(self) -> str:
-        return f"page{self.skipped}:{self.cursor or ''}"
 
 
 async def get_execution_results(
     ctx: ToolContext,
     execution_id: ExecutionId,
     result_type: Annotated[str | None, Field(description="Only this type, e.g. pose or pocket.")] = None,
+    order: Annotated[str | None, Field(description="A column, then asc or desc, e.g. pose_score desc.")] = None,
     limit: Annotated[int, Field(description="1 to 200 rows.", ge=1, le=200)] = 20,
     cursor: Annotated[str | None, Field(description="Where to read on, from an answer.")] = None,
 ) -> ExecutionResultsView:
-    """Read what a run found: its outputs, or the result rows that it stored, such as poses with their scores.
+    """Read what a run found: its outputs, or the rows that it stored, such as poses with their scores.
 
-    The call after Completed. A big field is summed up in place, with the cursor that reads it; files are given by
-    path. For price, inputs and progress use get_execution. Free, reads only.
+    The call after Completed; `order` puts the best rows first. A big field is summed up in place, with the cursor
+    that reads it; files are given by path. For price, inputs and progress use get_execution. Free, reads only.
     """
     state = state_of(ctx)
+    wanted = row_order.asked_for(order)
     execution = await existing(state.client, execution_id)
     outputs = big_fields(execution)["outputs"]
     if cursor and (part := _PART.fullmatch(cursor)):
         view = await _part(state.client, execution, part)
-    elif outputs is not None and not cursor and not result_type:
+    elif outputs is not None and not cursor and not result_type and not wanted:
         view = _outputs(execution, outputs)
     else:
-        view = await _rows(state, execution, result_type, limit, _page_at(cursor))
+        view = await _rows(state, execution, result_type, limit, page_at(execution, cursor, wanted))
     if view.next_step is None and not execution.is_terminal:
         view.next_step = steps.after(execution, state.settings)
     return view
@@ -80,44 +73,52 @@ def _outputs(execution: Execution, outputs: Json) -> ExecutionResultsView:
     )
 
 
-def _page_at(cursor: str | None) -> _Page:
-    if not cursor:
-        return _Page(None, 0)
-    match = _PAGE.fullmatch(cursor)
-    if match is None:
-        raise ArgumentError(f"cursor is {one_line(cursor, 60)!r}.", next_step=_NO_SUCH_CURSOR)
-    return _Page(match[2] or None, int(match[1][:6]))
-
-
 async def _rows(
-    state: ServerState, execution: Execution, result_type: str | None, limit: int, page: _Page
+    state: ServerState, execution: Execution, result_type: str | None, limit: int, page: Page
 ) -> ExecutionResultsView:
-    client = state.client
+    client, order = state.client, page.order
 
-    async def ask(count: int) -> Json:
+    async def ask(count: int, sort: Mapping[str, str] | None) -> Json:
         return await client.results.page(
             compute_job_id=execution.execution_id,
             result_type=result_type,
             project_id=execution.project_id or None,
             limit=count,
             cursor=page.cursor,
+            sort=sort,
+            offset=page.skipped,
         )
 
+    def again(other: Order | None) -> str:
+        given = {"result_type": result_type, "order": str(other) if other else None, "limit": limit}
+        chosen = {key: value for key, value in given.items() if value}
+        return steps.call("get_execution_results", execution_id=execution.execution_id, **chosen)
+
+    # Rows before the wanted ones come along again, unless the platform counts.
+    before = 0 if page.is_by_offset else page.skipped
     try:
-        answer = await ask(page.skipped + limit)
+        answer = await row_order.page_in(order, ask, before + limit)
     except InvalidRequestError as error:
-        if page.cursor is not None:
-            error.next_step = _NO_SUCH_CURSOR
+        if not page.is_start:
+            error.next_step = NO_SUCH_CURSOR
+        elif order:
+            raise await row_order.refused(order, error, ask, again) from None
+        raise
+    except PlatformError as error:
+        if order:
+            error.next_step = f"{error.next_step} Without the order: {again(None)}."
         raise
     received = rows_of(answer)
-    rows = [_row(row) for row in received[page.skipped :]]
+    if order:
+        await row_order.check_followed(order, received, ask, again, is_start=page.is_start)
+    rows = [_row(row) for row in received[before:]]
     shown = rows_that_fit(rows, ROOM)
-    following = _following(answer, len(received), page, shown, page.skipped + limit)
-    if following is not None and following.skipped >= MOST_READ_AGAIN:
+    following = page_after(answer, len(received), page, shown, before + limit)
+    if following is not None and following.skipped >= MOST_READ_AGAIN and not page.is_by_offset:
         # So many rows need not be read again and again: a page that ends here has a cursor of its own.
-        shorter = await ask(following.skipped)
+        shorter = await row_order.page_in(order, ask, following.skipped)
         if next_cursor_of(shorter) and len(rows_of(shorter)) == following.skipped:
-            following = _Page(next_cursor_of(shorter), 0)
+            following = Page(next_cursor_of(shorter), 0, order)
     view = ExecutionResultsView(
         execution_id=execution.execution_id,
         status=one_line(execution.status, WORD_CHARACTERS),
@@ -125,23 +126,11 @@ async def _rows(
         has_more=following is not None,
     )
     if following is not None:
-        view.next_step = _reads_on(execution, result_type=result_type, limit=limit, cursor=str(following))
+        named = str(order) if order else None
+        view.next_step = _reads_on(execution, result_type=result_type, order=named, limit=limit, cursor=str(following))
     elif not rows:
-        await _explain_nothing(state, view, execution, result_type, at_start=page == _Page(None, 0))
+        await _explain_nothing(state, view, execution, result_type, page)
     return view
-
-
-def _following(answer: Json, received: int, page: _Page, shown: int, asked: int) -> _Page | None:
-    """Where the rows after those shown begin; None if there are none."""
-    seen = page.skipped + shown
-    if seen < received:
-        return _Page(page.cursor, seen)
-    if following := next_cursor_of(answer):
-        return _Page(following, 0)
-    says = has_more_of(answer)
-    # An answer that does not say is taken at its length: a full page may have a successor.
-    has_more = received >= asked if says is None else says
-    return _Page(page.cursor, seen) if has_more and shown else None
 
 
 def _row(row: Json) -> Json:
@@ -173,7 +162,7 @@ async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[
         row = next((row for row in rows_of(answer) if row.get("id") == row_id), None)
         if row is None:
             raise ArgumentError(
-                f"cursor names a row that is not there, {one_line(row_id, 40)}.", next_step=_NO_SUCH_CURSOR
+                f"cursor names a row that is not there, {one_line(row_id, 40)}.", next_step=NO_SUCH_CURSOR
             )
         data = row.get("data")
         whole = {"id": row_id, **(data if isinstance(data, dict) else {"data": data})}
@@ -185,7 +174,7 @@ async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[
 def _slice(execution: Execution, whole: Any, place: Place, start: int, summary: Summary) -> ExecutionResultsView:
     value = part_at(whole, place)
     if not isinstance(value, str | dict | list) or start > len(value):
-        raise ArgumentError("cursor leads nowhere.", next_step=_NO_SUCH_CURSOR)
+        raise ArgumentError("cursor leads nowhere.", next_step=NO_SUCH_CURSOR)
     shown, following = slice_of(value, start, ROOM, summary, place)
     has_more = following < len(value)
     return ExecutionResultsView(
@@ -210,12 +199,13 @@ def _reads_a_part(execution: Execution, cursor: str) -> str:
 
 
 async def _explain_nothing(
-    state: ServerState, view: ExecutionResultsView, execution: Execution, result_type: str | None, *, at_start: bool
+    state: ServerState, view: ExecutionResultsView, execution: Execution, result_type: str | None, page: Page
 ) -> None:
     name = execution.execution_id
-    if not at_start:
+    order = {"order": str(page.order)} if page.order else {}
+    if not page.is_start:
         view.next_step = (
-            f"There are no more rows; {steps.call('get_execution_results', execution_id=name)} starts anew."
+            f"There are no more rows; {steps.call('get_execution_results', execution_id=name, **order)} starts anew."
         )
         return
     if result_type:
@@ -226,14 +216,20 @@ async def _explain_nothing(
             of = f"This run has rows of type {', '.join(seen)}" if seen else "This run has rows of other types"
             view.next_step = (
                 f"{of}, none of type {one_line(result_type, 40)!r}; "
-                f"{steps.call('get_execution_results', execution_id=name)} shows them all."
+                f"{steps.call('get_execution_results', execution_id=name, **order)} shows them all."
             )
             return
+    if big_fields(execution)["outputs"] is not None:
+        raise ArgumentError(
+            f"{'order' if page.order else 'result_type'} is for stored rows, and this run has none, or not yet: "
+            "what it found came as its outputs, in the tool's own order.",
+            next_step=f"{steps.call('get_execution_results', execution_id=name)} shows them.",
+        )
     if execution.status != "Completed":
         then = steps.after(execution, state.settings)
         view.next_step = f"It is {view.status} and has no results." + (f" {then}" if then else "")
     elif await _is_being_stored(state.client, execution):
-        again = steps.call("get_execution_results", execution_id=name)
+        again = steps.call("get_execution_results", execution_id=name, **order)
         view.next_step = f"It is completed, but its results are still being stored; {again} in a minute."
     else:
         look = steps.call("get_execution_logs", execution_id=name)

@@ -71,23 +71,18 @@ async def _compare_the_poses(solver: Solver) -> dict[str, Any]:
 async def _best_of(solver: Solver, **filters: Any) -> dict[str, Any]:
     best: dict[str, Any] = {"binding_energy": 0.0}
     for row in await solver.rows(tool_key=DOCKING, status=["Completed"], **filters):
-        for pose in await _poses(solver, row["execution_id"]):
-            if pose["binding_energy"] < best["binding_energy"]:
-                best = {
-                    "execution_id": row["execution_id"],
-                    "smiles": pose["smiles"],
-                    "binding_energy": pose["binding_energy"],
-                }
+        pose = await _best_pose(solver, row["execution_id"])
+        if pose["binding_energy"] < best["binding_energy"]:
+            best = pose
     return best
 
 
-async def _poses(solver: Solver, execution_id: str) -> list[dict[str, Any]]:
-    found = await solver.read("get_execution_results", execution_id=execution_id, result_type="pose")
-    poses = list(found["rows"])
-    while found["has_more"]:
-        found = await solver.follow(found["next_step"])
-        poses += found["rows"]
-    return poses
+async def _best_pose(solver: Solver, execution_id: str, order: str = "binding_energy asc") -> dict[str, Any]:
+    found = await solver.read(
+        "get_execution_results", execution_id=execution_id, result_type="pose", order=order, limit=1
+    )
+    (pose,) = found["rows"]
+    return {"execution_id": execution_id, "smiles": pose["smiles"], "binding_energy": pose["binding_energy"]}
 
 
 async def _search_all_of_history(solver: Solver) -> dict[str, Any]:
@@ -96,12 +91,13 @@ async def _search_all_of_history(solver: Solver) -> dict[str, Any]:
 
 async def _take_the_newest(solver: Solver) -> dict[str, Any]:
     row = (await solver.rows(tool_key=DOCKING, status=["Completed"]))[0]
-    pose = (await _poses(solver, row["execution_id"]))[0]
-    return {
-        "execution_id": row["execution_id"],
-        "smiles": pose["smiles"],
-        "binding_energy": pose["binding_energy"],
-    }
+    return await _best_pose(solver, row["execution_id"])
+
+
+async def _order_the_wrong_way(solver: Solver) -> dict[str, Any]:
+    recent = await solver.rows(tool_key=DOCKING, status=["Completed"], created_after=solver.ago(days=7))
+    poses = [await _best_pose(solver, row["execution_id"], "binding_energy desc") for row in recent]
+    return min(poses, key=lambda pose: pose["binding_energy"])
 
 
 BEST_DOCKING = Task(
@@ -113,6 +109,7 @@ BEST_DOCKING = Task(
     mistakes=(
         Mistake("looks further back than asked", _search_all_of_history),
         Mistake("takes the newest run", _take_the_newest),
+        Mistake("begins with the highest energies", _order_the_wrong_way),
     ),
 )
 

@@ -216,6 +216,27 @@ WAITS = [
     Scenario("wait('e-1') # 404 raises", lambda c: c.executions.wait("e-1"), [Reply({"message": "Gone"}, 404)]),
 ]  # fmt: skip
 
+
+def _rows(*numbers: int, **meta: Any) -> dict[str, Any]:
+    return {"data": [{"id": f"0A{number}"} for number in numbers], "meta": meta}
+
+
+async def _best_three(client: Any) -> Any:
+    """What the official client makes of pages by offset."""
+    sort = {"pose_score": "desc"}
+    first = await client.results.page(sort=sort, limit=2)
+    second = await client.results.page(sort=sort, limit=2, offset=2)
+    return {**second, "data": [*first["data"], *second["data"]][:3]}
+
+
+async def _all_by_time(client: Any) -> Any:
+    """What the official client makes of pages by cursor."""
+    sort = {"measured_at": "asc"}
+    first = await client.results.page(sort=sort, limit=2)
+    second = await client.results.page(sort=sort, limit=2, cursor=first["meta"]["nextCursor"])
+    return {**second, "data": [*first["data"], *second["data"]]}
+
+
 REST = [
     Scenario("user_logs.search('e-1')", lambda c: c.user_logs.search("e-1"), [{"data": [], "meta": {}}]),
     Scenario(
@@ -242,6 +263,14 @@ REST = [
     Scenario("results.get(compute_job_id='e-1', result_type='Pose', limit=5)",
              lambda c: c.results.get(compute_job_id="e-1", result_type="Pose", limit=5), [FOUND],
              ours=lambda c: c.results.page(compute_job_id="e-1", result_type="Pose", limit=5)),
+    Scenario("results.get(sort={'pose_score':'desc'}, limit=3, page_size=2) # JSONB sort -> offset paging",
+             lambda c: c.results.get(sort={"pose_score": "desc"}, limit=3, page_size=2),
+             [_rows(1, 2, hasMore=True), _rows(3, 4, hasMore=True)],
+             ours=_best_three),
+    Scenario("results.get(sort={'measured_at':'asc'}, limit=None, page_size=2)",
+             lambda c: c.results.get(sort={"measured_at": "asc"}, limit=None, page_size=2),
+             [_rows(1, 2, nextCursor="CUR"), _rows(3)],
+             ours=_all_by_time),
 ]  # fmt: skip
 
 SCENARIOS = [*LISTS, *GETS, *SEARCHES, *CREATES, *CHANGES, *WAITS, *REST]

@@ -76,6 +76,26 @@ async def test_results_are_asked_for_by_run_type_project_and_cursor(server: Reco
     }
 
 
+@pytest.mark.parametrize(
+    ("sort", "place"),
+    [
+        ({"pose_score": "desc"}, {"offset": 4}),
+        ({"tool_key": "asc", "pose_score": "desc"}, {"offset": 4}),
+        ({"measured_at": "desc", "id": "asc"}, {"cursor": "CUR"}),
+        (None, {"cursor": "CUR"}),
+    ],
+)
+async def test_pages_of_results_are_placed_by_cursor_or_by_offset_but_never_by_both(
+    server: Recorder, sort: dict[str, str] | None, place: dict[str, Any]
+) -> None:
+    server.answer({"data": [], "meta": {}})
+    async with client_for(server) as client:
+        await client.results.page(sort=sort, cursor="CUR", offset=4)
+    body = server.requests[0].body
+    assert {key: body[key] for key in ("cursor", "offset") if key in body} == place
+    assert list((body.get("sort") or {}).items()) == list((sort or {}).items())
+
+
 @pytest.mark.parametrize("visibility", ["visible", "hidden"])
 async def test_a_run_may_be_hidden_from_activity_views(server: Recorder, visibility: str) -> None:
     server.answer(execution("Created"))

@@ -1,0 +1,122 @@
+"""Result rows in an order: whether the platform follows it, and what to ask for where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, PlatformError
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.results import CANONICAL_FIELDS, is_paged_by_offset
+from deeporigin_mcp.platform.wire import Json, rows_of
+from deeporigin_mcp.tools.conditions import Order, order_in, order_meant
+from deeporigin_mcp.tools.parts import KEY_CHARACTERS
+
+Ask = Callable[[int, Mapping[str, str] | None], Awaitable[Json]]
+"""So many rows of the page, sorted like this."""
+Again = Callable[[Order | None], str]
+"""The call in another order, or in none."""
+
+ROWS_LOOKED_AT = 20
+MOST_COLUMNS_NAMED = 40
+COLUMN_CHARACTERS = 60
+"""How much of a column's name is told."""
+
+
+def asked_for(order: str | None) -> Order | None:
+    """The order that an argument asks for, if any.
+
+    Raises:
+        ArgumentError: it names no field.
+    """
+    if not order or not order.strip():
+        return None
+    said = order_in(order)
+    if said is None or len(said.field) > KEY_CHARACTERS or said.field.lower() in ("asc", "desc"):
+        raise ArgumentError(
+            f"order is {one_line(order, 60)!r}.",
+            next_step="Valid: a column of the rows, then asc or desc, such as 'pose_score desc'.",
+        )
+    return said
+
+
+def total(order: Order) -> dict[str, str]:
+    """The order as the platform takes it.
+
+    What is paged by offset has the id in it, so that rows of one value do not change places between two pages.
+    """
+    sort = {order.field: order.way}
+    return {**sort, "id": "asc"} if is_paged_by_offset(sort) else sort
+
+
+async def page_in(order: Order | None, ask: Ask, count: int) -> Json:
+    """A page in an order. Nobody knows whether the platform takes a second field; where it does not, one has to do."""
+    if order is None:
+        return await ask(count, None)
+    try:
+        return await ask(count, total(order))
+    except InvalidRequestError:
+        if order.field in CANONICAL_FIELDS:
+            raise
+    return await ask(count, {order.field: order.way})
+
+
+async def check_followed(order: Order, rows: Sequence[Json], ask: Ask, again: Again, *, is_start: bool) -> None:
+    """Refuse rows that are not in the order asked for, which would be taken for the best ones.
+
+    Args:
+        rows: as the platform gave them.
+
+    Raises:
+        ArgumentError: no row has the column. The platform may not mind.
+        PlatformError: numbers are not in their order.
+    """
+    if order.field in CANONICAL_FIELDS or not rows:
+        return
+    values = [value for row in rows if (value := _fields(row).get(order.field)) is not None]
+    if not values and is_start:
+        # Rows without a value may come first; the other way round they come last.
+        other_end = await page_in(order._replace(way="asc" if order.way == "desc" else "desc"), ask, 1)
+        if all(_fields(row).get(order.field) is None for row in rows_of(other_end)):
+            raise _no_such_column(order, rows, again)
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if any(first < second if order.way == "desc" else first > second for first, second in pairwise(numbers)):
+        raise PlatformError(
+            f"The platform did not sort the rows by {one_line(order.field, COLUMN_CHARACTERS)!r}.",
+            next_step=f"{again(None)} reads them in the platform's own order; compare them all.",
+        )
+
+
+async def refused(order: Order, refusal: InvalidRequestError, ask: Ask, again: Again) -> ArgumentError:
+    """The error for an order that the platform refuses: a column that the rows do not have, or no sorting at all."""
+    try:
+        rows = rows_of(await ask(ROWS_LOOKED_AT, None))
+    except InvalidRequestError:
+        rows = []
+    if rows and order.field not in CANONICAL_FIELDS and all(order.field not in _fields(row) for row in rows):
+        return _no_such_column(order, rows, again)
+    return InvalidRequestError(
+        f"Rows could not be had in the order {str(order)!r}. {refusal.message}",
+        next_step=f"{again(None)} reads them in the platform's own order.",
+        http_status=refusal.http_status,
+        request_id=refusal.request_id,
+    )
+
+
+def _no_such_column(order: Order, rows: Sequence[Json], again: Again) -> ArgumentError:
+    columns = list(dict.fromkeys(name for row in rows for name in ("id", *_fields(row))))
+    short = [name for name in columns if len(name) <= KEY_CHARACTERS]
+    meant = order_meant(str(order), short) or order_meant(str(order), sorted(CANONICAL_FIELDS))
+    named = ", ".join(one_line(name, COLUMN_CHARACTERS) for name in columns[:MOST_COLUMNS_NAMED])
+    hint = f"Did you mean {again(meant)}? " if meant else f"{again(None)} reads them in the platform's own order. "
+    return ArgumentError(
+        f"order is {one_line(str(order), 60)!r}; the rows looked at have no such column.",
+        next_step=f"{hint}Columns: {named}.",
+    )
+
+
+def _fields(row: Json) -> dict[str, Any]:
+    """What a row found, without fields that have no value."""
+    data = row.get("data")
+    return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else {}
