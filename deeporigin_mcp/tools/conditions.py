@@ -66,7 +66,8 @@ def checked_order(order: str) -> str:
         ArgumentError: it is none; names the valid ones and the one that was probably meant.
     """
     said = order_in(order)
-    field = next((name for name in ORDER_FIELDS if said and name.lower() == said.field.lower()), None)
+    # Rows show the same columns as created_at and so on.
+    field = next((name for name in ORDER_FIELDS if said and name.lower() == said.field.replace("_", "").lower()), None)
     if said and field is not None:
         return str(said._replace(field=field))
     meant = order_meant(order, ORDER_FIELDS)

@@ -17,8 +17,10 @@ from deeporigin_mcp.tools.conditions import check_filters, check_status, checked
 from deeporigin_mcp.tools.details import detailed_view
 from deeporigin_mcp.tools.empty import why_nothing
 from deeporigin_mcp.tools.identifiers import explained_miss, is_execution_id, not_found, not_on_data_platform
+from deeporigin_mcp.tools.progress import with_progress
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit, size
 from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.totals import totals_of
 from deeporigin_mcp.tools.views import (
     NAME_CHARACTERS,
     ROW_FIELDS,
@@ -83,7 +85,7 @@ async def list_executions(
     ] = "createdAt desc",
     page: Annotated[int, Field(description="0 is the first page.", ge=0)] = 0,
     page_size: Annotated[int, Field(description="1 to 10000.", ge=1, le=10_000)] = PAGE_SIZE,
-    fetch_all_pages: Annotated[bool, Field(description="Read every page; cut to what fits.")] = False,
+    fetch_all_pages: Annotated[bool, Field(description="All pages: totals by tool, rows cut to what fits.")] = False,
     status: Annotated[list[Status] | None, Field(description="Only these statuses.")] = None,
     detail: Annotated[Detail, Field(description="detailed adds start, end and project.")] = "concise",
 ) -> ExecutionListView:
@@ -102,11 +104,13 @@ async def list_executions(
         status=status or (),
         order=checked_order(order),
     )
+    totals = None
     if fetch_all_pages or session is not None:
         # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
         answer = await client.listing.all(query, fields=ROW_FIELDS)
         if fetch_all_pages:
             page, page_size = 0, max(1, answer["count"])
+            totals = totals_of(map(Execution, answer["data"])) or None
         found = [Execution(row) for row in answer["data"][page * page_size : (page + 1) * page_size]]
     else:
         answer = await client.listing.page(query, page, page_size)
@@ -122,6 +126,8 @@ async def list_executions(
     }
     repeated = {key: value for key, value in given.items() if value}
     most, room = _room(detail == "concise", repeated)
+    room -= size([total.model_dump(exclude_none=True) for total in totals or ()])
+    found = await with_progress(client, found)
     rows = [execution_row(execution, detailed=detail == "detailed") for execution in found[: room // SMALLEST_ROW + 1]]
     shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
     if shown < len(found):
@@ -147,6 +153,7 @@ async def list_executions(
             next_step = "Nothing matches. Loosen the filters, or use search_executions for hidden runs and names."
     return ExecutionListView(
         executions=rows[:shown],
+        totals=totals,
         count=answer["count"],
         page=page,
         page_size=page_size,

@@ -103,8 +103,18 @@ class ExecutionDetailView(ExecutionRow):
     next_step: str | None = None
 
 
+class ToolTotal(View):
+    """What all runs of one tool in a list come to."""
+
+    tool_key: str
+    count: int
+    quoted_price: float | None = None
+    cost: float | None = None
+
+
 class ExecutionListView(View):
     executions: list[ExecutionRow]
+    totals: list[ToolTotal] | None = None
     count: int
     page: int
     page_size: int

@@ -9,11 +9,12 @@ from pydantic import Field
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.waiting import watch
+from deeporigin_mcp.platform.waiting import MANY, watch
 from deeporigin_mcp.platform.watches import Outline, Watch
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.identifiers import is_execution_id, not_found
+from deeporigin_mcp.tools.progress import LONGEST_SECONDS, with_progress
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
@@ -69,6 +70,13 @@ async def wait_executions(
         timing=state.client.timing,
         report=report,
     )
+    if len(found.pending) >= MANY:
+        # These were last seen in a list.
+        seconds = min(LONGEST_SECONDS, CALL_SECONDS - found.waited_seconds)
+        running = [name for name in found.pending if name in found.found]
+        rows = [Execution(found.found[name]) for name in running]
+        for name, row in zip(running, await with_progress(state.client, rows, within_seconds=seconds), strict=True):
+            found.found[name] = row.raw
     return wait_view(found, state.settings)
 
 

@@ -9,6 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deeporigin_mcp.simulator import parse_fault
+from deeporigin_mcp.tools.progress import MOST_ASKED_FOR
+from tests.agent_tasks.history import ABFE, abfe
 from tests.tools.bench import PROJECT, SESSION, Agent, Bench, compact_size, running_bench
 from tests.tools.facts import calls_in
 
@@ -97,7 +100,9 @@ async def test_created_after_is_exclusive(agent: Agent, bench: Bench) -> None:
     assert await every_row(agent, created_after="2026-10-05T08:58:00.000Z") == [names[1]]
 
 
-@pytest.mark.parametrize("order", ["createdAt desc", "createdat ASC", "name", "tool? asc", " status  desc "])
+@pytest.mark.parametrize(
+    "order", ["createdAt desc", "createdat ASC", "created_at desc", "name", "tool? asc", " status  desc "]
+)
 async def test_orders_are_taken_in_any_spelling(agent: Agent, bench: Bench, order: str) -> None:
     bench.platform.seed_executions(count=2)
     assert len(await every_row(agent, order=order)) == 2
@@ -156,6 +161,48 @@ async def test_every_page_at_once_reads_them_all_and_shows_what_fits(agent: Agen
     shown = [row["execution_id"] for row in found["executions"]]
     assert shown == names[: -len(shown) - 1 : -1]
     assert len(bench.sent("GET", "pageSize=1000")) == 2
+
+
+async def test_every_page_at_once_comes_with_what_the_runs_of_each_tool_come_to(agent: Agent, bench: Bench) -> None:
+    statuses = ["Completed", "Failed", "Quoted", "Running"]
+    bench.platform.seed_executions(count=90, status=statuses)
+    bench.platform.seed_executions(count=40, status=statuses, tool_key="deeporigin.mol-props-combined")
+    bench.platform.seed_executions(count=3, status="Quoted", tool_key="deeporigin.pocket-finder")
+    found = await agent.read("list_executions", fetch_all_pages=True)
+    assert found["has_more"], "the totals are those of all runs, not of the rows that fit"
+
+    names, sums = await every_row(agent), dict[str, dict[str, float]]()
+    assert len(names) == found["count"] == 133
+    for name in names:
+        row = await agent.read("get_execution", execution_id=name)
+        total = sums.setdefault(row["tool_key"], {"count": 0})
+        total["count"] += 1
+        field = "cost" if "cost" in row else "quoted_price"
+        if field in row:
+            total[field] = round(total.get(field, 0) + row[field], 6)
+    assert [total["count"] for total in found["totals"]] == [90, 40, 3]
+    assert {total.pop("tool_key"): total for total in found["totals"]} == sums
+    assert "totals" not in await agent.read("list_executions")
+
+
+async def test_a_workflow_that_runs_shows_how_far_it_is(agent: Agent, bench: Bench) -> None:
+    names = [bench.platform.seed_run(ABFE, abfe(lead), ago_seconds=3600) for lead in ("lead7", "lead5", "lead9")]
+    found = await agent.read("list_executions", status=["Running"])
+    waited = await agent.read("wait_executions", execution_ids=names, timeout_seconds=0)
+    for row in [*found["executions"], *waited["executions"]]:
+        alone = await agent.read("get_execution", execution_id=row["execution_id"])
+        assert 0 < row["progress_percent"] == alone["progress_percent"] < 100
+
+
+async def test_progress_is_asked_for_where_a_row_says_nothing_of_it_and_not_too_often(
+    agent: Agent, bench: Bench
+) -> None:
+    names = bench.platform.seed_executions(count=MOST_ASKED_FOR + 2, status="Running")
+    bench.platform.faults.append(parse_fault(f"GET */executions/{names[-1]} status=404"))
+    found = await agent.read("list_executions")
+    assert [row["execution_id"] for row in found["executions"]] == names[::-1]
+    asked = [path.rpartition("/")[2] for path in bench.sent("GET", "/executions/")]
+    assert sorted(asked) == sorted(names[-MOST_ASKED_FOR:]), "and one that is not answered keeps its row"
 
 
 @pytest.mark.parametrize("detail", ["concise", "detailed"])
@@ -234,7 +281,6 @@ async def test_a_time_at_the_edge_of_the_calendar_is_refused(agent: Agent, when:
 @pytest.mark.parametrize(
     ("order", "meant"),
     [
-        ("created_at desc", "createdAt desc"),
         ("-createdAt", "createdAt desc"),
         ("newest first", "createdAt desc"),
         ("Created", "createdAt asc"),
