@@ -27,6 +27,10 @@ SEARCH_COLUMNS = (
     "completed_at",
     "project_id",
 )
+SHOWN_AS = {"compute_job_id": "execution_id", "id": "data_platform_id"}
+"""Columns that rows show by the names that all tools use. Conditions and selections take either name."""
+_COLUMN_OF = {shown: column for column, shown in SHOWN_AS.items()}
+
 MAX_COLUMNS_EXPLAINED = 5
 LONGEST_CALL = 1_500
 """Characters of a call that is repeated with the right columns."""
@@ -108,6 +112,11 @@ def check_filters(filters: Sequence[Any]) -> None:
         if condition.column == "status":
             for value in condition.value if isinstance(condition.value, list) else [condition.value]:
                 check_status(value, f"filters.{number}.value")
+
+
+def column_of(name: str) -> str:
+    """The platform's name of a column."""
+    return _COLUMN_OF.get(name, name)
 
 
 def column_advice(filters: Sequence[Any], select: Sequence[str] | None) -> str:

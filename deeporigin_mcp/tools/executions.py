@@ -13,7 +13,15 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import Status
 from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of, utc_stamp
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.conditions import check_filters, check_status, checked_order, column_advice, nothing_matches
+from deeporigin_mcp.tools.conditions import (
+    SHOWN_AS,
+    check_filters,
+    check_status,
+    checked_order,
+    column_advice,
+    column_of,
+    nothing_matches,
+)
 from deeporigin_mcp.tools.details import detailed_view
 from deeporigin_mcp.tools.empty import why_nothing
 from deeporigin_mcp.tools.identifiers import explained_miss, is_execution_id, not_found, not_on_data_platform
@@ -193,10 +201,10 @@ async def search_executions(
         tool_key=tool_keys,
         status=status,
         compute_job_id=compute_job_id,
-        props=[condition.model_dump() for condition in filters or ()],
+        props=[{**condition.model_dump(), "column": column_of(condition.column)} for condition in filters or ()],
         limit=limit + 1,
         offset=offset,
-        select=select,
+        select=select and [column_of(name) for name in select],
         with_total_count=with_total_count,
         include_hidden=include_hidden,
     )
@@ -356,9 +364,10 @@ def _cut(start: int, fitting: int) -> int:
 def _search_row(row: Json, select: list[str] | None, cut: list[str]) -> SearchRow:
     """A row as it is shown; names of columns whose values are too big for it are added to `cut`."""
     if select:
+        named = {SHOWN_AS[key] if SHOWN_AS.get(key) in select else key: value for key, value in row.items()}
         chosen = {
             key: value
-            for key, value in row.items()
+            for key, value in named.items()
             if key not in SearchRow.model_fields or value is None or isinstance(value, str)
         }
         shown: Json = {}

@@ -23,6 +23,16 @@ async def found_names(agent: Agent, **arguments: Any) -> list[str]:
     return [row["execution_id"] for row in found["rows"]]
 
 
+async def test_columns_are_taken_by_the_names_that_rows_show(agent: Agent, bench: Bench) -> None:
+    name, _ = bench.seeded("Completed"), bench.seeded("Completed")
+    stored_as = bench.platform.executions[name].data_platform_id
+    for column, value in (("execution_id", name), ("data_platform_id", stored_as), ("id", stored_as)):
+        condition = {"column": column, "op": "eq", "value": value}
+        assert await found_names(agent, filters=[condition]) == [name]
+        found = await agent.read("search_executions", filters=[condition], select=["execution_id", "id"])
+        assert found["rows"] == [{"execution_id": name, "id": stored_as}]
+
+
 async def test_a_row_names_both_ids_and_no_money(agent: Agent, bench: Bench) -> None:
     name = bench.seeded("Completed", name="Pilot")
     found = await agent.read("search_executions")
@@ -145,7 +155,7 @@ async def test_a_platform_that_does_not_know_hidden_runs_says_so(agent: Agent, b
         ("createdAt", "started_at"),
         ("tool", "tool_key"),
         ("executionId", "compute_job_id"),
-        ("execution_id", "compute_job_id"),
+        ("computejob", "compute_job_id"),
         ("projectId", "project_id"),
         ("completedAt", "completed_at"),
         ("stauts", "status"),
