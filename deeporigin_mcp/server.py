@@ -25,6 +25,7 @@ from deeporigin_mcp.tools import (
     creation,
     executions,
     finding,
+    listing,
     logs,
     results,
     waiting,
@@ -95,8 +96,8 @@ class Offer(NamedTuple):
 
 
 TOOLS = (
-    Offer(executions.list_executions, "List executions", "executions", READS),
-    Offer(executions.search_executions, "Search executions", "executions", READS),
+    Offer(listing.list_executions, "List executions", "executions", READS),
+    Offer(listing.search_executions, "Search executions", "executions", READS),
     Offer(executions.get_execution, "Get an execution", "executions", READS),
     Offer(creation.create_execution, "Create an execution (quote)", "executions", Hints(False, False, False)),
     Offer(confirmation.confirm_execution, "Confirm and start an execution", "executions", Hints(False, True, True)),

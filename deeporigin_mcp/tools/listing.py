@@ -1,0 +1,310 @@
+"""Listing and searching executions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from deeporigin_mcp.errors import ArgumentError, InvalidRequestError
+from deeporigin_mcp.platform import Execution, ListQuery, SearchQuery
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.status import Status
+from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of, utc_stamp
+from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.conditions import (
+    SHOWN_AS,
+    check_filters,
+    check_status,
+    checked_order,
+    column_advice,
+    column_of,
+    nothing_matches,
+)
+from deeporigin_mcp.tools.empty import why_nothing
+from deeporigin_mcp.tools.executions import Detail
+from deeporigin_mcp.tools.progress import with_progress
+from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit, size
+from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.totals import totals_of
+from deeporigin_mcp.tools.views import (
+    NAME_CHARACTERS,
+    ROW_FIELDS,
+    WORD_CHARACTERS,
+    ExecutionListView,
+    SearchRow,
+    SearchView,
+    execution_row,
+)
+
+COLUMN_CHARACTERS = 800
+"""How much of one selected column is shown; get_execution has what is too big for a row."""
+
+ENVELOPE_CHARACTERS = 500
+"""What a list takes beside its rows and the arguments that its next call repeats."""
+MOST_REPEATED_BRIEFLY = 1_000
+PAGE_SIZE = 20
+SMALLEST_ROW = 30
+"""Characters that no row is shorter than, since each has the name of its id and a status."""
+
+
+_VALUE_SCHEMA = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "number"},
+        {"type": "boolean"},
+        {"type": "array", "items": {"type": "string"}},
+    ]
+}
+
+
+class Condition(BaseModel):
+    # One condition of a search; a docstring would be a part of the schema.
+
+    column: Annotated[str, Field(description="Column, e.g. name, started_at, tool_version.")]
+    op: Literal["eq", "neq", "in", "gt", "gte", "lt", "lte", "icontains"]
+    value: Annotated[
+        str | int | float | bool | list[Any] | None,
+        WithJsonSchema({"description": "A list for `in`.", **_VALUE_SCHEMA}),
+    ]
+
+
+async def list_executions(
+    ctx: ToolContext,
+    tool_key: Annotated[str | None, Field(description="Only this tool, e.g. deeporigin.docking.")] = None,
+    project_id: Annotated[str | None, Field(description="Only this project.")] = None,
+    session: Annotated[
+        str | None, Field(description="Only of this session; get_workspace names this server's.")
+    ] = None,
+    created_after: Annotated[
+        str | None, Field(description="Only later than this UTC time, e.g. 2026-05-07T15:00:00Z.")
+    ] = None,
+    order: Annotated[
+        str,
+        Field(description="createdAt, startedAt, completedAt, status, tool, name or executionId, then asc or desc."),
+    ] = "createdAt desc",
+    page: Annotated[int, Field(description="0 is the first page.", ge=0)] = 0,
+    page_size: Annotated[int, Field(description="1 to 10000.", ge=1, le=10_000)] = PAGE_SIZE,
+    fetch_all_pages: Annotated[bool, Field(description="All pages: totals by tool, rows cut to what fits.")] = False,
+    status: Annotated[list[Status] | None, Field(description="Only these statuses.")] = None,
+    detail: Annotated[Detail, Field(description="detailed adds start, end and project.")] = "concise",
+) -> ExecutionListView:
+    """List executions (runs of scientific tools) of the organisation, newest first, with status and price.
+
+    Use it to see what ran, runs or waits for confirmation. By name, start time or hidden: search_executions; for one
+    known id: get_execution. `count` is how many match in all. Free, reads only.
+    """
+    state = state_of(ctx)
+    client = state.client
+    query = ListQuery(
+        tool_key=tool_key,
+        session=session,
+        project_id=project_id,
+        created_after=_checked_time(created_after, client.timing.wall()),
+        status=status or (),
+        order=checked_order(order),
+    )
+    totals = None
+    if fetch_all_pages or session is not None:
+        # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
+        answer = await client.listing.all(query, fields=ROW_FIELDS)
+        if fetch_all_pages:
+            page, page_size = 0, max(1, answer["count"])
+            totals = totals_of(map(Execution, answer["data"])) or None
+        found = [Execution(row) for row in answer["data"][page * page_size : (page + 1) * page_size]]
+    else:
+        answer = await client.listing.page(query, page, page_size)
+        found = [Execution(row) for row in answer["data"]]
+    given = {
+        "tool_key": tool_key,
+        "project_id": project_id,
+        "session": session,
+        "created_after": created_after,
+        "order": order if order != "createdAt desc" else None,
+        "status": status,
+        "detail": detail if detail != "concise" else None,
+    }
+    repeated = {key: value for key, value in given.items() if value}
+    most, room = _room(detail == "concise", repeated)
+    room -= size([total.model_dump(exclude_none=True) for total in totals or ()])
+    found = await with_progress(client, found)
+    rows = [execution_row(execution, detailed=detail == "detailed") for execution in found[: room // SMALLEST_ROW + 1]]
+    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
+    if shown < len(found):
+        shown = _cut(page * page_size, shown)
+    has_more = shown < len(found) or (page + 1) * page_size < answer["count"]
+    next_step = None
+    if has_more:
+        next_step = steps.call("list_executions", **repeated, **_page_after(page, page_size, shown, len(found)))
+    elif not rows and answer["count"]:
+        last = (answer["count"] - 1) // page_size
+        call = steps.call("list_executions", **repeated, page=last, page_size=page_size)
+        next_step = f"Page {page} is beyond the end: {answer['count']} match in all; {call} is the last page."
+    elif not rows or (project_id and all(row.project_id != project_id for row in found)):
+        # Rows of no project come with those of any project, so there may be rows of one that does not exist.
+        next_step = await why_nothing(
+            state,
+            "list_executions",
+            {**given, "page_size": page_size if page_size != PAGE_SIZE else None},
+            tool_keys=[tool_key] if tool_key else (),
+            project_id=project_id,
+        )
+        if not rows and next_step is None:
+            next_step = "Nothing matches. Loosen the filters, or use search_executions for hidden runs and names."
+    return ExecutionListView(
+        executions=rows[:shown],
+        totals=totals,
+        count=answer["count"],
+        page=page,
+        page_size=page_size,
+        has_more=has_more,
+        next_step=next_step,
+    ).held_to(most)
+
+
+async def search_executions(
+    ctx: ToolContext,
+    project_id: Annotated[str | None, Field(description="Only this project.")] = None,
+    tool_keys: Annotated[list[str] | None, Field(description="Only these tools.")] = None,
+    status: Annotated[
+        str | None, Field(description="One status; DataIngesting: results are still being stored.")
+    ] = None,
+    compute_job_id: Annotated[str | None, Field(description="The execution_id of the other tools.")] = None,
+    filters: Annotated[list[Condition] | None, Field(description="Further conditions; all must hold.")] = None,
+    select: Annotated[list[str] | None, Field(description="Only these columns.")] = None,
+    limit: Annotated[int, Field(description="1 to 1000 rows.", ge=1, le=1000)] = 20,
+    offset: Annotated[int, Field(description="Rows to skip.", ge=0)] = 0,
+    with_total_count: Annotated[bool, Field(description="Count all matches; slower.")] = False,
+    include_hidden: Annotated[bool, Field(description="Also hidden runs.")] = False,
+) -> SearchView:
+    """Search the data platform's records of executions by column, e.g. by a word in the name or a start time.
+
+    These records follow the runs with a delay and have no prices or progress: for these use list_executions or
+    get_execution. Columns: id, compute_job_id, tool_key, tool_version, status, name,
+    started_at, completed_at, project_id. Free, reads only.
+    """
+    state = state_of(ctx)
+    client = state.client
+    check_status(status, "status")
+    check_filters(filters or ())
+    # One row more than asked for tells whether there are more, whatever the answer's envelope says.
+    query = SearchQuery(
+        project_id=project_id,
+        tool_key=tool_keys,
+        status=status,
+        compute_job_id=compute_job_id,
+        props=[{**condition.model_dump(), "column": column_of(condition.column)} for condition in filters or ()],
+        limit=limit + 1,
+        offset=offset,
+        select=select and [column_of(name) for name in select],
+        with_total_count=with_total_count,
+        include_hidden=include_hidden,
+    )
+    try:
+        answer = await client.listing.search(query)
+    except InvalidRequestError as error:
+        error.next_step = column_advice(filters or (), select)
+        raise
+    found = rows_of(answer)
+    cut: list[str] = []
+    rows = [_search_row(row, select, cut) for row in found[:limit]]
+    given = {
+        "project_id": project_id,
+        "tool_keys": tool_keys,
+        "status": status,
+        "compute_job_id": compute_job_id,
+        "filters": [condition.model_dump() for condition in filters or ()],
+        "select": select,
+        "include_hidden": include_hidden,
+    }
+    repeated = {key: value for key, value in given.items() if value}
+    most, room = _room(True, repeated)
+    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
+    has_more = len(found) > limit or shown < len(rows)
+    next_step = None
+    if has_more:
+        next_step = steps.call("search_executions", **repeated, limit=limit, offset=offset + shown)
+    elif offset and not found:
+        first = steps.call("search_executions", **repeated, limit=limit)
+        next_step = f"There are no rows from offset {offset} on; {first} shows the first ones."
+    elif not offset and (not found or (project_id and all(row.get("project_id") is None for row in found))):
+        next_step = await why_nothing(
+            state,
+            "search_executions",
+            given,
+            tool_keys=tool_keys or (),
+            project_id=project_id,
+            execution_id=compute_job_id,
+        )
+        if not found and next_step is None:
+            next_step = nothing_matches(status)
+    return SearchView(
+        rows=rows[:shown],
+        limit=limit,
+        offset=offset,
+        total_count=total_of(answer) if with_total_count else None,
+        has_more=has_more,
+        cut=list(dict.fromkeys(cut)) or None,
+        next_step=next_step,
+    ).held_to(most)
+
+
+def _room(is_concise: bool, repeated: dict[str, Any]) -> tuple[int, int]:
+    """Characters for an answer, and for its rows: the next call repeats what was asked, however long that is."""
+    asked = size(repeated)
+    most = CONCISE_CHARACTERS if is_concise and asked <= MOST_REPEATED_BRIEFLY else RESULT_CHARACTERS
+    return most, most - ENVELOPE_CHARACTERS - min(asked, RESULT_CHARACTERS // 2)
+
+
+def _checked_time(created_after: str | None, now: float) -> datetime | None:
+    moment_after = moment(created_after)
+    # The first and the last days of the calendar have no place in another time zone.
+    if created_after is not None and (moment_after is None or not 1 < moment_after.year < 9999):
+        # A model rarely knows what time it is.
+        yesterday = utc_stamp(now - 24 * 3600)
+        raise ArgumentError(
+            f"created_after is {one_line(created_after, 60)!r}.",
+            next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07. "
+            f"The last 24 hours: {steps.call('list_executions', created_after=yesterday)}.",
+        )
+    return moment_after
+
+
+def _page_after(page: int, page_size: int, shown: int, received: int) -> dict[str, int]:
+    """The page parameters that continue after the rows shown."""
+    if shown == received:
+        return {"page": page + 1, "page_size": page_size}
+    return {"page": (page * page_size + shown) // shown, "page_size": shown}
+
+
+def _cut(start: int, fitting: int) -> int:
+    """How many of the rows that fit to show of a page that is cut.
+
+    Pages are numbered, so the next call goes on only with a page size that divides the rows already seen. From the
+    start it is a power of two, which can be halved again where later rows are longer.
+    """
+    if start == 0:
+        return 1 << (fitting.bit_length() - 1)
+    return next(width for width in range(fitting, 0, -1) if start % width == 0)
+
+
+def _search_row(row: Json, select: list[str] | None, cut: list[str]) -> SearchRow:
+    """A row as it is shown; names of columns whose values are too big for it are added to `cut`."""
+    if select:
+        named = {SHOWN_AS[key] if SHOWN_AS.get(key) in select else key: value for key, value in row.items()}
+        chosen = {
+            key: value
+            for key, value in named.items()
+            if key not in SearchRow.model_fields or value is None or isinstance(value, str)
+        }
+        shown: Json = {}
+        for key, value in chosen.items():
+            shown[key], was_cut = fitted(value, COLUMN_CHARACTERS)
+            cut += [key] if was_cut else []
+        return SearchRow(**shown)
+    facts = {name: one_line(text(row.get(name)), WORD_CHARACTERS) or None for name in SearchRow.model_fields}
+    facts["execution_id"] = text(row.get("compute_job_id")) or None
+    facts["data_platform_id"] = text(row.get("id")) or None
+    facts["name"] = one_line(text(row.get("name")), NAME_CHARACTERS) or None
+    return SearchRow(**facts)
