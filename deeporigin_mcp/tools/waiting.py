@@ -11,7 +11,6 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.waiting import watch
 from deeporigin_mcp.platform.watches import Outline, Watch
-from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.identifiers import is_execution_id, not_found
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, size
@@ -69,10 +68,10 @@ async def wait_executions(
         timing=state.client.timing,
         report=report,
     )
-    return wait_view(found, state.settings)
+    return wait_view(found)
 
 
-def wait_view(found: Watch, settings: Settings) -> WaitView:
+def wait_view(found: Watch) -> WaitView:
     """What a wait returns: one row for each id, shorter ones where there are too many for full ones."""
     names, pending = list(found.ids), found.pending
     over = [
@@ -83,7 +82,7 @@ def wait_view(found: Watch, settings: Settings) -> WaitView:
         all_done=not pending,
         pending=pending,
         waited_seconds=round(found.waited_seconds, 1),
-        next_step=steps.after_waiting(over, pending, settings),
+        next_step=steps.after_waiting(over, pending),
     )
     if size(view.model_dump(exclude_none=True)) > RESULT_CHARACTERS:
         view.executions = [_short(row) for row in view.executions]

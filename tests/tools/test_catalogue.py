@@ -41,7 +41,7 @@ async def agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
 async def test_a_tool_is_described_with_a_table_rules_price_and_other_versions(agent: Agent) -> None:
     found = await agent.read("describe_platform_tool", tool_key="deeporigin.docking")
     assert (found["tool_version"], found["enabled"]) == ("4.2.0", True)
-    assert found["sync"] == "create_execution's sync; default false"
+    assert found["sync"] == "beside inputs; default false"
     rows = {row["path"]: row for row in found["parameters"]}
     assert rows["protein.file_path"] == {
         "path": "protein.file_path",
