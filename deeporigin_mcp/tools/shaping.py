@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from deeporigin_mcp.platform.wording import one_line
+
 RESULT_CHARACTERS = 20_000
 CONCISE_CHARACTERS = 5_000
 MAX_DEPTH = 12
@@ -21,6 +23,24 @@ def size(value: Any) -> int:
         return len(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
     except RecursionError:
         return TOO_DEEP
+
+
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def shown(value: Any, characters: int) -> str:
+    """A value as compact JSON on one line. What is longer is cut, and not written out first, however large it is."""
+    parts: list[str] = []
+    length = 0
+    try:
+        for part in _COMPACT.iterencode(value):
+            parts.append(part)
+            length += len(part)
+            if length > characters:
+                break
+    except ValueError:
+        parts.append("…")
+    return one_line("".join(parts), characters)
 
 
 def fitted(value: Any, characters: int) -> tuple[Any, bool]:

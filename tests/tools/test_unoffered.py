@@ -208,7 +208,7 @@ SOME = Unoffered({"get_x": "No x.", "get_y": "No y."})
         ("get_x one. get_x two.", "No x."),
         ("Look at it (get_x) first.", "Look at it first."),
         ("Words, e.g. these (get_x).", "Words, e.g. these."),
-        ("Refused:\n- a: get_x is wrong\n- b: bad\nget_z(a=1) shows it.", "Refused:\n- b: bad\nget_z(a=1) shows it. No x."),
+        ("Refused:\n- a: get_x is wrong\n- b: bad\nget_z(a=1).", "Refused:\n- b: bad\nget_z(a=1). No x."),
         ("Refused:\n- b: bad\nget_x(a=1) shows it.", "Refused:\n- b: bad\nNo x."),
         ("no get_xy, no my_get_x, no 'get_x', no \"get_x\"", "no get_xy, no my_get_x, no 'get_x', no \"get_x\""),
     ],
