@@ -31,7 +31,7 @@ class Forms:
     """
 
     def __init__(self, root: Schema) -> None:
-        self._root = root
+        self.root = root
 
     def resolved(self, entry: Any, seen: tuple[str, ...]) -> tuple[Schema, tuple[str, ...]]:
         """A schema with its references followed; one that leads back into itself stays unresolved."""
@@ -47,11 +47,25 @@ class Forms:
     def _target(self, reference: str) -> Schema:
         if not reference.startswith("#"):
             return {}
-        node: Any = self._root
+        node: Any = self.root
         for step in reference.removeprefix("#").strip("/").split("/"):
             if step:
                 node = node.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
         return node if isinstance(node, dict) else {}
+
+    def field_names(self, entry: Any, depth: int = 0) -> tuple[list[str], bool]:
+        """Fields that an object may have by this part or one of its alternatives, and whether these are all."""
+        part = self.resolved(entry, ())[0]
+        properties, dependent = part.get("properties"), part.get("dependentSchemas")
+        names = [*properties] if isinstance(properties, dict) else []
+        are_all = not part.get("patternProperties") and not isinstance(part.get("additionalProperties"), dict)
+        inner = [option for key in ("allOf", "anyOf", "oneOf") for option in entries_of(part.get(key))]
+        inner += [part.get("then"), part.get("else"), *(dependent.values() if isinstance(dependent, dict) else ())]
+        for option in inner if depth < MAX_DEPTH else ():
+            others, are_its = self.field_names(option, depth + 1)
+            names += others
+            are_all = are_all and are_its
+        return list(dict.fromkeys(names)), are_all
 
     def form_of(self, entry: Any) -> str:
         """What a value of this part has to look like, such as `integer, 1 to 5, default 1`; empty if anything goes."""

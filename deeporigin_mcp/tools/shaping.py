@@ -37,6 +37,7 @@ def shown(value: Any, characters: int) -> str:
             parts.append(part)
             length += len(part)
             if length > characters:
+                parts.append("…")
                 break
     except ValueError:
         parts.append("…")
