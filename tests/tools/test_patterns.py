@@ -60,7 +60,11 @@ def test_a_pattern_of_names_that_would_never_end_is_left_to_the_platform() -> No
     schema = {
         "type": "object",
         "properties": {
-            "x": {"type": "object", "patternProperties": {"^(a+)+$": {"type": "string"}}, "additionalProperties": False},
+            "x": {
+                "type": "object",
+                "patternProperties": {"^(a+)+$": {"type": "string"}},
+                "additionalProperties": False,
+            },
             "y": {"maximum": 1},
         },
     }
