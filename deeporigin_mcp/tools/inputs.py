@@ -23,7 +23,7 @@ from deeporigin_mcp.tools.forms import Forms
 from deeporigin_mcp.tools.nearness import did_you_mean
 from deeporigin_mcp.tools.problems import Problems
 from deeporigin_mcp.tools.samples import sample
-from deeporigin_mcp.tools.shaping import size
+from deeporigin_mcp.tools.shaping import is_longer
 from deeporigin_mcp.tools.validators import made_validator
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _THREADS: RunVar[anyio.CapacityLimiter] = RunVar("threads that check inputs")
 
 async def checked(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     """As `input_problems`, and however large the inputs are, everything else goes on meanwhile."""
-    if size(inputs) <= MAX_CHARACTERS_AT_ONCE:
+    if not is_longer(inputs, MAX_CHARACTERS_AT_ONCE):
         return input_problems(inputs, schema)
     limiter = _THREADS.get(None)
     if limiter is None:
