@@ -151,8 +151,6 @@ class Problems:
                 told = "has entries that are not allowed"
             case "not":
                 told = self._forbidden(rule)
-            case "format":
-                told = f"must be of the format {value_of(rule)}"
             case "properties":
                 told = "is not allowed"
             case _:

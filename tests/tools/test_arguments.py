@@ -48,6 +48,12 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
         ["filters.0.op: is required", "filters.0.value: is required"],
     ),
     ("search_executions", {"filters": [{"column": "a", "op": "like", "value": 1}]}, ["filters.0.op: "]),
+    (
+        "search_executions",
+        {"filters": [{"column": "a", "op": "eq", "value": {"x": None}}]},
+        ['filters.0.value: input fits none of the valid forms; got {"x":null}; valid: string or number or boolean or '],
+    ),
+    ("create_execution", {**docking(), "metadata": False}, ["metadata: input should be an object; got false; valid: "]),
     ("get_execution", {}, ["execution_id: is required"]),
     ("get_execution", {"execution_id": 17}, ["execution_id: input should be a valid string; got 17"]),
     ("get_execution", {"execution_id": ID, "source": "s3"}, ["source: "]),

@@ -218,6 +218,15 @@ LINES: dict[str, tuple[Any, Schema, list[str]]] = {
         ["c: must be of type string; got null"],
     ),
     "never": ({"a": 2}, a(False), ["a: is not allowed; got 2"]),
+    "never, if": (
+        {"b": 1, "c": None},
+        fields("b", required=["c"], **{"if": {"required": ["b"]}, "then": {"properties": {"c": False}}}),
+        ["c: is not allowed; got null"],
+    ),
+    "a rule of an old dialect": (
+        {"a": "x"}, a({"disallow": "string"}, **{"$schema": "http://json-schema.org/draft-03/schema#"}),
+        ['a: breaks the rule disallow: "string"; got "x"'],
+    ),
     "$ref": (
         {"a": {"x": None}}, a({"$ref": "#/$defs/q"}, **{"$defs": {"q": {"properties": {"x": {"type": "integer"}}}}}),
         ["a.x: must be of type integer; got null"],
@@ -273,6 +282,13 @@ def test_a_value_is_shown_as_json_or_as_its_beginning(value: Any, characters: in
     told = shown(value, characters)
     assert len(told) <= characters
     assert told == whole or (told.endswith("…") and whole.startswith(told[:-1].rstrip()))
+
+
+def test_a_schema_too_deep_to_be_read_is_left_to_the_platform() -> None:
+    deep: Schema = {}
+    for _ in range(5_000):
+        deep = {"properties": {"a": deep}}
+    assert input_problems({"a": 1}, deep) == []
 
 
 def test_of_endless_values_only_the_beginning_is_written_out() -> None:
