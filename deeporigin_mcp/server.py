@@ -38,6 +38,7 @@ from deeporigin_mcp.tools.prompts import serve_prompts
 from deeporigin_mcp.tools.resources import offered_resources, serve_resources
 from deeporigin_mcp.tools.state import ServerState, open_state
 from deeporigin_mcp.tools.surface import PlatformTool
+from deeporigin_mcp.tools.unoffered import LEFT_OUT, READ_ONLY, Unoffered
 
 NAME = "deeporigin-mcp"
 
@@ -131,6 +132,17 @@ def offered(settings: Settings) -> list[Offer]:
     return [offer for offer in TOOLS if offer.toolset in chosen and (offer.hints.read_only or not settings.read_only)]
 
 
+def _unoffered(settings: Settings, offers: Sequence[Offer]) -> Unoffered:
+    """The other tools, each with why it is not there."""
+    return Unoffered(
+        {
+            offer.function.__name__: READ_ONLY if settings.read_only and not offer.hints.read_only else LEFT_OUT
+            for offer in TOOLS
+            if offer not in offers
+        }
+    )
+
+
 @functools.cache
 def _tool(offer: Offer) -> PlatformTool:
     """The tool as clients see it. Its schemas follow from the function alone, so each is made once in a process."""
@@ -182,7 +194,9 @@ def create_server(
         async with open_state(connect(settings), audit) if callers is None else callers.open(audit) as state:
             yield state
 
-    tools = [_tool(offer) for offer in offered(settings)]
+    offers = offered(settings)
+    unoffered = _unoffered(settings, offers)
+    tools = [_tool(offer).beside(unoffered) for offer in offers]
     names = [tool.name for tool in tools]
     server: MCPServer[ServerState] = MCPServer(
         name=NAME,
@@ -199,7 +213,7 @@ def create_server(
         middleware=[] if callers is None else [callers.serve],
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=3_600_000, scope="public")),
     )
-    serve_resources(server, names)
+    serve_resources(server, names, unoffered)
     templates = [offer.uri_template for offer in offered_resources(names)]
     serve_completion(server, templates, serve_prompts(server, names))
     return server

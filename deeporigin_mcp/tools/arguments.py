@@ -10,10 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.forms import Forms
 from deeporigin_mcp.tools.nearness import did_you_mean, nearest
+from deeporigin_mcp.tools.shaping import shown
 
 MAX_PROBLEMS = 20
 EXAMPLE_CHARACTERS = 120
+GIVEN_CHARACTERS = 80
 DESCRIPTION_CHARACTERS = 160
 
 _QUOTED = re.compile(r"'([^']*)'")
@@ -31,34 +34,40 @@ def argument_problems(error: ValidationError, parameters: Mapping[str, Any]) -> 
         expected = str(detail.get("ctx", {}).get("expected", ""))
         told.append(_problem(detail, parameters, is_known=expected in lists))
         lists |= {expected} - {""}
-    return told
+    # A value that fits none of several forms comes with an error for each.
+    return list(dict.fromkeys(told))
 
 
 def _problem(detail: Any, parameters: Mapping[str, Any], *, is_known: bool) -> str:
     """One line. `is_known`: a line above has told the allowed values already."""
-    place = ".".join(str(part) for part in detail["loc"]) or "arguments"
-    schema = _schema_at(detail["loc"], parameters)
+    location, schema = _located(detail["loc"], parameters)
+    place = ".".join(map(str, location)) or "arguments"
     described = one_line(str(schema.get("description", "")), DESCRIPTION_CHARACTERS)
+    about = f"description: {described}" if described else ""
+    form = Forms({}).form_of(schema)
+    valid = f"valid: {form}" if form else ""
     given, kind = detail["input"], detail["type"]
+    got = f"got {shown(given, GIVEN_CHARACTERS)}"
     if kind == "missing":
         instead = [key for key in given if nearest(key, detail["loc"][-1:])] if isinstance(given, dict) else []
-        hint = f"; it was given as {one_line(instead[0], 40)}" if instead else ""
-        return f"{place}: is required" + (f": {described}" if described else "") + hint
-    message = (
-        _OBJECT
-        if kind.startswith(("model_", "dict_"))
-        else one_line(detail["msg"], 300).replace(" after validation", "")
-    )
-    if is_known and kind == "literal_error":
-        message = "input should be one of those above"
-    told = f"{place}: {message[:1].lower()}{message[1:]}; got {one_line(repr(given), 80)}"
+        other = f"it was given as {one_line(instead[0], 40)}" if instead else ""
+        return _joined(f"{place}: is required", other, valid, about)
+    message = one_line(detail["msg"], 300).replace(" after validation", "")
+    if kind.startswith(("model_", "dict_")):
+        message = "input should be an object"
+    elif kind == "literal_error":
+        message = "input should be one of those above" if is_known else message.replace("'", '"')
+    if len(location) < len(detail["loc"]):
+        return _joined(f"{place}: input fits none of the valid forms", got, valid, about)
+    told = f"{place}: {message[:1].lower()}{message[1:]}"
     hint = _hint(detail, schema)
-    if not hint and described and kind != "literal_error":
-        hint = f"valid: {described}"
-    return told + (f"; {hint}" if hint else "")
+    if hint or kind == "literal_error":
+        return _joined(told, got, hint)
+    return _joined(told, got, valid, about)
 
 
-_OBJECT = "input should be an object"
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
 
 
 def _hint(detail: Any, schema: Mapping[str, Any]) -> str:
@@ -102,15 +111,18 @@ def _unread(text: str) -> str:
 
 def _example(value: Any, before: str) -> str:
     """A value as JSON with words before it; nothing if it is long."""
-    told = json.dumps(value, ensure_ascii=False, default=str)
-    return before + told if len(told) <= EXAMPLE_CHARACTERS else ""
+    told = shown(value, EXAMPLE_CHARACTERS)
+    return "" if told.endswith("…") else before + told
 
 
-def _schema_at(location: tuple[int | str, ...], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema of the place that an error names; empty if there is none."""
-    node: Any = schema
-    for part in location:
-        if not isinstance(node, dict):
-            return {}
-        node = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
-    return node if isinstance(node, dict) else {}
+def _located(
+    location: tuple[int | str, ...], parameters: Mapping[str, Any]
+) -> tuple[tuple[int | str, ...], Mapping[str, Any]]:
+    """As much of a place as the schema knows, and the schema there; the rest names one of the forms of a value."""
+    node: Any = parameters
+    for depth, part in enumerate(location):
+        inner = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
+        if not isinstance(inner, dict):
+            return location[:depth], node
+        node = inner
+    return location, node

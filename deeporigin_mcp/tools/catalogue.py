@@ -61,8 +61,6 @@ async def describe_platform_tool(
     cut += ["inputs_schema"] if was_cut else []
     sync = definition.sync_rule
     next_step = "create_execution with these inputs gives a price; nothing runs before confirm_execution."
-    if state.settings.read_only:
-        next_step = "This server only reads: it neither prices nor starts a run."
     if cut and not is_detailed:
         call = steps.call("describe_platform_tool", tool_key=tool_key, tool_version=tool_version, detail="detailed")
         next_step = f"{call} has what was cut. {next_step}"
@@ -73,7 +71,7 @@ async def describe_platform_tool(
         description=one_line(definition.description, 400) or None,
         enabled=definition.enabled,
         other_versions=[one_line(d.version, 30) for d in others[:8]],
-        sync="not taken" if sync.place == "none" else f"create_execution's sync; default {str(sync.default).lower()}",
+        sync="not taken" if sync.place == "none" else f"beside inputs; default {str(sync.default).lower()}",
         price=price_rule(definition.key),
         parameters=rows,
         rules=rules or None,

@@ -25,7 +25,7 @@ from deeporigin_mcp.tools.idempotency import (
     how_to_find,
     stamped,
 )
-from deeporigin_mcp.tools.inputs import input_problems
+from deeporigin_mcp.tools.inputs import checked
 from deeporigin_mcp.tools.projects import listed, project_names, unknown_project
 from deeporigin_mcp.tools.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
@@ -140,7 +140,7 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
     approval.require_allowed_tool(tool_key, state.settings)
     definition = await find_definition(state, tool_key, wish.tool_version, must_be_enabled=True)
     inputs, top_level = _placed_sync(definition, wish.inputs, wish.sync)
-    _refuse_problems(definition, inputs)
+    await _refuse_problems(definition, inputs)
     project = await _project(state, wish.project_id)
     fingerprint = fingerprint_of(tool_key, wish.tool_version, inputs, project)
     body = {
@@ -204,8 +204,8 @@ def _placed_sync(
     return inputs, {} if chosen is None else {"sync": chosen}
 
 
-def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any]) -> None:
-    problems = input_problems(inputs, definition.inputs_schema)
+async def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any]) -> None:
+    problems = await checked(inputs, definition.inputs_schema)
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "\n".join(f"- {problem}" for problem in problems)

@@ -21,7 +21,7 @@ from deeporigin_mcp.platform.waiting import watch
 from deeporigin_mcp.platform.watches import Watch
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.state import state_of_request
-from deeporigin_mcp.tools.surface import PlatformTool, result_of
+from deeporigin_mcp.tools.surface import PlatformTool
 from deeporigin_mcp.tools.waiting import MAX_ID_CHARACTERS, summary_of, wait_executions, wait_view
 
 KEY_PURPOSE = b"deeporigin-mcp/tasks/1"
@@ -101,7 +101,7 @@ class DeferredWait(DeferredTool):
         if not now.is_done(wait["until"]):
             return Working(_message(now), round(1000 * max(wait["poll"], _asked_pause(now))))
         now.waited_seconds = task.age_seconds
-        return Finished(result_of(wait_view(now, client.settings)))
+        return Finished(self._tool.result_of(wait_view(now)))
 
 
 def _text_of(outcome: Working | Finished) -> str:

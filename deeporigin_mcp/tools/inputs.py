@@ -6,17 +6,27 @@ used here is passed over, because the platform checks again.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+from anyio.lowlevel import RunVar
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools.nearness import did_you_mean, nearest
+from deeporigin_mcp.tools.forms import Forms
+from deeporigin_mcp.tools.nearness import did_you_mean
+from deeporigin_mcp.tools.problems import Problems
+from deeporigin_mcp.tools.samples import sample
+from deeporigin_mcp.tools.shaping import is_longer
+from deeporigin_mcp.tools.validators import made_validator
 
 if TYPE_CHECKING:
-    # Imported by the functions that use it: it takes a while, and a server starts without it.
     import jsonschema
     from jsonschema.protocols import Validator
 
@@ -27,6 +37,24 @@ KEPT_VALIDATORS = 64
 MAX_KEPT_CHARACTERS = 100_000
 """Of a schema's text. Larger ones are rare, and are made anew."""
 PROBLEM_CHARACTERS = 1_000
+MAX_CHARACTERS_AT_ONCE = 10_000
+"""Of inputs that are checked where they are, which takes up to 5 ms; others may take seconds, and go to a thread."""
+MAX_THREADS = 2
+"""More would only take the time from each other, and from everything else."""
+
+_THREADS: RunVar[anyio.CapacityLimiter] = RunVar("threads that check inputs")
+
+
+async def checked(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    """As `input_problems`, and however large the inputs are, everything else goes on meanwhile."""
+    if not is_longer(inputs, MAX_CHARACTERS_AT_ONCE):
+        return input_problems(inputs, schema)
+    limiter = _THREADS.get(None)
+    if limiter is None:
+        limiter = anyio.CapacityLimiter(MAX_THREADS)
+        _THREADS.set(limiter)
+    # Who gives up the call does not wait for the thread, which changes nothing.
+    return await anyio.to_thread.run_sync(input_problems, inputs, schema, abandon_on_cancel=True, limiter=limiter)
 
 
 def input_problems(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
@@ -35,17 +63,26 @@ def input_problems(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     if validator is None:
         return []
     problems = _unknown_inputs(inputs, schema)
-    try:
-        found = itertools.islice(validator.iter_errors(_without_nulls(inputs, schema)), MAX_ERRORS)
-        errors = sorted(found, key=lambda error: list(map(str, error.path)))
-    except Exception:  # noqa: BLE001 (a pattern or reference that only the platform's validator understands)
-        return problems
-    for error in errors:
+    teller = Problems(schema)
+    for error in sorted(_errors(validator, _without_nulls(inputs, schema)), key=lambda error: _order(error.path)):
         # The names in a path are the tool's own, and may be anything.
-        problems += [one_line(sentence, PROBLEM_CHARACTERS) for sentence in _sentences(error)]
+        problems += [one_line(line, PROBLEM_CHARACTERS) for line in teller.lines(error)]
         if len(dict.fromkeys(problems)) >= MAX_PROBLEMS:
             break
     return list(dict.fromkeys(problems))[:MAX_PROBLEMS]
+
+
+def _errors(validator: Validator, inputs: dict[str, Any]) -> list[jsonschema.ValidationError]:
+    """What is found until something comes up that only the platform's validator understands, such as a reference."""
+    found: list[jsonschema.ValidationError] = []
+    with contextlib.suppress(Exception):
+        found.extend(itertools.islice(validator.iter_errors(inputs), MAX_ERRORS))
+    return found
+
+
+def _order(path: Iterable[object]) -> list[tuple[int, str]]:
+    """In which lines are told: by name, entries of a list by number."""
+    return [(part, "") if isinstance(part, int) else (0, str(part)) for part in path]
 
 
 def _validator(schema: dict[str, Any]) -> Validator | None:
@@ -54,27 +91,13 @@ def _validator(schema: dict[str, Any]) -> Validator | None:
         return None
     try:
         text = json.dumps(schema)
+        return _kept_validator(text) if len(text) <= MAX_KEPT_CHARACTERS else made_validator(text)
     except (ValueError, RecursionError):
         return None
-    return _kept_validator(text) if len(text) <= MAX_KEPT_CHARACTERS else _made_validator(text)
-
-
-def _made_validator(text: str) -> Validator | None:
-    import jsonschema
-    import referencing
-
-    schema = json.loads(text)
-    kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
-    try:
-        kind.check_schema(schema)
-    except jsonschema.SchemaError:
-        return None
-    # By default a reference to an address would be fetched from it, wherever it leads.
-    return kind(schema, registry=referencing.Registry())
 
 
 # By the schema's text, so that a definition that changes is never checked against its old schema.
-_kept_validator = functools.lru_cache(maxsize=KEPT_VALIDATORS)(_made_validator)
+_kept_validator = functools.lru_cache(maxsize=KEPT_VALIDATORS)(made_validator)
 
 
 def _without_nulls(inputs: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -85,94 +108,14 @@ def _without_nulls(inputs: dict[str, Any], schema: dict[str, Any]) -> dict[str, 
 
 def _unknown_inputs(inputs: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     """Inputs that the tool does not have. The platform drops most of them silently, typing errors included."""
-    properties = schema.get("properties")
-    if not isinstance(properties, dict) or not properties:
+    known, are_all = Forms(schema).field_names(schema)
+    if not known or not are_all:
         return []
-    known = list(properties)
     problems = []
-    for name in [name for name in inputs if name not in properties][:MAX_PROBLEMS]:
+    for name in [name for name in inputs if name not in known][:MAX_PROBLEMS]:
         hint = did_you_mean(name, known) or f"valid: {', '.join(known)}"
         problems.append(one_line(f"{one_line(name, 60)}: the tool has no such input; {hint}", PROBLEM_CHARACTERS))
     return problems
-
-
-def _sentences(error: jsonschema.ValidationError) -> list[str]:
-    path = ".".join(str(part) for part in error.absolute_path)
-    prefix = f"{path}." if path else ""
-    given: Any = error.instance
-    rule: Any = error.validator_value
-    value = one_line(repr(given), 80)
-    match error.validator:
-        case "required":
-            missing = [name for name in rule if name not in given]
-            known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-            strange = [name for name in given if name not in known][:MAX_ERRORS] if path else []
-            instead = {name: "".join(nearest(name, strange, count=1)) for name in missing}
-            return [
-                f"{prefix}{name}: is required" + (f"; it was given as {one_line(other, 40)}" if other else "")
-                for name, other in instead.items()
-            ]
-        case "additionalProperties":
-            known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-            unknown = [name for name in given if name not in known]
-            if not path:
-                return []  # already told by _unknown_inputs
-            valid = f"valid: {', '.join(known)}"
-            return [
-                f"{prefix}{one_line(name, 60)}: is not allowed; {did_you_mean(name, known) or valid}"
-                for name in unknown[:MAX_PROBLEMS]
-            ]
-        case "anyOf" | "oneOf":
-            return [f"{path or 'as a whole'}: {_best_of(error)}; got {value}"]
-        case "enum":
-            valid = ", ".join(str(option) for option in rule)
-            near = did_you_mean(given, [option for option in rule if isinstance(option, str)])
-            return [f"{path}: must be one of {one_line(valid, 300)}; got {value}" + (near and f"; {near}")]
-        case "type":
-            return [f"{path or 'as a whole'}: must be of type {_words(rule)}; got {value}{_valid_form(error)}"]
-        case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
-            bound = "at least" if "inimum" in str(error.validator) else "at most"
-            strictly = " (exclusive)" if str(error.validator).startswith("exclusive") else ""
-            return [f"{path}: must be {bound} {rule}{strictly}; got {value}"]
-        case "minItems" | "maxItems":
-            bound = "at least" if error.validator == "minItems" else "at most"
-            return [f"{path}: must have {bound} {rule} entries; got {len(given)}"]
-        case _:
-            return [f"{path or 'as a whole'}: {one_line(error.message, 200)}"]
-
-
-def _best_of(error: jsonschema.ValidationError) -> str:
-    """What the alternatives of an `anyOf` would want, in the words of the closest one."""
-    from jsonschema.exceptions import best_match
-
-    closest = best_match([error])
-    if closest is None or closest is error:
-        alternatives: Any = error.validator_value
-        wanted = [option.get("required") for option in alternatives if isinstance(option, dict)]
-        options = [" and ".join(names) for names in wanted if names]
-        return f"needs {' or '.join(options)}" if options else "fits none of the allowed forms"
-    return "; ".join(_sentences(closest)) or one_line(closest.message, 200)
-
-
-def _valid_form(error: jsonschema.ValidationError) -> str:
-    """What to give instead of a value of another type, as far as the schema or the value tells."""
-    given, rule = error.instance, error.validator_value
-    kinds = rule if isinstance(rule, list) else [rule]
-    if isinstance(given, str) and given.lstrip()[:1] in ("{", "[") and {"object", "array"} & {*kinds}:
-        return "; give the JSON itself, not a text that holds it"
-    if {"array", "object"} & {*kinds}:
-        items = error.schema.get("items") if isinstance(error.schema, dict) else None
-        holds_texts = isinstance(items, dict) and items.get("type") == "string"
-        sample = [given] if holds_texts and isinstance(given, str) else _sample(error.schema, {}, 0)
-        told = one_line(json.dumps(sample, ensure_ascii=False, default=str), 160)
-        return f"; such as {told}" if sample and "null" not in told else ""
-    if "string" in kinds and isinstance(given, int | float) and not isinstance(given, bool):
-        return f'; give it as text: "{given}"'
-    return ""
-
-
-def _words(kinds: Any) -> str:
-    return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
 
 
 def example_inputs(definition: ToolDefinition) -> dict[str, Any] | None:
@@ -181,23 +124,20 @@ def example_inputs(definition: ToolDefinition) -> dict[str, Any] | None:
     None if no such example can be made up.
     """
     schema = definition.inputs_schema
-    example = _sample(schema, schema, 0)
+    example = sample(schema, schema, 0)
     if not isinstance(example, dict):
         return None
     for _ in range(3):
         # Some inputs are required only by what others say.
         for name in _missing(example, schema):
-            example[name] = _sample(schema["properties"][name], schema, 1, name)
+            example[name] = sample(schema["properties"][name], schema, 1, name)
     return None if input_problems(example, schema) else example
 
 
 def _missing(example: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     """Known inputs that conditions of the schema require and the example lacks."""
     validator = _validator(schema)
-    try:
-        errors = [] if validator is None else [*validator.iter_errors(example)]
-    except Exception:  # noqa: BLE001 (as in input_problems)
-        return []
+    errors = [] if validator is None else _errors(validator, example)
     wanted = [name for error in errors if error.validator == "required" and not error.path for name in _names(error)]
     return [name for name in dict.fromkeys(wanted) if name not in example and name in schema.get("properties", {})]
 
@@ -205,68 +145,3 @@ def _missing(example: dict[str, Any], schema: dict[str, Any]) -> list[str]:
 def _names(error: jsonschema.ValidationError) -> list[str]:
     required: Any = error.validator_value
     return [name for name in required if isinstance(name, str)]
-
-
-_SAMPLES: dict[str, str] = {
-    "smiles": "CCO",
-    "file_path": "entities/proteins/protein.pdb",
-    "id": "08ABCDEFGHJKM",
-    "name": "example",
-    "uniprot_accession": "P00533",
-}
-
-
-def _sample(node: Any, root: dict[str, Any], depth: int, name: str = "") -> Any:
-    if not isinstance(node, dict) or depth > 8:
-        return None
-    for key in ("const", "default"):
-        if key in node:
-            return node[key]
-    if isinstance(reference := node.get("$ref"), str):
-        return _sample(root.get("$defs", {}).get(reference.rsplit("/", 1)[-1]), root, depth + 1, name)
-    if examples := node.get("examples"):
-        return examples[0]
-    if options := node.get("enum"):
-        return options[0]
-    kind = node.get("type")
-    kind = kind[0] if isinstance(kind, list) and kind else kind
-    if kind == "object" or "properties" in node:
-        return _sample_object(node, root, depth)
-    if kind == "array":
-        count = max(1, int(node.get("minItems", 1)))
-        return [_sample(node.get("items", {}), root, depth + 1, name) for _ in range(min(count, 20))]
-    if options := node.get("oneOf") or node.get("anyOf"):
-        return _sample(options[0], root, depth + 1, name)
-    if kind in ("integer", "number"):
-        return node.get("minimum", node.get("exclusiveMinimum", 0) + 1)
-    if kind == "boolean":
-        return False
-    text = _SAMPLES.get(name, "text")
-    return text.ljust(int(node.get("minLength", 0)), "x")[: node.get("maxLength")]
-
-
-def _sample_object(node: dict[str, Any], root: dict[str, Any], depth: int) -> dict[str, Any]:
-    properties = node.get("properties", {})
-    wanted = list(node.get("required", []))
-    for option in (node.get("oneOf") or node.get("anyOf") or [])[:1]:
-        wanted += option.get("required", []) if isinstance(option, dict) else []
-    if not wanted:
-        # An object without required fields is of no use when empty: show what molecules and files are known by.
-        wanted = [name for name in ("id", "smiles", "file_path") if name in properties]
-    constants = _constants(node)
-    return {
-        name: constants.get(name, _sample(properties.get(name), root, depth + 1, name))
-        for name in dict.fromkeys(wanted)
-    }
-
-
-def _constants(node: dict[str, Any]) -> dict[str, Any]:
-    """Values that the first alternative fixes, such as the mode that it describes."""
-    options = node.get("oneOf") or node.get("anyOf") or []
-    first = options[0] if options and isinstance(options[0], dict) else {}
-    properties = first.get("properties", {})
-    return {
-        name: value["const"] if "const" in value else value["enum"][0]
-        for name, value in properties.items()
-        if isinstance(value, dict) and ("const" in value or value.get("enum"))
-    }

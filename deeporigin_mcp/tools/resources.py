@@ -30,6 +30,7 @@ from deeporigin_mcp.tools.logs import read_logs
 from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of, state_of_request
 from deeporigin_mcp.tools.surface import content_of, failure_text
 from deeporigin_mcp.tools.telemetry import logged
+from deeporigin_mcp.tools.unoffered import Unoffered
 
 EXECUTION = "deeporigin://executions/{execution_id}"
 EXECUTION_LOGS = "deeporigin://executions/{execution_id}/logs"
@@ -88,8 +89,8 @@ def offered_resources(tools: Collection[str]) -> list[ResourceOffer]:
     return [offer for offer in RESOURCES if offer.tool in tools]
 
 
-def serve_resources(server: MCPServer[ServerState], tools: Collection[str]) -> None:
-    """Add the resources that go with a server's tools."""
+def serve_resources(server: MCPServer[ServerState], tools: Collection[str], unoffered: Unoffered) -> None:
+    """Add the resources that go with a server's tools; they name none that it does not offer."""
     offers = offered_resources(tools)
     for offer in offers:
         register = server.resource(
@@ -99,14 +100,14 @@ def serve_resources(server: MCPServer[ServerState], tools: Collection[str]) -> N
             description=offer.function.__doc__,
             mime_type="application/json",
         )
-        register(_as_json(offer))
+        register(_as_json(offer, unoffered))
     serve_freshness(server)
     followed = [offer.uri_template for offer in offers if offer.uri_template in (EXECUTION, EXECUTION_LOGS)]
     if followed:
         Subscriptions(ExecutionFeed(followed)).serve(server)
 
 
-def _as_json(offer: ResourceOffer) -> Callable[..., Awaitable[str]]:
+def _as_json(offer: ResourceOffer, unoffered: Unoffered) -> Callable[..., Awaitable[str]]:
     """The function as the protocol needs it: JSON, in bounded time, and failures in the words of the tools."""
     read = offer.function
 
@@ -119,7 +120,7 @@ def _as_json(offer: ResourceOffer) -> Callable[..., Awaitable[str]]:
             except ArgumentError as error:
                 call.error = error
                 # The arguments are the resource's name: whatever is wrong with them, there is no such resource.
-                raise ResourceNotFoundError(failure_text(offer.title, error, "")) from None
+                raise ResourceNotFoundError(unoffered.told(failure_text(offer.title, error, ""))) from None
             except TimeoutError:
                 call.outcome = "gave_up"
                 raise ResourceError(
@@ -128,8 +129,9 @@ def _as_json(offer: ResourceOffer) -> Callable[..., Awaitable[str]]:
                 ) from None
             except Exception as error:  # noqa: BLE001 (the boundary: nothing else may reach a client or a log)
                 call.error = error
-                raise ResourceError(failure_text(offer.title, error, "Tell the user if it happens twice.")) from None
-            content = json.dumps(content_of(view), ensure_ascii=False, separators=(",", ":"))
+                told = failure_text(offer.title, error, "Tell the user if it happens twice.")
+                raise ResourceError(unoffered.told(told)) from None
+            content = json.dumps(content_of(view, unoffered), ensure_ascii=False, separators=(",", ":"))
             call.answered(content)
             return content
 

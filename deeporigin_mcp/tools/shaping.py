@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from deeporigin_mcp.platform.wording import one_line
+
 RESULT_CHARACTERS = 20_000
 CONCISE_CHARACTERS = 5_000
 MAX_DEPTH = 12
@@ -21,6 +23,38 @@ def size(value: Any) -> int:
         return len(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
     except RecursionError:
         return TOO_DEEP
+
+
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def shown(value: Any, characters: int) -> str:
+    """A value as compact JSON on one line. What is longer is cut, and not written out first, however large it is."""
+    parts: list[str] = []
+    length = 0
+    try:
+        for part in _COMPACT.iterencode(value):
+            parts.append(part)
+            length += len(part)
+            if length > characters:
+                parts.append("…")
+                break
+    except ValueError:
+        parts.append("…")
+    return one_line("".join(parts), characters)
+
+
+def is_longer(value: Any, characters: int) -> bool:
+    """Whether a value takes more characters as compact JSON; a large one is not written out to find out."""
+    left = characters
+    try:
+        for part in _COMPACT.iterencode(value):
+            left -= len(part)
+            if left < 0:
+                return True
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def fitted(value: Any, characters: int) -> tuple[Any, bool]:

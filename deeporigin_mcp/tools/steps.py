@@ -9,7 +9,6 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.settings import Settings
 
 MAX_IDS_NAMED = 100
-READ_ONLY = "This server only reads: a person can start it in the Deep Origin web app."
 
 
 def call(tool: str, **arguments: object) -> str:
@@ -48,29 +47,25 @@ def logs_of(execution_id: str) -> str:
 
 def _confirm(execution: Execution, settings: Settings) -> str:
     name, price = execution.execution_id, execution.quoted_price
-    if settings.read_only:
-        return READ_ONLY
     if price is None or execution.price_is_partial:
         return "The quote holds no complete price, so it cannot be confirmed here; tell the user."
     confirm = call("confirm_execution", execution_id=name, expected_price=price)
     step = f"Nothing runs and nothing is charged until {confirm}"
     if price <= settings.auto_approve_up_to:
         return step + "."
-    return f"{step}; the price needs a person's approval."
+    return f"{step}, and a person approves the price."
 
 
-def after_waiting(done: Sequence[Execution], pending: Sequence[str], settings: Settings) -> str | None:
+def after_waiting(done: Sequence[Execution], pending: Sequence[str]) -> str | None:
     if pending:
         # With the usual time, however short this wait was: a short one repeated would be a loop.
         return call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED])
     quoted = [execution for execution in done if execution.status == "Quoted"]
     priced = [execution for execution in quoted if execution.quoted_price is not None]
-    if quoted and settings.read_only:
-        return f"{len(quoted)} only quoted, not started. {READ_ONLY}"
     if priced:
         first = priced[0]
         step = call("confirm_execution", execution_id=first.execution_id, expected_price=first.quoted_price)
-        return f"{len(quoted)} only quoted, not started: {step}" + (" and so on." if len(quoted) > 1 else ".")
+        return f"{len(quoted)} only quoted, not started. {step}" + (" and so on." if len(quoted) > 1 else ".")
     if quoted:
         return f"{len(quoted)} only quoted, without a price, so they cannot be confirmed here; tell the user."
     looks = []

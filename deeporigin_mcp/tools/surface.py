@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, cast, get_type_hints
+from typing import Any, Self, cast, get_type_hints
 
 import anyio
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform.failures import one_line
@@ -24,6 +24,7 @@ from deeporigin_mcp.tools.nearness import did_you_mean
 from deeporigin_mcp.tools.rendering import as_text
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS
 from deeporigin_mcp.tools.state import CALL_SECONDS
+from deeporigin_mcp.tools.unoffered import NOTHING, Unoffered
 from deeporigin_mcp.tools.views import View
 
 MAX_ENTRIES = 1_000
@@ -32,6 +33,10 @@ MAX_ENTRIES = 1_000
 
 class PlatformTool(Tool):
     """A tool whose answers are views and whose failures are sentences."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    unoffered: Unoffered = Field(NOTHING, exclude=True)
 
     @classmethod
     def of(cls, function: Callable[..., Any], *, title: str, annotations: ToolAnnotations) -> PlatformTool:
@@ -46,20 +51,35 @@ class PlatformTool(Tool):
         tool.fn_metadata.output_schema = output_schema(get_type_hints(function)["return"])
         return tool
 
+    def beside(self, unoffered: Unoffered) -> Self:
+        """The tool of a server that does not offer these others: neither its schema nor its answers name them."""
+        changed = {
+            "unoffered": unoffered,
+            "description": unoffered.described(self.description),
+            "parameters": unoffered.in_schema(self.parameters),
+        }
+        return self.model_copy(update=changed)
+
+    def result_of(self, view: BaseModel) -> CallToolResult:
+        """A view as the protocol's result: the structure, and the same facts as text."""
+        content = content_of(view, self.unoffered)
+        return CallToolResult(content=[TextContent(type="text", text=as_text(content))], structured_content=content)
+
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
         """Run the tool. Every failure is a `ToolError` whose text is all that the model gets to read."""
         with telemetry.logged("tool", self.name, context.request_context) as call:
             try:
                 answer = await self._answer(arguments, context, call)
             except ToolError as error:
-                call.answered(str(error))
-                raise
+                told = self.unoffered.told(str(error))
+                call.answered(told)
+                raise ToolError(told) from error.__cause__
             if isinstance(answer, InputRequiredResult):
                 call.outcome = "asked"
                 return answer
             if not convert_result:
                 return answer
-            result = result_of(answer)
+            result = self.result_of(answer)
             call.answered("".join(block.text for block in result.content if isinstance(block, TextContent)))
             return result
 
@@ -145,16 +165,11 @@ def explained(error: DeepOriginError, characters: int | None = None, *, with_ste
     return "\n".join(HARMFUL.sub(" ", line) for line in told.split("\n"))
 
 
-def content_of(view: BaseModel) -> dict[str, Any]:
+def content_of(view: BaseModel, unoffered: Unoffered) -> dict[str, Any]:
     """A view as JSON that can be sent, no longer than it may be, as JSON and as text."""
     most = view.at_most if isinstance(view, View) else RESULT_CHARACTERS
-    return guarded(sendable(view.model_dump(mode="json", exclude_none=True)), most)
-
-
-def result_of(view: BaseModel) -> CallToolResult:
-    """A view as the protocol's result: the structure, and the same facts as text."""
-    content = content_of(view)
-    return CallToolResult(content=[TextContent(type="text", text=as_text(content))], structured_content=content)
+    content = unoffered.in_answer(view.model_dump(mode="json", exclude_none=True))
+    return guarded(sendable(content), most)
 
 
 def _refusal(tool: str, problems: list[str]) -> str:

@@ -11,7 +11,6 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.waiting import MANY, watch
 from deeporigin_mcp.platform.watches import Outline, Watch
-from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.identifiers import is_execution_id, not_found
 from deeporigin_mcp.tools.progress import LONGEST_SECONDS, with_progress
@@ -77,10 +76,10 @@ async def wait_executions(
         rows = [Execution(found.found[name]) for name in running]
         for name, row in zip(running, await with_progress(state.client, rows, within_seconds=seconds), strict=True):
             found.found[name] = row.raw
-    return wait_view(found, state.settings)
+    return wait_view(found)
 
 
-def wait_view(found: Watch, settings: Settings) -> WaitView:
+def wait_view(found: Watch) -> WaitView:
     """What a wait returns: one row for each id, shorter ones where there are too many for full ones."""
     names, pending = list(found.ids), found.pending
     over = [
@@ -91,7 +90,7 @@ def wait_view(found: Watch, settings: Settings) -> WaitView:
         all_done=not pending,
         pending=pending,
         waited_seconds=round(found.waited_seconds, 1),
-        next_step=steps.after_waiting(over, pending, settings),
+        next_step=steps.after_waiting(over, pending),
     )
     if size(view.model_dump(exclude_none=True)) > RESULT_CHARACTERS:
         view.executions = [_short(row) for row in view.executions]

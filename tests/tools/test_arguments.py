@@ -39,8 +39,8 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("list_executions", {"page": -1}, ["page: input should be greater than or equal to 0; got -1"]),
     ("list_executions", {"page_size": 0}, ["page_size: input should be greater than or equal to 1; got 0"]),
     ("list_executions", {"page_size": 10_001}, ["page_size: input should be less than or equal to 10000; got 10001"]),
-    ("list_executions", {"status": "Failed"}, ["status: input should be a valid list; got 'Failed'"]),
-    ("list_executions", {"detail": "all"}, ["detail: input should be 'concise' or 'detailed'; got 'all'"]),
+    ("list_executions", {"status": "Failed"}, ['status: input should be a valid list; got "Failed"']),
+    ("list_executions", {"detail": "all"}, ['detail: input should be "concise" or "detailed"; got "all"']),
     ("search_executions", {"limit": 0, "offset": -1}, ["limit: ", "offset: "]),
     (
         "search_executions",
@@ -48,6 +48,12 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
         ["filters.0.op: is required", "filters.0.value: is required"],
     ),
     ("search_executions", {"filters": [{"column": "a", "op": "like", "value": 1}]}, ["filters.0.op: "]),
+    (
+        "search_executions",
+        {"filters": [{"column": "a", "op": "eq", "value": {"x": None}}]},
+        ['filters.0.value: input fits none of the valid forms; got {"x":null}; valid: string or number or boolean or '],
+    ),
+    ("create_execution", {**docking(), "metadata": False}, ["metadata: input should be an object; got false; valid: "]),
     ("get_execution", {}, ["execution_id: is required"]),
     ("get_execution", {"execution_id": 17}, ["execution_id: input should be a valid string; got 17"]),
     ("get_execution", {"execution_id": ID, "source": "s3"}, ["source: "]),
@@ -69,7 +75,7 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "wait_executions",
         {"execution_ids": [ID], "until": "some"},
-        ["until: input should be 'all' or 'any'; got 'some'"],
+        ['until: input should be "all" or "any"; got "some"'],
     ),
     ("find_platform_tools", {"limit": 0}, ["limit: "]),
 ]
@@ -89,7 +95,7 @@ async def test_each_problem_of_the_arguments_is_one_plain_line(
 
 
 MEANT: list[tuple[str, dict[str, Any], str]] = [
-    ("list_executions", {"status": ["running"]}, "got 'running'; did you mean Running?"),
+    ("list_executions", {"status": ["running"]}, 'got "running"; did you mean Running?'),
     ("list_executions", {"status": ["Succeeded"]}, "did you mean Completed?"),
     ("list_executions", {"status": ["done"]}, "did you mean Completed?"),
     ("list_executions", {"status": ["error"]}, "did you mean Failed?"),
@@ -100,7 +106,7 @@ MEANT: list[tuple[str, dict[str, Any], str]] = [
     ("list_executions", {"status": "failed"}, 'give a list, such as ["Failed"]'),
     ("list_executions", {"status": '["Failed"'}, "as JSON it cannot be read"),
     ("list_executions", {"detail": "full"}, "did you mean detailed?"),
-    ("list_executions", {"page_size": 0}, "got 0; valid: 1 to 10000."),
+    ("list_executions", {"page_size": 0}, "got 0; valid: integer, 1 to 10000, default 20; description: 1 to 10000."),
     ("search_executions", {"filters": [{"column": "a", "op": "contains", "value": 1}]}, "did you mean icontains?"),
     ("search_executions", {"filters": [{"column": "a", "op": "=", "value": 1}]}, "did you mean eq?"),
     ("search_executions", {"filters": [{"column": "a", "op": ">=", "value": 1}]}, "did you mean gte?"),
@@ -115,22 +121,38 @@ MEANT: list[tuple[str, dict[str, Any], str]] = [
     (
         "search_executions",
         {"filters": {"column": "name", "op": "eq", "value": "x"}},
-        'give a list, such as [{"column": "name", "op": "eq", "value": "x"}]',
+        'give a list, such as [{"column":"name","op":"eq","value":"x"}]',
     ),
     ("search_executions", {"tool_keys": "deeporigin.docking"}, 'give a list, such as ["deeporigin.docking"]'),
     ("search_executions", {"tool_keys": "x" * 500}, "; give a list"),
-    ("get_execution", {}, "execution_id: is required: Execution id (UUID) of an earlier answer."),
+    (
+        "get_execution",
+        {},
+        "execution_id: is required; valid: string; description: Execution id (UUID) of an earlier answer.",
+    ),
     ("get_execution", {"execution_id": [ID]}, f'give it as text, without the list: "{ID}"'),
     ("get_execution", {"execution_id": 17}, 'give it as text: "17"'),
     ("get_execution", {"execution_id": ID, "source": "tools"}, "did you mean tools_service?"),
     ("wait_executions", {"execution_ids": ID}, f'give a list, such as ["{ID}"]'),
-    ("wait_executions", {"execution_ids": []}, "list should have at least 1 item, not 0; got []; valid: 1 to 100"),
+    (
+        "wait_executions",
+        {"execution_ids": []},
+        "list should have at least 1 item, not 0; got []; valid: list of string, 1 to 100 entries; description: ",
+    ),
     ("wait_executions", {"execution_ids": [ID], "until": "first"}, "did you mean any?"),
-    ("wait_executions", {"execution_ids": [ID], "timeout_seconds": 600}, "got 600; valid: 0 to 50; 0 looks once."),
+    (
+        "wait_executions",
+        {"execution_ids": [ID], "timeout_seconds": 600},
+        "got 600; valid: number, 0 to 50, default 45; description: 0 to 50; 0 looks once.",
+    ),
     ("create_execution", {"tool_key": "x", "inputs": '{"a": {'}, "give the object itself, not a text with JSON in it"),
     ("create_execution", {"tool_key": "x", "inputs": "[1]"}, "inputs: "),
     ("create_execution", {**docking(), "visibility": "private"}, "did you mean hidden?"),
-    ("confirm_execution", {"execution_id": ID, "expected_price": "a lot"}, "valid: The quoted_price in USD"),
+    (
+        "confirm_execution",
+        {"execution_id": ID, "expected_price": "a lot"},
+        'got "a lot"; valid: number, at least 0; description: The quoted_price in USD',
+    ),
 ]
 
 
@@ -146,8 +168,8 @@ async def test_a_list_of_valid_values_is_told_once(agent: Agent) -> None:
     lines = lines_of(await agent.refused("list_executions", status=["done", "error", "blub"]))
     assert [line.count("InsufficientFunds") for line in lines] == [1, 0, 0]
     assert lines[1:] == [
-        "status.1: input should be one of those above; got 'error'; did you mean Failed?",
-        "status.2: input should be one of those above; got 'blub'",
+        'status.1: input should be one of those above; got "error"; did you mean Failed?',
+        'status.2: input should be one of those above; got "blub"',
     ]
 
 
@@ -233,11 +255,11 @@ async def test_all_problems_of_the_inputs_are_told_at_once_with_their_paths(agen
     for expected in (
         "protein.file_path: is required",
         "protein.id: must be of type string; got 5",
-        "pocket.center: must have at least 3 entries; got 2",
-        "pocket.box_size_x: must be at least 0 (exclusive); got 0",
-        "pocket.box_size_y: must be of type number; got 'wide'",
+        "pocket.center: must have 3 entries; got 2 entries",
+        "pocket.box_size_x: must be above 0; got 0",
+        'pocket.box_size_y: must be of type number; got "wide"',
         "ligand: the tool has no such input; did you mean ligands?",
-        "effort: must be at most 5; got 9",
+        "effort: must be 1 to 5; got 9",
     ):
         assert expected in problems
     assert not bench.sent("POST")
@@ -249,13 +271,13 @@ ADMET = "deeporigin.admet-properties"
 @pytest.mark.parametrize(
     ("tool_key", "inputs", "line"),
     [
-        ("deeporigin.docking", {"protein": "a.pdb"}, '; got \'a.pdb\'; such as {"file_path": '),
-        ("deeporigin.docking", {"ligands": ["CCO"]}, 'got \'CCO\'; such as {"smiles": '),
-        ("deeporigin.docking", {"ligands": "CCO"}, "ligands: must be of type array; got 'CCO'; such as [{"),
+        ("deeporigin.docking", {"protein": "a.pdb"}, '; got "a.pdb"; such as {"file_path":'),
+        ("deeporigin.docking", {"ligands": ["CCO"]}, 'got "CCO"; such as {"smiles":'),
+        ("deeporigin.docking", {"ligands": "CCO"}, 'ligands: must be of type array; got "CCO"; such as [{'),
         ("deeporigin.docking", {"ligands": [{"smile": "CCO"}]}, "ligands.0.smiles: is required; it was given as smile"),
         ("deeporigin.docking", {"protein": '{"id": "x"}'}, "give the JSON itself, not a text that holds it"),
-        (ADMET, {"properties": ["solubilty"]}, "got 'solubilty'; did you mean solubility?"),
-        (ADMET, {"properties": ["hERG"]}, "got 'hERG'; did you mean herg?"),
+        (ADMET, {"properties": ["solubilty"]}, 'got "solubilty"; did you mean solubility?'),
+        (ADMET, {"properties": ["hERG"]}, 'got "hERG"; did you mean herg?'),
         (ADMET, {"properties": "herg"}, 'such as ["herg"]'),
         (ADMET, {"propertys": ["herg"]}, "the tool has no such input; did you mean properties?"),
     ],

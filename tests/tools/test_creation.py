@@ -21,8 +21,8 @@ async def test_a_new_execution_is_a_quote_and_nothing_runs(bench: Bench, mode: s
     assert (found["status"], found["quoted_price"], found["project_id"]) == ("Quoted", 0.4, PROJECT)
     name = found["execution_id"]
     assert found["next_step"] == (
-        f'Nothing runs and nothing is charged until confirm_execution(execution_id="{name}", expected_price=0.4); '
-        "the price needs a person's approval."
+        f'Nothing runs and nothing is charged until confirm_execution(execution_id="{name}", expected_price=0.4), '
+        "and a person approves the price."
     )
     assert "cost" not in found
     assert (bench.platform.creates, bench.platform.confirms) == ([name], [])

@@ -135,7 +135,7 @@ async def test_a_bug_of_this_server_is_told_as_one_and_logged_in_one_line_withou
     assert [(record.name, record.levelname) for record in crashes] == [("deeporigin_mcp.calls", "ERROR")]
     line = json.loads(crashes[0].getMessage())
     assert (line["tool"], line["outcome"], line["error"]) == ("list_executions", "crashed", "ZeroDivisionError")
-    assert line["place"].startswith("deeporigin_mcp.tools.executions, line ")
+    assert line["place"].startswith("deeporigin_mcp.tools.listing, line ")
     assert not [record for record in caplog.records if record.exc_info]
     assert bench_token() not in caplog.text
 

@@ -95,7 +95,7 @@ async def test_quotes_are_not_waited_for_and_their_confirmation_is_named(agent: 
     names = bench.platform.seed_executions(count=2, status="Quoted")
     found = await agent.read("wait_executions", execution_ids=names)
     assert (found["all_done"], found["waited_seconds"]) == (True, 0)
-    assert found["next_step"].startswith("2 only quoted, not started: confirm_execution(")
+    assert found["next_step"].startswith("2 only quoted, not started. confirm_execution(")
     bare = bench.raw(status="Quoted", quotationResult=None)
     found = await agent.read("wait_executions", execution_ids=[bare])
     assert found["next_step"] == "1 only quoted, without a price, so they cannot be confirmed here; tell the user."

@@ -1,0 +1,58 @@
+"""Which patterns can be tried on a text without holding up everybody.
+
+`re` backtracks: a pattern such as `^(a+)+$` takes longer than anybody lives on a text of 40 letters, and nothing
+can interrupt it. So a bound of the ways that it may try is counted first; beyond it the text is left to the platform,
+which judges it anyway.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+MAX_WAYS = 1_000_000
+"""Some 20 ms."""
+MOST_POWERS = 50
+"""As good as endless."""
+
+_ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_EXACTLY = re.compile(r"(?<!\))\{\d+\}")
+_INNERMOST = re.compile(r"\((?:\?(?:P?<\w+>|[:=!>]|<[=!]))?([^()]*)\)(?=([*+{])?)")
+_CHOICE = "\0"
+"""Stands for a choice that is counted already."""
+_VARIES = re.compile(r"[*+?{|\0]")
+
+
+def found(pattern: str, text: str) -> bool | None:
+    """Whether a pattern is in a text; None where that takes too long to find out, or cannot be."""
+    if not is_bounded(pattern, len(text)):
+        return None
+    try:
+        return re.search(pattern, text) is not None
+    except (re.error, RecursionError, OverflowError):
+        return None
+
+
+def is_bounded(pattern: str, characters: int) -> bool:
+    """Whether a pattern can be tried on a text of so many characters."""
+    powers, factor = _ways(pattern)
+    return factor * (characters + 1.0) ** min(powers, MOST_POWERS) <= MAX_WAYS
+
+
+@functools.lru_cache(maxsize=256)
+def _ways(pattern: str) -> tuple[int, float]:
+    """A bound of the ways to try: (k, f) for f · (characters + 1)^k."""
+    # Only repetitions, choices and groups matter: what stands for one character is one way.
+    bare = _ATOM.sub("x", pattern.replace(_CHOICE, "x"))
+    factor = 1.0
+    while group := _INNERMOST.search(bare := _EXACTLY.sub("", bare)):
+        inner, repeated = group[1], group[2]
+        if not _VARIES.search(inner):
+            inner = "x"
+        elif repeated:
+            return MOST_POWERS, 1.0
+        factor *= 1 + inner.count("|")
+        bare = bare[: group.start()] + inner.replace("|", _CHOICE) + bare[group.end() :]
+    repeats = len(re.findall(r"[*+{]", bare))
+    starts = 0 if bare.startswith("^") and "|" not in bare else 1
+    return repeats + starts, factor * (1 + bare.count("|")) * 2.0 ** min(bare.count("?"), MOST_POWERS)

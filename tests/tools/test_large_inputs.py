@@ -1,0 +1,100 @@
+"""Inputs of megabytes are checked beside everything else, not before it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import anyio
+import pytest
+
+from deeporigin_mcp.tools import inputs, surface
+from deeporigin_mcp.tools.inputs import MAX_CHARACTERS_AT_ONCE, MAX_THREADS, checked, input_problems
+from tests.tools.bench import Bench, docking
+
+pytestmark = pytest.mark.anyio
+
+MANY = docking(*["CCO"] * 3_000)
+
+
+class Held:
+    """A check that goes on until it is let go, and only where that holds up nobody."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+        self.let_go = threading.Event()
+        self.now = self.most = 0
+
+    def __call__(self, given: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+        assert threading.current_thread() is not threading.main_thread()
+        self.now += 1
+        self.most = max(self.most, self.now)
+        self.begun.release()
+        assert self.let_go.wait(60)
+        self.now -= 1
+        return input_problems(given, schema)
+
+    async def wait_begun(self) -> None:
+        assert await anyio.to_thread.run_sync(lambda: self.begun.acquire(timeout=20))
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Held:
+    held = Held()
+    monkeypatch.setattr(inputs, "input_problems", held)
+    return held
+
+
+async def test_other_calls_are_answered_while_large_inputs_are_checked(bench: Bench, held: Held) -> None:
+    told: list[str] = []
+
+    async with bench.agent() as agent:
+
+        async def create() -> None:
+            told.append(await agent.refused("create_execution", **MANY))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(create)
+            await held.wait_begun()
+            assert (await agent.read("find_platform_tools"))["count"] > 10
+            assert not told
+            held.let_go.set()
+    assert "ligands: must have 1 to 100 entries; got 3000 entries" in told[0]
+
+
+async def test_a_call_that_is_given_up_does_not_wait_for_its_check(
+    bench: Bench, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surface, "CALL_SECONDS", 0.5)
+    try:
+        async with bench.agent() as agent:
+            told = await agent.refused("create_execution", **MANY)
+    finally:
+        held.let_go.set()
+    assert "was given up" in told
+    assert not bench.platform.creates
+
+
+async def test_only_so_many_are_checked_at_once(held: Held) -> None:
+    schema = {"properties": {"x": {"maxLength": 1}}}
+    given = {"x": "x" * MAX_CHARACTERS_AT_ONCE}
+    async with anyio.create_task_group() as tasks:
+        for _ in range(MAX_THREADS + 3):
+            tasks.start_soon(checked, given, schema)
+        for _ in range(MAX_THREADS):
+            await held.wait_begun()
+        held.let_go.set()
+    assert held.most == MAX_THREADS
+
+
+async def test_small_inputs_are_checked_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def noted(*_: object) -> list[str]:
+        threads.append(threading.current_thread())
+        return []
+
+    monkeypatch.setattr(inputs, "input_problems", noted)
+    await checked({"x": "x" * (MAX_CHARACTERS_AT_ONCE - 20)}, {})
+    await checked({"x": "x" * MAX_CHARACTERS_AT_ONCE}, {})
+    assert [thread is threading.main_thread() for thread in threads] == [True, False]
