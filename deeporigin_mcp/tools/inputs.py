@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.examples import example_of, example_of_field
 from deeporigin_mcp.tools.nearness import did_you_mean, nearest
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _valid_form(error: jsonschema.ValidationError) -> str:
     if {"array", "object"} & {*kinds}:
         items = error.schema.get("items") if isinstance(error.schema, dict) else None
         holds_texts = isinstance(items, dict) and items.get("type") == "string"
-        sample = [given] if holds_texts and isinstance(given, str) else _sample(error.schema, {}, 0)
+        sample = [given] if holds_texts and isinstance(given, str) else example_of(error.schema)
         told = one_line(json.dumps(sample, ensure_ascii=False, default=str), 160)
         return f"; such as {told}" if sample and "null" not in told else ""
     if "string" in kinds and isinstance(given, int | float) and not isinstance(given, bool):
@@ -181,13 +182,13 @@ def example_inputs(definition: ToolDefinition) -> dict[str, Any] | None:
     None if no such example can be made up.
     """
     schema = definition.inputs_schema
-    example = _sample(schema, schema, 0)
+    example = example_of(schema)
     if not isinstance(example, dict):
         return None
     for _ in range(3):
         # Some inputs are required only by what others say.
         for name in _missing(example, schema):
-            example[name] = _sample(schema["properties"][name], schema, 1, name)
+            example[name] = example_of_field(schema, name)
     return None if input_problems(example, schema) else example
 
 
@@ -205,68 +206,3 @@ def _missing(example: dict[str, Any], schema: dict[str, Any]) -> list[str]:
 def _names(error: jsonschema.ValidationError) -> list[str]:
     required: Any = error.validator_value
     return [name for name in required if isinstance(name, str)]
-
-
-_SAMPLES: dict[str, str] = {
-    "smiles": "CCO",
-    "file_path": "entities/proteins/protein.pdb",
-    "id": "08ABCDEFGHJKM",
-    "name": "example",
-    "uniprot_accession": "P00533",
-}
-
-
-def _sample(node: Any, root: dict[str, Any], depth: int, name: str = "") -> Any:
-    if not isinstance(node, dict) or depth > 8:
-        return None
-    for key in ("const", "default"):
-        if key in node:
-            return node[key]
-    if isinstance(reference := node.get("$ref"), str):
-        return _sample(root.get("$defs", {}).get(reference.rsplit("/", 1)[-1]), root, depth + 1, name)
-    if examples := node.get("examples"):
-        return examples[0]
-    if options := node.get("enum"):
-        return options[0]
-    kind = node.get("type")
-    kind = kind[0] if isinstance(kind, list) and kind else kind
-    if kind == "object" or "properties" in node:
-        return _sample_object(node, root, depth)
-    if kind == "array":
-        count = max(1, int(node.get("minItems", 1)))
-        return [_sample(node.get("items", {}), root, depth + 1, name) for _ in range(min(count, 20))]
-    if options := node.get("oneOf") or node.get("anyOf"):
-        return _sample(options[0], root, depth + 1, name)
-    if kind in ("integer", "number"):
-        return node.get("minimum", node.get("exclusiveMinimum", 0) + 1)
-    if kind == "boolean":
-        return False
-    text = _SAMPLES.get(name, "text")
-    return text.ljust(int(node.get("minLength", 0)), "x")[: node.get("maxLength")]
-
-
-def _sample_object(node: dict[str, Any], root: dict[str, Any], depth: int) -> dict[str, Any]:
-    properties = node.get("properties", {})
-    wanted = list(node.get("required", []))
-    for option in (node.get("oneOf") or node.get("anyOf") or [])[:1]:
-        wanted += option.get("required", []) if isinstance(option, dict) else []
-    if not wanted:
-        # An object without required fields is of no use when empty: show what molecules and files are known by.
-        wanted = [name for name in ("id", "smiles", "file_path") if name in properties]
-    constants = _constants(node)
-    return {
-        name: constants.get(name, _sample(properties.get(name), root, depth + 1, name))
-        for name in dict.fromkeys(wanted)
-    }
-
-
-def _constants(node: dict[str, Any]) -> dict[str, Any]:
-    """Values that the first alternative fixes, such as the mode that it describes."""
-    options = node.get("oneOf") or node.get("anyOf") or []
-    first = options[0] if options and isinstance(options[0], dict) else {}
-    properties = first.get("properties", {})
-    return {
-        name: value["const"] if "const" in value else value["enum"][0]
-        for name, value in properties.items()
-        if isinstance(value, dict) and ("const" in value or value.get("enum"))
-    }

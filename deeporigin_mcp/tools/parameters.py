@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Container, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import text
-from deeporigin_mcp.tools.shaping import rows_that_fit, size
+from deeporigin_mcp.tools.forms import Schema, about, are_all, bounds, list_in, names_in, options_told, value_told
+from deeporigin_mcp.tools.shaping import rows_that_fit
 from deeporigin_mcp.tools.views import ParameterRow
-
-Schema = dict[str, Any]
 
 MAX_DEPTH = 6
 MAX_ROWS = 400
-MAX_OPTIONS = 12
-"""Values of an enumeration that are named."""
-OPTIONS_CHARACTERS = 180
-"""Beyond it the values go without their names for people: every value that can be given has to be seen."""
-FORM_CHARACTERS = 240
-ABOUT_CHARACTERS = 120
+FORM_CHARACTERS = 900
+PATH_CHARACTERS = 200
 RULE_CHARACTERS = 300
+MAX_CUT_NAMED = 6
+"""Places that are named where something was cut."""
 
 _ALTERNATIVES = {"oneOf": "exactly one of", "anyOf": "at least one of"}
 _PLACES = ("allOf", "oneOf", "anyOf")
+
+
+class _Place(NamedTuple):
+    """Where a parameter stands: how deep, in the parameter with which number, and which optional one it needs."""
+
+    depth: int = 0
+    parent: int | None = None
+    under: str = ""
+
+
+class _Made(NamedTuple):
+    place: _Place
+    row: ParameterRow
 
 
 class Parameters:
@@ -34,37 +42,80 @@ class Parameters:
     Args:
         schema: the JSON Schema of a tool's inputs; `{}` if there is none.
         left_out: names of inputs that have no row.
+        with_names: show the values of enumerations with their names for people.
+        repeating: show the fields of a definition wherever it is referred to, and not at its first place only.
     """
 
-    def __init__(self, schema: Schema, *, left_out: Sequence[str] = ()) -> None:
+    def __init__(
+        self, schema: Schema, *, left_out: Sequence[str] = (), with_names: bool = True, repeating: bool = True
+    ) -> None:
         self._root = schema
         self._left_out = left_out
-        self._made: list[tuple[int, ParameterRow]] = []
+        self._with_names = with_names
+        self._repeating = repeating
+        self._first: dict[tuple[int, int], str] = {}
+        self._made: list[_Made] = []
+        self._deeper: list[int] = []
+        self._has_more = False
         self._told: list[str] = []
-        self._walk(schema, "", 0, ())
+        self._walk(schema, "", _Place(), ())
 
-    def rows(self, characters: int) -> tuple[list[ParameterRow], bool]:
-        """As much of the table as fits, and whether that is less than all: the deepest parameters go first."""
-        by_depth = sorted(range(len(self._made)), key=lambda index: self._made[index][0])
-        sizes = [self._made[index][1].model_dump(exclude_none=True) for index in by_depth]
+    @property
+    def count(self) -> int:
+        """Rows of the whole table."""
+        return len(self._made)
+
+    def rows(self, characters: int) -> tuple[list[ParameterRow], list[str]]:
+        """As much of the table as fits, and what was cut, in words: the deepest parameters go first."""
+        by_depth = sorted(range(len(self._made)), key=lambda number: self._made[number].place.depth)
+        sizes = [self._made[number].row.model_dump(exclude_none=True) for number in by_depth]
         kept = sorted(by_depth[: rows_that_fit(sizes, characters)])
-        return [self._made[index][1] for index in kept], len(kept) < len(self._made) or len(self._made) >= MAX_ROWS
+        return [self._made[number].row for number in kept], self._cut(kept)
+
+    def _cut(self, kept: Sequence[int]) -> list[str]:
+        """Where rows are missing, how many, and which forms do not tell all."""
+        shown = {*kept}
+        cut = []
+        missing = [number for number in range(len(self._made)) if number not in shown]
+        holders = [self._shown_holder(number, shown) for number in missing]
+        below = {number for number in (*holders, *self._deeper) if number in shown}
+        outermost = [number for number in sorted(below) if self._shown_holder(number, below) is None]
+        if missing or self._has_more or outermost:
+            told = f"parameters below {self._named(outermost)}" if outermost else "parameters"
+            count = f"over {self.count}" if self._has_more else str(self.count)
+            cut.append(f"{told} ({len(kept)} of {count} shown)" if missing or self._has_more else told)
+        # This mark is how everything shortened ends.
+        shortened = [number for number in kept if "…" in self._made[number].row.form]
+        return [*cut, f"form of {self._named(shortened)}"] if shortened else cut
+
+    def _shown_holder(self, number: int, shown: Container[int]) -> int | None:
+        """The innermost parameter around this one that has a row; None if there is none."""
+        holder = self._made[number].place.parent
+        while holder is not None and holder not in shown:
+            holder = self._made[holder].place.parent
+        return holder
+
+    def _named(self, numbers: Sequence[int]) -> str:
+        paths = [one_line(self._made[number].row.path, 80) for number in numbers[:MAX_CUT_NAMED]]
+        left = len(numbers) - len(paths)
+        return f"{', '.join(paths)} and {left} more" if left else ", ".join(paths)
 
     def rules(self) -> list[str]:
         """What holds between parameters, one sentence each."""
         return list(dict.fromkeys(self._told))
 
-    def _walk(self, node: Schema, path: str, depth: int, seen: tuple[str, ...]) -> None:
+    def _walk(self, node: Schema, path: str, place: _Place, seen: tuple[str, ...]) -> None:
         """Rows of an object's fields, and the rules among them."""
-        required = _names(node.get("required"))
+        required = names_in(node.get("required"))
         for name, entry, is_certain in self._fields(node, seen):
             if len(self._made) >= MAX_ROWS:
+                self._has_more = True
                 return
-            if depth or name not in self._left_out:
-                self._field(f"{path}{name}", entry, depth, seen, required=is_certain and name in required)
+            if place.depth or name not in self._left_out:
+                self._field(f"{path}{name}", entry, place, seen, required=is_certain and name in required)
         extra = self._resolved(node.get("additionalProperties"), seen)[0]
         if extra:
-            self._field(f"{path}*", extra, depth, seen, required=False)
+            self._field(f"{path}*", extra, place, seen, required=False)
         self._told += [
             one_line(f"{path.rstrip('.')}: {rule}" if path else rule, RULE_CHARACTERS) for rule in _rules(node)
         ]
@@ -86,7 +137,7 @@ class Parameters:
         if depth >= MAX_DEPTH:
             return
         for key in _PLACES:
-            for entry in _list(node.get(key)):
+            for entry in list_in(node.get(key)):
                 part = self._resolved(entry, seen)[0]
                 yield from self._holders(part, seen, certain=certain and key == "allOf", depth=depth + 1)
         for key in ("then", "else"):
@@ -94,33 +145,38 @@ class Parameters:
             if part:
                 yield from self._holders(part, seen, certain=False, depth=depth + 1)
 
-    def _field(self, path: str, entry: Any, depth: int, seen: tuple[str, ...], *, required: bool) -> None:
+    def _field(self, path: str, entry: Any, place: _Place, seen: tuple[str, ...], *, required: bool) -> None:
         node, seen_here = self._resolved(entry, seen)
         if entry is False or node.get("not") == {}:
             return
         is_known = seen_here == seen and isinstance(entry, dict) and "$ref" in entry
         form = "as further up" if is_known else self._form(node, seen_here)
-        self._made.append(
-            (
-                depth,
-                ParameterRow(
-                    path=one_line(path, 200),
-                    form=one_line(form, FORM_CHARACTERS),
-                    required=True if required else None,
-                    about=_about(node) or None,
-                ),
-            )
-        )
-        if is_known or depth >= MAX_DEPTH:
-            return
+        number = len(self._made)
         inner, inner_path, inner_seen = node, path, seen_here
         while (items := inner.get("items")) is not None and not self._has_fields(inner, inner_seen):
             inner, inner_seen = self._resolved(items, inner_seen)
             inner_path += "[]"
-            if len(inner_path) > 200:
-                return
-        if self._has_fields(inner, inner_seen):
-            self._walk(inner, f"{inner_path}.", depth + 1, inner_seen)
+            if len(inner_path) > PATH_CHARACTERS:
+                break
+        has_inside = not is_known and self._has_fields(inner, inner_seen)
+        # What came by one reference is one object.
+        fields = (id(inner["properties"]), id(inner.get("required"))) if "properties" in inner else (id(inner), 0)
+        first = self._first.setdefault(fields, path) if has_inside else path
+        if has_inside and first != path and not self._repeating:
+            form, has_inside = f"{form}, fields as in {first}", False
+        told = one_line(path, PATH_CHARACTERS)
+        row = ParameterRow(
+            path=told,
+            form=one_line(form, FORM_CHARACTERS),
+            required=(f"if {place.under}" if place.under else "yes") if required else None,
+            about=about(node) or None,
+        )
+        self._made.append(_Made(place, row))
+        if has_inside and (place.depth >= MAX_DEPTH or len(inner_path) > PATH_CHARACTERS):
+            self._deeper.append(number)
+        elif has_inside:
+            under = place.under if required else told
+            self._walk(inner, f"{inner_path}.", _Place(place.depth + 1, number, under), inner_seen)
 
     def _has_fields(self, node: Schema, seen: tuple[str, ...]) -> bool:
         return any(True for _ in self._fields(node, seen)) or isinstance(node.get("additionalProperties"), dict)
@@ -147,22 +203,24 @@ class Parameters:
 
     def _form(self, node: Schema, seen: tuple[str, ...], depth: int = 0) -> str:
         """What a value has to look like, such as `integer, 1 to 5, default 1`."""
-        parts = [self._kind(node, seen, depth), *_bounds(node)]
+        parts = [self._kind(node, seen, depth), *bounds(node)]
         if node.get("format") == "file":
             parts[0] = "file path"
         elif node.get("format"):
             parts.append(str(node["format"]))
         if isinstance(node.get("pattern"), str):
             parts.append(f"pattern {one_line(node['pattern'], 60)}")
-        if node.get("default") is not None:
-            parts.append(f"default {_value(node['default'])}")
+        if (default := node.get("default")) is not None:
+            entries = self._resolved(node.get("items"), seen)[0] if isinstance(default, list) else {}
+            is_all = isinstance(default, list) and are_all(default, list_in(entries.get("enum")))
+            parts.append(f"default {'all' if is_all else value_told(default)}")
         return ", ".join(part for part in parts if part)
 
     def _kind(self, node: Schema, seen: tuple[str, ...], depth: int) -> str:
         if "const" in node:
-            return f"always {_value(node['const'])}"
-        if options := _list(node.get("enum")):
-            return _options(options, _list(node.get("x-enum-display-names")))
+            return f"always {value_told(node['const'])}"
+        if options := list_in(node.get("enum")):
+            return options_told(options, list_in(node.get("x-enum-display-names")) if self._with_names else [])
         kind = node.get("type")
         kinds = [text(name) for name in (kind if isinstance(kind, list) else [kind]) if name and name != "null"]
         if kinds == ["array"] or (not kinds and "items" in node):
@@ -173,7 +231,7 @@ class Parameters:
             for key in ("oneOf", "anyOf"):
                 forms = [
                     self._form(part, part_seen, depth + 1)
-                    for part, part_seen in (self._resolved(entry, seen) for entry in _list(node.get(key)))
+                    for part, part_seen in (self._resolved(entry, seen) for entry in list_in(node.get(key)))
                     if part and part.get("type") != "null" and depth < MAX_DEPTH
                 ]
                 if forms:
@@ -185,10 +243,10 @@ class Parameters:
 def _rules(node: Schema) -> Iterator[str]:
     """What the keys that relate fields of an object say."""
     for key, words in _ALTERNATIVES.items():
-        told = [wanted for entry in _list(node.get(key)) if (wanted := _wanted(entry))]
+        told = [wanted for entry in list_in(node.get(key)) if (wanted := _wanted(entry))]
         if len(told) > 1:
             yield f"{words}: {'; '.join(told)}"
-    for part in _list(node.get("allOf")):
+    for part in list_in(node.get("allOf")):
         if isinstance(part, dict):
             yield from _rules(part)
     condition = _wanted(node.get("if"))
@@ -198,10 +256,10 @@ def _rules(node: Schema) -> Iterator[str]:
     for key in ("dependentRequired", "dependencies"):
         dependent = node.get(key)
         for name, needed in dependent.items() if isinstance(dependent, dict) else ():
-            if names := _names(needed):
+            if names := names_in(needed):
                 yield f"{name} needs {' and '.join(names)}"
     forbidden = node.get("not")
-    if isinstance(forbidden, dict) and (names := _names(forbidden.get("required"))):
+    if isinstance(forbidden, dict) and (names := names_in(forbidden.get("required"))):
         yield f"not together: {' and '.join(names)}" if len(names) > 1 else f"not taken: {names[0]}"
 
 
@@ -214,82 +272,16 @@ def _wanted(part: Any) -> str:
     fixed = properties if isinstance(properties, dict) else {}
     for name, entry in fixed.items():
         if isinstance(entry, dict) and "const" in entry:
-            told.append(f"{name} = {_value(entry['const'])}")
-        elif isinstance(entry, dict) and (options := _list(entry.get("enum"))):
-            told.append(f"{name} = {_options(options, [])}")
+            told.append(f"{name} = {value_told(entry['const'])}")
+        elif isinstance(entry, dict) and (options := list_in(entry.get("enum"))):
+            told.append(f"{name} = {options_told(options, [])}")
     named = {word.split(" = ")[0] for word in told}
-    told += [name for name in _names(part.get("required")) if name not in named]
+    told += [name for name in names_in(part.get("required")) if name not in named]
     forbidden = part.get("not")
-    if isinstance(forbidden, dict) and (names := _names(forbidden.get("required"))):
+    if isinstance(forbidden, dict) and (names := names_in(forbidden.get("required"))):
         told.append(f"without {' and '.join(names)}")
-    inner = [wanted for entry in _list(part.get("allOf")) if (wanted := _wanted(entry))]
+    inner = [wanted for entry in list_in(part.get("allOf")) if (wanted := _wanted(entry))]
     for key in _ALTERNATIVES:
-        choices = [wanted for entry in _list(part.get(key)) if (wanted := _wanted(entry))]
+        choices = [wanted for entry in list_in(part.get(key)) if (wanted := _wanted(entry))]
         inner += [f"({' or '.join(choices)})"] if choices else []
     return " and ".join([*told, *inner])
-
-
-def _bounds(node: Schema) -> Iterator[str]:
-    for low, high, unit in (
-        ("minimum", "maximum", ""),
-        ("minItems", "maxItems", " entries"),
-        ("minLength", "maxLength", " characters"),
-    ):
-        least, most = _number(node.get(low)), _number(node.get(high))
-        if least is not None and least == most:
-            yield f"{_amount(least)}{unit}"
-        elif least is not None and most is not None:
-            yield f"{_amount(least)} to {_amount(most)}{unit}"
-        elif least is not None:
-            yield f"at least {_amount(least)}{unit}"
-        elif most is not None:
-            yield f"at most {_amount(most)}{unit}"
-    for key, words in (("exclusiveMinimum", "above"), ("exclusiveMaximum", "below")):
-        if (bound := _number(node.get(key))) is not None:
-            yield f"{words} {_amount(bound)}"
-
-
-def _options(options: list[Any], names: list[Any]) -> str:
-    """Values of an enumeration, each with its name for people where that says more and all of it has room."""
-    told = []
-    for index, option in enumerate(options[:MAX_OPTIONS]):
-        name = one_line(text(names[index]), 40) if index < len(names) else ""
-        says_more = name and _plain(name) != _plain(str(option))
-        told.append(f"{_value(option)} ({name})" if says_more else _value(option))
-    if size(told) > OPTIONS_CHARACTERS:
-        told = [_value(option) for option in options[:MAX_OPTIONS]]
-    left = len(options) - len(told)
-    return " / ".join([*told, f"… {left} more"] if left else told)
-
-
-def _plain(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())
-
-
-def _about(node: Schema) -> str:
-    """The platform's words for a parameter, and the kind of thing that it is."""
-    kind = text(node.get("x-data-type"))
-    said = text(node.get("description")) or text(node.get("x-display-name")) or text(node.get("title"))
-    words = [word for word in (said, f"({kind})" if kind and kind.lower() not in said.lower() else "") if word]
-    return one_line(" ".join(words), ABOUT_CHARACTERS)
-
-
-def _value(value: Any) -> str:
-    return one_line(json.dumps(value, ensure_ascii=False, default=str), 60)
-
-
-def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) else None
-
-
-def _amount(number: float) -> str:
-    return str(int(number)) if number == int(number) and abs(number) < 1e15 else f"{number:g}"
-
-
-def _names(value: Any) -> list[str]:
-    return [one_line(name, 60) for name in _list(value) if isinstance(name, str)]
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
