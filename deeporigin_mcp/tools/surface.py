@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, cast, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import anyio
 from mcp.server.mcpserver.context import Context
@@ -154,7 +154,25 @@ def content_of(view: BaseModel) -> dict[str, Any]:
 def result_of(view: BaseModel) -> CallToolResult:
     """A view as the protocol's result: the structure, and the same facts as text."""
     content = content_of(view)
-    return CallToolResult(content=[TextContent(type="text", text=as_text(content))], structured_content=content)
+    text = as_text(content, columns_of(type(view)))
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=content)
+
+
+@functools.cache
+def columns_of(view: type[BaseModel]) -> dict[str, tuple[str, ...]]:
+    """The fields of a view that hold rows → the rows' fields in the order of their model."""
+    rows = {name: _row_model(field.annotation) for name, field in view.model_fields.items()}
+    return {name: tuple(model.model_fields) for name, model in rows.items() if model is not None}
+
+
+def _row_model(annotation: Any) -> type[BaseModel] | None:
+    """The model of a list's entries, whether or not the list may be missing."""
+    for part in get_args(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+        if found := _row_model(part):
+            return found
+    return None
 
 
 def _refusal(tool: str, problems: list[str]) -> str:
