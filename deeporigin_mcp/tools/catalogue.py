@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -15,11 +15,13 @@ from deeporigin_mcp.tools.parameters import Parameters
 from deeporigin_mcp.tools.pricing import price_rule
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, size
 from deeporigin_mcp.tools.state import ToolContext, state_of
-from deeporigin_mcp.tools.views import PlatformToolView
+from deeporigin_mcp.tools.views import ParameterRow, PlatformToolView
 
 SCHEMA_CHARACTERS = 9_000
 TABLE_CHARACTERS = 5_500
 LEAST_TABLE_CHARACTERS = 1_500
+CUT_CHARACTERS = 400
+"""For saying what was cut."""
 EXAMPLE_CHARACTERS = 900
 MAX_RULES = 8
 
@@ -34,8 +36,8 @@ async def describe_platform_tool(
 ) -> PlatformToolView:
     """Describe one platform tool: a table of its inputs, the rules among them, its price if known, and an example.
 
-    Call it before create_execution, whose inputs must fit. The example is valid: replace its molecules and files by
-    the user's. Free, reads only.
+    Call it before create_execution, whose inputs must fit. The example shows the form: every value in it is to be
+    replaced. Free, reads only.
     """
     state = state_of(ctx)
     definition = await find_definition(state, tool_key, tool_version)
@@ -50,21 +52,12 @@ async def describe_platform_tool(
     if example is not None and size(example) > EXAMPLE_CHARACTERS:
         example = None
         cut.append("example_inputs")
-    # Where `sync` belongs is create_execution's business.
-    table = Parameters(definition.inputs_schema, left_out=("sync",))
-    rules = table.rules()[:MAX_RULES]
-    cut += ["rules"] if len(rules) < len(table.rules()) else []
-    room = TABLE_CHARACTERS if is_detailed else CONCISE_CHARACTERS - 1_700 - size(example) - size(rules)
-    rows, was_cut = table.rows(max(room, LEAST_TABLE_CHARACTERS))
-    cut += ["parameters"] if was_cut else []
+    rules = Parameters(definition.inputs_schema).rules()
+    cut += ["rules"] if len(rules) > MAX_RULES else []
     schema, was_cut = fitted(definition.inputs_schema, SCHEMA_CHARACTERS) if is_detailed else (None, False)
     cut += ["inputs_schema"] if was_cut else []
     sync = definition.sync_rule
-    next_step = "create_execution with these inputs gives a price; nothing runs before confirm_execution."
-    if cut and not is_detailed:
-        call = steps.call("describe_platform_tool", tool_key=tool_key, tool_version=tool_version, detail="detailed")
-        next_step = f"{call} has what was cut. {next_step}"
-    return PlatformToolView(
+    view = PlatformToolView(
         tool_key=definition.key or tool_key,
         tool_version=definition.version or tool_version,
         name=one_line(definition.name, 80) or None,
@@ -73,10 +66,46 @@ async def describe_platform_tool(
         other_versions=[one_line(d.version, 30) for d in others[:8]],
         sync="not taken" if sync.place == "none" else f"beside inputs; default {str(sync.default).lower()}",
         price=price_rule(definition.key),
-        parameters=rows,
-        rules=rules or None,
+        parameters=[],
+        rules=rules[:MAX_RULES] or None,
         inputs_schema=schema,
         example_inputs=example,
-        cut=cut or None,
-        next_step=next_step,
-    ).held_to(RESULT_CHARACTERS if is_detailed else CONCISE_CHARACTERS)
+        next_step=_next_step(example is not None),
+    )
+    more = steps.call("describe_platform_tool", tool_key=tool_key, tool_version=tool_version, detail="detailed")
+    more += " has what was cut. "
+    if is_detailed:
+        view.parameters, cut_rows = _table(definition.inputs_schema, TABLE_CHARACTERS, 0)
+    else:
+        room = CONCISE_CHARACTERS - size(view.model_dump(mode="json", exclude_none=True)) - len(more) * bool(cut)
+        view.parameters, cut_rows = _table(definition.inputs_schema, room, len(more) + CUT_CHARACTERS)
+    view.cut = [*cut, *cut_rows] or None
+    if view.cut and not is_detailed:
+        view.next_step = f"{more}{view.next_step}"
+    return view.held_to(RESULT_CHARACTERS if is_detailed else CONCISE_CHARACTERS)
+
+
+def _table(schema: dict[str, Any], room: int, more: int) -> tuple[list[ParameterRow], list[str]]:
+    """As much of the table as the room takes, and what was cut, for whose telling so much more room is needed.
+
+    The fields that a definition gives to several parameters are told once unless there is much room; the names that
+    people have for the values of enumerations go before rows do.
+    """
+    forms = ((True, True), (False, True), (False, False))
+    for repeating, with_names in forms if room >= TABLE_CHARACTERS else forms[1:]:
+        # Where `sync` belongs is create_execution's business.
+        table = Parameters(schema, left_out=("sync",), with_names=with_names, repeating=repeating)
+        rows, cut = table.rows(room)
+        if cut:
+            rows, cut = table.rows(max(room - more, LEAST_TABLE_CHARACTERS))
+        if len(rows) == table.count:
+            break
+    return rows, cut
+
+
+def _next_step(has_example: bool) -> str:
+    if not has_example:
+        return "create_execution prices inputs of these forms; confirm_execution starts the run."
+    return (
+        "example_inputs shows the form: replace every value. create_execution prices, confirm_execution starts a run."
+    )

@@ -12,7 +12,7 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.definitions import allowed_definitions
 from deeporigin_mcp.tools.nearness import nearest
-from deeporigin_mcp.tools.ranking import lexicon_of, ranked, words_of
+from deeporigin_mcp.tools.ranking import Match, lexicon_of, matches, ranked, words_of
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import PlatformToolListView, PlatformToolRow
 
@@ -37,15 +37,15 @@ async def find_platform_tools(
             known is None or definition.version_numbers > known.version_numbers
         ):
             newest[definition.key] = definition
-    matching = ranked(newest.values(), query)
+    matching = matches(newest.values(), query)
     shown = matching[:limit]
     next_step = None
     if shown:
-        next_step = steps.call("describe_platform_tool", tool_key=shown[0].key) + " shows inputs and an example."
+        next_step = steps.call("describe_platform_tool", tool_key=shown[0].tool.key) + " shows inputs and an example."
     elif newest:
         next_step = _nothing_found(query, list(newest.values()))
     return PlatformToolListView(
-        tools=[_row(definition) for definition in shown],
+        tools=[_row(found) for found in shown],
         count=len(matching),
         has_more=len(matching) > len(shown),
         next_step=next_step,
@@ -63,11 +63,13 @@ def _nothing_found(query: str, definitions: Sequence[ToolDefinition]) -> str:
     return f"{told} {steps.call('find_platform_tools', query='')} lists all."
 
 
-def _row(definition: ToolDefinition) -> PlatformToolRow:
+def _row(found: Match) -> PlatformToolRow:
+    definition = found.tool
     return PlatformToolRow(
         tool_key=definition.key,
         tool_version=definition.version,
         name=one_line(definition.name, 80) or None,
         description=one_line(definition.description, 200) or None,
         enabled=None if definition.enabled else False,
+        matched=one_line(found.value or "", 80) or None,
     )

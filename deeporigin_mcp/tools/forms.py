@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import text
-from deeporigin_mcp.tools.shaping import shown, size
+from deeporigin_mcp.tools.shaping import is_longer, rows_that_fit, shown, size
 
 Schema = dict[str, Any]
 
 MAX_DEPTH = 6
-MAX_OPTIONS = 12
+MAX_OPTIONS = 24
 """Values of an enumeration that are named."""
-OPTIONS_CHARACTERS = 180
-"""Beyond it the values go without their names for people: every value that can be given has to be seen."""
+OPTIONS_CHARACTERS = 600
+"""Beyond it the values go without their names for people, and then fewer of them."""
 VALUE_CHARACTERS = 60
-FORM_CHARACTERS = 240
+FORM_CHARACTERS = 900
+ABOUT_CHARACTERS = 120
 
 ALTERNATIVES = {"oneOf": "exactly one of", "anyOf": "at least one of"}
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Forms:
@@ -28,10 +32,12 @@ class Forms:
 
     Args:
         root: the whole schema, where references lead.
+        with_names: show the values of enumerations with their names for people.
     """
 
-    def __init__(self, root: Schema) -> None:
+    def __init__(self, root: Schema, *, with_names: bool = True) -> None:
         self.root = root
+        self._with_names = with_names
 
     def resolved(self, entry: Any, seen: tuple[str, ...]) -> tuple[Schema, tuple[str, ...]]:
         """A schema with its references followed; one that leads back into itself stays unresolved."""
@@ -82,15 +88,17 @@ class Forms:
             parts.append(str(node["format"]))
         if isinstance(node.get("pattern"), str):
             parts.append(f"pattern {one_line(node['pattern'], 60)}")
-        if node.get("default") is not None:
-            parts.append(f"default {value_of(node['default'])}")
+        if (default := node.get("default")) is not None:
+            entries = self.resolved(node.get("items"), seen)[0] if isinstance(default, list) else {}
+            is_all = isinstance(default, list) and _are_all(default, entries_of(entries.get("enum")))
+            parts.append(f"default {'all' if is_all else value_of(default)}")
         return ", ".join(part for part in parts if part)
 
     def _kind(self, node: Schema, seen: tuple[str, ...], depth: int) -> str:
         if "const" in node:
             return f"always {value_of(node['const'])}"
         if options := entries_of(node.get("enum")):
-            return options_of(options, entries_of(node.get("x-enum-display-names")))
+            return options_of(options, entries_of(node.get("x-enum-display-names")) if self._with_names else [])
         kind = node.get("type")
         kinds = [text(name) for name in (kind if isinstance(kind, list) else [kind]) if name and name != "null"]
         if kinds == ["array"] or (not kinds and "items" in node):
@@ -147,6 +155,8 @@ def bounds(node: Schema) -> Iterator[str]:
             yield f"{_amount(least)}{unit}"
         elif least is not None and most is not None:
             yield f"{_amount(least)} to {_amount(most)}{unit}"
+        elif least == 1 and unit:
+            yield "not empty"
         elif least is not None:
             yield f"at least {_amount(least)}{unit}"
         elif most is not None:
@@ -158,24 +168,48 @@ def bounds(node: Schema) -> Iterator[str]:
 
 def options_of(options: list[Any], names: list[Any]) -> str:
     """Values of an enumeration, each with its name for people where that says more and all of it has room."""
+    values = [value_of(option) for option in options[:MAX_OPTIONS]]
     told = []
-    for index, option in enumerate(options[:MAX_OPTIONS]):
+    for index, value in enumerate(values):
         name = one_line(text(names[index]), 40) if index < len(names) else ""
-        says_more = name and _plain(name) != _plain(str(option))
-        told.append(f"{value_of(option)} ({name})" if says_more else value_of(option))
+        told.append(f"{value} ({name})" if _says_more(name, str(options[index])) else value)
     if size(told) > OPTIONS_CHARACTERS:
-        told = [value_of(option) for option in options[:MAX_OPTIONS]]
+        told = values[: rows_that_fit(values, OPTIONS_CHARACTERS)]
     left = len(options) - len(told)
     return " / ".join([*told, f"… {left} more"] if left else told)
 
 
-def _plain(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())
+def _are_all(values: list[Any], options: list[Any]) -> bool:
+    """Whether a list of values is all that there are."""
+    return bool(options) and {*map(_written, values)} == {*map(_written, options)}
+
+
+def _says_more(name: str, value: str) -> bool:
+    """Whether a name has a word that its value has not: not `Half-life` of `half_life`."""
+    said, known = ([word.rstrip("s") for word in _WORD.findall(words.lower())] for words in (name, value))
+    return bool({*said} - {*known}) and "".join(said) != "".join(known)
+
+
+def about(node: Schema) -> str:
+    """The platform's words for a parameter, and the kind of thing that it is."""
+    kind = text(node.get("x-data-type"))
+    said = text(node.get("description")) or text(node.get("x-display-name")) or text(node.get("title"))
+    words = [word for word in (said, f"({kind})" if kind and kind.lower() not in said.lower() else "") if word]
+    return one_line(" ".join(words), ABOUT_CHARACTERS)
 
 
 def value_of(value: Any) -> str:
-    """A value that is allowed, as JSON."""
+    """A value that is allowed, as JSON; a long list loses whole entries."""
+    if isinstance(value, list) and is_longer(value, VALUE_CHARACTERS):
+        entries = [shown(entry, VALUE_CHARACTERS) for entry in value[:VALUE_CHARACTERS]]
+        kept = entries[: rows_that_fit(entries, VALUE_CHARACTERS)]
+        left = len(value) - len(kept)
+        return f"[{', '.join([*kept, f'… {left} more'] if left else kept)}]"
     return shown(value, VALUE_CHARACTERS)
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def number_of(value: Any) -> float | None:

@@ -19,10 +19,10 @@ from anyio.lowlevel import RunVar
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.examples import example_of, example_of_field
 from deeporigin_mcp.tools.forms import Forms
 from deeporigin_mcp.tools.nearness import did_you_mean
 from deeporigin_mcp.tools.problems import Problems
-from deeporigin_mcp.tools.samples import sample
 from deeporigin_mcp.tools.shaping import is_longer
 from deeporigin_mcp.tools.validators import made_validator
 
@@ -124,13 +124,13 @@ def example_inputs(definition: ToolDefinition) -> dict[str, Any] | None:
     None if no such example can be made up.
     """
     schema = definition.inputs_schema
-    example = sample(schema, schema, 0)
+    example = example_of(schema)
     if not isinstance(example, dict):
         return None
     for _ in range(3):
         # Some inputs are required only by what others say.
         for name in _missing(example, schema):
-            example[name] = sample(schema["properties"][name], schema, 1, name)
+            example[name] = example_of_field(schema, name)
     return None if input_problems(example, schema) else example
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import text
+from deeporigin_mcp.tools.examples import example_of
 from deeporigin_mcp.tools.forms import Forms, bounds, entries_of, names_of, value_of, wants
 from deeporigin_mcp.tools.nearness import did_you_mean, nearest
-from deeporigin_mcp.tools.samples import sample
 from deeporigin_mcp.tools.shaping import shown
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class Problems:
         if {"array", "object"} & kinds:
             items = _schema(error).get("items")
             holds_texts = isinstance(items, dict) and items.get("type") == "string"
-            made = [given] if holds_texts and isinstance(given, str) else sample(error.schema, self._forms.root)
+            made = [given] if holds_texts and isinstance(given, str) else example_of(error.schema, self._forms.root)
             told = shown(made, 160)
             return f"such as {told}" if made and "null" not in told else ""
         if "string" in kinds and isinstance(given, int | float) and not isinstance(given, bool):

@@ -6,7 +6,7 @@ import functools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.tools.nearness import mistyped
@@ -23,8 +23,13 @@ KEY, NAME, DESCRIPTION, SCHEMA = 3.0, 2.0, 1.0, 0.6
 """What a word counts by where it stands."""
 SAID_SO = 4.0
 """What a phrase of the vocabulary counts; more for a longer one, less for the tools that it means less."""
-LEAST_SHARE = 0.15
+NAMED_SO = 5.0
+"""As much for the name that the tool itself gives to a value that it takes: it says what a synonym only suggests."""
+LEAST_SHARE = 0.25
 """Of the best score; what fits worse than that is noise."""
+
+SchemaText = tuple[str, str, str | None]
+"""A property, its name or a value of it or such a value's name for people, and in the last case the value."""
 
 _WORD = re.compile(r"[a-z0-9]+")
 _NOISE = frozenset(
@@ -37,7 +42,19 @@ _NOISE = frozenset(
 _JUNK = re.compile(r"(?<![a-z])test")
 
 
+class Match(NamedTuple):
+    """A tool that fits a query, and the input and value that say so in the query's words, such as `mode: By hand`."""
+
+    tool: ToolDefinition
+    value: str | None = None
+
+
 def ranked(definitions: Iterable[ToolDefinition], query: str) -> list[ToolDefinition]:
+    """The definitions of `matches`."""
+    return [found.tool for found in matches(definitions, query)]
+
+
+def matches(definitions: Iterable[ToolDefinition], query: str) -> list[Match]:
     """The definitions that fit a query, best first; all of them for a query that says nothing.
 
     The order depends on the definitions and the query only. Tests and nameless tools come after all others.
@@ -45,17 +62,20 @@ def ranked(definitions: Iterable[ToolDefinition], query: str) -> list[ToolDefini
     tools = sorted(definitions, key=lambda definition: (definition.key, definition.version))
     raw = words_of(query)
     if not raw:
-        return sorted(tools, key=_is_junk)
-    texts = [_texts(tool) for tool in tools]
+        return [Match(tool) for tool in sorted(tools, key=_is_junk)]
+    schemas = [_schema_texts(tool.inputs_schema) for tool in tools]
+    texts = [_texts(tool, said) for tool, said in zip(tools, schemas, strict=True)]
     words = [stem(word) for word in _spelled(raw, texts)]
     places = [[(_stems(text), weight) for text, weight in of_tool] for of_tool in texts]
     scores = _scores(places, [_said_part(tool) for tool in tools], words)
+    named = _named_values(tools, schemas, words)
+    scores = [score + _worth(NAMED_SO, length) for score, (length, _) in zip(scores, named, strict=True)]
     best = max((score for tool, score in zip(tools, scores, strict=True) if not _is_junk(tool)), default=0.0)
     least = LEAST_SHARE * best
     asked = query.strip().lower()
     fitting = [
-        (tool.key.lower() != asked, _is_junk(tool), -score, tool.key, tool)
-        for tool, score in zip(tools, scores, strict=True)
+        (tool.key.lower() != asked, _is_junk(tool), -score, tool.key, Match(tool, value or None))
+        for tool, score, (_, value) in zip(tools, scores, named, strict=True)
         if score > 0 and score >= least
     ]
     return [row[-1] for row in sorted(fitting, key=lambda row: row[:-1])]
@@ -98,8 +118,8 @@ def _is_junk(definition: ToolDefinition) -> bool:
     return bool(_JUNK.search(definition.key.lower())) or not (definition.name or definition.description)
 
 
-def _texts(tool: ToolDefinition) -> list[tuple[str, float]]:
-    schema = " ".join(_schema_words(tool.inputs_schema))
+def _texts(tool: ToolDefinition, schema_texts: Sequence[SchemaText]) -> list[tuple[str, float]]:
+    schema = " ".join(said for _, said, _ in schema_texts)
     return [(tool.key, KEY), (tool.name, NAME), (tool.description, DESCRIPTION), (schema, SCHEMA)]
 
 
@@ -118,34 +138,79 @@ def _stems(text: str) -> frozenset[str]:
     return frozenset(stem(word) for word in _WORD.findall(text.lower()))
 
 
-def _schema_words(schema: Mapping[str, Any]) -> list[str]:
-    """Names of properties and their allowed values, as far as the first few hundred go."""
-    found: list[str] = []
+def _schema_texts(schema: Mapping[str, Any]) -> list[SchemaText]:
+    """Properties' names, their allowed values, and these values' names, as far as the first few hundred go."""
+    found: list[SchemaText] = []
 
-    def read(node: Any, depth: int) -> None:
+    def read(node: Any, depth: int, of: str) -> None:
         if depth > MAX_SCHEMA_DEPTH or len(found) >= MAX_SCHEMA_WORDS:
             return
         if isinstance(node, list):
             for entry in node[:MAX_SCHEMA_WORDS]:
-                read(entry, depth + 1)
+                read(entry, depth + 1, of)
         elif isinstance(node, dict):
             for key, value in node.items():
-                if key in ("enum", "x-enum-display-names") and isinstance(value, list):
-                    found.extend(text for text in value if isinstance(text, str))
+                if key == "enum" and isinstance(value, list):
+                    found.extend((of, entry, None) for entry in value if isinstance(entry, str))
+                elif key == "x-enum-display-names" and isinstance(value, list):
+                    options = node.get("enum")
+                    named = zip(value, options if isinstance(options, list) else [], strict=False)
+                    found.extend((of, name, str(option)) for name, option in named if isinstance(name, str))
                 elif key == "properties" and isinstance(value, dict):
-                    found.extend(name for name in value if isinstance(name, str))
-                    read(list(value.values()), depth + 1)
+                    found.extend((name, name, None) for name in value if isinstance(name, str))
+                    for name, entry in value.items():
+                        read(entry, depth + 2, name)
+                elif key in ("$defs", "definitions") and isinstance(value, dict):
+                    read(list(value.values()), depth + 1, of)
                 elif key in ("items", "anyOf", "oneOf", "allOf", "$defs", "definitions"):
-                    read(list(value.values()) if key in ("$defs", "definitions") and isinstance(value, dict) else value,
-                         depth + 1)  # fmt: skip
+                    read(value, depth + 1, of)
 
-    read(schema, 0)
+    read(schema, 0, "")
     return found[:MAX_SCHEMA_WORDS]
+
+
+def _named_values(
+    tools: Sequence[ToolDefinition], schemas: Sequence[Sequence[SchemaText]], words: Sequence[str]
+) -> list[tuple[int, str]]:
+    """For each tool how many words the longest name of a value has that the query holds, and where that is.
+
+    Single words are too common, and what names a tool means that tool (others have steps of that name).
+    """
+    asked = f" {' '.join(words)} "
+    keys = {_said_text(tool) for tool in tools}
+    names = {_phrase(text) for text in (*keys, *(tool.name for tool in tools))}
+    held = []
+    for schema_texts in schemas:
+        best = (0, "")
+        for of, name, value in schema_texts:
+            phrase = _phrase(name) if value is not None else ""
+            if phrase not in asked or value is None or value.lower() in keys:
+                continue
+            length = len(phrase.split())
+            if length > max(1, best[0]) and not any(phrase in other for other in names):
+                best = (length, f"{of}: {name}")
+        held.append(best)
+    return held
+
+
+@functools.lru_cache(maxsize=4096)
+def _phrase(text: str) -> str:
+    """The stems of a text's words, with spaces between and around them."""
+    return f" {' '.join(map(stem, words_of(text)))} "
+
+
+def _worth(of_one_word: float, length: int) -> float:
+    """What a phrase of so many words counts."""
+    return of_one_word * (1 + 0.5 * (length - 1)) if length else 0.0
 
 
 def _said_part(tool: ToolDefinition) -> frozenset[str]:
     """The words of a key after its owner."""
-    return frozenset(_WORD.findall(tool.key.lower().partition(".")[2] or tool.key.lower()))
+    return frozenset(_WORD.findall(_said_text(tool)))
+
+
+def _said_text(tool: ToolDefinition) -> str:
+    return tool.key.lower().partition(".")[2] or tool.key.lower()
 
 
 def _scores(
@@ -167,7 +232,7 @@ def _scores(
     for phrase, meant in _phrases_in(words):
         for place, part in enumerate(meant):
             fits_part = frozenset(part.split("-"))
-            worth = SAID_SO * (1 + 0.5 * (len(phrase) - 1)) * (1 - 0.2 * place)
+            worth = _worth(SAID_SO, len(phrase)) * (1 - 0.2 * place)
             for number, said in enumerate(parts):
                 if fits_part <= said:
                     scores[number] += worth * (0.8 + 0.2 * len(fits_part) / len(said))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deeporigin_mcp.platform.wording import HARMFUL, words_of
@@ -12,14 +13,20 @@ LINES = ("progress", "problems")
 """Lists of sentences, shown one a line."""
 
 
-def as_text(view: dict[str, Any]) -> str:
-    """A view as lines of `key: value`; lists of objects become tables with one header line."""
-    return "\n".join(line for key, value in view.items() for line in _lines(key, value))
+def as_text(view: dict[str, Any], columns: Mapping[str, Sequence[str]] | None = None) -> str:
+    """A view as lines of `key: value`; lists of objects become tables with one header line.
+
+    Args:
+        view: fields and what they hold.
+        columns: by field, the order of its table's columns, whichever row has which; others follow as they come.
+    """
+    known = columns or {}
+    return "\n".join(line for key, value in view.items() for line in _lines(key, value, known.get(key, ())))
 
 
-def _lines(key: str, value: Any) -> list[str]:
+def _lines(key: str, value: Any, columns: Sequence[str]) -> list[str]:
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        return _rows(key, value)
+        return _rows(key, value, columns)
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value) and key in LINES:
         return [f"{key}:", *(f"  {HARMFUL.sub(' ', entry)}" for entry in value)]
     if key == "next_step" and isinstance(value, str):
@@ -28,10 +35,11 @@ def _lines(key: str, value: Any) -> list[str]:
     return [f"{key}: {_cell(value)}"]
 
 
-def _rows(key: str, rows: list[dict[str, Any]]) -> list[str]:
+def _rows(key: str, rows: list[dict[str, Any]], order: Sequence[str]) -> list[str]:
     """A table, or one JSON object a line where rows hold objects or have little in common."""
     objects = [_json(row) for row in rows]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
+    held = dict.fromkeys(column for row in rows for column in row)
+    columns = [*(column for column in order if column in held), *(column for column in held if column not in order)]
     if all(map(_is_flat, rows)) and len(columns) * len(rows) * len(MISSING) < sum(map(len, objects)):
         table = [" | ".join(_cell(row.get(column)) for column in columns) for row in rows]
         return [f"{key} ({len(rows)}): {' | '.join(map(_cell, columns))}", *table]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Self, cast, get_type_hints
+from typing import Any, Self, cast, get_args, get_type_hints
 
 import anyio
 from mcp.server.mcpserver.context import Context
@@ -63,7 +63,8 @@ class PlatformTool(Tool):
     def result_of(self, view: BaseModel) -> CallToolResult:
         """A view as the protocol's result: the structure, and the same facts as text."""
         content = content_of(view, self.unoffered)
-        return CallToolResult(content=[TextContent(type="text", text=as_text(content))], structured_content=content)
+        text = as_text(content, columns_of(type(view)))
+        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=content)
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
         """Run the tool. Every failure is a `ToolError` whose text is all that the model gets to read."""
@@ -170,6 +171,23 @@ def content_of(view: BaseModel, unoffered: Unoffered) -> dict[str, Any]:
     most = view.at_most if isinstance(view, View) else RESULT_CHARACTERS
     content = unoffered.in_answer(view.model_dump(mode="json", exclude_none=True))
     return guarded(sendable(content), most)
+
+
+@functools.cache
+def columns_of(view: type[BaseModel]) -> dict[str, tuple[str, ...]]:
+    """The fields of a view that hold rows → the rows' fields in the order of their model."""
+    rows = {name: _row_model(field.annotation) for name, field in view.model_fields.items()}
+    return {name: tuple(model.model_fields) for name, model in rows.items() if model is not None}
+
+
+def _row_model(annotation: Any) -> type[BaseModel] | None:
+    """The model of a list's entries, whether or not the list may be missing."""
+    for part in get_args(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+        if found := _row_model(part):
+            return found
+    return None
 
 
 def _refusal(tool: str, problems: list[str]) -> str:

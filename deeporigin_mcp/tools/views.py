@@ -191,6 +191,7 @@ class PlatformToolRow(View):
     name: str | None = None
     description: str | None = None
     enabled: bool | None = None
+    matched: str | None = None
 
 
 class PlatformToolListView(View):
@@ -201,11 +202,14 @@ class PlatformToolListView(View):
 
 
 class ParameterRow(View):
-    """One input of a tool; `ligands[].smiles` is a field of each entry of the list `ligands`."""
+    """One input of a tool; `ligands[].smiles` is a field of each entry of the list `ligands`.
+
+    `required` is `yes`, or `if ligands` for a field that is required where the optional `ligands` is given.
+    """
 
     path: str
     form: str
-    required: bool | None = None
+    required: str | None = None
     about: str | None = None
 
 

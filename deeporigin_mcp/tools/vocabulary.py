@@ -41,7 +41,8 @@ SAID: tuple[tuple[str, str], ...] = (
         "uniprot-discovery",
     ),
     # Molecules and their properties
-    ("solubility, aqueous solubility, logs, soluble", "mol-props-combined admet"),
+    ("solubility, logs, soluble", "mol-props-combined admet"),
+    ("aqueous solubility", "admet mol-props-combined"),
     ("lipophilicity, logp, logd, tpsa, polar surface area, clogp, partition coefficient", "mol-props-combined"),
     ("molecular weight, hydrogen bond donor, hydrogen bond acceptor, rotatable bond", "mol-props-combined"),
     ("lipinski, rule of five, rule of 5, ro5, drug likeness, druglike, pains", "mol-props-combined"),

@@ -50,7 +50,10 @@ LABELLED: dict[str, str] = {
     # Molecules and their properties
     "solubility": "mol-props-combined admet-properties",
     "will my compound be soluble in water": "mol-props-combined admet-properties",
-    "aqueous solublity": "mol-props-combined admet-properties",
+    "aqueous solublity": "admet-properties mol-props-combined",
+    "aqueous solubility": "admet-properties mol-props-combined",
+    "plasma protein binding": "admet-properties",
+    "polar surface area": "mol-props-combined",
     "logP": "mol-props-combined",
     "TPSA": "mol-props-combined",
     "logS": "mol-props-combined",

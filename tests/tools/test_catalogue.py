@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.server
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -46,9 +47,10 @@ async def test_a_tool_is_described_with_a_table_rules_price_and_other_versions(a
     assert rows["protein.file_path"] == {
         "path": "protein.file_path",
         "form": "file path",
-        "required": True,
+        "required": "yes",
         "about": "Structure file",
     }
+    assert rows["ligands[].smiles"]["required"] == "if ligands"
     assert rows["ligands[].smiles"]["about"] == "SMILES (Ligand.smiles)"
     assert rows["ligands"] == {"path": "ligands", "form": "list of object, 1 to 100 entries", "about": "Ligands"}
     assert rows["effort"]["form"] == "integer, 1 to 5, default 1"
@@ -77,11 +79,72 @@ async def test_a_price_that_nobody_knows_is_not_made_up(agent: Agent) -> None:
     assert "may not be able to quote it" in found["price"]
 
 
-async def test_a_table_that_does_not_fit_loses_its_deepest_rows_and_says_so(agent: Agent) -> None:
-    found = await agent.read("describe_platform_tool", tool_key="deeporigin.rbfe")
-    assert found["cut"] == ["parameters"]
-    assert {"binding", "solvation", "pairs[].pose1"} <= {row["path"] for row in found["parameters"]}
-    assert len((await agent.follow(found["next_step"]))["parameters"]) > len(found["parameters"])
+async def test_every_table_has_its_columns_in_one_order(agent: Agent) -> None:
+    for key, version in DEFINITIONS:
+        told = await agent.call("describe_platform_tool", {"tool_key": key, "tool_version": version})
+        head = next(line for line in told.text.splitlines() if line.startswith("parameters ("))
+        columns = head.partition(": ")[2].split(" | ")
+        assert columns == [name for name in ("path", "form", "required", "about") if name in columns]
+
+
+async def test_the_values_of_an_enumeration_come_with_their_names(agent: Agent) -> None:
+    found = await agent.read("describe_platform_tool", tool_key="deeporigin.admet-properties")
+    (form,) = (row["form"] for row in found["parameters"] if row["path"] == "properties")
+    assert '"solubility" (Aqueous solubility)' in form
+    assert '"half_life" / ' in form
+    found = await agent.read("describe_platform_tool", tool_key="deeporigin.mol-props-combined")
+    (form,) = (row["form"] for row in found["parameters"] if row["path"] == "molprops")
+    assert form.endswith("(Polar surface area)), not empty, default all")
+
+
+@pytest.mark.parametrize("key", ["deeporigin.abfe-end-to-end", "deeporigin.rbfe"])
+async def test_the_largest_tools_are_described_whole_with_what_is_repeated_told_once(agent: Agent, key: str) -> None:
+    found = await agent.read("describe_platform_tool", tool_key=key)
+    assert "cut" not in found
+    rows = {row["path"]: row for row in found["parameters"]}
+    assert rows["binding.emeq_md_options.cutoff"]["form"] == "number, 0.5 to 2, default 0.9"
+    assert rows["binding.prod_md_options"]["form"] == "object, fields as in binding.emeq_md_options"
+    assert rows["solvation"]["form"] == "object, fields as in binding"
+    detailed = await agent.read("describe_platform_tool", tool_key=key, detail="detailed")
+    assert "cut" not in detailed
+    assert len(detailed["parameters"]) >= len(rows)
+
+
+WIDE = {
+    "type": "object",
+    "properties": {
+        "mode": {"enum": ["a", "b"], "x-enum-display-names": ["With one", "With two"]},
+        "codes": {"type": "array", "items": {"enum": [f"code-{number}" for number in range(90)]}},
+        **{
+            f"stage_{letter}": {
+                "type": "object",
+                "properties": {f"option_{letter}{number}": {"type": "number"} for number in range(30)},
+            }
+            for letter in "abcd"
+        },
+    },
+}
+
+
+async def test_a_table_that_does_not_fit_loses_its_deepest_rows_and_says_which(bench: Bench) -> None:
+    docks = bench.platform.catalogue.resolve("deeporigin.docking")
+    assert docks is not None
+    bench.platform.catalogue.definitions.append(dataclasses.replace(docks, key="deeporigin.wide", inputs=WIDE))
+    try:
+        async with bench.agent() as agent:
+            found = await agent.read("describe_platform_tool", tool_key="deeporigin.wide")
+            whole = await agent.follow(found["next_step"])
+    finally:
+        bench.platform.catalogue.definitions.pop()
+    shown = {row["path"] for row in found["parameters"]}
+    assert {"mode", "codes", "stage_a", "stage_b", "stage_c", "stage_d", "stage_a.option_a0"} <= shown
+    below, forms = found["cut"]
+    assert below == f"parameters below stage_c, stage_d ({len(shown)} of 126 shown)"
+    assert forms == "form of codes"
+    assert found["parameters"][0]["form"] == '"a" / "b"', "names of values go before rows do"
+    assert compact_size(found) <= 5_000
+    assert len(whole["parameters"]) > len(shown)
+    assert whole["inputs_schema"] == WIDE
 
 
 async def test_a_tool_that_takes_no_sync_says_so(agent: Agent) -> None:

@@ -86,6 +86,32 @@ async def test_the_row_of_a_tool_is_short_and_its_newest_version(agent: Agent) -
     assert (found["has_more"], found["count"] > 1) == (True, True)
 
 
+async def test_the_tools_own_name_for_a_value_outranks_a_synonym_and_is_told(agent: Agent) -> None:
+    for query in ("aqueous solubility", "predict the Aqueous Solubility of three molecules"):
+        found = await agent.read("find_platform_tools", query=query)
+        first, *rest = found["tools"]
+        assert (first["tool_key"], first["matched"]) == (
+            "deeporigin.admet-properties",
+            "properties: Aqueous solubility",
+        )
+        assert "deeporigin.mol-props-combined" in {row["tool_key"] for row in rest}
+        assert not any("matched" in row for row in rest)
+    assert (await agent.follow(found["next_step"]))["tool_key"] == "deeporigin.admet-properties"
+
+
+async def test_a_step_that_is_named_like_a_tool_means_that_tool(agent: Agent) -> None:
+    for query, key in (("system preparation", "system-prep"), ("plan a network of ligand pairs", "konnektor")):
+        found = await agent.read("find_platform_tools", query=query)
+        assert found["tools"][0]["tool_key"] == f"deeporigin.{key}"
+        assert not any("matched" in row for row in found["tools"])
+
+
+def test_what_fits_much_worse_than_the_best_is_not_listed() -> None:
+    assert found_for("molecular properties") == ["mol-props-combined", "admet-properties", "mol-props-protonation"]
+    for query, wanted in LABELLED.items():
+        assert {*wanted.split()} <= {*found_for(query)}, query
+
+
 async def test_an_empty_query_lists_all_that_can_run_and_tests_last(agent: Agent) -> None:
     for query in ("", " \n", "which tools are there?"):
         found = await agent.read("find_platform_tools", limit=100, query=query)

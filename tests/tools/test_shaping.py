@@ -6,10 +6,13 @@ from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from deeporigin_mcp.tools.rendering import as_text
 from deeporigin_mcp.tools.shaping import LONGEST_TEXT, MAX_DEPTH, fitted, is_longer, rows_that_fit, size
 from deeporigin_mcp.tools.steps import call
+from deeporigin_mcp.tools.surface import columns_of
+from deeporigin_mcp.tools.views import PlatformToolListView, PlatformToolRow, SearchRow, SearchView
 from tests.tools.facts import calls_in
 
 values = st.recursive(
@@ -96,6 +99,24 @@ def test_a_next_call_can_be_repeated_from_the_text(contains: str, query: str) ->
     text = as_text({"next_step": f"{step} reads on."})
     assert text.count("\n") == 0
     assert calls_in(text, {"find_platform_tools"}) == [("find_platform_tools", {"query": query, "contains": contains})]
+
+
+def first_line(view: BaseModel) -> str:
+    return as_text(view.model_dump(exclude_none=True), columns_of(type(view))).splitlines()[0]
+
+
+def test_columns_are_in_the_order_of_the_model_whichever_row_has_which() -> None:
+    view = PlatformToolListView(
+        tools=[
+            PlatformToolRow(tool_key="a", tool_version="1", matched="m"),
+            PlatformToolRow(tool_key="b", tool_version="1", name="B", enabled=False),
+        ],
+        count=2,
+        has_more=False,
+    )
+    assert first_line(view) == "tools (2): tool_key | tool_version | name | enabled | matched"
+    found = SearchView(rows=[SearchRow(extra=1), SearchRow(status="s", name="n")], limit=1, offset=0, has_more=False)
+    assert first_line(found) == "rows (2): name | status | extra"
 
 
 def test_text_cannot_pretend_to_be_another_row_or_line() -> None:
