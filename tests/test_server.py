@@ -14,7 +14,7 @@ import pytest
 from deeporigin_mcp import __version__
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.server import SWITCHED_OFF, TOOLS, create_server
+from deeporigin_mcp.server import ONLY_READS, RUN_ONE, SWITCHED_OFF, TOOLS, create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import idempotency
 from tests.tools.bench import ERAS, Bench, agent_of, docking
@@ -47,10 +47,19 @@ async def test_a_client_is_told_name_version_and_instructions(mode: str) -> None
         assert (agent.client.instructions or "").startswith("Deep Origin runs")
 
 
-@pytest.mark.parametrize("values", [{"read_only": True}, {"toolsets": ("executions",)}])
-async def test_a_client_is_told_that_tools_are_switched_off(values: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("values", "told", "untold"),
+    [
+        ({"read_only": True}, ONLY_READS, SWITCHED_OFF),
+        ({"toolsets": ("executions",)}, SWITCHED_OFF, ONLY_READS),
+        ({"toolsets": ("catalogue",)}, SWITCHED_OFF, RUN_ONE),
+    ],
+)
+async def test_a_client_is_told_that_tools_are_switched_off(values: dict[str, Any], told: str, untold: str) -> None:
     async with agent_of(create_server(Settings(**values))) as agent:
-        assert (agent.client.instructions or "").endswith(SWITCHED_OFF)
+        instructions = agent.client.instructions or ""
+    assert told in instructions
+    assert untold not in instructions
 
 
 @pytest.mark.parametrize("mode", ERAS)

@@ -285,4 +285,7 @@ async def test_instructions_name_only_tools_that_are_offered(values: dict[str, A
     steps = re.findall(r"^(\d)\. ", told, re.MULTILINE)
     assert steps == [str(number + 1) for number in range(len(steps))]
     assert ("To run one:" in told) is ("create_execution" in left)
-    assert ("Nothing can be started here." in told) is ("create_execution" not in left)
+    read_only = "Read-only: creating, confirming and cancelling are switched off by the operator; tell the user."
+    assert (read_only in told) is ("create_execution" not in left)
+    others_are_missing = any(hints[0] and name not in left for name, hints in HINTS.items())
+    assert ("Some tools are switched off by the operator: what no tool here does" in told) is others_are_missing

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 MAX_DIGITS = 15
+_USD = re.compile(r"(\d[\d,]*(?:\.\d+)?) USD")
 
 
 class LineItem(NamedTuple):
@@ -35,6 +37,17 @@ def total(values: Iterable[Any]) -> float | None:
     """The exact sum of the values that are prices; None if none is. A genuine 0 stays 0."""
     known = [number for value in values if (number := amount(value)) is not None]
     return float(sum(known, Decimal(0))) if known else None
+
+
+def missing_amount(said: str, price: float | None) -> Decimal | None:
+    """USD that are missing, where a refusal names the price and one other, smaller sum: the balance."""
+    sums = {number for found in _USD.findall(said) if (number := amount(found.replace(",", ""))) is not None}
+    wanted = amount(price)
+    others = sums - {wanted}
+    if wanted not in sums or len(others) != 1 or wanted is None:
+        return None
+    missing = wanted - others.pop()
+    return missing if missing > 0 else None
 
 
 def quoted_rows(quotation: Any) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ import contextlib
 
 from deeporigin_mcp.errors import (
     ArgumentError,
-    CredentialError,
     DeepOriginError,
     OutcomeUnknownError,
     RestrictionError,
@@ -15,10 +14,11 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import amount, total
+from deeporigin_mcp.platform.money import amount, missing_amount, total
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.consequences import of_confirmation
 from deeporigin_mcp.tools.state import MAX_CALL_SECONDS, Outlasting, ServerState
 from deeporigin_mcp.tools.views import NAME_CHARACTERS, WORD_CHARACTERS
 
@@ -47,6 +47,11 @@ async def approve_and_confirm(state: ServerState, quote: Execution, *, rule: str
         StateConflictError: somebody else confirmed or cancelled it meanwhile.
         OutcomeUnknownError: it was sent, and the execution is Quoted all the same.
     """
+    with of_confirmation(quote.execution_id, quote.quoted_price).told():
+        return await _approved_and_confirmed(state, quote, rule)
+
+
+async def _approved_and_confirmed(state: ServerState, quote: Execution, rule: str) -> Execution:
     name = quote.execution_id
     async with state.confirming:
         try:
@@ -85,13 +90,16 @@ def require_allowed_tool(tool_key: str, settings: Settings) -> None:
         )
 
 
-def _may_have_started(failure: DeepOriginError) -> bool:
-    return not isinstance(failure, ArgumentError | CredentialError | RestrictionError)
-
-
 async def spent_by_session(client: DeepOriginClient) -> float:
     """USD that this session has started, by the platform's own record: the billed cost, or else the quoted price."""
     return total(_price(execution) for execution in await _started(client)) or 0.0
+
+
+def left_of(budget: float | None, spent: float | None) -> float | None:
+    """USD that the session may still start; None where there is no budget, or what is spent cannot be read."""
+    if budget is None or spent is None:
+        return None
+    return max(0.0, total([budget, -spent]) or 0.0)
 
 
 async def _started(client: DeepOriginClient) -> list[Execution]:
@@ -114,23 +122,16 @@ async def _confirmed(state: ServerState, execution: Execution) -> Execution:
     """Send the confirmation once. A run that answers only at its end goes on; its present state is returned."""
     name = execution.execution_id
     confirmation = Outlasting(lambda: _sent(state, execution))
-    look = (
-        f"{steps.call('get_execution', execution_id=name)} shows its state. Confirm again only if it is still Quoted "
-        "after a minute."
-    )
     try:
         await confirmation.result(state, MAX_CALL_SECONDS)
-    except OutcomeUnknownError as lost:
-        raise OutcomeUnknownError(
-            str(lost), next_step=look, http_status=lost.http_status, request_id=lost.request_id
-        ) from None
+    except RestrictionError as refusal:
+        raise await _with_what_is_missing(state, execution, refusal) from None
     # What counts is the state that can be read now, not what an answer promised.
     try:
         now = Execution(await state.client.executions.get(name))
     except DeepOriginError as unread:
         unknown = OutcomeUnknownError(
             f"The confirmation of {name} was sent, but its state cannot be read: {unread}",
-            next_step=look,
             http_status=unread.http_status,
             request_id=unread.request_id,
         )
@@ -138,8 +139,7 @@ async def _confirmed(state: ServerState, execution: Execution) -> Execution:
         if now.status != "Quoted":
             return now
         unknown = OutcomeUnknownError(
-            f"The confirmation of {name} was sent, but the execution is still Quoted. It may start yet.",
-            next_step=look,
+            f"The confirmation of {name} was sent, but the execution is still Quoted. It may start yet."
         )
     _record_failure(state, execution, unknown, "unknown")
     raise unknown
@@ -150,11 +150,34 @@ async def _sent(state: ServerState, execution: Execution) -> None:
     try:
         await state.client.executions.confirm(execution.execution_id, timeout=CREATE_TIMEOUT_SECONDS, retry=False)
     except DeepOriginError as failure:
-        unknown = _may_have_started(failure)
+        unknown = isinstance(failure, OutcomeUnknownError)
         if not unknown:
             state.in_flight.pop(execution.execution_id, None)
         _record_failure(state, execution, failure, "unknown" if unknown else "not started")
         raise
+
+
+async def _with_what_is_missing(
+    state: ServerState, execution: Execution, refusal: RestrictionError
+) -> RestrictionError:
+    """The platform's refusal to start it, with the sum that is missing and what has become of the quote."""
+    dto = refusal.execution
+    if dto is None:
+        with contextlib.suppress(DeepOriginError):
+            dto = await state.client.executions.get(execution.execution_id)
+    missing = missing_amount(str(refusal), execution.quoted_price)
+    told = [f"Nothing was started: {refusal}"]
+    told += [f"{missing} USD are missing."] if missing is not None else []
+    status = Execution(dto).status if dto is not None else ""
+    if status == "Quoted":
+        told.append("The quote stays as it is.")
+    elif status:
+        told.append(
+            f"The quote is closed ({one_line(status, WORD_CHARACTERS)}): once this is settled, create it anew, with "
+            "another idempotency_key."
+        )
+    refusal.message = " ".join(told)
+    return refusal
 
 
 def _record_failure(state: ServerState, execution: Execution, failure: DeepOriginError, decision: str) -> None:

@@ -12,11 +12,12 @@ from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, Field
 
-from deeporigin_mcp.errors import DeepOriginError, PlatformError
+from deeporigin_mcp.errors import DeepOriginError, NotFoundError, PlatformError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of, text
 from deeporigin_mcp.tools import approval
+from deeporigin_mcp.tools.consequences import of_confirmation
 from deeporigin_mcp.tools.executions import existing
 from deeporigin_mcp.tools.state import ToolContext, state_of
 
@@ -60,18 +61,18 @@ class Quote:
 
 def too_slow() -> PlatformError:
     return PlatformError(
-        f"Nothing was started: the platform did not show the quote and the limits within {LOOK_SECONDS:g} s.",
-        next_step="Call again in a minute.",
+        f"Nothing was started: the platform did not show the quote and the limits within {LOOK_SECONDS:g} s."
     )
 
 
-async def current_quote(ctx: ToolContext, execution_id: str) -> Quote:
+async def current_quote(ctx: ToolContext, execution_id: str, expected_price: float | None) -> Quote:
     """The execution as it is when the question is asked; the answer counts for its price only."""
     began = anyio.current_time()
-    with anyio.move_on_after(LOOK_SECONDS):
-        execution = await existing(state_of(ctx).client, execution_id, action="confirm_execution")
-        return Quote(execution, anyio.current_time() - began)
-    raise too_slow()
+    with of_confirmation(one_line(execution_id, 60), expected_price).told(knows_better=(NotFoundError,)):
+        with anyio.move_on_after(LOOK_SECONDS):
+            execution = await existing(state_of(ctx).client, execution_id, action="confirm_execution")
+            return Quote(execution, anyio.current_time() - began)
+        raise too_slow()
 
 
 async def ask_for_approval(
@@ -85,20 +86,21 @@ async def ask_for_approval(
         DeepOriginError: it may not start whoever says yes, or there is nobody to ask.
     """
     state, quote = state_of(ctx), looked.execution
-    try:
-        approval.require_quoted(quote)
-        approval.require_expected(quote, expected_price)
-        if approval.within_automatic_limit(quote, state.settings):
-            return approval.AUTOMATIC
-        with looked.bounded():
-            await approval.require_within_limits(state, quote)
-        if not can_ask(ctx):
-            raise approval.nobody_to_ask(quote, state.settings)
-        with looked.bounded():
-            question = await _question(ctx, quote)
-    except DeepOriginError as refusal:
-        state.record(quote, "refused", str(refusal))
-        raise
+    with of_confirmation(quote.execution_id, expected_price).told():
+        try:
+            approval.require_quoted(quote)
+            approval.require_expected(quote, expected_price)
+            if approval.within_automatic_limit(quote, state.settings):
+                return approval.AUTOMATIC
+            with looked.bounded():
+                await approval.require_within_limits(state, quote)
+            if not can_ask(ctx):
+                raise approval.nobody_to_ask(quote, state.settings)
+            with looked.bounded():
+                question = await _question(ctx, quote)
+        except DeepOriginError as refusal:
+            state.record(quote, "refused", str(refusal))
+            raise
     return Elicit(question, Approval)
 
 

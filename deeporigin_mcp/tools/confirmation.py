@@ -19,9 +19,11 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import approval, steps
 from deeporigin_mcp.tools.asking import Approval, Quote, ask_for_approval, current_quote
+from deeporigin_mcp.tools.consequences import of_confirmation
+from deeporigin_mcp.tools.details import ended_view
 from deeporigin_mcp.tools.executions import ExecutionId
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
-from deeporigin_mcp.tools.views import NAME_CHARACTERS, ExecutionView, execution_view
+from deeporigin_mcp.tools.views import NAME_CHARACTERS, ExecutionView
 
 BY_A_PERSON = "a person said yes"
 
@@ -50,12 +52,11 @@ async def confirm_execution(
         raise refusal
     with anyio.move_on_after(CALL_SECONDS - looked.used_seconds):
         confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
-        return execution_view(confirmed, next_step=steps.after(confirmed, state.settings))
-    raise OutcomeUnknownError(
-        f"The confirmation of {quote.execution_id} was given up after {CALL_SECONDS:g} s. It may have started.",
-        next_step=steps.call("get_execution", execution_id=quote.execution_id)
-        + " shows its state; look before anything.",
-    )
+        return ended_view(confirmed, steps.after(confirmed, state.settings))
+    with of_confirmation(quote.execution_id, quote.quoted_price).told():
+        raise OutcomeUnknownError(
+            f"The confirmation of {quote.execution_id} was given up after {CALL_SECONDS:g} s. It may have started."
+        )
 
 
 def _rule(answer: ElicitationResult[Approval]) -> str | None:

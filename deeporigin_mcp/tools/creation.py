@@ -14,7 +14,9 @@ from deeporigin_mcp.errors import ArgumentError, DeepOriginError, OutcomeUnknown
 from deeporigin_mcp.platform import Execution, ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import approval, steps
+from deeporigin_mcp.tools.consequences import of_creation
 from deeporigin_mcp.tools.definitions import find_definition
+from deeporigin_mcp.tools.details import ended_view
 from deeporigin_mcp.tools.idempotency import (
     KEY_LOOKBACK,
     agreed_on,
@@ -22,14 +24,13 @@ from deeporigin_mcp.tools.idempotency import (
     execution_with_key,
     fingerprint_of,
     forget_ended,
-    how_to_find,
     stamped,
 )
 from deeporigin_mcp.tools.inputs import checked
 from deeporigin_mcp.tools.projects import listed, project_names, unknown_project
 from deeporigin_mcp.tools.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
-from deeporigin_mcp.tools.views import ExecutionView, execution_view
+from deeporigin_mcp.tools.views import ExecutionView
 
 QUOTE_ONLY = -1
 """`approveAmount` that never starts anything (platform-facts 2.4)."""
@@ -50,7 +51,7 @@ async def create_execution(
     project_id: Annotated[str | None, Field(description="Needed if the server has no project set.")] = None,
     cluster_id: Annotated[str | None, Field(description="Default: the organisation's first.")] = None,
     sync: Annotated[
-        bool | None, Field(description="true: answer in one go, for short runs. Default: the safe choice.")
+        bool | None, Field(description="true: starting it answers at its end. Default: the tool's own.")
     ] = None,
     batch_size: Annotated[int | None, Field(description="Ligands per job; docking tools only.", ge=1)] = None,
     tag: Annotated[str | None, Field(description="Free label.")] = None,
@@ -101,18 +102,14 @@ async def create_execution(
         start=start,
         deadline=anyio.current_time() + CALL_SECONDS - ANSWER_SECONDS,
     )
-    with anyio.move_on_after(CALL_SECONDS - ANSWER_SECONDS / 2):
-        return await _carried_out(state, wish)
-    if not wish.is_sent:
-        raise PlatformError(
-            "This call created nothing: the platform is too slow now to show the tool, the project and earlier runs.",
-            next_step="Call again in a minute"
-            + (f" with the same arguments and idempotency_key={json.dumps(key)}." if idempotency_key else "."),
+    with of_creation(key, is_callers_key=wish.is_callers_key).told():
+        with anyio.move_on_after(CALL_SECONDS - ANSWER_SECONDS / 2):
+            return await _carried_out(state, wish)
+        if not wish.is_sent:
+            raise PlatformError("The platform is too slow now to show the tool, the project and earlier runs.")
+        raise OutcomeUnknownError(
+            "The platform has not answered the creation in time. It may exist, but cannot be seen yet."
         )
-    raise OutcomeUnknownError(
-        "The platform has not answered the creation in time. It may exist, but cannot be seen yet.",
-        next_step=how_to_find(key),
-    )
 
 
 @dataclass
@@ -178,10 +175,10 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
                 next_step = ""
         except DeepOriginError as error:
             # No error of this call: that would hide the id of what exists now, and tempt into creating another.
-            next_step = f"It exists, but starting it failed: {explained(error)}"
+            next_step = f"The execution exists. {explained(error)}"
             if isinstance(error, RestrictionError) and error.execution is not None:
                 execution = Execution(error.execution)
-    view = execution_view(execution, next_step=next_step or steps.after(execution, state.settings))
+    view = ended_view(execution, next_step or steps.after(execution, state.settings))
     if existing is not None:
         view.next_step = (
             f"This key's execution existed already; nothing new was created. {view.next_step or ''}".strip()
@@ -227,7 +224,7 @@ async def _project(state: ServerState, asked: str | None) -> str:
         )
         otherwise = "" if is_own else f"; {state.settings.places.other_project}"
         raise ArgumentError(
-            f"{told} Nothing was created.",
+            told,
             next_step=f"This server works in project {own!r}: leave project_id out{otherwise}.",
         )
     if own:
@@ -238,13 +235,13 @@ async def _project(state: ServerState, asked: str | None) -> str:
             if unknown.meant:
                 surely = "Call" if unknown.is_certain else "If the user means this one, call"
                 next_step = f"{surely} create_execution again with project_id={json.dumps(unknown.meant)}."
-            raise ArgumentError(f"{unknown.told} Nothing was created.", next_step=next_step)
+            raise ArgumentError(unknown.told, next_step=next_step)
         return wanted
     names = await project_names(state.client)
     if len(names) == 1:
         return next(iter(names))
     raise ArgumentError(
-        "An execution belongs to a project, and none was given. Nothing was created.",
+        "An execution belongs to a project, and none was given.",
         next_step=f"Ask the user which project_id to use: {listed(names)}."
         if names
         else "The organisation has no project yet.",

@@ -12,7 +12,7 @@ from deeporigin_mcp.platform.wire import Json, text
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.parts import Summary, as_object
 from deeporigin_mcp.tools.shaping import rows_that_fit
-from deeporigin_mcp.tools.views import ExecutionDetailView, ExecutionView, LineItemView
+from deeporigin_mcp.tools.views import ExecutionDetailView, ExecutionView, LineItemView, execution_view
 
 CHARACTERS = {
     "prices": 1_500,
@@ -23,6 +23,8 @@ CHARACTERS = {
     "metadata": 1_000,
 }
 """Each field's share; what is left is for the short facts and the next call."""
+SMALL_OUTPUTS_CHARACTERS = 1_500
+"""What is given at once; more is read by its own call."""
 MAX_PROGRESS_LINES = 40
 LINE_CHARACTERS = 160
 
@@ -43,6 +45,23 @@ def big_fields(execution: Execution) -> dict[str, Any]:
         "progress": raw.get("progressReport") or None,
         "prices": field("quotationResult"),
     }
+
+
+def ended_view(execution: Execution, next_step: str | None) -> ExecutionView:
+    """The execution after the call that made or started it: with its outputs, if it is over and they are small.
+
+    They are what get_execution_results gives, so the call to it is left out.
+    """
+    view = execution_view(execution, next_step=next_step)
+    outputs = as_object(execution.outputs)
+    if execution.status == "Completed" and outputs is not None:
+        summary = Summary("outputs:")
+        shown = summary.of(outputs, SMALL_OUTPUTS_CHARACTERS)
+        if not summary.is_cut:
+            view.outputs = shown
+            if next_step == steps.results_of(execution.execution_id):
+                view.next_step = None
+    return view
 
 
 def detailed_view(short: ExecutionView, execution: Execution) -> ExecutionDetailView:

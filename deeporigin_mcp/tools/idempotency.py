@@ -105,17 +105,8 @@ async def created_once(
     reason = str(lost) if lost else f"The platform has not answered the creation within {MAX_CALL_SECONDS:g} s."
     raise OutcomeUnknownError(
         f"{reason} It may exist, but cannot be seen yet.",
-        next_step=how_to_find(key),
         http_status=lost.http_status if lost else None,
         request_id=lost.request_id if lost else None,
-    )
-
-
-def how_to_find(key: str) -> str:
-    """What to do about a creation whose outcome is unknown."""
-    return (
-        f"Call create_execution again with the same arguments and idempotency_key={json.dumps(key)}: it returns the "
-        "execution if it exists and creates it only if it does not."
     )
 
 
@@ -152,7 +143,7 @@ async def execution_with_key(client: DeepOriginClient, key: str, fingerprint: st
         if stored.get(FINGERPRINT_FIELD, fingerprint) != fingerprint:
             raise StateConflictError(
                 f"idempotency_key {one_line(key, 60)!r} belongs to execution {Execution(row).execution_id}, which was "
-                "created with another tool, other inputs, another version or another project. Nothing was created.",
+                "created with another tool, other inputs, another version or another project.",
                 next_step="Use a new key for a new run, or the old arguments to get the old one.",
             )
         # The newest come first.

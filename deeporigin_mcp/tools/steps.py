@@ -11,6 +11,9 @@ from deeporigin_mcp.settings import Settings
 MAX_IDS_NAMED = 100
 
 
+CHARGED_BY_THE_PLATFORM = "cost is the price approved at its start; what is finally charged, the platform decides."
+
+
 def call(tool: str, **arguments: object) -> str:
     """A call as a model can repeat it: `tool(name=value, …)`, values as JSON."""
     given = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items())
@@ -28,11 +31,14 @@ def after(execution: Execution, settings: Settings) -> str | None:
         case "Failed":
             return logs_of(name)
         case "InsufficientFunds":
-            return "Tell the user: the organisation's balance or licence does not cover this run."
+            return (
+                "Nothing was started: the organisation's balance or licence does not cover this run. Tell the user; "
+                "once it does, create it anew, with another idempotency_key."
+            )
         case "FailedQuotation":
             return "It could not be priced and will not run; correct the inputs and create it anew."
         case "Cancelled":
-            return None
+            return CHARGED_BY_THE_PLATFORM if execution.cost is not None else None
         case _:
             return call("wait_executions", execution_ids=[name])
 

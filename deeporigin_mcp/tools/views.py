@@ -83,8 +83,9 @@ class ExecutionRow(View):
 
 
 class ExecutionView(ExecutionRow):
-    """One execution by itself."""
+    """One execution by itself. `outputs` come with one that has ended within the call, where they are small."""
 
+    outputs: dict[str, Any] | None = None
     next_step: str | None = None
 
 
@@ -242,12 +243,13 @@ class ClusterRow(View):
 
 
 class SpendingView(View):
-    """The three limits in USD and what this session has started; an absent limit is not set."""
+    """The three limits in USD, what this session has started and what is left to it; an absent limit is not set."""
 
     auto_approve_up_to: float
     max_price: float | None = None
     budget: float | None = None
     spent: float | None = None
+    left: float | None = None
 
 
 class WorkspaceView(View):

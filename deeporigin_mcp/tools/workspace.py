@@ -11,7 +11,7 @@ from deeporigin_mcp.errors import CredentialError, DeepOriginError
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of, text, utc_stamp
 from deeporigin_mcp.settings import TokenClaims
-from deeporigin_mcp.tools.approval import spent_by_session
+from deeporigin_mcp.tools.approval import left_of, spent_by_session
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
@@ -100,6 +100,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
             max_price=settings.max_price,
             budget=settings.budget,
             spent=spent,
+            left=left_of(settings.budget, spent),
         ),
         time=utc_stamp(client.timing.wall()),
         token_expires_at=utc_stamp(claims.expires_at),

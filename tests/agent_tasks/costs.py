@@ -263,8 +263,8 @@ async def _explain_the_balance(solver: Solver) -> dict[str, Any]:
     refusal = await solver.refused(
         "confirm_execution", execution_id=quote["execution_id"], expected_price=quote["quoted_price"]
     )
-    balance, price = (float(text) for text in re.findall(r"(\d+\.\d\d) USD", refusal))
-    return {"started": False, "reason": refusal, "missing_usd": round(price - balance, 2)}
+    (missing,) = re.findall(r"(\d+\.\d\d) USD are missing", refusal)
+    return {"started": False, "reason": refusal, "missing_usd": float(missing)}
 
 
 async def _say_that_it_runs(solver: Solver) -> dict[str, Any]:

@@ -137,3 +137,23 @@ def test_whatever_a_quote_holds_its_price_is_a_finite_number_or_nothing(quotatio
     assert price is None or abs(price) < 1e18
     assert isinstance(money.quote_is_partial(quotation), bool)
     assert all(isinstance(text, str) for item in money.line_items(quotation) for text in (item.code, item.name))
+
+
+@pytest.mark.parametrize(
+    ("said", "price", "missing"),
+    [
+        ("The balance of 100.00 USD does not cover 105.60 USD", 105.6, "5.60"),
+        ("105.6 USD are needed, 1,000.50 USD are there, 105.6 USD", 105.6, None),
+        ("Needs 1,105.60 USD, has 1,000.00 USD", 1105.6, "105.60"),
+        ("The balance of 100.00 USD does not cover it", 105.6, None),
+        ("100.00 USD, 20.00 USD and 105.60 USD", 105.6, None),
+        ("The balance of 100.00 USD does not cover 105.60 USD", None, None),
+        ("The balance of 105.60 USD does not cover 105.60 USD", 105.6, None),
+        ("No money", 105.6, None),
+    ],
+)
+def test_what_is_missing_is_told_only_where_price_and_balance_are_named(
+    said: str, price: float | None, missing: str | None
+) -> None:
+    found = money.missing_amount(said, price)
+    assert (None if found is None else str(found)) == missing

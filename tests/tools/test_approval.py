@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -208,7 +209,9 @@ async def test_an_empty_account_is_told_in_the_platforms_words(rich: Agent, benc
     bench.platform.organisations["deeporigin"].balance = 0.1
     name = await quote(rich)
     told = await rich.refused("confirm_execution", execution_id=name)
-    assert "The balance of 0.10 USD does not cover 0.20 USD" in told
+    assert told.startswith("Nothing was started: Not enough credits: The balance of 0.10 USD does not cover 0.20 USD")
+    assert " 0.10 USD are missing. " in told
+    assert "The quote is closed (InsufficientFunds): once this is settled, create it anew" in told
     assert "Add credits to the organisation" in told
     assert "administrator" in told
     assert (await rich.read("get_execution", execution_id=name))["status"] == "InsufficientFunds"
@@ -222,12 +225,17 @@ async def test_a_plans_limit_is_told_in_the_platforms_words(bench: Bench) -> Non
         told = await agent.refused("confirm_execution", execution_id=created["execution_id"])
     assert "allows 20 ligands per ADMET run, 22 were asked for" in told
     assert "Send fewer ligands or change the plan" in told
+    assert told.startswith("Nothing was started: ")
+    assert "The quote stays as it is." in told
+    assert "missing" not in told
 
 
 async def test_a_run_dearer_than_the_balance_never_starts(bench: Bench) -> None:
     async with bench.agent(org_key="acme", project_id="09ACMEPR0J001", auto_approve_up_to=500) as agent:
         created = await agent.read("create_execution", **ABFE, start=True)
     assert created["status"] == "InsufficientFunds"
+    assert created["next_step"].startswith("The execution exists. Nothing was started: ")
+    assert re.search(r" \d+\.\d\d USD are missing\. ", created["next_step"])
 
 
 async def test_a_confirmation_whose_answer_was_lost_is_looked_up(rich: Agent, bench: Bench) -> None:

@@ -128,7 +128,7 @@ async def test_start_cannot_exceed_what_the_operator_allows(bench: Bench) -> Non
     async with bench.agent(auto_approve_up_to=5, max_price=0.1) as agent:
         found = await agent.read("create_execution", **docking(), start=True)
     assert (found["execution_id"], found["status"]) == (bench.platform.creates[0], "Quoted")
-    assert found["next_step"].startswith("It exists, but starting it failed: Not started: 0.2 USD is above")
+    assert found["next_step"].startswith("The execution exists. Not started: 0.2 USD is above")
     assert not bench.platform.confirms
 
 

@@ -98,7 +98,8 @@ async def test_the_same_key_for_another_run_is_refused(agent: Agent, bench: Benc
     first = await agent.read("create_execution", **docking(), idempotency_key="k")
     told = await agent.refused("create_execution", **{**docking(), **changed, "idempotency_key": "k"})
     assert first["execution_id"] in told
-    assert "created with another tool, other inputs, another version or another project. Nothing was created." in told
+    assert told.startswith("Nothing was created by this call: idempotency_key 'k' belongs to execution ")
+    assert "created with another tool, other inputs, another version or another project." in told
     assert len(bench.platform.creates) == 1
 
 
@@ -170,7 +171,9 @@ async def test_an_execution_that_shows_up_late_is_found_by_the_next_call(agent: 
 
 async def test_a_key_that_cannot_be_looked_up_creates_nothing(agent: Agent, bench: Bench) -> None:
     bench.fault("GET */executions status=503")
-    assert "HTTP 503" in await agent.refused("create_execution", **docking(), idempotency_key="k")
+    told = await agent.refused("create_execution", **docking(), idempotency_key="k")
+    assert told.startswith("Nothing was created by this call: The platform answered HTTP 503")
+    assert 'In 60 s call create_execution again with the same idempotency_key="k"' in told
     assert not bench.sent("POST")
 
 
@@ -234,15 +237,26 @@ async def test_a_platform_too_slow_to_look_is_told_and_nothing_was_created(
 ) -> None:
     bench.fault(f"GET {path} delay=300")
     told = await agent.refused("create_execution", **docking(), idempotency_key="k")
-    assert told.startswith("This call created nothing")
+    assert told.startswith("Nothing was created by this call: The platform is too slow")
+    assert 'In 60 s call create_execution again with the same idempotency_key="k"' in told
     assert not bench.sent("POST")
+
+
+async def test_a_call_to_be_corrected_is_not_told_to_be_repeated_with_the_same_arguments(agent: Agent) -> None:
+    wrong = docking() | {"tool_key": "deeporigin.dockin"}
+    told = await agent.refused("create_execution", **wrong)
+    assert told.startswith("Nothing was created: There is no tool 'deeporigin.dockin'.")
+    assert "Then call create_execution again. " in told
+    told = await agent.refused("create_execution", **wrong, idempotency_key="k")
+    assert 'Then call create_execution again with the same idempotency_key="k". ' in told
 
 
 @pytest.mark.usefixtures("half_a_second")
 async def test_the_fresh_key_is_named_wherever_the_call_runs_out_of_time(agent: Agent, bench: Bench) -> None:
     bench.fault("POST */executions delay=300 times=1")
     told = await agent.refused("create_execution", **docking())
-    assert "may exist, but cannot be seen yet" in told
+    assert told.startswith("Whether it was created is unknown: ")
+    assert "may exist, but cannot be seen yet. In 60 s call create_execution again with the same arguments and" in told
     bench.clock.advance(301)
     while not bench.platform.creates:
         await anyio.lowlevel.checkpoint()

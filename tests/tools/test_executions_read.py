@@ -174,6 +174,12 @@ async def test_a_running_execution_is_cancelled(agent: Agent, bench: Bench) -> N
     found = await agent.read("cancel_execution", execution_id=(name := bench.seeded("Running")))
     assert found["status"] == "Cancelled"
     assert bench.platform.cancels == [name]
+    assert found["cost"] == found["quoted_price"]
+    assert found["next_step"].startswith("cost is the price approved at its start; what is finally charged,")
+
+
+async def test_of_a_cancelled_run_without_a_bill_nothing_is_said(agent: Agent, bench: Bench) -> None:
+    assert "next_step" not in await agent.read("get_execution", execution_id=bench.raw(status="Cancelled"))
 
 
 @pytest.mark.parametrize(

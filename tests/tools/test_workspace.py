@@ -20,7 +20,7 @@ async def test_the_workspace_says_who_where_and_how_much(bench: Bench, mode: str
     assert {"project_id": PROJECT, "name": "Kinase pilot"} in found["projects"]
     assert {"gpu-west", "cpu-east"} <= {row["name"] for row in found["clusters"]}
     assert found["clusters"][0]["status"] == "healthy"
-    assert found["spending"] == {"auto_approve_up_to": 1, "max_price": 10, "budget": 20, "spent": 0.2}
+    assert found["spending"] == {"auto_approve_up_to": 1, "max_price": 10, "budget": 20, "spent": 0.2, "left": 19.8}
     assert found["time"] == f"{bench.clock.now():%Y-%m-%dT%H:%M:%SZ}"
     assert found["token_expires_at"].endswith("Z")
     assert found["read_only"] is False
@@ -31,6 +31,14 @@ async def test_the_workspace_says_who_where_and_how_much(bench: Bench, mode: str
 
 async def test_limits_that_are_not_set_are_left_out(agent: Agent) -> None:
     assert (await agent.read("get_workspace"))["spending"] == {"auto_approve_up_to": 0, "spent": 0}
+
+
+@pytest.mark.parametrize(("budget", "left"), [(0.2, 0), (0.1, 0), (0.3, 0.1)])
+async def test_what_is_left_of_a_budget_is_exact_and_never_negative(bench: Bench, budget: float, left: float) -> None:
+    async with bench.agent(auto_approve_up_to=1) as agent:
+        await agent.read("create_execution", **docking(), start=True)
+    async with bench.agent(budget=budget) as agent:
+        assert (await agent.read("get_workspace"))["spending"]["left"] == left
 
 
 async def test_without_a_project_of_the_server_the_only_one_is_named(bench: Bench) -> None:
@@ -60,6 +68,7 @@ async def test_a_service_that_fails_is_a_problem_and_hides_nothing_else(
     assert problem.startswith(f"{what}: The platform answered HTTP ")
     assert field is None or found[field] == []
     assert ("spent" in found["spending"]) == (what != "spending")
+    assert "left" not in found["spending"]
     assert found["user"] == "ada@deeporigin.invalid"
     assert "next_step" not in found
 
