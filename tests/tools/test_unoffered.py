@@ -178,7 +178,7 @@ async def test_what_cannot_be_called_is_told_with_what_a_person_can_do(bench: Be
         assert told.endswith(LEFT_OUT)
         assert "protein: is required" in told
         told = await agent.refused("create_execution", tool_key="deeporigin.dokcing", inputs={})
-        assert "Did you mean deeporigin.docking? (request id " in told
+        assert "Did you mean deeporigin.docking? Then call create_execution again" in told
         assert told.endswith(LEFT_OUT)
     async with bench.agent(toolsets=("workspace",)) as agent:
         assert (await agent.read("get_workspace"))["next_step"] == LEFT_OUT
