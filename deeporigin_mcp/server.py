@@ -50,11 +50,12 @@ days and cost money.
 {RUN_ONE}
 1. find_platform_tools: the tool_key for the task.
 2. describe_platform_tool: its inputs and an example.
-3. create_execution: checks the inputs and returns a quote with a price in USD. Nothing runs yet.
+3. create_execution: checks the inputs and returns a quote with a price in USD. Nothing runs yet, unless \
+start is true and the price within the operator's automatic limit.
 4. Tell the user the price. confirm_execution starts it, which spends money: at once within the operator's automatic \
 limit, otherwise after asking a person. A refusal is final: pass it on, do not try again.
 5. wait_executions: returns at the end or after 45 s with the call to go on with; repeat that call.
-6. get_execution_results: what it found. If it failed: get_execution_logs.
+6. get_execution_results: what it found. If it failed, or a part is missing: get_execution_logs.
 
 Every answer about something unfinished has next_step: the exact next call. Read-only tools are free to call.
 - What ran or is running: list_executions; by name, start time or hidden: search_executions.

@@ -137,6 +137,10 @@ async def list_executions(
     next_step = None
     if has_more:
         next_step = steps.call("list_executions", **repeated, **_page_after(page, page_size, shown, len(found)))
+        if totals:
+            # The answer is a page of as many rows as fit, and only `totals` is about all.
+            page_size = shown
+            next_step = f"totals and count are of all pages. {next_step} shows further rows."
     elif not rows and answer["count"]:
         last = (answer["count"] - 1) // page_size
         call = steps.call("list_executions", **repeated, page=last, page_size=page_size)

@@ -43,7 +43,7 @@ _JUNK = re.compile(r"(?<![a-z])test")
 
 
 class Match(NamedTuple):
-    """A tool that fits a query, and the input and value that say so in the query's words, such as `mode: By hand`."""
+    """A tool that fits a query, and the input and value that say so, such as `mode: by-hand (By hand)`."""
 
     tool: ToolDefinition
     value: str | None = None
@@ -188,7 +188,7 @@ def _named_values(
                 continue
             length = len(phrase.split())
             if length > max(1, best[0]) and not any(phrase in other for other in names):
-                best = (length, f"{of}: {name}")
+                best = (length, f"{of}: {value} ({name})")
         held.append(best)
     return held
 

@@ -170,6 +170,8 @@ async def test_every_page_at_once_comes_with_what_the_runs_of_each_tool_come_to(
     bench.platform.seed_executions(count=3, status="Quoted", tool_key="deeporigin.pocket-finder")
     found = await agent.read("list_executions", fetch_all_pages=True)
     assert found["has_more"], "the totals are those of all runs, not of the rows that fit"
+    assert found["page_size"] == len(found["executions"])
+    assert found["next_step"].startswith("totals and count are of all pages. list_executions(")
 
     names, sums = await every_row(agent), dict[str, dict[str, float]]()
     assert len(names) == found["count"] == 133

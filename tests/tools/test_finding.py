@@ -92,7 +92,7 @@ async def test_the_tools_own_name_for_a_value_outranks_a_synonym_and_is_told(age
         first, *rest = found["tools"]
         assert (first["tool_key"], first["matched"]) == (
             "deeporigin.admet-properties",
-            "properties: Aqueous solubility",
+            "properties: solubility (Aqueous solubility)",
         )
         assert "deeporigin.mol-props-combined" in {row["tool_key"] for row in rest}
         assert not any("matched" in row for row in rest)
