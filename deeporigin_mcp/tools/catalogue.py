@@ -10,8 +10,6 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.definitions import definitions_of, find_definition
 from deeporigin_mcp.tools.executions import Detail
-from deeporigin_mcp.tools.inputs import example_inputs
-from deeporigin_mcp.tools.parameters import Parameters
 from deeporigin_mcp.tools.pricing import price_rule
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, size
 from deeporigin_mcp.tools.state import ToolContext, state_of
@@ -48,6 +46,10 @@ async def describe_platform_tool(
     )
     is_detailed = detail == "detailed"
     cut: list[str] = []
+    # Here and not above: a server starts without what reads schemas.
+    from deeporigin_mcp.tools.inputs import example_inputs
+    from deeporigin_mcp.tools.parameters import Parameters
+
     example = example_inputs(definition)
     if example is not None and size(example) > EXAMPLE_CHARACTERS:
         example = None
@@ -92,6 +94,8 @@ def _table(schema: dict[str, Any], room: int, more: int) -> tuple[list[Parameter
     people have for the values of enumerations go before rows do.
     """
     forms = ((True, True), (False, True), (False, False))
+    from deeporigin_mcp.tools.parameters import Parameters
+
     for repeating, with_names in forms if room >= TABLE_CHARACTERS else forms[1:]:
         # Where `sync` belongs is create_execution's business.
         table = Parameters(schema, left_out=("sync",), with_names=with_names, repeating=repeating)

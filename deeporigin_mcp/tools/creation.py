@@ -26,7 +26,6 @@ from deeporigin_mcp.tools.idempotency import (
     forget_ended,
     stamped,
 )
-from deeporigin_mcp.tools.inputs import checked
 from deeporigin_mcp.tools.projects import listed, project_names, unknown_project
 from deeporigin_mcp.tools.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
@@ -202,6 +201,9 @@ def _placed_sync(
 
 
 async def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any]) -> None:
+    # Inputs are checked where a run is created only: a server that is asked for others starts without it.
+    from deeporigin_mcp.tools.inputs import checked
+
     problems = await checked(inputs, definition.inputs_schema)
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
