@@ -22,6 +22,7 @@ OPTIONS_CHARACTERS = 600
 VALUE_CHARACTERS = 60
 FORM_CHARACTERS = 900
 ABOUT_CHARACTERS = 120
+NOT_EMPTY = "not empty"
 
 ALTERNATIVES = {"oneOf": "exactly one of", "anyOf": "at least one of"}
 _WORD = re.compile(r"[^\W_]+")
@@ -156,7 +157,7 @@ def bounds(node: Schema) -> Iterator[str]:
         elif least is not None and most is not None:
             yield f"{_amount(least)} to {_amount(most)}{unit}"
         elif least == 1 and unit:
-            yield "not empty"
+            yield NOT_EMPTY
         elif least is not None:
             yield f"at least {_amount(least)}{unit}"
         elif most is not None:

@@ -128,8 +128,8 @@ async def list_executions(
     repeated = {key: value for key, value in given.items() if value}
     most, room = _room(detail == "concise", repeated)
     room -= size([total.model_dump(exclude_none=True) for total in totals or ()])
-    found = await with_progress(client, found)
-    rows = [execution_row(execution, detailed=detail == "detailed") for execution in found[: room // SMALLEST_ROW + 1]]
+    likely = await with_progress(client, found[: room // SMALLEST_ROW + 1])
+    rows = [execution_row(execution, detailed=detail == "detailed") for execution in likely]
     shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
     if shown < len(found):
         shown = _cut(page * page_size, shown)

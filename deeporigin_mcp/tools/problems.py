@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import text
 from deeporigin_mcp.tools.examples import example_of
-from deeporigin_mcp.tools.forms import Forms, bounds, entries_of, names_of, value_of, wants
+from deeporigin_mcp.tools.forms import ABOUT_CHARACTERS, NOT_EMPTY, Forms, bounds, entries_of, names_of, value_of, wants
 from deeporigin_mcp.tools.nearness import did_you_mean, nearest
 from deeporigin_mcp.tools.shaping import shown
 
@@ -22,7 +22,6 @@ MAX_STRANGE_NAMES = 200
 """Fields of one object among which the missing ones are looked for under other names."""
 GIVEN_CHARACTERS = 80
 VALID_CHARACTERS = 300
-ABOUT_CHARACTERS = 120
 
 _NUMBER = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _COUNTED = {"Items": " entries", "Length": " characters", "Properties": " fields"}
@@ -139,7 +138,8 @@ class Problems:
                 told = f"must be a multiple of {value_of(rule)}"
             case _ if word[:3] in ("min", "max") and word[3:] in _COUNTED:
                 keys = (f"min{word[3:]}", f"max{word[3:]}")
-                told = "must have " + ", ".join(bounds({key: schema[key] for key in keys if key in schema}))
+                limits = ", ".join(bounds({key: schema[key] for key in keys if key in schema}))
+                told = "must not be empty" if limits == NOT_EMPTY else f"must have {limits}"
             case "uniqueItems":
                 told = "must have no entry twice"
             case "contains" | "minContains" | "maxContains":

@@ -342,3 +342,12 @@ async def test_a_time_in_words_is_answered_with_the_time_that_it_is(agent: Agent
     told = await agent.refused("list_executions", created_after="yesterday")
     assert "The last 24 hours: " in told
     assert (await agent.follow(told))["count"] == 1
+
+
+async def test_progress_is_not_asked_for_rows_that_have_no_room(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=20, status="Running")
+    bench.platform.seed_executions(count=400, status="Completed")
+    found = await agent.read("list_executions", page_size=1000, order="status asc")
+    assert found["has_more"]
+    assert {row["status"] for row in found["executions"]} == {"Completed"}
+    assert bench.sent("GET", "/executions/") == []

@@ -100,6 +100,8 @@ LINES: dict[str, tuple[Any, Schema, list[str]]] = {
         ['a: must have at most 5 characters; got "' + "x" * 78 + "… (500 characters)"],
     ),
     "minItems": ({"a": []}, a({"minItems": 2}), ["a: must have at least 2 entries; got 0 entries"]),
+    "minItems 1": ({"a": []}, a({"minItems": 1}), ["a: must not be empty; got 0 entries"]),
+    "minLength 1": ({"a": ""}, a({"minLength": 1}), ['a: must not be empty; got "" (0 characters)']),
     "maxItems": ({"a": [1] * 30}, a({"minItems": 3, "maxItems": 3}), ["a: must have 3 entries; got 30 entries"]),
     "minProperties": ({"a": {}}, a({"minProperties": 2}), ["a: must have at least 2 fields; got 0 fields"]),
     "maxProperties": (
