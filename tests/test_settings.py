@@ -378,7 +378,15 @@ def test_what_an_editor_leaves_around_a_value_is_no_part_of_it(around: str, tmp_
 
 @pytest.mark.parametrize(
     "form",
-    ["Bearer {}", "bearer  {}", '"Bearer {}"', "Bearer '{}'", "Authorization: Bearer {}", "Bearer\t{}\r\n", "BEARER {}"],
+    [
+        "Bearer {}",
+        "bearer  {}",
+        '"Bearer {}"',
+        "Bearer '{}'",
+        "Authorization: Bearer {}",
+        "Bearer\t{}\r\n",
+        "BEARER {}",
+    ],
 )
 def test_the_word_before_a_token_is_no_part_of_it(form: str, tmp_path: Path) -> None:
     by_variable = Settings.load({"DO_AUTH_TOKEN": form.format(PROD), "DO_ORG_KEY": "acme"}, tmp_path)

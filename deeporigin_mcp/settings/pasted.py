@@ -6,7 +6,7 @@ import re
 
 _EDGES = " \t\r\n\v\f\u00a0\ufeff\u200b\u200c\u200d\u2060"
 """Blanks, line ends, byte order marks, and characters that nobody sees."""
-_CLOSING = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "„": "“", "«": "»"}
+_CLOSING = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019", "\u201e": "\u201c", "«": "»"}
 QUOTES = frozenset([*_CLOSING, *_CLOSING.values()])
 _SCHEME = re.compile(r"(?:authorization\s*:\s*)?bearer\s+", re.IGNORECASE)
 
