@@ -35,6 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "uninstall": _uninstall,
     }[options.command or "serve"]
     _end_at_signals()
+
+    from deeporigin_mcp.settings.reading import pass_over_tracing_of_others
+
+    # Before anything imports OpenTelemetry, which would end the process.
+    for told in pass_over_tracing_of_others():
+        _complain(told)
     return command(options)
 
 

@@ -116,6 +116,16 @@ class Transport:
             ),
         )
 
+    @property
+    def network(self) -> tuple[Route, Trust]:
+        """How the platform is reached, and whose certificates count.
+
+        Raises:
+            SettingsError: a variable about proxies or certificates cannot be used.
+        """
+        _ = self._http
+        return self._route, self._trust
+
     @cached_property
     def _route(self) -> Route:
         return Route() if self._given_http is not None else route_to(self._settings.base_url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
@@ -80,6 +80,14 @@ class Settings(BaseModel):
         """Whether the operator lets this platform tool run."""
         key = tool_key.casefold()
         return not self.allowed_tool_keys or any(fnmatchcase(key, rule.casefold()) for rule in self.allowed_tool_keys)
+
+    def rules_without_tool(self, tool_keys: Collection[str]) -> list[str]:
+        """The patterns of `allowed_tool_keys` that match none of the platform's tools."""
+        return [
+            rule
+            for rule in self.allowed_tool_keys
+            if not any(fnmatchcase(key.casefold(), rule.casefold()) for key in tool_keys)
+        ]
 
     def require_token(self, now: float | None = None) -> SecretStr:
         """The token, if it can be used at `now` (Unix seconds).

@@ -40,6 +40,18 @@ async def allowed_definitions(state: ServerState) -> list[ToolDefinition]:
     return [found for found in await definitions_of(state) if state.settings.allows_tool(found.key)]
 
 
+async def nothing_allowed(state: ServerState) -> str | None:
+    """What to say where the operator's list lets no tool of the platform run; None where it is not the reason."""
+    rules, definitions = state.settings.allowed_tool_keys, await definitions_of(state)
+    if not rules or not definitions or any(state.settings.allows_tool(found.key) for found in definitions):
+        return None
+    return (
+        f"The operator's list of allowed tools (DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS: {one_line(', '.join(rules), 100)}) "
+        f"matches none of the platform's {len({found.key for found in definitions})} tools; only the operator can "
+        "correct it."
+    )
+
+
 async def _renew(tools: Tools) -> None:
     """Nobody waits for this: a failure must not end the server, and the next call tries again."""
     try:
