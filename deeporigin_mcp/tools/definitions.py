@@ -40,15 +40,17 @@ async def allowed_definitions(state: ServerState) -> list[ToolDefinition]:
     return [found for found in await definitions_of(state) if state.settings.allows_tool(found.key)]
 
 
-async def nothing_allowed(state: ServerState) -> str | None:
-    """What to say where the operator's list lets no tool of the platform run; None where it is not the reason."""
-    rules, definitions = state.settings.allowed_tool_keys, await definitions_of(state)
-    if not rules or not definitions or any(state.settings.allows_tool(found.key) for found in definitions):
+async def idle_rules(state: ServerState) -> str | None:
+    """What is wrong with the operator's list of allowed tools, if entries of it match no tool of the platform."""
+    if not state.settings.allowed_tool_keys:
+        return None
+    keys = {found.key for found in await definitions_of(state)}
+    idle = state.settings.rules_without_tool(keys)
+    if not keys or not idle:
         return None
     return (
-        f"The operator's list of allowed tools (DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS: {one_line(', '.join(rules), 100)}) "
-        f"matches none of the platform's {len({found.key for found in definitions})} tools; only the operator can "
-        "correct it."
+        f"{one_line(', '.join(idle), 100)!r} in DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS matches none of the platform's "
+        f"{len(keys)} tools. Only the operator can correct it."
     )
 
 
