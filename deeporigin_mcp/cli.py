@@ -230,7 +230,7 @@ def _simulator(options: argparse.Namespace) -> int:
     platform = Platform(clock=ScaledClock(options.speed), seed=options.seed, faults=faults)
 
     def ready(base_url: str) -> None:
-        how = "DO_ENV=local" if base_url.endswith(f":{SIMULATOR_PORT}") else f"DO_BASE_URL={base_url}"
+        how = "DO_ENV=local" if base_url.endswith(f":{SIMULATOR_PORT}") else f"DO_ENV=local DO_BASE_URL={base_url}"
         sys.stderr.write(f"Deep Origin simulator on {base_url} at speed {options.speed:g}; use it with {how}\n")
         sys.stderr.flush()
 

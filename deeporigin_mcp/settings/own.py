@@ -75,6 +75,9 @@ def _values(variables: Mapping[str, str]) -> dict[str, Any]:
     )
     if audit_log := variables.get("DEEPORIGIN_MCP_AUDIT_LOG", "").strip():
         values["audit_log"] = expanded(audit_log, "DEEPORIGIN_MCP_AUDIT_LOG")
+        if values["audit_log"].is_fifo():
+            # To open one waits for a reader, who may never come.
+            raise SettingsError("DEEPORIGIN_MCP_AUDIT_LOG is a pipe. Valid: a file, which is made if it is missing.")
     keys = _names(variables, "DEEPORIGIN_MCP_STATE_KEYS")
     if any(len(key.encode()) < SHORTEST_STATE_KEY_BYTES for key in keys):
         raise SettingsError(
