@@ -35,6 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "uninstall": _uninstall,
     }[options.command or "serve"]
     _end_at_signals()
+
+    from deeporigin_mcp.settings.reading import pass_over_tracing_of_others
+
+    # Before anything imports OpenTelemetry, which would end the process.
+    for told in pass_over_tracing_of_others():
+        _complain(told)
     return command(options)
 
 
@@ -224,7 +230,7 @@ def _simulator(options: argparse.Namespace) -> int:
     platform = Platform(clock=ScaledClock(options.speed), seed=options.seed, faults=faults)
 
     def ready(base_url: str) -> None:
-        how = "DO_ENV=local" if base_url.endswith(f":{SIMULATOR_PORT}") else f"DO_BASE_URL={base_url}"
+        how = "DO_ENV=local" if base_url.endswith(f":{SIMULATOR_PORT}") else f"DO_ENV=local DO_BASE_URL={base_url}"
         sys.stderr.write(f"Deep Origin simulator on {base_url} at speed {options.speed:g}; use it with {how}\n")
         sys.stderr.flush()
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from deeporigin_mcp.errors import DeepOriginError, SettingsError
+from deeporigin_mcp.errors import DeepOriginError, NetworkError, SettingsError
 from deeporigin_mcp.logs import say
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
 from deeporigin_mcp.platform.failures import one_line
@@ -20,8 +20,7 @@ from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environmen
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 DAY_SECONDS = 86_400
 WARN_DAYS = 7
-UNREACHABLE = "unreachable"
-"""What `client.health()` says of a service that did not answer."""
+CHECK_THE_WAY = "Check the network, the address (DO_BASE_URL), and whether a proxy has to be named (HTTPS_PROXY)."
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,54 @@ async def _examined(settings: Settings) -> list[Finding]:
         if settings.problem:
             # What was configured cannot be read, so where the platform is cannot be known.
             return findings
-        health = await client.health()
-        findings = [_platform(settings), *findings, *_services(health)]
-        reachable = set(health.values()) != {UNREACHABLE}
-        if reachable and all(finding.status != "failed" for finding in credentials):
+        findings = [_platform(settings), *findings]
+        try:
+            findings += _network(client)
+            await client.reach()
+        except DeepOriginError as error:
+            # What else there is to say of services is that this one thing is in their way.
+            fix = error.next_step if isinstance(error, SettingsError) or client.network[0].proxy else CHECK_THE_WAY
+            fix = error.next_step if isinstance(error, NetworkError) and error.is_lasting else fix
+            return [*findings, Finding("network", "failed", str(error), fix)]
+        findings += _services(await client.health())
+        if all(finding.status != "failed" for finding in credentials):
             findings += await _organisation(client)
             findings += await _projects(client)
             findings += await _clusters(client)
+            findings += await _allowed(client)
     return findings
+
+
+def _network(client: DeepOriginClient) -> list[Finding]:
+    """What the environment changes about the way to the platform; nothing if it changes nothing."""
+    route, trust = client.network
+    ways = [f"through {route.proxy.url} (from {route.proxy.variable})"] if route.proxy else []
+    ways += [route.note] if route.note else []
+    ways += [f"certificates of {trust.variables}"] if trust.variables else []
+    return [Finding("network", "ok", ", ".join(ways))] if ways else []
+
+
+async def _allowed(client: DeepOriginClient) -> list[Finding]:
+    rules = client.settings.allowed_tool_keys
+    if not rules:
+        return []
+    try:
+        keys = {definition.key for definition in await client.tools.catalogue()}
+    except DeepOriginError as error:
+        return [_failed("allowed tools", error)]
+    allowed = sorted(key for key in keys if client.settings.allows_tool(key))
+    idle = client.settings.rules_without_tool(keys)
+    detail = f"{len(allowed)} of the platform's {len(keys)}: {_listed(allowed)}"
+    if not idle:
+        return [Finding("allowed tools", "ok", detail)]
+    return [
+        Finding(
+            "allowed tools",
+            "warning" if allowed else "failed",
+            f"{detail}; no tool matches {_listed(idle)}",
+            f"Correct DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS: {_listed(sorted(keys))}.",
+        )
+    ]
 
 
 def _platform(settings: Settings) -> Finding:
@@ -125,7 +164,7 @@ def _services(health: dict[str, str]) -> list[Finding]:
         if state == "ok":
             findings.append(Finding("services", "ok", names))
         else:
-            fix = "Check the network, a proxy (HTTPS_PROXY) and the address; HTTP 5xx is the platform's own trouble."
+            fix = "HTTP 5xx, and what a service says of itself, is the platform's own trouble."
             findings.append(Finding("services", "failed", f"{names}: {state}", fix))
     return findings
 

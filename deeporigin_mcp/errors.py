@@ -130,11 +130,18 @@ class PlatformError(DeepOriginError):
 
 
 class NetworkError(DeepOriginError):
-    """No connection, or no answer in time. `nothing_sent`: the request certainly did not reach the platform."""
+    """No connection, or no answer in time.
 
-    def __init__(self, message: str, *, next_step: str = "", nothing_sent: bool = False) -> None:
+    `nothing_sent`: the request certainly did not reach the platform. `is_lasting`: the same request fails in the same
+    way until the operator changes something.
+    """
+
+    def __init__(
+        self, message: str, *, next_step: str = "", nothing_sent: bool = False, is_lasting: bool = False
+    ) -> None:
         super().__init__(message, next_step=next_step)
         self.nothing_sent = nothing_sent
+        self.is_lasting = is_lasting
 
 
 class OutcomeUnknownError(DeepOriginError):

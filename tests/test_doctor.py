@@ -261,9 +261,10 @@ def test_a_first_cluster_in_trouble_is_a_warning(
 
 def test_a_platform_out_of_reach_is_told_once(examine: Examine) -> None:
     found = examine(DO_BASE_URL=CLOSED_PORT)
-    assert (found.code, found.failed) == (1, ["services"])
-    assert found["services"][1] == "billing, data-platform, entities, files, tools: unreachable"
-    assert "HTTPS_PROXY" in found["services"][2]
+    assert (found.code, found.failed) == (1, ["network"])
+    assert "services" not in found.checks
+    assert "it was refused or cannot be reached" in found["network"][1]
+    assert "HTTPS_PROXY" in found["network"][2]
 
 
 def test_services_that_are_down_are_named_apart_from_those_that_are_well(
@@ -328,7 +329,8 @@ def test_files_of_the_official_client_are_named_as_sources(examine: Examine) -> 
     found = examine(DO_AUTH_TOKEN=None, DO_ORG_KEY=None, DO_BASE_URL=None, files=files)
     assert found["platform"][1] == "staging: https://api.staging.deeporigin.io (from ~/.deeporigin/config.json)"
     assert found["token"][1].startswith("ada@deeporigin.invalid (~/.deeporigin/api_tokens.json), ")
-    assert found.failed == ["services"]
+    assert found.failed == ["network"]
+    assert "the proxy in HTTPS_PROXY" in found.findings[-1]["detail"]
 
 
 def test_text_of_the_platform_cannot_break_the_lines(examine: Examine, simulator: RunningSimulator) -> None:
@@ -349,3 +351,90 @@ def test_the_command_exits_with_what_was_found(tmp_path: Path) -> None:
     done = run_program("doctor", "--json", home=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     assert json.loads(done.stdout)["ok"] is False
+
+
+# The network, and what was set
+
+
+def test_a_proxy_is_shown_without_its_credentials(examine: Examine) -> None:
+    files = {"config.json": json.dumps({"org_key": "acme"}), "api_tokens.json": json.dumps({"prod": make_token()})}
+    nobody = {"DO_AUTH_TOKEN": None, "DO_ORG_KEY": None, "DO_BASE_URL": None}
+    found = examine(**nobody, files=files, HTTPS_PROXY="http://ada:hunter2@127.0.0.1:9")
+    told = [(finding["status"], finding["detail"]) for finding in found.findings if finding["check"] == "network"]
+    assert told[0] == ("ok", "through http://127.0.0.1:9 (from HTTPS_PROXY)")
+    assert told[1][0] == "failed"
+    assert "hunter2" not in found.output
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"SSL_CERT_FILE": "/nowhere/cacert.pem"}, "SSL_CERT_FILE"),
+        ({"SSL_CERT_DIR": "/nowhere"}, "SSL_CERT_DIR"),
+        ({"HTTPS_PROXY": "socks4://ada:hunter2@127.0.0.1:9"}, "HTTPS_PROXY"),
+        ({"HTTPS_PROXY": None, "ALL_PROXY": "nonsense://x"}, "ALL_PROXY"),
+    ],
+)
+def test_a_variable_of_the_network_that_cannot_be_used_is_told_once(
+    examine: Examine, variables: dict[str, str | None], named: str
+) -> None:
+    found = examine(DO_BASE_URL="https://gateway.invalid", **variables)
+    assert (found.code, found.failed) == (1, ["network"])
+    assert named in found["network"][1]
+    assert named in found["network"][2]
+    assert "hunter2" not in found.output
+
+
+def test_an_address_that_would_not_be_called_is_told(examine: Examine, simulator: RunningSimulator) -> None:
+    files = {
+        "config.json": json.dumps({"org_key": ORGANISATION}),
+        "api_tokens.json": json.dumps({"prod": make_token()}),
+    }
+    found = examine(DO_AUTH_TOKEN=None, DO_ORG_KEY=None, files=files)
+    assert (found.code, found.failed) == (1, ["configuration"])
+    assert "DO_BASE_URL" in found["configuration"][1]
+    assert "DO_BASE_URL" in found["configuration"][2]
+    assert simulator.platform.requests == []
+    found = examine(DO_AUTH_TOKEN=None, DO_ORG_KEY=None, DO_ENV="local")
+    assert found["platform"][1] == f"local: {simulator.base_url} (from DO_BASE_URL)"
+    assert found.code == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "status", "idle"),
+    [
+        ("deeporigin.docking", "ok", ""),
+        ("deeporigin.*", "ok", ""),
+        ("Deeporigin.Docking", "ok", ""),
+        ("docking", "failed", "no tool matches docking"),
+        ("deeporigin.docking,deeporigin.dockin", "warning", "no tool matches deeporigin.dockin"),
+    ],
+)
+def test_a_list_of_allowed_tools_is_compared_with_the_platform_s(
+    examine: Examine, rules: str, status: str, idle: str
+) -> None:
+    found = examine(DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS=rules)
+    assert found["allowed tools"][0] == status
+    assert idle in found["allowed tools"][1]
+    assert found.code == (status == "failed")
+    assert ("deeporigin.docking" in found["allowed tools"][2]) is bool(idle)
+
+
+def test_a_mistyped_setting_is_exit_code_2(examine: Examine) -> None:
+    found = examine(DEEPORIGIN_MCP_BUGDET="5")
+    assert (found.code, found.checks) == (2, ["settings"])
+    assert "Did you mean DEEPORIGIN_MCP_BUDGET?" in found["settings"][1]
+
+
+def test_a_catalogue_that_cannot_be_read_is_told_beside_the_list(examine: Examine, simulator: RunningSimulator) -> None:
+    simulator.platform.faults += [parse_fault("GET */tools/definitions* status=404")]
+    found = examine(DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS="deeporigin.docking")
+    assert found["allowed tools"][0] == "failed"
+
+
+def test_what_other_programs_are_told_of_tracing_is_passed_over(tmp_path: Path) -> None:
+    variables = {"OTEL_PROPAGATORS": "b3,tracecontext", "OTEL_PYTHON_TRACER_PROVIDER": "vendor_tracer"}
+    done = run_program("doctor", "--json", home=tmp_path, variables=variables)
+    assert [finding["check"] for finding in json.loads(done.stdout)["findings"]][-1] == "network"
+    assert "OTEL_PROPAGATORS names 'b3'" in done.stderr
+    assert "OTEL_PYTHON_TRACER_PROVIDER names 'vendor_tracer'" in done.stderr

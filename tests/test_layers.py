@@ -40,6 +40,7 @@ THIRD_PARTY = (
     "pydantic",
     "pydantic_core",
     "referencing",
+    "socksio",
     "sse_starlette",
     "starlette",
     "uvicorn",

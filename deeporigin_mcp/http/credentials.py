@@ -7,6 +7,7 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.settings.pasted import bare_token, plainly
 from deeporigin_mcp.settings.places import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
 
 LONGEST_TOKEN = 8192
@@ -25,7 +26,8 @@ def caller_settings(operator: Settings, request: Any) -> Settings:
     headers = Headers() if request is None else request.headers
     found = {}
     for name, longest in ((TOKEN_HEADER, LONGEST_TOKEN), (ORG_HEADER, LONGEST_NAME), (PROJECT_HEADER, LONGEST_NAME)):
-        values = [value.strip() for value in headers.getlist(name)]
+        # Headers are Latin-1 on the way; only what a person pastes around a value is taken off, here as in variables.
+        values = [bare_token(value) if name == TOKEN_HEADER else plainly(value) for value in headers.getlist(name)]
         problem = _problem(name, values, longest)
         if problem:
             return operator.for_caller("", "", problem=problem)

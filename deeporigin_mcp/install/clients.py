@@ -36,6 +36,13 @@ class Machine:
             return self._named("XDG_CONFIG_HOME") or self.home / ".config"
         return self._named(start.removeprefix("$")) or self.home
 
+    def packages(self, pattern: str) -> list[Path]:
+        """The folders of Windows packages (MSIX); what such an application keeps in `@` is below them."""
+        if self.system != "win32" or not pattern:
+            return []
+        local = self._named("LOCALAPPDATA") or self.home / "AppData" / "Local"
+        return sorted((local / "Packages").glob(pattern))
+
     def _named(self, name: str) -> Path | None:
         value = self.environ.get(name, "")
         return Path(value) if value and Path(value).is_absolute() else None
@@ -71,6 +78,8 @@ class Client:
     """What a client does before it uses a project's file."""
     user_file_on: Mapping[System, str] | None = None
     """Where it differs by system."""
+    package: str = ""
+    """The name of its Windows package, as a pattern, where there is one beside the usual installer."""
     home_variable: str = ""
     """A variable that moves the folder of `user_file`; the last part of that path stays."""
     language: Literal["jsonc", "toml"] = "jsonc"
@@ -97,6 +106,14 @@ class Client:
             return machine.folder(f"${self.home_variable}") / template.rpartition("/")[2]
         return machine.place(template)
 
+    def paths(self, machine: Machine, scope: Scope) -> list[Path]:
+        """All files to write: a packaged application reads a private one, and an older one beside it the usual one."""
+        usual = self.path(machine, scope)
+        packages = machine.packages(self.package) if scope == "user" else []
+        inside = usual.relative_to(machine.folder("@")) if packages else Path()
+        private = [package / "LocalCache" / "Roaming" / inside for package in packages]
+        return private + ([usual] if usual.parent.exists() or not private else [])
+
     def keys(self, machine: Machine, scope: Scope) -> tuple[str, ...]:
         """The path inside the file to the object that holds the servers of a scope."""
         return ("projects", machine.project.as_posix(), *self.servers) if scope == "local" else self.servers
@@ -108,7 +125,8 @@ class Client:
 
     def is_present(self, machine: Machine) -> bool:
         """Whether the client seems to be installed."""
-        return self.home_folder(machine).exists() or self.path(machine, "user").exists()
+        usual = self.home_folder(machine).exists() or self.path(machine, "user").exists()
+        return usual or bool(machine.packages(self.package))
 
 
 STDIO = {"type": "stdio"}
@@ -120,6 +138,7 @@ CLIENTS = (
         ("mcpServers",),
         "@/Claude/claude_desktop_config.json",
         "Quit Claude Desktop and start it again.",
+        package="Claude_*",
         finds_commands=False,
     ),
     Client(

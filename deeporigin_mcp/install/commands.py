@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from deeporigin_mcp.install.clients import Client, Machine, Scope, System, clien
 from deeporigin_mcp.install.documents import MISSING, Editor, NotEditableError, Step, SyntaxAtError, at, without
 from deeporigin_mcp.install.entries import (
     INPUTS,
+    NETWORK,
     SECRET,
     SETTABLE,
+    Entry,
     Piece,
     Request,
     entry_for,
@@ -81,8 +83,11 @@ def request_of(name: str, command: str, env: Sequence[str], *, with_token: bool)
         variable, equals, value = item.partition("=")
         if variable in SECRET:
             raise SettingsError(f"--env takes no secret such as {variable}: see --with-token in the help.")
-        if variable not in SETTABLE or not equals or not value.isprintable():
-            raise SettingsError(f"--env is {item[:80]!r}. Valid: NAME=VALUE with one of {', '.join(SETTABLE)}.")
+        known = (*SETTABLE, *NETWORK)
+        if variable not in known or not equals or not value.isprintable():
+            shown = f"{variable}=…" if variable in NETWORK else item[:80]
+            valid = ", ".join(name for name in known if name.isupper())
+            raise SettingsError(f"--env is {shown!r}. Valid: NAME=VALUE with one of {valid}.")
         values[variable] = value
     return Request(name, command, values, with_token=with_token)
 
@@ -91,81 +96,116 @@ def install(
     here: Machine, client_name: str, scope: Scope | None, request: Request, *, force: bool, dry_run: bool
 ) -> int:
     """Write the entry of a client and say what was done; the exit code."""
+    written: list[tuple[Target, Path | None]] = []
+    client = client_named(client_name)
     try:
-        target = _target(here, client_name, scope, request.name)
-        client = target.client
-        if target.scope != "project" and not force and not client.is_present(here):
-            raise RefusedError(
-                f"{client.title} is not set up for this user: there is no {here.shown(client.home_folder(here))}. "
-                "Start it once, or write the file anyway with --force."
-            )
-        entry = entry_for(client, target.scope, here, request)
-        body = entry.pieces[-1].value
-        missing = []
-        for piece in entry.pieces:
-            present = at(target.data, piece.path)
-            if present is not MISSING and present != piece.value and not force:
-                raise RefusedError(_conflict(target, piece, present))
-            if present is MISSING or present != piece.value:
-                missing.append(piece)
-        if not missing:
-            say(f"Nothing to do: {target.shown} has this entry already.")
+        targets = _targets(here, client, scope, request.name)
+        is_absent = targets[0].scope != "project" and not force and not client.is_present(here)
+        absent = f"{client.title} is not set up for this user: there is no {here.shown(client.home_folder(here))}."
+        if is_absent and not dry_run:
+            raise RefusedError(f"{absent} Start it once, or write the file anyway with --force.")
+        entry = entry_for(client, targets[0].scope, here, request)
+        planned = [(target, missing) for target in targets if (missing := _missing(target, entry, force=force))]
+        if not planned:
+            say(f"Nothing to do: {_all_shown(targets)} {'has' if len(targets) == 1 else 'have'} this entry already.")
             return EXIT_OK
-        text = _with(target, missing)
-        target.file.check_writable()
-        mode = SHARED if target.scope == "project" else PRIVATE
-        backup = None if dry_run else _exchange(target.file, target.file.encoded(text), new_mode=mode)
+        contents = [(target, target.file.encoded(_with(target, missing))) for target, missing in planned]
+        _check_writable(targets)
+        mode = SHARED if targets[0].scope == "project" else PRIVATE
+        for target, content in contents:
+            written.append((target, None if dry_run else _exchange(target, content, new_mode=mode)))
     except SettingsError as error:
         return _refuse(str(error), EXIT_USAGE)
     except RefusedError as error:
-        return _refuse(str(error), EXIT_REFUSED)
-    except UnusableFileError as error:
-        return _refuse(f"{target.shown} {error}. Nothing was changed.", EXIT_REFUSED)
+        return _refuse(f"{error}{_done_before(written)}", EXIT_REFUSED)
     heading = "Would write" if dry_run else "Wrote"
-    say(f"{heading} the entry {request.name!r} for {client.title} into {target.shown}:")
-    say(json.dumps(masked(body), indent=2, ensure_ascii=False))
-    if backup:
-        say(f"What was there before is beside it, in {backup.name}.")
+    say(f"{heading} the entry {request.name!r} for {client.title} into {_all_shown(target for target, _ in written)}:")
+    say(json.dumps(masked(entry.pieces[-1].value), indent=2, ensure_ascii=False))
+    for target, backup in written:
+        if backup:
+            say(f"What was there before is beside {_it(written, target)}, in {backup.name}.")
     for note in entry.notes:
         say(note)
+    if is_absent:
+        say(f"{absent} It has to be started once before, or --force be given.")
     say("Nothing was changed: this was a dry run." if dry_run else client.next_step)
     return EXIT_OK
 
 
+def _check_writable(targets: Iterable[Target]) -> None:
+    for target in targets:
+        try:
+            target.file.check_writable()
+        except UnusableFileError as error:
+            raise _unusable(target, error) from None
+
+
+def _missing(target: Target, entry: Entry, *, force: bool) -> list[Piece]:
+    """The pieces that a file does not have yet."""
+    missing = []
+    for piece in entry.pieces:
+        present = at(target.data, piece.path)
+        if present is not MISSING and present != piece.value and not force:
+            raise RefusedError(_conflict(target, piece, present))
+        if present is MISSING or present != piece.value:
+            missing.append(piece)
+    return missing
+
+
+def _all_shown(targets: Iterable[Target]) -> str:
+    return " and ".join(target.shown for target in targets)
+
+
+def _it(written: Sequence[Any], target: Target) -> str:
+    return "it" if len(written) == 1 else target.shown
+
+
+def _done_before(written: Sequence[tuple[Target, Path | None]]) -> str:
+    return f" But {_all_shown(target for target, _ in written)} had been written before." if written else ""
+
+
 def uninstall(here: Machine, client_name: str, scope: Scope | None, name: str, *, force: bool, dry_run: bool) -> int:
     """Take the entry of a client out and say what was done; the exit code."""
+    written: list[tuple[Target, Path | None]] = []
+    client = client_named(client_name)
     try:
         request_of(name, "", (), with_token=False)
-        target = _target(here, client_name, scope, name)
-        entry = target.entry
-        if entry is MISSING:
-            say(f"Nothing to do: {target.shown} has no entry {name!r}.")
+        targets = _targets(here, client, scope, name)
+        holding = [target for target in targets if target.entry is not MISSING]
+        if not holding:
+            say(f"Nothing to do: {_all_shown(targets)} {'has' if len(targets) == 1 else 'have'} no entry {name!r}.")
             return EXIT_OK
-        if not is_ours(entry) and not force:
-            raise RefusedError(
-                f"The entry {name!r} in {target.shown} does not start deeporigin-mcp. Take it out with --force, or "
-                "name another one with --name."
-            )
-        content = _without(target)
-        target.file.check_writable()
-        done = "removed, for it held nothing else" if content is None else "written without it"
+        for target in holding:
+            if not is_ours(target.entry) and not force:
+                raise RefusedError(
+                    f"The entry {name!r} in {target.shown} does not start deeporigin-mcp. Take it out with --force, or "
+                    "name another one with --name."
+                )
+        contents = [(target, _without(target)) for target in holding]
+        _check_writable(holding)
         if dry_run:
-            say(f"{target.shown} would be {done}. Nothing was changed: this was a dry run.")
+            for target, content in contents:
+                say(f"{target.shown} would be {_outcome(content)}. Nothing was changed: this was a dry run.")
             return EXIT_OK
-        backup = _exchange(target.file, content)
+        for target, content in contents:
+            written.append((target, _exchange(target, content)))
     except SettingsError as error:
         return _refuse(str(error), EXIT_USAGE)
     except RefusedError as error:
-        return _refuse(str(error), EXIT_REFUSED)
-    except UnusableFileError as error:
-        return _refuse(f"{target.shown} {error}. Nothing was changed.", EXIT_REFUSED)
-    say(f"Took the entry {name!r} of {target.client.title} out: {target.shown} was {done}.")
-    if backup:
-        say(f"What was there before is beside it, in {backup.name}.")
-        if masked(entry) != entry:
-            say("ATTENTION: that backup still holds the token. Delete it when you no longer need it.")
-    say(f"{target.client.title} goes on using the server until it is started again.")
+        return _refuse(f"{error}{_done_before(written)}", EXIT_REFUSED)
+    for (target, backup), (_, content) in zip(written, contents, strict=True):
+        say(f"Took the entry {name!r} of {client.title} out: {target.shown} was {_outcome(content)}.")
+        if backup:
+            say(f"What was there before is beside it, in {backup.name}.")
+            if masked(target.entry) != target.entry:
+                what = "the token" if masked(target.entry)["env"].get("DO_AUTH_TOKEN") == "…" else "a password"
+                say(f"ATTENTION: that backup still holds {what}. Delete it when you no longer need it.")
+    say(f"{client.title} goes on using the server until it is started again.")
     return EXIT_OK
+
+
+def _outcome(content: bytes | None) -> str:
+    return "removed, for it held nothing else" if content is None else "written without it"
 
 
 def _refuse(message: str, code: int) -> int:
@@ -173,13 +213,15 @@ def _refuse(message: str, code: int) -> int:
     return code
 
 
-def _target(here: Machine, client_name: str, scope: Scope | None, name: str) -> Target:
-    client = client_named(client_name)
+def _targets(here: Machine, client: Client, scope: Scope | None, name: str) -> list[Target]:
+    """The files of a client, as they are now."""
     scopes = client.scopes()
     if scope is not None and scope not in scopes:
         raise SettingsError(f"{client.title} has no scope {scope!r}. Valid: {', '.join(scopes)}.")
-    scope = scope or scopes[0]
-    path = client.path(here, scope)
+    return [_target(here, client, scope or scopes[0], path, name) for path in client.paths(here, scope or scopes[0])]
+
+
+def _target(here: Machine, client: Client, scope: Scope, path: Path, name: str) -> Target:
     shown = here.shown(path)
     try:
         file = File.read(path)
@@ -221,19 +263,24 @@ def _put(editor: Editor, text: str, pieces: Sequence[Piece]) -> str:
     return text
 
 
-def _exchange(file: File, content: bytes | None, *, new_mode: int = PRIVATE) -> Path | None:
+def _exchange(target: Target, content: bytes | None, *, new_mode: int = PRIVATE) -> Path | None:
     """Write a file, or delete it; the path of its backup, which stays only if this succeeds."""
-    backup = file.back_up()
+    backup = None
     try:
+        backup = target.file.back_up()
         if content is None:
-            file.delete()
+            target.file.delete()
         else:
-            file.replace(content, new_mode=new_mode)
-    except UnusableFileError:
+            target.file.replace(content, new_mode=new_mode)
+    except UnusableFileError as error:
         if backup is not None:
             backup.unlink()
-        raise
+        raise _unusable(target, error) from None
     return backup
+
+
+def _unusable(target: Target, error: UnusableFileError) -> RefusedError:
+    return RefusedError(f"{target.shown} {error}. Nothing was changed.")
 
 
 def _without(target: Target) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 import shlex
 import shutil
 import sys
@@ -15,6 +15,8 @@ from deeporigin_mcp.errors import CredentialError, SettingsError
 from deeporigin_mcp.install.clients import Client, Machine, Scope
 from deeporigin_mcp.install.documents import Identified, Step
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.settings.network import route_to, trusted
+from deeporigin_mcp.settings.reading import CERTIFICATES, PROXIES, read_official, read_own
 
 PACKAGE = "deeporigin-mcp"
 MODULE = "deeporigin_mcp"
@@ -37,6 +39,9 @@ SETTABLE = (
 )
 """What `--env` may write into a file: everything that is no secret."""
 SECRET = ("DO_AUTH_TOKEN", "DEEPORIGIN_MCP_STATE_KEYS")
+NETWORK = (*PROXIES, *(name.lower() for name in PROXIES), *CERTIFICATES)
+"""What `--env` takes beside: how the network is left. Proxies may hold a password."""
+_WINDOWS_WORD = re.compile(r'(?:[^\s"]|"[^"]*")+')
 
 INPUTS: Mapping[str, Mapping[str, Any]] = {
     "DO_AUTH_TOKEN": {
@@ -86,13 +91,12 @@ def entry_for(client: Client, scope: Scope, machine: Machine, request: Request) 
     Raises:
         SettingsError: a value of `--env` that cannot be used, or a token that is to be written and is not there.
     """
-    checked = Settings.load(request.env, machine.home)
-    if "DO_ENV" in request.env and checked.problem:
-        raise SettingsError(checked.problem)
+    _check(scope, machine, request)
     command, notes = _command(client, scope, request.command)
     body: dict[str, Any] = {**(client.constants or {}), "command": command[0], "args": command[1:]}
     inputs: list[dict[str, Any]] = []
     env: dict[str, str] = {}
+    by_name: tuple[str, ...] = ()
     if request.with_token:
         if scope == "project":
             raise SettingsError("--with-token is not for the scope project: its file is shared with others.")
@@ -109,19 +113,61 @@ def entry_for(client: Client, scope: Scope, machine: Machine, request: Request) 
     elif client.inherits and client.finds_commands:
         note = f"It holds no token: the server takes DO_AUTH_TOKEN and DO_ORG_KEY from {client.title}'s environment."
     elif not client.inherits:
-        body["env_vars"] = [name for name in (*REFERRED, *LIMITS) if name not in request.env]
+        by_name = REFERRED
         note = f"It holds no token: {client.title} passes on DO_AUTH_TOKEN and DO_ORG_KEY of its environment."
     else:
         note = (
             f"It holds no token, and {client.title} knows no references to variables: sign in with the official "
             "client on this machine, or install again with --with-token --force."
         )
-    if env | dict(request.env):
-        body["env"] = env | dict(request.env)
+    # What is set where this is installed counts in the client too, which may have another environment, or pass none on.
+    here = {name: value for name, value in _set_here(machine).items() if name in SETTABLE and name not in by_name}
+    env = {**here, **env, **request.env}
+    if not client.inherits:
+        body["env_vars"] = [name for name in dict.fromkeys((*by_name, *SETTABLE, *NETWORK)) if name not in env]
+    if env:
+        body["env"] = env
+    if left := _left_out(client, machine, env):
+        notes.append(left)
+    if any(name in NETWORK and "@" in value for name, value in request.env.items()):
+        notes.append("ATTENTION: the password of the proxy now stands in this file, in plain text.")
     path = (*client.keys(machine, scope), request.name)
     pieces = [Piece(input_path(item), item) for item in inputs]
     notes += [note, *([client.project_note] if client.project_note and scope == "project" else [])]
     return Entry([*pieces, Piece(path, body)], notes)
+
+
+def _check(scope: Scope, machine: Machine, request: Request) -> None:
+    """See that a server can start with what is written, and with what is set here."""
+    checked = Settings.load(request.env, machine.home)
+    if "DO_ENV" in request.env and checked.problem:
+        raise SettingsError(checked.problem)
+    Settings.load(machine.environ, machine.home)
+    # Any address will do that is neither this machine nor exempt.
+    route_to("https://platform.invalid", {name: value for name, value in request.env.items() if name in NETWORK})
+    trusted(request.env)
+    if scope == "project" and any(name in NETWORK and "@" in value for name, value in request.env.items()):
+        raise SettingsError("--env takes no password of a proxy for the scope project: its file is shared with others.")
+
+
+def _set_here(machine: Machine) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in {**read_official(machine.environ), **read_own(machine.environ)}.items()
+        if value and value.isprintable()
+    }
+
+
+def _left_out(client: Client, machine: Machine, env: Mapping[str, str]) -> str:
+    """Which variables are set here and reach the server only if the client passes them on; empty if none."""
+    names = [name for name in _set_here(machine) if name not in (*env, *REFERRED)]
+    if client.inherits:
+        names += [name for name in NETWORK if machine.environ.get(name) and name not in env]
+    names = [name for name in names if name not in SETTABLE]
+    if not names:
+        return ""
+    how = "; write one by --env NAME=VALUE" if {*names} & {*NETWORK} else ""
+    return f"Set here and not written: {', '.join(names)}. {client.title} may not pass them on{how}."
 
 
 def input_path(value: Mapping[str, Any]) -> tuple[Step, ...]:
@@ -139,11 +185,13 @@ def is_ours(entry: Any) -> bool:
 
 def masked(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry to show: without its secrets."""
-    env = {
-        name: "…" if name in SECRET and not value.startswith("$") else value
-        for name, value in entry.get("env", {}).items()
-    }
+    env = {name: "…" if is_secret(name, value) else value for name, value in entry.get("env", {}).items()}
     return {**entry, "env": env} if env else {**entry}
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether a variable of an entry holds what nobody should see: a token, or a proxy's password."""
+    return (name in SECRET and not value.startswith("$")) or (name in NETWORK and "@" in value)
 
 
 def _token(machine: Machine) -> tuple[dict[str, str], str]:
@@ -166,10 +214,9 @@ def _token(machine: Machine) -> tuple[dict[str, str], str]:
 def _command(client: Client, scope: Scope, given: str) -> tuple[list[str], list[str]]:
     """The words that start the server, and what to say about them."""
     if given:
-        with contextlib.suppress(ValueError):
-            words = shlex.split(given, posix=sys.platform != "win32")
-            if words and given.isprintable():
-                return words, []
+        words = _words(given)
+        if words and given.isprintable():
+            return words, []
         raise SettingsError("--command cannot be read. Valid: words with blanks between them, as in a shell.")
     if _is_run_by_uvx(Path(sys.prefix).parts):
         uvx = None if client.finds_commands else shutil.which("uvx")
@@ -181,6 +228,22 @@ def _command(client: Client, scope: Scope, given: str) -> tuple[list[str], list[
     if script.exists():
         return [str(script)], notes
     return [sys.executable, "-m", MODULE], notes
+
+
+def _words(given: str) -> list[str]:
+    """The words of a command, as the system's shell reads them; none if it cannot be read."""
+    try:
+        if Path(given).is_file():
+            # A path alone needs no quotes, whatever is in it.
+            return [given]
+        system: str = sys.platform
+        if system != "win32":
+            return shlex.split(given)
+    except ValueError:
+        return []
+    # A backslash is no escape here, but part of a path.
+    words = [word.replace('"', "") for word in _WINDOWS_WORD.findall(given)]
+    return words if given.count('"') % 2 == 0 and all(words) else []
 
 
 def _is_run_by_uvx(parts: Sequence[str]) -> bool:

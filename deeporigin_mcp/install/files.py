@@ -34,8 +34,11 @@ class File:
         """
         try:
             path = Path(os.path.realpath(path))
+            if not stat.S_ISREG(path.stat().st_mode):
+                # Reading a pipe or a device might never end.
+                raise UnusableFileError("cannot be read: it is not a regular file")
             return cls(path, path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return cls(path, None)
         except OSError as error:
             raise UnusableFileError(f"cannot be read: {error.strerror}") from None
@@ -52,18 +55,20 @@ class File:
             raise UnusableFileError("is not UTF-8 text") from None
 
     def encoded(self, text: str) -> bytes:
-        """A text as this file has it: with a byte order mark if it had one."""
-        mark = BOM if (self.content or b"").startswith(BOM.encode()) else ""
-        return (mark + text).encode("utf-8")
+        """A text as it is written: without a byte order mark, which many clients take for a syntax error."""
+        return text.encode("utf-8")
 
     def backups(self) -> list[bytes]:
         """The contents of the backups beside it, newest first."""
         found = []
         for path in _backup_names(self.path):
             try:
-                found.append(path.read_bytes())
-            except OSError:
+                content = File.read(path).content
+            except UnusableFileError:
                 break
+            if content is None:
+                break
+            found.append(content)
         return found[::-1]
 
     def back_up(self) -> Path | None:
@@ -74,7 +79,6 @@ class File:
         """
         if self.content is None:
             return None
-        mode = stat.S_IMODE(self.path.stat().st_mode)
         for path in _backup_names(self.path):
             try:
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE)
@@ -82,9 +86,14 @@ class File:
                 continue
             except OSError as error:
                 raise UnusableFileError(f"cannot be backed up: {error.strerror}") from None
-            with os.fdopen(descriptor, "wb") as backup:
-                backup.write(self.content)
-            path.chmod(mode)
+            try:
+                _fill(descriptor, self.content)
+                _make_like(path, self.path.stat(), stat.S_IMODE(self.path.stat().st_mode))
+            except OSError as error:
+                # Half a backup is none, and would be taken for one.
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                raise UnusableFileError(f"cannot be backed up: {error.strerror}") from None
             return path
         raise UnusableFileError("has too many backups")
 
@@ -104,15 +113,12 @@ class File:
             UnusableFileError: it was changed since it was read, or cannot be written.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folders(self.path.parent)
             descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
             try:
-                with os.fdopen(descriptor, "wb") as new:
-                    new.write(content)
-                    new.flush()
-                    os.fsync(new.fileno())
-                mode = new_mode if self.content is None else stat.S_IMODE(self.path.stat().st_mode)
-                Path(name).chmod(mode)
+                _fill(descriptor, content)
+                model = (self.path.parent if self.content is None else self.path).stat()
+                _make_like(Path(name), model, new_mode if self.content is None else stat.S_IMODE(model.st_mode))
                 self._check_unchanged()
                 Path(name).replace(self.path)
             except BaseException:
@@ -137,6 +143,34 @@ class File:
     def _check_unchanged(self) -> None:
         if File.read(self.path).content != self.content:
             raise UnusableFileError("was changed by somebody else at this moment; run the command again")
+
+
+def _fill(descriptor: int, content: bytes) -> None:
+    """Write all of it, to the disk."""
+    with os.fdopen(descriptor, "wb") as new:
+        new.write(content)
+        new.flush()
+        os.fsync(new.fileno())
+
+
+def _make_like(path: Path, model: os.stat_result, mode: int) -> None:
+    """Give a new file its mode, and the owner of the file or folder that it stands for or in.
+
+    Only root, as under sudo, writes for somebody else; a user's file must not become root's.
+    """
+    if hasattr(os, "chown") and (path.stat().st_uid, path.stat().st_gid) != (model.st_uid, model.st_gid):
+        # A group that the user is not in stays what it is: that is no reason not to write.
+        with contextlib.suppress(PermissionError):
+            os.chown(path, model.st_uid, model.st_gid)
+    path.chmod(mode)
+
+
+def _make_folders(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _make_like(folder, folder.parent.stat(), stat.S_IMODE(folder.stat().st_mode))
 
 
 def _backup_names(path: Path) -> Iterator[Path]:

@@ -10,7 +10,7 @@ import anyio
 from deeporigin_mcp import __version__
 from deeporigin_mcp.platform.clusters import Clusters
 from deeporigin_mcp.platform.executions import Executions
-from deeporigin_mcp.platform.health import services_health
+from deeporigin_mcp.platform.health import reach, services_health
 from deeporigin_mcp.platform.listing import ExecutionListing
 from deeporigin_mcp.platform.observation import Observer
 from deeporigin_mcp.platform.organizations import Organizations
@@ -23,6 +23,7 @@ from deeporigin_mcp.platform.tools import Tools
 from deeporigin_mcp.platform.transport import DEFAULT_TIMEOUT_SECONDS, Transport
 from deeporigin_mcp.platform.user_logs import UserLogs
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.settings.network import Route, Trust
 
 if TYPE_CHECKING:
     import httpx
@@ -91,6 +92,19 @@ class DeepOriginClient:
     def requests_sent(self) -> int:
         """HTTP requests sent so far, retries included."""
         return self._transport.requests_sent
+
+    @property
+    def network(self) -> tuple[Route, Trust]:
+        """How the platform is reached, and whose certificates count.
+
+        Raises:
+            SettingsError: a variable about proxies or certificates cannot be used.
+        """
+        return self._transport.network
+
+    async def reach(self) -> None:
+        """Send a request that needs no credentials; raises why nothing comes back, if so."""
+        await reach(self._transport)
 
     async def health(self) -> dict[str, str]:
         """The state of each platform service in a word; never raises."""

@@ -11,6 +11,19 @@ from deeporigin_mcp.platform.wire import text
 SERVICES = ("billing", "data-platform", "entities", "files", "tools")
 
 
+async def reach(transport: Transport) -> None:
+    """Ask one service how it is, without a token; return where anything of HTTP comes back.
+
+    Raises:
+        DeepOriginError: nothing does; it says why.
+    """
+    try:
+        await transport.send("GET", f"/{SERVICES[-1]}/health", what="health", attempts=1, public=True)
+    except DeepOriginError as error:
+        if error.http_status is None:
+            raise
+
+
 async def services_health(transport: Transport) -> dict[str, str]:
     """`ok`, another word of the service itself, or `unreachable` for each service; never raises."""
     found: dict[str, str] = {}

@@ -25,10 +25,12 @@ from deeporigin_mcp.errors import (
     RestrictionError,
 )
 from deeporigin_mcp.platform import failures, traffic
+from deeporigin_mcp.platform.connecting import network_errors
 from deeporigin_mcp.platform.retry import RETRYABLE_STATUSES, RetryPolicy, retry_after_seconds
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.wording import one_line
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.settings.network import Route, Trust, context_of, route_to, trusted
 
 if TYPE_CHECKING:
     # Imported by the functions that use it: a server has answered its client long before it needs HTTP.
@@ -53,11 +55,11 @@ MAX_CONNECTIONS = 30
 
 
 @functools.cache
-def _certificates() -> ssl.SSLContext:
+def _certificates(trust: Trust) -> ssl.SSLContext:
     """Reading the trusted certificates takes 30 ms of a processor; many clients in one process share them."""
     import httpx
 
-    return httpx.create_ssl_context()
+    return context_of(trust) if trust.variables else httpx.create_ssl_context(trust_env=False)
 
 
 class Transport:
@@ -83,18 +85,54 @@ class Transport:
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
-        """The connection pool, made for the first request."""
+        """The connection pool, made for the first request.
+
+        Raises:
+            SettingsError: a variable about proxies or certificates cannot be used.
+        """
         import httpx
 
+        base_url = self._settings.base_url
+        proxy = self._route.proxy
+        if base_url.startswith("https:"):
+            certificates = _certificates(self._trust)
+        else:
+            # Nothing is checked over http://, and nothing has to be read for it.
+            certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return httpx.AsyncClient(
-            base_url=self._settings.base_url,
+            base_url=base_url,
             headers={"Accept": ACCEPT_JSON, "User-Agent": self._user_agent},
             timeout=self._timeout_seconds,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
             transport=self._given_http,
-            verify=_certificates(),
+            verify=certificates,
+            # What the environment says of the network is read by the settings, which know what to say of it.
+            trust_env=False,
+            proxy=None
+            if proxy is None
+            else httpx.Proxy(
+                proxy.url, auth=proxy.credentials, ssl_context=certificates if proxy.scheme == "https" else None
+            ),
         )
+
+    @property
+    def network(self) -> tuple[Route, Trust]:
+        """How the platform is reached, and whose certificates count.
+
+        Raises:
+            SettingsError: a variable about proxies or certificates cannot be used.
+        """
+        _ = self._http
+        return self._route, self._trust
+
+    @cached_property
+    def _route(self) -> Route:
+        return Route() if self._given_http is not None else route_to(self._settings.base_url)
+
+    @cached_property
+    def _trust(self) -> Trust:
+        return trusted() if self._settings.base_url.startswith("https:") else Trust()
 
     async def aclose(self) -> None:
         if "_http" in vars(self):
@@ -139,7 +177,7 @@ class Transport:
                 )
             except NetworkError as caught:
                 error: DeepOriginError = caught
-                may_retry = True
+                may_retry = not caught.is_lasting
             else:
                 if status < 300:
                     return _decoded(content, what)
@@ -169,16 +207,17 @@ class Transport:
         if not public:
             token = self._settings.require_token(self._timing.wall())
             headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+        http = self._http
         with _unsendable(what):
-            request = self._http.build_request(
+            request = http.build_request(
                 method, path, params=params or None, json=body, headers=headers, timeout=timeout_seconds
             )
         headers.clear()
         self.requests_sent += 1
-        with traffic.attempt(request, path, attempt) as sending, _network_errors(what, timeout_seconds):
+        with traffic.attempt(request, path, attempt) as sending, self._network_errors(what, timeout_seconds):
             # httpx bounds each read; this bounds the whole answer, so that a slow drip ends as well.
             with anyio.fail_after(2 * timeout_seconds):
-                response = await self._http.send(request, stream=True)
+                response = await http.send(request, stream=True)
                 sending.answered(response.status_code, response.headers)
                 try:
                     return response.status_code, response.headers, await _bounded_body(response, what)
@@ -199,13 +238,14 @@ class Transport:
         timeout = httpx.Timeout(self._timeout_seconds, read=silence_seconds)
         token = self._settings.require_token(self._timing.wall())
         headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token.get_secret_value()}"}
+        http = self._http
         with _unsendable(what):
-            request = self._http.build_request("GET", path, params=[*params], headers=headers, timeout=timeout)
+            request = http.build_request("GET", path, params=[*params], headers=headers, timeout=timeout)
         headers.clear()
         self.requests_sent += 1
-        with _network_errors(what, silence_seconds):
+        with self._network_errors(what, silence_seconds):
             with traffic.attempt(request, path, 1) as opening:
-                response = await self._http.send(request, stream=True)
+                response = await http.send(request, stream=True)
                 opening.answered(response.status_code, response.headers)
             try:
                 if response.status_code >= 300:
@@ -214,6 +254,9 @@ class Transport:
                 yield response
             finally:
                 await response.aclose()
+
+    def _network_errors(self, what: str, timeout_seconds: float) -> contextlib.AbstractContextManager[None]:
+        return network_errors(what, timeout_seconds, self._route, self._trust)
 
     def _failure(
         self, status: int, content: bytes, headers: httpx.Headers, what: str, pause_asked: float | None = None
@@ -265,34 +308,6 @@ async def _bounded_body(response: httpx.Response, what: str) -> bytes:
 
 
 @contextlib.contextmanager
-def _network_errors(what: str, timeout_seconds: float) -> Iterator[None]:
-    """Turn httpx's network failures into this package's, without addresses or local paths in the text."""
-    import httpx
-
-    again = "Check the network, then call again."
-    try:
-        yield
-    except (httpx.ConnectTimeout, httpx.PoolTimeout):
-        raise NetworkError(
-            f"No connection to the platform in time for: {what}.", next_step=again, nothing_sent=True
-        ) from None
-    except (httpx.TimeoutException, TimeoutError):
-        raise NetworkError(
-            f"No complete answer from the platform within {timeout_seconds:g} s to: {what}.", next_step=again
-        ) from None
-    except httpx.ConnectError as error:
-        raise NetworkError(
-            f"No connection to the platform for: {what} ({_cause(error)}).",
-            next_step=again,
-            nothing_sent=True,
-        ) from None
-    except (httpx.NetworkError, httpx.ProtocolError, httpx.ProxyError, httpx.DecodingError) as error:
-        raise NetworkError(
-            f"The connection to the platform broke during: {what} ({type(error).__name__}).", next_step=again
-        ) from None
-
-
-@contextlib.contextmanager
 def _unsendable(what: str) -> Iterator[None]:
     """Say which call cannot be put on the wire: numbers, texts or addresses that JSON or HTTP do not have."""
     import httpx
@@ -304,13 +319,3 @@ def _unsendable(what: str) -> Iterator[None]:
             f"This cannot be sent to the platform: {what}. Some value in it is no JSON (such as NaN), or far too long.",
             next_step="Check the values in the call.",
         ) from None
-
-
-def _cause(error: Exception) -> str:
-    """The kind of a connection failure in words, never the library's text, which may hold addresses."""
-    text = str(error).lower()
-    if "certificate" in text or "ssl" in text or "tls" in text:
-        return "its certificate was not accepted"
-    if "name" in text and ("resol" in text or "known" in text):
-        return "its name was not found"
-    return "it was refused or cannot be reached"

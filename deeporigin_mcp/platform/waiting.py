@@ -249,8 +249,10 @@ class _Wait:
         self.state.failed[name] = error
         if isinstance(error, RateLimitError):
             self._hold.begin(error)
-        elif isinstance(error, CredentialError) and error.http_status is None:
-            # The token is missing or has expired: no id can be read any more.
+        elif (isinstance(error, CredentialError) and error.http_status is None) or (
+            isinstance(error, NetworkError) and error.is_lasting
+        ):
+            # The token is missing or has expired, or nothing gets through: no id can be read any more.
             for other in self.state.pending:
                 self.state.failed.setdefault(other, error)
                 self.state.hopeless.add(other)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ from deeporigin_mcp.settings.addresses import BASE_URLS, host_of
 from deeporigin_mcp.settings.official import official_settings, operators_url
 from deeporigin_mcp.settings.own import own_settings
 from deeporigin_mcp.settings.places import HOW_TO_AUTHENTICATE, IN_ENVIRONMENT, IN_HEADERS, CredentialPlaces
-from deeporigin_mcp.settings.reading import read_variables
+from deeporigin_mcp.settings.reading import read_official, read_own
 from deeporigin_mcp.settings.tokens import TokenClaims
 
 IGNORED = "ignored"
@@ -78,7 +78,16 @@ class Settings(BaseModel):
 
     def allows_tool(self, tool_key: str) -> bool:
         """Whether the operator lets this platform tool run."""
-        return not self.allowed_tool_keys or any(fnmatchcase(tool_key, rule) for rule in self.allowed_tool_keys)
+        key = tool_key.casefold()
+        return not self.allowed_tool_keys or any(fnmatchcase(key, rule.casefold()) for rule in self.allowed_tool_keys)
+
+    def rules_without_tool(self, tool_keys: Collection[str]) -> list[str]:
+        """The patterns of `allowed_tool_keys` that match none of the platform's tools."""
+        return [
+            rule
+            for rule in self.allowed_tool_keys
+            if not any(fnmatchcase(key.casefold(), rule.casefold()) for key in tool_keys)
+        ]
 
     def require_token(self, now: float | None = None) -> SecretStr:
         """The token, if it can be used at `now` (Unix seconds).
@@ -124,9 +133,9 @@ class Settings(BaseModel):
                 never silently become zero or infinite.
         """
         # The two kinds are kept apart, so that no traceback of a wrong limit shows the token.
-        own = own_settings(read_variables(environ, "DEEPORIGIN_MCP_"))
+        own = own_settings(read_own(environ))
         try:
-            return cls(**own, **official_settings(read_variables(environ, "DO_"), home))
+            return cls(**own, **official_settings(read_official(environ), home))
         except CredentialError as error:
             fix = "" if error.next_step == HOW_TO_AUTHENTICATE else error.next_step
             return cls(**own, problem=str(error), problem_fix=fix)
@@ -155,9 +164,9 @@ class Settings(BaseModel):
             "DEEPORIGIN_MCP_ALLOWED_HOSTS": ",".join(allowed_hosts),
             "DEEPORIGIN_MCP_ALLOWED_ORIGINS": ",".join(allowed_origins),
         }
-        own_variables = read_variables(environ, "DEEPORIGIN_MCP_")
+        own_variables = read_own(environ)
         own = own_settings(own_variables | {name: value for name, value in given.items() if value})
-        variables = read_variables(environ, "DO_")
+        variables = read_official(environ)
         try:
             base_url, source = operators_url(variables)
         except CredentialError as error:

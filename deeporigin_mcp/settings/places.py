@@ -27,6 +27,8 @@ class CredentialPlaces(NamedTuple):
     """What to do about one that it takes, but not for this (403)."""
     other_project: str
     """How to come to another project than the one that is set."""
+    own_project: str
+    """What to do about a project that is set and does not exist."""
 
 
 IN_ENVIRONMENT = CredentialPlaces(
@@ -40,6 +42,7 @@ IN_ENVIRONMENT = CredentialPlaces(
     when_forbidden="This token has no right to that, or the organisation in DO_ORG_KEY is not its own. The operator "
     "should check.",
     other_project="for another project the operator has to change DO_PROJECT_ID",
+    own_project="The operator should correct DO_PROJECT_ID and restart this MCP server; no argument of a call does.",
 )
 TOKEN_HEADER, ORG_HEADER, PROJECT_HEADER = "X-Do-Auth-Token", "X-Do-Org-Key", "X-Do-Project-Id"
 """Over HTTP every request carries its caller's own credentials in these (mcp-facts 6)."""
@@ -54,4 +57,6 @@ IN_HEADERS = CredentialPlaces(
     when_forbidden=f"This token has no right to that, or the organisation in the header {ORG_HEADER} is not its own. "
     "The user should check.",
     other_project=f"for another project the user has to change the header {PROJECT_HEADER}",
+    own_project=f"The user should correct the header {PROJECT_HEADER} in the configuration of this MCP server; "
+    "no argument of a call does.",
 )

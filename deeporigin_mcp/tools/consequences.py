@@ -88,6 +88,8 @@ class Consequences(NamedTuple):
 
 def _passes(error: DeepOriginError) -> bool:
     """Whether the same call may well succeed a minute later."""
+    if isinstance(error, NetworkError) and error.is_lasting:
+        return False
     redirected = error.http_status is not None and 300 <= error.http_status < 400
     return isinstance(error, NetworkError | PlatformError | RateLimitError) and not redirected
 

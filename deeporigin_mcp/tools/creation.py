@@ -26,7 +26,7 @@ from deeporigin_mcp.tools.idempotency import (
     forget_ended,
     stamped,
 )
-from deeporigin_mcp.tools.projects import listed, project_names, unknown_project
+from deeporigin_mcp.tools.projects import listed, project_names, set_project_error, unknown_project
 from deeporigin_mcp.tools.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ExecutionView
@@ -156,7 +156,10 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
         if existing is None:
             wish.is_sent = True
         version = definition.version or wish.tool_version
-        dto = existing or await created_once(state, tool_key, version, body, wish.key, fingerprint)
+        try:
+            dto = existing or await created_once(state, tool_key, version, body, wish.key, fingerprint)
+        except ArgumentError as refusal:
+            raise await set_project_error(client, refusal) from None
         spare = ""
         if existing is None and wish.is_callers_key:
             seconds = min(LOOK_UP_SECONDS, max(0.0, wish.deadline - anyio.current_time()))

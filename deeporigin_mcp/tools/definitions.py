@@ -40,6 +40,20 @@ async def allowed_definitions(state: ServerState) -> list[ToolDefinition]:
     return [found for found in await definitions_of(state) if state.settings.allows_tool(found.key)]
 
 
+async def idle_rules(state: ServerState) -> str | None:
+    """What is wrong with the operator's list of allowed tools, if entries of it match no tool of the platform."""
+    if not state.settings.allowed_tool_keys:
+        return None
+    keys = {found.key for found in await definitions_of(state)}
+    idle = state.settings.rules_without_tool(keys)
+    if not keys or not idle:
+        return None
+    return (
+        f"{one_line(', '.join(idle), 100)!r} in DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS matches none of the platform's "
+        f"{len(keys)} tools. Only the operator can correct it."
+    )
+
+
 async def _renew(tools: Tools) -> None:
     """Nobody waits for this: a failure must not end the server, and the next call tries again."""
     try:

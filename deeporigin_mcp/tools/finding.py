@@ -10,7 +10,7 @@ from pydantic import Field
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.definitions import allowed_definitions
+from deeporigin_mcp.tools.definitions import allowed_definitions, idle_rules
 from deeporigin_mcp.tools.nearness import nearest
 from deeporigin_mcp.tools.ranking import Match, lexicon_of, matches, ranked, words_of
 from deeporigin_mcp.tools.state import ToolContext, state_of
@@ -44,6 +44,8 @@ async def find_platform_tools(
         next_step = steps.call("describe_platform_tool", tool_key=shown[0].tool.key) + " shows inputs and an example."
     elif newest:
         next_step = _nothing_found(query, list(newest.values()))
+    else:
+        next_step = await idle_rules(state_of(ctx))
     return PlatformToolListView(
         tools=[_row(found) for found in shown],
         count=len(matching),

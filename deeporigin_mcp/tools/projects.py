@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from deeporigin_mcp.errors import DeepOriginError
+from deeporigin_mcp.errors import ArgumentError, CredentialError, DeepOriginError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of, text
@@ -46,6 +46,23 @@ async def unknown_project(client: DeepOriginClient, asked: str) -> UnknownProjec
             return None
         return _explained(asked, names)
     return None
+
+
+async def set_project_error(client: DeepOriginClient, refusal: ArgumentError) -> DeepOriginError:
+    """The refusal of a creation in the project that the operator set, or that this project does not exist.
+
+    A caller has no argument to correct then.
+    """
+    own = client.settings.project_id
+    unknown = await unknown_project(client, own) if own else None
+    if unknown is None:
+        return refusal
+    return CredentialError(
+        f"This server is set to a project that cannot be used. {unknown.told}",
+        next_step=client.settings.places.own_project,
+        http_status=refusal.http_status,
+        request_id=refusal.request_id,
+    )
 
 
 def listed(names: Mapping[str, str]) -> str:

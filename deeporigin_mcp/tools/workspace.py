@@ -7,11 +7,12 @@ from typing import TypeVar
 
 import anyio
 
-from deeporigin_mcp.errors import CredentialError, DeepOriginError
+from deeporigin_mcp.errors import CredentialError, DeepOriginError, NetworkError, SettingsError
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of, text, utc_stamp
 from deeporigin_mcp.settings import TokenClaims
 from deeporigin_mcp.tools.approval import left_of, spent_by_session
+from deeporigin_mcp.tools.definitions import idle_rules
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
@@ -30,15 +31,17 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     client = state_of(ctx).client
     settings = client.settings
     claims = TokenClaims.read(settings.require_token(client.timing.wall()))
-    problems: list[str] = []
+    # By what is to be done, so that what is in the way of everything is told once: the words, and what of.
+    troubles: dict[str, tuple[str, list[str]]] = {}
 
     async def tried(what: str, ask: Callable[[], Awaitable[T]], otherwise: T) -> T:
         try:
             return await ask()
-        except CredentialError as error:
-            problems.append(f"{what}: {explained(error, 300)}")
         except DeepOriginError as error:
-            problems.append(f"{what}: {explained(error, 300, with_step=False)}")
+            is_operators = isinstance(error, CredentialError | SettingsError)
+            is_operators = is_operators or (isinstance(error, NetworkError) and error.is_lasting)
+            told = explained(error, 400, with_step=is_operators)
+            troubles.setdefault(error.next_step if is_operators else told, (told, []))[1].append(what)
         return otherwise
 
     projects: list[Json] = []
@@ -67,8 +70,12 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         nonlocal spent
         spent = await tried("spending", lambda: spent_by_session(client), None)
 
+    async def ask_allowed() -> None:
+        if idle := await tried("allowed tools", lambda: idle_rules(state_of(ctx)), None):
+            troubles[idle] = (idle, ["allowed tools"])
+
     async with anyio.create_task_group() as tasks:
-        for ask in (ask_projects, ask_clusters, ask_organisations, ask_services, ask_spent):
+        for ask in (ask_projects, ask_clusters, ask_organisations, ask_services, ask_spent, ask_allowed):
             tasks.start_soon(ask)
 
     name = next((text(row.get("name")) for row in organisations if row.get("orgKey") == settings.org_key), "")
@@ -77,6 +84,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         for row in projects
         if row.get("id")
     ]
+    problems = [f"{', '.join(whats)}: {told}" for told, whats in troubles.values()]
     if len(project_rows) > MAX_ROWS:
         problems.append(f"projects: only {MAX_ROWS} of them are shown here")
     return WorkspaceView(

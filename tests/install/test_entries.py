@@ -50,7 +50,9 @@ def test_where_the_official_client_is_signed_in_nothing_is_said_of_credentials(h
     (home.folder / ".deeporigin" / "api_tokens.json").write_text(json.dumps({"prod": make_token()}))
     home.write(client)
     assert home.install(client) == 0
-    assert set(home.servers(client)["deeporigin"]) <= {"type", "command", "args"}
+    entry = home.servers(client)["deeporigin"]
+    assert set(entry) <= {"type", "command", "args", "env_vars"}
+    assert "DO_AUTH_TOKEN" not in entry.get("env_vars", [])
 
 
 @pytest.mark.parametrize("client", NAMES)

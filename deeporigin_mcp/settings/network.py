@@ -1,0 +1,242 @@
+"""The network as it is at work: through which proxy the platform is reached, and whose certificates are trusted."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+import ssl
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from deeporigin_mcp.errors import SettingsError
+from deeporigin_mcp.settings.pasted import plainly
+from deeporigin_mcp.settings.reading import UNREAD_CERTIFICATES, NetworkVariables, expanded, read_network
+
+PROXY_SCHEMES = {"http": "http", "https": "https", "socks5": "socks5", "socks5h": "socks5", "socks": "socks5"}
+"""How a proxy is called → what it speaks. A SOCKS proxy resolves names itself in any case."""
+RESTART = "and restart this MCP server."
+
+_SEPARATORS = re.compile(r"[,;|\s]+")
+_EXCEPTION = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(?::(?P<port>\d+))?")
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy. Its `credentials` are a secret: they are in no message and in no representation."""
+
+    variable: str
+    """What names it, for messages."""
+    scheme: str
+    host: str
+    port: int
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its address, without credentials."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+class Route(NamedTuple):
+    """How an address is reached: through `proxy`, or directly; `note` says why a proxy that is set is not used."""
+
+    proxy: Proxy | None = None
+    note: str = ""
+
+
+class Trust(NamedTuple):
+    """Whose certificates count: a file and folders of the operator's, or, without both, those that come with httpx."""
+
+    cafile: str | None = None
+    capath: str | None = None
+    unread: str = ""
+    """A variable that tells other programs of certificates, and not this one."""
+
+    @property
+    def variables(self) -> str:
+        return " and ".join(
+            name for name, value in (("SSL_CERT_FILE", self.cafile), ("SSL_CERT_DIR", self.capath)) if value
+        )
+
+
+def route_to(base_url: str, environ: Mapping[str, str] | None = None) -> Route:
+    """The way to an address by the variables of the environment.
+
+    Addresses of this machine are reached directly. So are http:// addresses where the proxy is one for HTTP, which
+    would be handed the token itself; through https:// and SOCKS it only carries bytes.
+
+    Raises:
+        SettingsError: the variable that names the proxy cannot be read; its value is not repeated.
+    """
+    parts = urlsplit(base_url)
+    scheme, host = parts.scheme, (parts.hostname or "").rstrip(".")
+    variables = read_network(environ)
+    name = next((name for name in (f"{scheme.upper()}_PROXY", "ALL_PROXY") if variables.value(name)), "")
+    if not name or is_this_machine(host):
+        return Route()
+    called = variables.called(name)
+    if is_exempt(host, parts.port or (443 if scheme == "https" else 80), variables.value("NO_PROXY")):
+        return Route(note=f"directly, not through {called}, by {variables.called('NO_PROXY')}")
+    proxy = _proxy(called, variables.value(name))
+    if scheme == "http" and proxy.scheme != "socks5":
+        return Route(note=f"directly, not through {called}: over http:// that proxy would be given the token")
+    return Route(proxy)
+
+
+def trusted(environ: Mapping[str, str] | None = None) -> Trust:
+    """The certificates that the environment names.
+
+    Raises:
+        SettingsError: a variable names no file or folder of certificates.
+    """
+    variables = read_network(environ)
+    unread = next((name for name in UNREAD_CERTIFICATES if variables.value(name)), "")
+    return Trust(_certificate_file(variables), _certificate_folders(variables), unread)
+
+
+def context_of(trust: Trust) -> ssl.SSLContext:
+    """A TLS context that trusts these certificates, at least one variable being set.
+
+    Raises:
+        SettingsError: they cannot be read.
+    """
+    try:
+        return ssl.create_default_context(cafile=trust.cafile, capath=trust.capath)
+    except (OSError, ValueError):
+        raise _unusable("SSL_CERT_FILE", "a file that holds no certificate in PEM form") from None
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is a name or address of this machine itself."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = _address(name)
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return mapped is not None and (mapped.is_loopback or mapped.is_unspecified)
+
+
+def is_exempt(host: str, port: int, exceptions: str) -> bool:
+    """Whether NO_PROXY names a host, in any of the forms that people write.
+
+    Names count for what is below them too, with or without a leading `.` or `*.`; addresses and ranges count for
+    addresses; a port, if one is given, must be the same.
+    """
+    address = _address(host)
+    for entry in _SEPARATORS.split(exceptions):
+        wanted = plainly(entry).lower()
+        if "://" in wanted:
+            wanted = wanted.partition("://")[2].partition("/")[0]
+        if wanted == "*" or (wanted == "<local>" and "." not in host and address is None):
+            return True
+        try:
+            found = ipaddress.ip_network(wanted.strip("[]"), strict=False)
+        except ValueError:
+            pass
+        else:
+            if address is not None and address in found:
+                return True
+            continue
+        parts = _EXCEPTION.fullmatch(wanted)
+        if not parts or (parts["port"] and int(parts["port"]) != port):
+            continue
+        name = parts["name"].strip("[]").removeprefix("*.").strip(".")
+        if name and (host == name or host.endswith("." + name) or ("*" in name and fnmatchcase(host, name))):
+            return True
+        if address is not None and address == _address(name):
+            return True
+    return False
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    try:
+        # What the system's resolver takes for an address too, such as 127.1 and 0x7f000001.
+        return ipaddress.IPv4Address(socket.inet_aton(host)) if re.fullmatch(r"[0-9a-fx.]*\d", host) else None
+    except OSError:
+        return None
+
+
+def _proxy(variable: str, value: str) -> Proxy:
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        scheme, rest = "http", value
+    spoken = PROXY_SCHEMES.get(scheme.lower())
+    if spoken is None:
+        raise _unreadable_proxy(variable, f"its scheme is {scheme[:20]!r}" if scheme.isalnum() else "")
+    login, at, address = rest.rstrip("/").rpartition("@")
+    user, _, password = login.partition(":")
+    try:
+        parts = urlsplit(f"//{address}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise _unreadable_proxy(variable, "") from None
+    if not host or not (host.isascii() and host.isprintable()) or any(mark in address for mark in "/?#\\ "):
+        raise _unreadable_proxy(variable, "")
+    default = {"http": 80, "https": 443, "socks5": 1080}[spoken]
+    credentials = (unquote(user), unquote(password)) if at else None
+    return Proxy(variable, spoken, host, port or default, credentials)
+
+
+def _unreadable_proxy(variable: str, why: str) -> SettingsError:
+    return SettingsError(
+        f"{variable} cannot be read as the address of a proxy{why and f': {why}'}. Valid: http://host:port, "
+        "https://host:port or socks5://host:port, with user:password@ before the host where the proxy wants it, their "
+        "special characters percent-encoded.",
+        next_step=f"The operator should correct {variable}, or remove it, {RESTART}",
+    )
+
+
+def _certificate_file(variables: NetworkVariables) -> str | None:
+    value = variables.value("SSL_CERT_FILE")
+    if not value:
+        return None
+    path = expanded(value, "SSL_CERT_FILE")
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _unusable("SSL_CERT_FILE", "what is no regular file")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise _unusable("SSL_CERT_FILE", "an empty file")
+    except FileNotFoundError:
+        raise _unusable("SSL_CERT_FILE", "a file that does not exist") from None
+    except (OSError, ValueError):
+        raise _unusable("SSL_CERT_FILE", "a file that cannot be read") from None
+    return str(path)
+
+
+def _certificate_folders(variables: NetworkVariables) -> str | None:
+    value = variables.value("SSL_CERT_DIR")
+    if not value:
+        return None
+    folders = [expanded(part, "SSL_CERT_DIR") for part in value.split(os.pathsep) if part]
+    # OpenSSL passes over a folder that is not there, and then no certificate at all is good.
+    try:
+        there = [folder for folder in folders if folder.is_dir()]
+        usable = any(_HASHED.fullmatch(path.name) for folder in there for path in folder.iterdir())
+    except (OSError, ValueError):
+        raise _unusable("SSL_CERT_DIR", "a folder that cannot be read") from None
+    if not there:
+        raise _unusable("SSL_CERT_DIR", "a folder that does not exist")
+    if not usable:
+        raise _unusable("SSL_CERT_DIR", "a folder without certificates under their hashed names (`openssl rehash`)")
+    return os.pathsep.join(map(str, folders))
+
+
+def _unusable(variable: str, what: str) -> SettingsError:
+    kind = "a folder of trusted certificates" if variable == "SSL_CERT_DIR" else "a PEM file of trusted certificates"
+    return SettingsError(
+        f"{variable} names {what}, so the platform's certificate cannot be checked.",
+        next_step=f"The operator should set {variable} to {kind}, or remove it, {RESTART}",
+    )
