@@ -25,6 +25,7 @@ from deeporigin_mcp.errors import (
     RestrictionError,
 )
 from deeporigin_mcp.platform import failures, traffic
+from deeporigin_mcp.platform.decoding import ACCEPT_ENCODING, decoded
 from deeporigin_mcp.platform.retry import RETRYABLE_STATUSES, RetryPolicy, retry_after_seconds
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.wording import one_line
@@ -44,6 +45,8 @@ ACCEPT_EXECUTION = "application/json;v=2.0"
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """An answer larger than this is refused instead of filling the memory."""
+MAX_VALUES = 5_000_000
+"""So is one of more values, each of which takes many times its text. Ten thousand executions have two million."""
 
 MAX_WHAT_CHARACTERS = 200
 """How much a message repeats of the request in words, which may hold ids that a caller made up."""
@@ -88,7 +91,7 @@ class Transport:
 
         return httpx.AsyncClient(
             base_url=self._settings.base_url,
-            headers={"Accept": ACCEPT_JSON, "User-Agent": self._user_agent},
+            headers={"Accept": ACCEPT_JSON, "Accept-Encoding": ACCEPT_ENCODING, "User-Agent": self._user_agent},
             timeout=self._timeout_seconds,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
@@ -188,8 +191,8 @@ class Transport:
     @contextlib.asynccontextmanager
     async def stream(
         self, path: str, *, what: str, params: Sequence[tuple[str, str]], silence_seconds: float
-    ) -> AsyncIterator[httpx.Response]:
-        """Open an event stream; the caller reads it. Raises as `send` does, and is never retried here.
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open an event stream; the caller reads its pieces. Raises as `send` does, and is never retried here.
 
         Args:
             silence_seconds: the longest pause between two parts of it.
@@ -211,7 +214,8 @@ class Transport:
                 if response.status_code >= 300:
                     content = await _bounded_body(response, what)
                     raise self._failure(response.status_code, content, response.headers, what)
-                yield response
+                # Only one encoding around what has no end: each other would multiply the work of reading it.
+                yield decoded(response, what, max_bytes=None, max_encodings=1)
             finally:
                 await response.aclose()
 
@@ -254,13 +258,13 @@ def _decoded(content: bytes, what: str) -> Any:
 
 async def _bounded_body(response: httpx.Response, what: str) -> bytes:
     chunks = bytearray()
-    async for chunk in response.aiter_bytes():
-        chunks += chunk
-        if len(chunks) > MAX_BODY_BYTES:
-            raise PlatformError(
-                f"The platform's answer to {what} is larger than {MAX_BODY_BYTES // 2**20} MiB and was not read.",
-                next_step="Ask for fewer rows.",
-            )
+    async for piece in decoded(response, what, max_bytes=MAX_BODY_BYTES):
+        chunks += piece
+    if len(chunks) > MAX_VALUES and sum(chunks.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
+        raise PlatformError(
+            f"The platform's answer to {what} has more than {MAX_VALUES:,} values and was not read.",
+            next_step="Ask for fewer rows.",
+        )
     return bytes(chunks)
 
 
