@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -91,6 +92,10 @@ class DeepOriginClient:
     def requests_sent(self) -> int:
         """HTTP requests sent so far, retries included."""
         return self._transport.requests_sent
+
+    def on_accepted(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called whenever the platform serves a request, which means that it takes the token."""
+        self._transport.on_accepted = tell
 
     async def health(self) -> dict[str, str]:
         """The state of each platform service in a word; never raises."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -83,6 +83,8 @@ class Transport:
         self._given_http = http
         self._user_agent = user_agent
         self.requests_sent = 0
+        self.on_accepted: Callable[[], None] = lambda: None
+        """Called whenever the platform has served a request with the token."""
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
@@ -183,6 +185,8 @@ class Transport:
             with anyio.fail_after(2 * timeout_seconds):
                 response = await self._http.send(request, stream=True)
                 sending.answered(response.status_code, response.headers)
+                if response.status_code < 300 and not public:
+                    self.on_accepted()
                 try:
                     return response.status_code, response.headers, await _bounded_body(response, what)
                 finally:
