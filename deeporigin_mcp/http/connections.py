@@ -124,12 +124,18 @@ class Connection(H11Protocol):
             self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
-        try:
-            super().data_received(data)
-        except h11.LocalProtocolError:
-            # Rubbish behind a request whose response has begun: there is no way to say so.
-            self.transport.abort()
+        super().data_received(data)
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._is_serving:
+            # The rest of the body is rubbish: nobody waits for the response that the application is about to make.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.abort()
+                return
+        super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

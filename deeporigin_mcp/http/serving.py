@@ -66,6 +66,10 @@ def serve(
             "(or DEEPORIGIN_MCP_ALLOWED_HOSTS). Put TLS in front: every request carries a token."
         )
     app = create_app(settings)
+    if settings.log_level != "DEBUG":
+        # A line for each request that strangers get wrong, with their words in it, is no news and has no end.
+        for library in ("uvicorn.error", "mcp"):
+            logging.getLogger(library).setLevel(logging.ERROR)
     with _bound(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}{PATH}"
