@@ -116,7 +116,7 @@ class Bodies:
 
     def _make_room(self, body: Body, size: int, among: set[Body] | list[Body]) -> None:
         sizes = {other: other.held + (size if other is body else 0) for other in {*among, body}}
-        largest = max(sizes, key=lambda other: (not other.is_known(), sizes[other]))
+        largest = max(sizes, key=lambda other: (not other.is_known(), sizes[other], other is not body))
         if largest is body:
             raise NoRoomError
         self.release(largest)

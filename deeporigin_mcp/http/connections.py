@@ -172,7 +172,9 @@ class Connection(H11Protocol):
             return Phase.BODY
         if self._is_serving:
             return Phase.RESPONSE
-        return Phase.HEADERS if self.timeout_keep_alive_task is None else Phase.NEXT
+        # What came behind the last request may be the beginning of another.
+        has_begun = self.timeout_keep_alive_task is None or bool(self.conn.trailing_data[0])
+        return Phase.HEADERS if has_begun else Phase.NEXT
 
     @property
     def _is_serving(self) -> bool:

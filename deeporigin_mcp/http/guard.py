@@ -108,8 +108,11 @@ class Guard:
 
     async def _arrived(self, headers: Headers, receive: Receive, body: Body) -> bytes | JSONResponse | None:
         """The whole body, or why it is not taken; None if the client left."""
+        declared = headers.get("content-length", "0")
+        if not (declared.isascii() and declared.isdecimal() and len(declared) < 20):
+            return _refused(400, "The request's Content-Length is invalid.", Connection="close")
         try:
-            if int(headers.get("content-length", "0")) > self._bodies.max_body_bytes:
+            if int(declared) > self._bodies.max_body_bytes:
                 raise TooLargeError
             with anyio.move_on_after(self._body_seconds), body.given_up:
                 while True:
