@@ -53,7 +53,9 @@ async def test_a_value_that_comes_three_times_is_that_value(site: Site) -> None:
     assert status == 200
 
 
-@pytest.mark.parametrize("value", [f"{LEGACY}, 2025-06-18", f"{LEGACY}, 2026-07-28", f"{LEGACY} {LEGACY}", f"{LEGACY},"])
+@pytest.mark.parametrize(
+    "value", [f"{LEGACY}, 2025-06-18", f"{LEGACY}, 2026-07-28", f"{LEGACY} {LEGACY}", f"{LEGACY},"]
+)
 async def test_two_values_are_none(site: Site, value: str) -> None:
     status, _, answer = await sent(site, LISTED, [("MCP-Protocol-Version", value)])
     assert status == 400
