@@ -70,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="after a signal to stop, take new requests for so long while /readyz says no (default: 0)",
     )
+    over_http.add_argument(
+        "--keep-alive-seconds",
+        type=_seconds,
+        metavar="N",
+        help="keep a connection so long for its next request; longer than the proxy in front does (default: 75)",
+    )
 
     simulator = commands.add_parser(
         "simulator", help="run a Deep Origin platform on this machine, for trying things out (DO_ENV=local finds it)"
@@ -161,7 +167,7 @@ def _complain(text: str) -> None:
 def _serve(options: argparse.Namespace) -> int:
     if options.command and options.http:
         return _serve_http(options)
-    for name in ("host", "port", "allowed_host", "allowed_origin", "drain_seconds"):
+    for name in ("host", "port", "allowed_host", "allowed_origin", "drain_seconds", "keep_alive_seconds"):
         if getattr(options, name, None) is not None:
             option = f"--{name.replace('_', '-')}"
             _complain(f"{option} is for HTTP only: give --http with it, or leave it out.")
@@ -205,11 +211,14 @@ def _serve_http(options: argparse.Namespace) -> int:
 
         from deeporigin_mcp.http import serve
 
+        keep_alive = {} if options.keep_alive_seconds is None else {"keep_alive_seconds": options.keep_alive_seconds}
+
         def ready(address: str) -> None:
             _complain(f"serves MCP on {address} for {settings.base_url}")
             sys.stderr.flush()
 
-        serve(settings, host=host, port=port, drain_seconds=options.drain_seconds or 0.0, on_ready=ready)
+        drain_seconds = options.drain_seconds or 0.0
+        serve(settings, host=host, port=port, drain_seconds=drain_seconds, on_ready=ready, **keep_alive)
     except SettingsError as error:
         _complain(str(error))
         return EXIT_USAGE

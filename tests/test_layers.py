@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 SIMULATOR_NEEDS = ("starlette", "uvicorn", "jsonschema")
 THIRD_PARTY = (
     "anyio",
+    "h11",
     "httpx",
     "jsonschema",
     "mcp",

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from mcp.server.transport_security import TransportSecuritySettings
 from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from deeporigin_mcp.http.bodies import MAX_BODY_BYTES
 from deeporigin_mcp.http.callers import CallerPool
 from deeporigin_mcp.http.guard import Guard
+from deeporigin_mcp.http.names import Cors, Names
 from deeporigin_mcp.logs import configure_logging
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import create_server
@@ -23,9 +24,6 @@ from deeporigin_mcp.settings import IGNORED, Settings
 logger = logging.getLogger("deeporigin_mcp")
 
 PATH = "/mcp"
-MAX_BODY_BYTES = 4 * 2**20
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-LOOPBACK_ORIGIN = r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?"
 
 
 def create_app(
@@ -55,7 +53,8 @@ def create_app(
         streamable_http_path=PATH,
         stateless_http=True,
         max_request_body_size=MAX_BODY_BYTES,
-        transport_security=_allowed(settings),
+        # `Guard` does this, before it reads a body.
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     # By default event streams end as soon as uvicorn is told to stop, and with them the calls that they answer.
     AppStatus.enable_automatic_graceful_drain = False
@@ -63,31 +62,10 @@ def create_app(
     app.router.routes += [Route("/healthz", _healthy), Route("/readyz", _ready)]
     # A redirect would name the host that the request claims.
     app.router.redirect_slashes = False
-    app.add_middleware(Guard, path=PATH)
-    # Only pages of allowed origins may call from a browser; programs send no Origin and are not concerned.
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.allowed_origins,
-        allow_origin_regex=None if settings.allowed_origins else LOOPBACK_ORIGIN,
-        allow_methods=["POST"],
-        allow_headers=["*"],
-    )
+    names = Names(settings.allowed_hosts, settings.allowed_origins)
+    app.add_middleware(Guard, path=PATH, names=names, caller_of=callers.caller_of)
+    app.add_middleware(Cors, names=names)
     return app
-
-
-def _allowed(settings: Settings) -> TransportSecuritySettings:
-    """Who may call: the names of this machine for itself, unless the operator names others."""
-    hosts = settings.allowed_hosts or LOOPBACK_HOSTS
-    origins = settings.allowed_origins or [f"http://{host}" for host in LOOPBACK_HOSTS]
-    return TransportSecuritySettings(
-        allowed_hosts=[form for host in hosts for form in _with_any_port(host)],
-        allowed_origins=[*origins] if settings.allowed_origins else [f for o in origins for f in (o, f"{o}:*")],
-    )
-
-
-def _with_any_port(host: str) -> tuple[str, ...]:
-    has_port = not host.endswith("]") and ":" in host
-    return (host,) if has_port else (host, f"{host}:*")
 
 
 def _warn(settings: Settings) -> None:

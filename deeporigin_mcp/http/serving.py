@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import ipaddress
+import logging
 import socket
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.http.app import PATH, create_app
+from deeporigin_mcp.http.connections import Config, Limits, make_room
 from deeporigin_mcp.logs import leave_at_once
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.state import CALL_SECONDS
@@ -22,6 +27,14 @@ STOP_SECONDS = CALL_SECONDS + 5
 KEEP_ALIVE_SECONDS = 75
 """Longer than proxies commonly keep idle connections, so that it is not this side that closes one just used."""
 MAX_HEADER_BYTES = 64 * 1024
+MAX_CONNECTIONS = 900
+"""Fewer where a process may have few files open: half of them are left for connections to the platform."""
+BACKLOG = 128
+"""Connections that wait to be taken, and how many are taken at once: each needs a descriptor before it is counted."""
+FEW_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+TOLD_AGAIN_SECONDS = 60.0
+
+logger = logging.getLogger("deeporigin_mcp")
 
 
 def serve(
@@ -30,6 +43,7 @@ def serve(
     host: str,
     port: int,
     drain_seconds: float = 0.0,
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
     on_ready: Callable[[str], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM, and until what then runs has ended; a second signal ends it at once.
@@ -38,6 +52,7 @@ def serve(
         settings: from `Settings.load_for_http`.
         port: 0 for any free one.
         drain_seconds: how long after the first signal new requests are still taken, while `/readyz` says no already.
+        keep_alive_seconds: how long a connection is kept after a response.
         on_ready: called with the address of MCP once it answers.
 
     Raises:
@@ -51,18 +66,25 @@ def serve(
             "(or DEEPORIGIN_MCP_ALLOWED_HOSTS). Put TLS in front: every request carries a token."
         )
     app = create_app(settings)
+    if settings.log_level != "DEBUG":
+        # A line for each request that strangers get wrong, with their words in it, is no news and has no end.
+        for library in ("uvicorn.error", "mcp"):
+            logging.getLogger(library).setLevel(logging.ERROR)
     with _bound(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}{PATH}"
-        config = uvicorn.Config(
+        config = Config(
             app,
-            http="h11",
+            Limits(max_connections=_connections_at_most()),
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            # Nothing here depends on where a client is, and nobody's word is taken for it.
+            proxy_headers=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=keep_alive_seconds,
             timeout_graceful_shutdown=int(STOP_SECONDS),
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
@@ -80,6 +102,21 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _connections_at_most() -> int:
+    """How many connections may be open, after the process has been allowed as many files as it may allow itself."""
+    try:
+        import resource
+    except ImportError:
+        return MAX_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 16 * MAX_CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, 16 * MAX_CONNECTIONS)
+    if soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else max(8, min(MAX_CONNECTIONS, (files - 32) // 2))
 
 
 def _is_loopback(host: str) -> bool:
@@ -100,15 +137,38 @@ class _Server(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._on_ready = on_ready
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tell_again_at = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._handle_failure)
         await super().startup(sockets)
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.callers.end_streams()
+        # What asyncio has taken but not handed on when a server is closed, it forgets without closing it. So first
+        # nothing more is taken, and what was is handed on, which takes three turns of the loop.
+        for listener in (each for server in self.servers for each in server.sockets):
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().remove_reader(listener.fileno())
+        for _ in range(5):
+            await asyncio.sleep(0)
         await super().shutdown(sockets)
+
+    def _handle_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Without descriptors asyncio tells for each connection that waits, many thousand times a second."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in FEW_DESCRIPTORS:
+            loop.default_exception_handler(context)
+            return
+        make_room(self.server_state.connections, MAX_CONNECTIONS)
+        if loop.time() >= self._tell_again_at:
+            self._tell_again_at = loop.time() + TOLD_AGAIN_SECONDS
+            logger.warning(
+                "No connection can be taken at this moment: %s. Allow the process more open files (ulimit -n).",
+                error.strerror,
+            )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal begins the end and is not passed on, as stopping is no failure; the second is the end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -105,6 +106,10 @@ class DeepOriginClient:
     async def reach(self) -> None:
         """Send a request that needs no credentials; raises why nothing comes back, if so."""
         await reach(self._transport)
+
+    def on_accepted(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called whenever the platform serves a request, which means that it takes the token."""
+        self._transport.on_accepted = tell
 
     async def health(self) -> dict[str, str]:
         """The state of each platform service in a word; never raises."""

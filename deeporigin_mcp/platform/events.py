@@ -20,7 +20,8 @@ STABLE_SECONDS = 30.0
 """A stream that lived this long was a good one: the next failure counts as the first."""
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
-MAX_LINE_BYTES = 256 * 1024
+MAX_FRAME_BYTES = 256 * 1024
+"""A frame of a hundred executions has 2 KB. One without an end would fill the memory."""
 
 
 async def follow(
@@ -50,9 +51,9 @@ async def follow(
         try:
             async with transport.stream(
                 path, what="follow executions", params=params, silence_seconds=READ_TIMEOUT_SECONDS
-            ) as response:
+            ) as content:
                 on_open()
-                async for filters in dirty_filters(response.aiter_bytes()):
+                async for filters in dirty_filters(content):
                     if changed := [names[filter_id] for filter_id in filters if filter_id in names]:
                         on_dirty(changed)
         except (NetworkError, PlatformError, RateLimitError, StateConflictError):
@@ -66,26 +67,40 @@ async def follow(
 
 
 async def dirty_filters(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:
-    """The filter ids of each complete `filters.dirty` frame; a frame that is cut off or unreadable is left out."""
+    """The filter ids of each complete `filters.dirty` frame; a frame that is cut off or unreadable is left out.
+
+    Raises:
+        PlatformError: a frame is longer than `MAX_FRAME_BYTES`.
+    """
     data: list[str] = []
+    size = 0
     async for line in _lines(chunks):
-        if line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
+        size += len(line) + 1
+        if size > MAX_FRAME_BYTES:
+            raise _endless()
+        if line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" ").decode("utf-8", "replace"))
         elif not line:
             if data and (filters := _dirty("\n".join(data))):
                 yield filters
-            data = []
+            data, size = [], 0
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Complete lines only: what a broken connection leaves half is not one."""
-    rest = b""
+    rest = bytearray()
     async for chunk in chunks:
-        *complete, rest = (rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
-        for line in complete:
-            yield line.decode("utf-8", "replace")
-        if len(rest) > MAX_LINE_BYTES:
-            raise PlatformError("The platform's event stream sent a line without an end.")
+        first, *others = chunk.split(b"\n")
+        rest += first
+        for other in others:
+            yield bytes(rest).removesuffix(b"\r")
+            rest[:] = other
+        if len(rest) > MAX_FRAME_BYTES:
+            raise _endless()
+
+
+def _endless() -> PlatformError:
+    return PlatformError(f"The platform's event stream sent a frame of more than {MAX_FRAME_BYTES // 1024} KiB.")
 
 
 def _dirty(text: str) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -26,6 +26,7 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import failures, traffic
 from deeporigin_mcp.platform.connecting import network_errors
+from deeporigin_mcp.platform.decoding import ACCEPT_ENCODING, decoded
 from deeporigin_mcp.platform.retry import RETRYABLE_STATUSES, RetryPolicy, retry_after_seconds
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.wording import one_line
@@ -46,6 +47,8 @@ ACCEPT_EXECUTION = "application/json;v=2.0"
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """An answer larger than this is refused instead of filling the memory."""
+MAX_VALUES = 5_000_000
+"""So is one of more values, each of which takes many times its text. Ten thousand executions have two million."""
 
 MAX_WHAT_CHARACTERS = 200
 """How much a message repeats of the request in words, which may hold ids that a caller made up."""
@@ -82,6 +85,8 @@ class Transport:
         self._given_http = http
         self._user_agent = user_agent
         self.requests_sent = 0
+        self.on_accepted: Callable[[], None] = lambda: None
+        """Called whenever the platform has served a request with the token."""
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
@@ -101,7 +106,7 @@ class Transport:
             certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return httpx.AsyncClient(
             base_url=base_url,
-            headers={"Accept": ACCEPT_JSON, "User-Agent": self._user_agent},
+            headers={"Accept": ACCEPT_JSON, "Accept-Encoding": ACCEPT_ENCODING, "User-Agent": self._user_agent},
             timeout=self._timeout_seconds,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
@@ -219,6 +224,8 @@ class Transport:
             with anyio.fail_after(2 * timeout_seconds):
                 response = await http.send(request, stream=True)
                 sending.answered(response.status_code, response.headers)
+                if response.status_code < 300 and not public:
+                    self.on_accepted()
                 try:
                     return response.status_code, response.headers, await _bounded_body(response, what)
                 finally:
@@ -227,8 +234,8 @@ class Transport:
     @contextlib.asynccontextmanager
     async def stream(
         self, path: str, *, what: str, params: Sequence[tuple[str, str]], silence_seconds: float
-    ) -> AsyncIterator[httpx.Response]:
-        """Open an event stream; the caller reads it. Raises as `send` does, and is never retried here.
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open an event stream; the caller reads its pieces. Raises as `send` does, and is never retried here.
 
         Args:
             silence_seconds: the longest pause between two parts of it.
@@ -251,7 +258,8 @@ class Transport:
                 if response.status_code >= 300:
                     content = await _bounded_body(response, what)
                     raise self._failure(response.status_code, content, response.headers, what)
-                yield response
+                # Only one encoding around what has no end: each other would multiply the work of reading it.
+                yield decoded(response, what, max_bytes=None, max_encodings=1)
             finally:
                 await response.aclose()
 
@@ -297,13 +305,13 @@ def _decoded(content: bytes, what: str) -> Any:
 
 async def _bounded_body(response: httpx.Response, what: str) -> bytes:
     chunks = bytearray()
-    async for chunk in response.aiter_bytes():
-        chunks += chunk
-        if len(chunks) > MAX_BODY_BYTES:
-            raise PlatformError(
-                f"The platform's answer to {what} is larger than {MAX_BODY_BYTES // 2**20} MiB and was not read.",
-                next_step="Ask for fewer rows.",
-            )
+    async for piece in decoded(response, what, max_bytes=MAX_BODY_BYTES):
+        chunks += piece
+    if len(chunks) > MAX_VALUES and sum(chunks.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
+        raise PlatformError(
+            f"The platform's answer to {what} has more than {MAX_VALUES:,} values and was not read.",
+            next_step="Ask for fewer rows.",
+        )
     return bytes(chunks)
 
 

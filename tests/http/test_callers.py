@@ -8,20 +8,23 @@ from typing import Any
 
 import anyio
 import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp import MCPError
+from starlette.datastructures import Headers
 
 from deeporigin_mcp.errors import BusyError, NetworkError
-from deeporigin_mcp.http.callers import IDLE_SECONDS, SWEEP_SECONDS, CallerPool, _digest
+from deeporigin_mcp.http import callers
+from deeporigin_mcp.http.callers import IDLE_SECONDS, SWEEP_SECONDS, CallerPool, _digest, _token
 from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.platform.retry import RetryPolicy
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.state import Outlasting, ServerState
 from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
-from tests.http.site import ADA, EVE, credentials, operator, running_site, token
+from tests.http.site import ADA, EVE, Site, credentials, on_a_port, operator, request, routing, running_site, token
 from tests.tools.bench import ERAS, PROJECT, Bench
 
 pytestmark = pytest.mark.anyio
@@ -205,6 +208,179 @@ async def test_strangers_together_are_as_many_as_one_caller() -> None:
                 with pytest.raises(BusyError, match="2 calls without usable credentials"):
                     await used(pool, nobody)
                 await used(pool, caller())
+
+
+def adas(org: str, project: str) -> Settings:
+    """One token of Ada's, with whatever organisation and project."""
+    return OPERATOR.for_caller(token("deeporigin", "ada"), org, project)
+
+
+async def test_one_token_is_one_caller_whatever_organisations_and_projects_it_names() -> None:
+    async with (
+        open_pool(max_states_each=2, max_calls_each=3) as pool,
+        pool.state_for(adas("deeporigin", "p")) as one,
+        pool.state_for(caller("acme", project="q")),
+    ):
+        async with pool.state_for(adas("other", "q")):
+            with pytest.raises(BusyError, match="serves 2 organisations and projects with these credentials"):
+                await used(pool, adas("other", "r"))
+            async with pool.state_for(adas("deeporigin", "p")):
+                with pytest.raises(BusyError, match="runs 3 calls with these credentials already"):
+                    await used(pool, adas("deeporigin", "p"))
+        # One of its own makes room, and nobody else's.
+        await used(pool, adas("other", "r"))
+        assert not is_closed(one)
+        assert len(pool) == 3
+
+
+async def test_inventing_projects_takes_nobodys_place() -> None:
+    async with open_pool(max_callers=4, max_states_each=2, max_unknown_calls=3) as pool:
+        for number in range(20):
+            await used(pool, caller(project=f"p{number}"))
+        assert len(pool) == 2
+        async with contextlib.AsyncExitStack() as held:
+            for number in range(20):
+                with contextlib.suppress(BusyError):
+                    await held.enter_async_context(pool.state_for(caller(project=f"p{number}")))
+            await used(pool, caller(who="bob"))
+
+
+def meet(pool: CallerPool, settings: Settings) -> None:
+    """As the platform's serving a request with this token."""
+    pool._meet(pool._caller(_token(settings)))
+
+
+async def test_made_up_tokens_keep_nobody_out_whom_the_platform_knows() -> None:
+    async with open_pool(max_unknown_calls=2, line_seconds=0) as pool:
+        await used(pool, caller())
+        meet(pool, caller())
+        async with pool.state_for(caller(who="x")), pool.state_for(caller(who="y")):
+            with pytest.raises(BusyError, match="check the credentials of many others"):
+                await used(pool, caller(who="z"))
+            await used(pool, caller())
+            await used(pool, caller(project="p"))
+        await used(pool, caller(who="z"))
+    assert pool._unknown.total() == 0
+
+
+async def test_who_is_not_known_yet_waits_in_line_and_is_served() -> None:
+    served: list[str] = []
+    go_on = anyio.Event()
+
+    async def holds() -> None:
+        async with pool.state_for(caller(who="x")):
+            await go_on.wait()
+
+    async def waits(who: str) -> None:
+        async with pool.state_for(caller(who=who)):
+            served.append(who)
+
+    async with open_pool(max_unknown_calls=1) as pool, anyio.create_task_group() as tasks:
+        tasks.start_soon(holds)
+        await anyio.wait_all_tasks_blocked()
+        for who in ("ada", "bob", "eve"):
+            tasks.start_soon(waits, who)
+            await anyio.wait_all_tasks_blocked()
+        assert served == []
+        # The place is free as soon as its holder is known, however long its call lasts.
+        meet(pool, caller(who="x"))
+        await anyio.wait_all_tasks_blocked()
+        assert served == ["ada", "bob", "eve"]
+        go_on.set()
+    assert pool._unknown.total() == 0
+
+
+async def test_one_whom_nobody_knows_is_closed_before_one_who_is_known() -> None:
+    async with open_pool(max_callers=2) as pool:
+        known = await used(pool, caller())
+        meet(pool, caller())
+        unknown = await used(pool, caller(who="x"))
+        await used(pool, caller(who="y"))
+        await anyio.wait_all_tasks_blocked()
+        assert (is_closed(known), is_closed(unknown)) == (False, True)
+
+
+async def test_only_so_many_callers_are_remembered_as_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callers, "MAX_KNOWN", 2)
+    async with open_pool() as pool:
+        for who in ("ada", "bob", "ada", "eve"):
+            meet(pool, caller(who=who))
+        known = [pool.knows(pool._caller(token("deeporigin", who))) for who in ("ada", "bob", "eve")]
+    assert known == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_known"),
+    [(None, True), ("GET */executions status=401", False), ("GET */executions status=403", False)]
+    + [(f"GET */executions {fault}", False) for fault in ("status=500", "status=404", "reset", "status=302")],
+)
+async def test_a_caller_is_known_once_the_platform_has_served_it(
+    bench: Bench, fault: str | None, is_known: bool
+) -> None:
+    if fault:
+        bench.fault(fault)
+    async with running_site(bench) as site:
+        name, tell = site.pool.caller_of(Headers(ADA))
+        assert (site.pool.knows(name), tell()) == (False, False)
+        async with site.client(ADA) as client:
+            await client.call_tool("list_executions", {})
+        assert (site.pool.knows(name), tell()) == (is_known, is_known)
+        assert not site.pool.knows("")
+        assert site.pool.caller_of(Headers({}))[0] == ""
+
+
+LISTEN = "subscriptions/listen"
+WANTED = {"notifications": {"toolsListChanged": True}}
+
+
+async def listened(site: Site, headers: dict[str, str]) -> str:
+    async with site.http(routing(LISTEN) | headers) as http:
+        with anyio.fail_after(20):
+            return (await http.post("/mcp", json=request(LISTEN, WANTED))).text
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({}, "X-Do-Auth-Token"),
+        ({"X-Do-Auth-Token": "no token"}, "X-Do-Auth-Token"),
+        ({**ADA, "X-Do-Org-Key": "o" * 999}, "X-Do-Org-Key"),
+    ],
+)
+async def test_there_is_no_stream_without_credentials(bench: Bench, headers: dict[str, str], told: str) -> None:
+    async with running_site(bench, pool={"max_calls_each": 2}) as site:
+        for _ in range(5):
+            assert told in await listened(site, headers)
+        assert (site.pool._strangers, site.pool._streams) == (0, {})
+
+
+@pytest.mark.parametrize("fault", ["status=500", "reset", "status=404"])
+async def test_there_is_no_stream_while_nobody_can_say_whose_it_is(bench: Bench, fault: str) -> None:
+    bench.fault(f"GET */executions {fault}")
+    async with running_site(bench) as site:
+        assert '"error"' in await listened(site, ADA)
+        assert site.pool._streams == {}
+
+
+async def test_one_caller_has_so_many_streams_and_can_call_beside_them(bench: Bench) -> None:
+    async with (
+        running_site(bench, pool={"max_streams_each": 2}) as site,
+        on_a_port(site.app) as address,
+        httpx2.AsyncClient(base_url=address, timeout=60, headers=routing(LISTEN) | ADA) as http,
+        http.stream("POST", "/mcp", json=request(LISTEN, WANTED)) as one,
+        http.stream("POST", "/mcp", json=request(LISTEN, WANTED), headers={"X-Do-Project-Id": "other"}) as two,
+    ):
+        # Kept, for a reader that is forgotten closes its stream.
+        readers = [stream.aiter_text() for stream in (one, two)]
+        for reader in readers:
+            assert "acknowledged" in await anext(reader)
+        refused = await http.post("/mcp", json=request(LISTEN, WANTED))
+        assert "serves 2 streams with these credentials already" in refused.text
+        async with site.agent(ADA) as agent:
+            await agent.read("list_executions")
+        async with http.stream("POST", "/mcp", json=request(LISTEN, WANTED), headers=credentials(who="bob")) as bobs:
+            assert "acknowledged" in await anext(bobs.aiter_text())
+    assert site.pool._streams == {}
 
 
 async def test_two_first_requests_of_one_caller_at_once_open_one_state() -> None:

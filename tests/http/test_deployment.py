@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from deeporigin_mcp.cli import HTTP_PORT, _parser
-from deeporigin_mcp.http.app import MAX_BODY_BYTES, create_app
+from deeporigin_mcp.http.app import create_app
+from deeporigin_mcp.http.bodies import MAX_BODY_BYTES
 from deeporigin_mcp.http.serving import STOP_SECONDS
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.state import CALL_SECONDS

@@ -11,7 +11,7 @@ import pytest
 from mcp_types import CallToolResult
 
 from deeporigin_mcp.cli import HTTP_HOST, HTTP_PORT, _parser
-from deeporigin_mcp.http import app, callers, credentials, guard, serving
+from deeporigin_mcp.http import app, bodies, callers, credentials, guard, serving
 from deeporigin_mcp.settings.places import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
 from deeporigin_mcp.tools.state import CALL_SECONDS
 from tests.http.site import BASE_URL, Site, token
@@ -53,7 +53,7 @@ def test_the_options_are_those_of_the_command() -> None:
 
 def test_the_limits_are_those_that_hold() -> None:
     for told in (
-        f"{app.MAX_BODY_BYTES // 2**20} MiB, within {guard.BODY_SECONDS:g} s",
+        f"{bodies.MAX_BODY_BYTES // 2**20} MiB, within {guard.BODY_SECONDS:g} s",
         f"{serving.MAX_HEADER_BYTES // 1024} KiB",
         f"{credentials.LONGEST_TOKEN:,}; {credentials.LONGEST_NAME} characters",
         f"{CALL_SECONDS:g} s",

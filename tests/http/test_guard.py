@@ -12,8 +12,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import Message, Receive, Scope, Send
 
-from deeporigin_mcp.http.app import MAX_BODY_BYTES
+from deeporigin_mcp.http.bodies import MAX_BODY_BYTES
 from deeporigin_mcp.http.guard import Guard
+from deeporigin_mcp.http.names import Names
 from tests.http.site import ADA, BASE_URL, Site, request, routing, running_site
 from tests.tools.bench import Bench
 
@@ -157,7 +158,7 @@ async def test_probes_come_under_any_name(site: Site, path: str) -> None:
 
 async def test_no_other_address_exists(site: Site) -> None:
     async with site.http() as http:
-        for path in ("/", "/docs", "/mcp/", "/mcp/x", "/healthz/x"):
+        for path in ("/", "/docs", "/mcp//", "/mcp/x", "/healthz/x"):
             assert (await http.post(path, json={})).status_code == 404
 
 
@@ -176,7 +177,7 @@ SCOPE: Scope = {
     "type": "http",
     "method": "POST",
     "path": "/mcp",
-    "headers": [],
+    "headers": [(b"host", b"localhost")],
     "query_string": b"",
     "http_version": "1.1",
 }
@@ -205,7 +206,7 @@ async def reader(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def test_a_body_that_does_not_come_in_time_is_given_up() -> None:
-    sent = await served(Guard(reader, "/mcp", body_seconds=0), never)
+    sent = await served(Guard(reader, "/mcp", Names(), body_seconds=0), never)
     assert sent[0]["status"] == 408
     assert (b"connection", b"close") in sent[0]["headers"]
 
@@ -224,12 +225,12 @@ async def test_once_the_body_is_there_the_answer_may_take_its_time() -> None:
         assert (await receive())["type"] == "http.request"
         assert (await receive())["type"] == "http.disconnect"
 
-    await served(Guard(waits_for_the_client, "/mcp", body_seconds=60), receive)
+    await served(Guard(waits_for_the_client, "/mcp", Names(), body_seconds=60), receive)
     assert left.is_set()
 
 
 async def test_one_request_too_many_is_told_to_come_back() -> None:
-    guard = Guard(reader, "/mcp", max_requests=1)
+    guard = Guard(reader, "/mcp", Names(), max_requests=1)
     answers: list[int] = []
     begun, go_on = anyio.Event(), anyio.Event()
 
@@ -263,10 +264,10 @@ async def test_a_failing_request_gives_its_place_back() -> None:
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         raise RuntimeError
 
-    guard = Guard(broken, "/mcp", max_requests=1)
+    guard = Guard(broken, "/mcp", Names(), max_requests=1)
     for _ in range(3):
         with pytest.raises(RuntimeError):
-            await served(guard, never)
+            await served(guard, slow_probe)
 
 
 def test_the_application_is_one_that_any_server_runs(site: Site) -> None:

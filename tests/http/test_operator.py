@@ -9,7 +9,7 @@ import pytest
 
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.http import create_app
-from deeporigin_mcp.http.app import LOOPBACK_HOSTS
+from deeporigin_mcp.http.names import LOOPBACK_HOSTS
 from deeporigin_mcp.settings import BASE_URLS, Settings
 from deeporigin_mcp.settings.places import IN_HEADERS
 from tests.http.site import token

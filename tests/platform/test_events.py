@@ -1,7 +1,9 @@
 """The event stream: which executions to look at again, through every interruption."""
 
+import gzip
 import itertools
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -71,9 +73,24 @@ async def test_no_frame_makes_the_reading_fail(value: Any) -> None:
     assert await read(b"data: " + json.dumps(value).encode() + b"\n\n") in ([], [[]]) or isinstance(value, dict)
 
 
-async def test_a_line_without_an_end_is_not_kept() -> None:
-    with pytest.raises(PlatformError, match="without an end"):
-        await read(*[b"x" * 100_000] * 4)
+ENDLESS = {
+    "one line": [b"x" * 100_000] * 4,
+    "lines of data": [b"data: x\n" * 10_000] * 4,
+    "empty lines of data": [b"data:\n" * 20_000] * 4,
+    "other fields": [b"id: 7\n" * 20_000] * 4,
+    "comments": [b":\n" * 50_000] * 4,
+    "one piece": [b"data: x\r\n" * 50_000],
+}
+
+
+@pytest.mark.parametrize("chunks", ENDLESS.values(), ids=ENDLESS)
+async def test_a_frame_without_an_end_is_not_kept(chunks: list[bytes]) -> None:
+    with pytest.raises(PlatformError, match="a frame of more than 256 KiB"):
+        await read(*chunks)
+
+
+async def test_however_many_frames_come_none_of_them_is_too_long() -> None:
+    assert await read(*[frame("a")] * 20_000) == [["a"]] * 20_000
 
 
 # Following
@@ -129,6 +146,10 @@ INTERRUPTIONS = [
     Reply(fault="reset"),
     Reply(fault="garbage"),
     Reply(body=b"data: x", fault="half"),
+    stream(*[b"data: x\n" * 50_000] * 2),
+    Reply(body=b"data: x", headers={"content-encoding": "br"}),
+    Reply(body=b"data: x", headers={"content-encoding": "gzip"}),
+    Reply(body=gzip.compress(gzip.compress(frame("execution"))), headers={"content-encoding": "gzip, gzip"}),
 ]
 
 
@@ -141,6 +162,20 @@ async def test_an_interrupted_stream_is_opened_again(server: Recorder, time: Fak
     assert follower.dirty == [["e-1"]]
     assert len(server.requests) == 3
     assert time.sleeps == [1.0, 2.0]
+
+
+async def test_a_compressed_stream_is_read_piece_by_piece(server: Recorder, time: FakeTime) -> None:
+    packed = gzip.compress(frame("execution") + b"\n" * 2**25 + frame("execution"))
+    server.answer(Reply(packed, headers={"content-encoding": "gzip"}), OVER)
+    follower = Follower()
+    async with client_for(server, time.timing) as client:
+        tracemalloc.start()
+        await follower.follow(client, "e-1")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert follower.dirty == [["e-1"], ["e-1"]]
+    # 262,144 empty lines of one piece and what they are split into, not 32 MiB of them.
+    assert peak < 2**24
 
 
 async def test_pauses_between_streams_double_up_to_half_a_minute(server: Recorder, time: FakeTime) -> None:

@@ -239,7 +239,7 @@ async def stream_of(sender: Transport, silence_seconds: float = PATIENT) -> list
     async with sender.stream(
         "/sse/acme/stream/p", what="follow", params=[("filter", "a=b")], silence_seconds=silence_seconds
     ) as answer:
-        return [chunk async for chunk in answer.aiter_bytes()]
+        return [chunk async for chunk in answer]
 
 
 async def test_a_stream_is_opened_with_the_token_and_its_own_accept(server: Recorder, time: FakeTime) -> None:

@@ -1,0 +1,116 @@
+"""Requests as clients and proxies send them: repeated headers, other `Accept`, a slash at the end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.extensions.waiting_server import started
+from tests.http.site import ADA, Site, request, routing
+from tests.tools.bench import Bench
+
+pytestmark = pytest.mark.anyio
+
+LEGACY = "2025-11-25"
+LISTED = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+CALL: dict[str, Any] = {"name": "list_executions", "arguments": {}}
+CALLED = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": CALL}
+
+Lines = list[tuple[str, str]]
+
+
+async def sent(site: Site, body: dict[str, Any], headers: Lines, path: str = "/mcp") -> tuple[int, str, dict[str, Any]]:
+    """Status, content type and JSON of what exactly these headers get."""
+    async with site.http({}) as http:
+        http.headers.clear()
+        answer = await http.post(path, json=body, headers=[("Host", "localhost"), *headers])
+    kind, text = answer.headers.get("content-type", ""), answer.text
+    data = next((line[5:] for line in text.splitlines()[::-1] if line.startswith("data:")), text)
+    return answer.status_code, kind.partition(";")[0], json.loads(data) if data[:1] in (" ", "{") else {}
+
+
+def twice(headers: dict[str, str], how: str) -> Lines:
+    if how == "lines":
+        return [*headers.items(), *headers.items()]
+    return [(name, f"{value}{how}{value}") for name, value in headers.items()]
+
+
+@pytest.mark.parametrize("how", [", ", ",", " ,  ", "lines"])
+async def test_a_value_that_comes_twice_is_that_value(site: Site, how: str) -> None:
+    ours = {**ADA, **routing("tools/call", "list_executions"), "Content-Type": "application/json"}
+    status, _, answer = await sent(site, request("tools/call", CALL), twice(ours, how))
+    assert (status, answer["result"]["isError"]) == (200, False)
+    legacy = {**ADA, "MCP-Protocol-Version": LEGACY, "Content-Type": "application/json"}
+    status, _, answer = await sent(site, CALLED, twice(legacy, how))
+    assert (status, answer["result"]["isError"]) == (200, False)
+
+
+async def test_a_value_that_comes_three_times_is_that_value(site: Site) -> None:
+    status, _, _ = await sent(site, LISTED, [("MCP-Protocol-Version", f"{LEGACY}, {LEGACY}, {LEGACY}")])
+    assert status == 200
+
+
+@pytest.mark.parametrize(
+    "value", [f"{LEGACY}, 2025-06-18", f"{LEGACY}, 2026-07-28", f"{LEGACY} {LEGACY}", f"{LEGACY},"]
+)
+async def test_two_values_are_none(site: Site, value: str) -> None:
+    status, _, answer = await sent(site, LISTED, [("MCP-Protocol-Version", value)])
+    assert status == 400
+    assert "error" in answer
+
+
+async def test_two_tokens_are_nobodys(site: Site, bench: Bench) -> None:
+    for name in ADA:
+        headers = [*routing("tools/call", "list_executions").items(), *ADA.items(), (name, "other")]
+        status, _, answer = await sent(site, request("tools/call", CALL), headers)
+        assert (status, answer["result"]["isError"]) == (200, True)
+        assert f"{name} appears 2 times" in answer["result"]["content"][0]["text"]
+    assert bench.platform.requests == []
+
+
+NO_EVENTS = ["application/json", "application/json;q=0.9, text/html", "APPLICATION/JSON", "application/*"]
+
+
+@pytest.mark.parametrize("accept", [None, "", "*/*", "application/json, text/*", *NO_EVENTS])
+async def test_a_client_gets_what_it_reads(site: Site, accept: str | None) -> None:
+    chosen: Lines = [] if accept is None else [("Accept", accept)]
+    modern = [(name, value) for name, value in routing("tools/call", "list_executions").items() if name != "Accept"]
+    for body, headers in ((request("tools/call", CALL), modern), (CALLED, []), (LISTED, [])):
+        status, kind, answer = await sent(site, body, [*chosen, *headers, *ADA.items()])
+        assert status == 200
+        assert answer["id"] == 1
+        assert "error" not in answer
+        assert kind == "application/json" or accept not in NO_EVENTS
+
+
+async def test_who_reads_only_json_is_not_sent_the_progress_of_a_wait(site: Site, bench: Bench) -> None:
+    name = await started(bench)
+    arguments = {"execution_ids": [name], "timeout_seconds": 0}
+    body = request("tools/call", {"name": "wait_executions", "arguments": arguments})
+    body["params"]["_meta"]["progressToken"] = "p"
+    headers = routing("tools/call", "wait_executions") | ADA | {"Accept": "application/json"}
+    status, kind, answer = await sent(site, body, [*headers.items()])
+    assert (status, kind) == (200, "application/json")
+    assert answer["result"]["structuredContent"]["all_done"] is False
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html", "image/*, text/plain"])
+async def test_a_stream_needs_a_reader_of_streams(site: Site, accept: str) -> None:
+    listen = request("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+    headers = routing("subscriptions/listen") | ADA | {"Accept": accept}
+    with anyio.fail_after(20):
+        status, _, _ = await sent(site, listen, [*headers.items()])
+    assert status == 406
+
+
+async def test_a_slash_at_the_end_is_the_same_address(site: Site) -> None:
+    for body, headers in ((request("tools/list"), routing("tools/list")), (LISTED, ADA)):
+        status, _, answer = await sent(site, body, [*headers.items()], "/mcp/")
+        assert status == 200
+        assert answer["result"]["tools"]
+    async with site.http() as http:
+        assert (await http.get("/mcp/")).status_code == 405
+        assert (await http.post("/mcp/", headers={"Host": "evil.example"})).status_code == 421
