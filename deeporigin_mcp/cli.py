@@ -172,6 +172,7 @@ def _serve(options: argparse.Namespace) -> int:
         configure_logging(settings.log_level)
 
         from deeporigin_mcp.server import create_server
+        from deeporigin_mcp.stdio import serve_stdio
 
         server = create_server(settings)
     except SettingsError as error:
@@ -180,7 +181,7 @@ def _serve(options: argparse.Namespace) -> int:
     finally:
         gc.freeze()
         gc.enable()
-    server.run("stdio")
+    serve_stdio(server)
     return EXIT_OK
 
 

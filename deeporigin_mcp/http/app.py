@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from deeporigin_mcp.http.callers import CallerPool
 from deeporigin_mcp.http.guard import Guard
+from deeporigin_mcp.http.outgoing import Outgoing
 from deeporigin_mcp.logs import configure_logging
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import create_server
@@ -63,6 +64,7 @@ def create_app(
     app.router.routes += [Route("/healthz", _healthy), Route("/readyz", _ready)]
     # A redirect would name the host that the request claims.
     app.router.redirect_slashes = False
+    app.add_middleware(Outgoing)
     app.add_middleware(Guard, path=PATH)
     # Only pages of allowed origins may call from a browser; programs send no Origin and are not concerned.
     app.add_middleware(

@@ -25,7 +25,9 @@ from deeporigin_mcp.errors import (
     RestrictionError,
 )
 from deeporigin_mcp.platform import failures, traffic
+from deeporigin_mcp.platform.incoming import tidied
 from deeporigin_mcp.platform.retry import RETRYABLE_STATUSES, RetryPolicy, retry_after_seconds
+from deeporigin_mcp.platform.secrecy import keep_secret
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.wording import one_line
 from deeporigin_mcp.settings import Settings
@@ -168,6 +170,7 @@ class Transport:
         headers = {"Accept": accept}
         if not public:
             token = self._settings.require_token(self._timing.wall())
+            keep_secret(token.get_secret_value())
             headers["Authorization"] = f"Bearer {token.get_secret_value()}"
         with _unsendable(what):
             request = self._http.build_request(
@@ -198,6 +201,7 @@ class Transport:
 
         timeout = httpx.Timeout(self._timeout_seconds, read=silence_seconds)
         token = self._settings.require_token(self._timing.wall())
+        keep_secret(token.get_secret_value())
         headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token.get_secret_value()}"}
         with _unsendable(what):
             request = self._http.build_request("GET", path, params=[*params], headers=headers, timeout=timeout)
@@ -242,7 +246,7 @@ def segment(value: str, name: str) -> str:
 def _decoded(content: bytes, what: str) -> Any:
     if not content.strip():
         return None
-    decoded = failures.decoded_body(content)
+    decoded = tidied(failures.decoded_body(content))
     if decoded is None and content.strip() != b"null":
         raise PlatformError(
             f"The platform's answer to {what} is not valid JSON: {failures.message_in(None, content) or 'cut off'}",
