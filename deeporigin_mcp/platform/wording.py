@@ -12,9 +12,11 @@ MAX_WORD_CHARACTERS = 200
 """Longer than any id, name or status that a record has had."""
 
 _INVISIBLE = (
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
-    "\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    "\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+"""Unicode's format characters (Cf), variation selectors, fillers, and the plane of tags."""
 INVISIBLE = re.compile(f"[{_INVISIBLE}]+")
 """What is not seen, yet read by a model, compared, or able to turn the writing direction."""
 HARMFUL = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_INVISIBLE}]+")
@@ -29,8 +31,8 @@ def words_of(text: str) -> list[str]:
 
 
 def one_line(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
-    """One line without control and invisible characters, length-capped."""
-    flat = " ".join(words_of(text))
+    """One line without control and invisible characters and secrets, length-capped."""
+    flat = masked(" ".join(words_of(text)))
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
