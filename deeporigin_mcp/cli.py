@@ -184,6 +184,7 @@ def _serve(options: argparse.Namespace) -> int:
         configure_logging(settings.log_level)
 
         from deeporigin_mcp.server import create_server
+        from deeporigin_mcp.stdio import serve_stdio
 
         server = create_server(settings)
     except SettingsError as error:
@@ -192,7 +193,7 @@ def _serve(options: argparse.Namespace) -> int:
     finally:
         gc.freeze()
         gc.enable()
-    server.run("stdio")
+    serve_stdio(server)
     return EXIT_OK
 
 

@@ -4,23 +4,91 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import sys
+import threading
+from queue import SimpleQueue
 from types import FrameType
+
+MAX_LINE_BYTES = 4_000
+MAX_WAITING_LINES = 1_000
+"""Lines that wait for a stderr that is not read, as some clients leave it; further ones are dropped and counted."""
+FLUSH_SECONDS = 1.0
+"""How long the end of the process waits for lines that are not written yet."""
 
 
 class OneLineFormatter(logging.Formatter):
-    """Drops tracebacks: frames show paths of the machine, and values in them may be secret."""
+    """One bounded line. No traceback: frames show paths of the machine, and values in them may be secret."""
 
     def format(self, record: logging.LogRecord) -> str:
+        from deeporigin_mcp.platform.secrecy import masked
+        from deeporigin_mcp.platform.wording import HARMFUL
+
         text = f"{self.formatTime(record)} {record.levelname} {record.name}: {record.getMessage()}"
         if record.exc_info and record.exc_info[0] is not None:
             text += f" ({record.exc_info[0].__name__})"
-        return " ".join(text.splitlines())
+        text = masked(HARMFUL.sub(" ", text))
+        encoded = text.encode("utf-8", "replace")
+        if len(encoded) > MAX_LINE_BYTES:
+            text = encoded[:MAX_LINE_BYTES].decode("utf-8", "ignore") + "…"
+        return text
+
+
+class LineWriter(logging.Handler):
+    """Writes lines to a descriptor in a thread of its own, so that no call ever waits for whoever reads them."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._waiting: SimpleQueue[bytes | threading.Event] = SimpleQueue()
+        self._dropped = 0
+        # Not through sys.stderr: the interpreter would wait at its end for the lock of a write that is stuck.
+        threading.Thread(target=self._write_all, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._waiting.qsize() >= MAX_WAITING_LINES:
+            self._dropped += 1
+            return
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 (a line of a library must not end the call in which it is written)
+            line = f"{record.levelname} {record.name}: a line that cannot be formatted"
+        self._waiting.put(line.encode("utf-8", "replace") + b"\n")
+
+    def flush(self) -> None:
+        """Wait for what was logged before, as long as that may take at the end of a process."""
+        written = threading.Event()
+        self._waiting.put(written)
+        written.wait(FLUSH_SECONDS)
+
+    def _write_all(self) -> None:
+        while True:
+            line = self._waiting.get()
+            if isinstance(line, threading.Event):
+                line.set()
+                continue
+            write_all(self._descriptor, line)
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                write_all(self._descriptor, f"{dropped} log lines were dropped: nobody read stderr.\n".encode())
+
+
+def write_all(descriptor: int, data: bytes) -> bool:
+    """Write to a pipe or file, however long its reader takes; whether there is a reader."""
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:
+            # The other side shares the descriptor and has made it so.
+            select.select([], [descriptor], [])
+        except OSError:
+            return False
+    return True
 
 
 def configure_logging(level: str) -> None:
     """Send all logging to stderr; standard output belongs to the protocol. The audit log is always on."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LineWriter(2)
     handler.setFormatter(OneLineFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if level == "INFO":
@@ -42,5 +110,6 @@ def say(text: str, end: str = "\n") -> None:
 
 def leave_at_once(number: int, _: FrameType | None) -> None:
     """End the process at a signal, without the traceback and the wait of an orderly end."""
-    sys.stderr.flush()
+    for handler in logging.root.handlers:
+        handler.flush()
     os._exit(128 + number)

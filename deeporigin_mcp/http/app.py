@@ -16,6 +16,7 @@ from deeporigin_mcp.http.bodies import MAX_BODY_BYTES
 from deeporigin_mcp.http.callers import CallerPool
 from deeporigin_mcp.http.guard import Guard
 from deeporigin_mcp.http.names import Cors, Names
+from deeporigin_mcp.http.outgoing import Outgoing
 from deeporigin_mcp.logs import configure_logging
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import create_server
@@ -62,6 +63,7 @@ def create_app(
     app.router.routes += [Route("/healthz", _healthy), Route("/readyz", _ready)]
     # A redirect would name the host that the request claims.
     app.router.redirect_slashes = False
+    app.add_middleware(Outgoing)
     names = Names(settings.allowed_hosts, settings.allowed_origins)
     app.add_middleware(Guard, path=PATH, names=names, caller_of=callers.caller_of)
     app.add_middleware(Cors, names=names)

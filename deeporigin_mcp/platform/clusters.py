@@ -5,7 +5,8 @@ from __future__ import annotations
 from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.transport import Transport
-from deeporigin_mcp.platform.wire import Json, list_answer, rows_of, text
+from deeporigin_mcp.platform.wire import Json, list_answer, rows_of
+from deeporigin_mcp.platform.wording import word
 
 
 class Clusters:
@@ -45,7 +46,7 @@ class Clusters:
             PlatformError: the organisation has no cluster.
         """
         if not self._default_id:
-            ids = [text(row.get("id")) for row in rows_of(await self.list())]
+            ids = [word(row.get("id")) for row in rows_of(await self.list())]
             self._default_id = next((name for name in ids if name), "")
         if not self._default_id:
             raise PlatformError(

@@ -20,6 +20,7 @@ from deeporigin_mcp.errors import (
     RateLimitError,
     StateConflictError,
 )
+from deeporigin_mcp.platform.incoming import tidied
 from deeporigin_mcp.platform.restrictions import restriction_in
 from deeporigin_mcp.platform.traffic import request_id_in
 from deeporigin_mcp.platform.wording import one_line as one_line
@@ -47,7 +48,7 @@ def failure(
         retry_after_seconds: the pause that the answer asks for, already parsed.
         places: where the caller's credentials come from.
     """
-    decoded = decoded_body(body)
+    decoded = tidied(decoded_body(body))
     request_id = request_id_in(headers)
     restriction = restriction_in(decoded, http_status=status)
     if restriction is not None:

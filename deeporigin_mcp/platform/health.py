@@ -6,7 +6,7 @@ import anyio
 
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform.transport import Transport
-from deeporigin_mcp.platform.wire import text
+from deeporigin_mcp.platform.wording import word
 
 SERVICES = ("billing", "data-platform", "entities", "files", "tools")
 
@@ -36,7 +36,7 @@ async def services_health(transport: Transport) -> dict[str, str]:
         except DeepOriginError as error:
             found[service] = "unreachable" if error.http_status is None else f"HTTP {error.http_status}"
         else:
-            found[service] = (text(answer.get("status")) if isinstance(answer, dict) else "") or "ok"
+            found[service] = (word(answer.get("status")) if isinstance(answer, dict) else "") or "ok"
 
     async with anyio.create_task_group() as tasks:
         for service in SERVICES:

@@ -10,7 +10,8 @@ from deeporigin_mcp.platform.queries import ListQuery
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.transport import ACCEPT_EXECUTION, Transport, segment
-from deeporigin_mcp.platform.wire import Json, list_answer, object_answer, rows_of, text
+from deeporigin_mcp.platform.wire import Json, list_answer, object_answer, rows_of
+from deeporigin_mcp.platform.wording import word
 
 ACTIVE = tuple(word for word in status.KNOWN if word not in status.SETTLED)
 ACTIVE_ROWS = 1000
@@ -58,7 +59,7 @@ class Observer:
             params=query.params(0, ACTIVE_ROWS),
             attempts=1,
         )
-        return {name: row for row in rows_of(list_answer(answer, what)) if (name := text(row.get("executionId")))}
+        return {name: row for row in rows_of(list_answer(answer, what)) if (name := word(row.get("executionId")))}
 
     async def follow(
         self, project_id: str, ids: Sequence[str], on_open: Callable[[], None], on_dirty: Callable[[list[str]], None]

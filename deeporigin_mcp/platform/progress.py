@@ -7,6 +7,8 @@ import math
 import re
 from typing import Any
 
+from deeporigin_mcp.platform.incoming import tidied
+
 MAX_TREE_NODES = 20_000
 """Trees are walked without recursion and only so far: a report must not be able to stall the server."""
 
@@ -76,7 +78,7 @@ def label(node: dict[str, Any]) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        return tidied(json.loads(text))
     except (ValueError, RecursionError):
         return None
 

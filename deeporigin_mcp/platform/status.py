@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from deeporigin_mcp.platform.wording import word
+
 SUCCEEDED = "Completed"
 """Success as the platform says it now; `Succeeded` is its older word for the same."""
 
@@ -37,9 +39,8 @@ def normalised(status: object) -> str:
 
     A missing or non-text status becomes `Unknown`, which is not terminal.
     """
-    if not isinstance(status, str) or not status:
-        return "Unknown"
-    return SUCCEEDED if status == "Succeeded" else status
+    said = word(status) or "Unknown"
+    return SUCCEEDED if said == "Succeeded" else said
 
 
 def wire_words(status: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.transport import Transport, segment
 from deeporigin_mcp.platform.wire import Json, list_answer, object_answer, rows_of, text
+from deeporigin_mcp.platform.wording import word
 
 CATALOGUE_SECONDS = 300.0
 """How long the list of definitions counts as fresh; it is large and changes rarely."""
@@ -66,15 +67,15 @@ class ToolDefinition:
 
     @property
     def key(self) -> str:
-        return text(self.raw.get("key"))
+        return word(self.raw.get("key"))
 
     @property
     def version(self) -> str:
-        return text(self.raw.get("version"))
+        return word(self.raw.get("version"))
 
     @property
     def name(self) -> str:
-        return text(self.raw.get("name"))
+        return word(self.raw.get("name"))
 
     @property
     def description(self) -> str:

@@ -27,7 +27,9 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform import failures, traffic
 from deeporigin_mcp.platform.connecting import network_errors
 from deeporigin_mcp.platform.decoding import ACCEPT_ENCODING, decoded
+from deeporigin_mcp.platform.incoming import tidied
 from deeporigin_mcp.platform.retry import RETRYABLE_STATUSES, RetryPolicy, retry_after_seconds
+from deeporigin_mcp.platform.secrecy import keep_secret
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.wording import one_line
 from deeporigin_mcp.settings import Settings
@@ -211,6 +213,7 @@ class Transport:
         headers = {"Accept": accept}
         if not public:
             token = self._settings.require_token(self._timing.wall())
+            keep_secret(token.get_secret_value())
             headers["Authorization"] = f"Bearer {token.get_secret_value()}"
         http = self._http
         with _unsendable(what):
@@ -244,6 +247,7 @@ class Transport:
 
         timeout = httpx.Timeout(self._timeout_seconds, read=silence_seconds)
         token = self._settings.require_token(self._timing.wall())
+        keep_secret(token.get_secret_value())
         headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token.get_secret_value()}"}
         http = self._http
         with _unsendable(what):
@@ -293,7 +297,7 @@ def segment(value: str, name: str) -> str:
 def _decoded(content: bytes, what: str) -> Any:
     if not content.strip():
         return None
-    decoded = failures.decoded_body(content)
+    decoded = tidied(failures.decoded_body(content))
     if decoded is None and content.strip() != b"null":
         raise PlatformError(
             f"The platform's answer to {what} is not valid JSON: {failures.message_in(None, content) or 'cut off'}",

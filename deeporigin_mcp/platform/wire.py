@@ -12,12 +12,18 @@ from typing import Any
 
 from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform import money, progress, status, traffic
+from deeporigin_mcp.platform.wording import one_line, word
 
 Json = dict[str, Any]
 
+MAX_REASON_CHARACTERS = 2_000
+
 
 class Execution:
-    """A tools-service execution DTO. Every property tolerates a missing or malformed field."""
+    """A tools-service execution DTO. Every property tolerates a missing or malformed field.
+
+    Ids, names and words are one short line each; `raw` holds what came.
+    """
 
     __slots__ = ("raw",)
 
@@ -26,7 +32,7 @@ class Execution:
 
     @property
     def execution_id(self) -> str:
-        return text(self.raw.get("executionId"))
+        return word(self.raw.get("executionId"))
 
     @property
     def status(self) -> str:
@@ -42,23 +48,23 @@ class Execution:
 
     @property
     def name(self) -> str:
-        return text(self.raw.get("name"))
+        return word(self.raw.get("name"))
 
     @property
     def tool_key(self) -> str:
-        return text(_object(self.raw.get("tool")).get("key"))
+        return word(_object(self.raw.get("tool")).get("key"))
 
     @property
     def tool_version(self) -> str:
-        return text(_object(self.raw.get("tool")).get("version"))
+        return word(_object(self.raw.get("tool")).get("version"))
 
     @property
     def project_id(self) -> str:
-        return text(self.raw.get("projectId"))
+        return word(self.raw.get("projectId"))
 
     @property
     def session(self) -> str:
-        return text(self.raw.get("session"))
+        return word(self.raw.get("session"))
 
     @property
     def metadata(self) -> Json:
@@ -66,15 +72,15 @@ class Execution:
 
     @property
     def created_at(self) -> str:
-        return text(self.raw.get("createdAt"))
+        return word(self.raw.get("createdAt"))
 
     @property
     def started_at(self) -> str:
-        return text(self.raw.get("startedAt"))
+        return word(self.raw.get("startedAt"))
 
     @property
     def completed_at(self) -> str:
-        return text(self.raw.get("completedAt"))
+        return word(self.raw.get("completedAt"))
 
     @property
     def runtime_seconds(self) -> float | None:
@@ -112,7 +118,7 @@ class Execution:
     @property
     def status_reason(self) -> str:
         """Why it is in this state, in the platform's words."""
-        return reason_text(self.raw.get("statusReason"))
+        return one_line(reason_text(self.raw.get("statusReason")), MAX_REASON_CHARACTERS)
 
     @property
     def outputs(self) -> Any:

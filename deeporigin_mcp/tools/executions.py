@@ -9,7 +9,8 @@ from pydantic import Field
 from deeporigin_mcp.errors import InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import rows_of, text
+from deeporigin_mcp.platform.wire import rows_of
+from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.details import detailed_view
 from deeporigin_mcp.tools.identifiers import explained_miss, is_execution_id, not_found, not_on_data_platform
@@ -110,6 +111,6 @@ async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -
         }
     )
     view = ExecutionDetailView(**dict(execution_view(execution)))
-    view.data_platform_id = text(row.get("id")) or data_platform_id
+    view.data_platform_id = word(row.get("id")) or data_platform_id
     view.next_step = steps.call("get_execution", execution_id=execution.execution_id) + " has price and progress."
     return view

@@ -5,7 +5,7 @@ Tools shape their answers themselves, with calls that reach what does not fit; t
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deeporigin_mcp.tools.rendering import as_text
@@ -20,13 +20,20 @@ MARGIN = 200
 FEWER = "Ask for fewer at a time, or for one by its id, to see what was cut."
 
 
-def guarded(content: Content, characters: int) -> Content:
-    """The content, or as much of it as fits as JSON and as text.
+def guarded(
+    content: Content, characters: int, columns: Mapping[str, Sequence[str]] | None = None
+) -> tuple[Content, str]:
+    """The content, or as much of it as fits as JSON and as text, and that text.
 
     Lists lose whole rows at their end, objects whole fields, the largest field first; `cut` names what was cut.
+
+    Args:
+        columns: the order of columns in the text, as `as_text` takes it.
     """
-    if not _excess(content, characters):
-        return content
+    text = as_text(content, columns)
+    excess = max(size(content), len(text)) - characters
+    if excess <= 0:
+        return content, text
     made = dict(content)
     if size(made.get("next_step", "")) > LONGEST_STEP:
         made["next_step"] = "Repeat the call with what is to come next; it is too long to be written out here."
@@ -34,8 +41,9 @@ def guarded(content: Content, characters: int) -> Content:
     cut: dict[str, str] = {}
     rows_left_out = False
     for _ in range(2 * len(content) + 4):
-        excess = _excess(made, characters)
-        if not excess:
+        text = as_text(made, columns)
+        excess = max(size(made), len(text)) - characters
+        if excess <= 0:
             break
         name = max((name for name in made if name not in ("next_step", "cut")), key=lambda name: size(made[name]))
         value = made[name]
@@ -51,22 +59,9 @@ def guarded(content: Content, characters: int) -> Content:
         if rows_left_out and "has_more" in made:
             made["has_more"] = True
         made["next_step"] = _with_advice(str(made.get("next_step", "")))
-    return made
-
-
-def sendable(content: Content) -> Content:
-    """The content without halves of characters, which JSON may hold and nothing can send."""
-    try:
-        json.dumps(content, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        text = json.dumps(content, ensure_ascii=False).encode("utf-8", "replace").decode()
-        whole: Content = json.loads(text)
-        return whole
-    return content
-
-
-def _excess(content: Content, characters: int) -> int:
-    return max(0, max(size(content), len(as_text(content))) - characters)
+    else:
+        text = as_text(made, columns)
+    return made, text
 
 
 def _with_advice(step: str) -> str:

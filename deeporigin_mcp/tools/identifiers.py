@@ -9,7 +9,8 @@ from typing import NamedTuple
 from deeporigin_mcp.errors import DeepOriginError, NotFoundError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, rows_of, text
+from deeporigin_mcp.platform.wire import Json, rows_of
+from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.nearness import nearest
 
@@ -149,7 +150,7 @@ async def _meant(client: DeepOriginClient, name: str, lookup: str) -> tuple[str,
     if lookup == "record":
         row = await client.executions.from_data_platform(name)
         rows = rows_of(row) or [row]
-        return text(rows[0].get("compute_job_id")), "It is the record of this execution"
+        return word(rows[0].get("compute_job_id")), "It is the record of this execution"
     if lookup not in ("alike", "resource"):
         return "", ""
     page = await client.listing.page(ListQuery(order="createdAt desc"), 0, RECENT)

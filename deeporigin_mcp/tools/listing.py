@@ -12,6 +12,7 @@ from deeporigin_mcp.platform import Execution, ListQuery, SearchQuery
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import Status
 from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of, utc_stamp
+from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.conditions import (
     SHOWN_AS,
@@ -308,7 +309,7 @@ def _search_row(row: Json, select: list[str] | None, cut: list[str]) -> SearchRo
             cut += [key] if was_cut else []
         return SearchRow(**shown)
     facts = {name: one_line(text(row.get(name)), WORD_CHARACTERS) or None for name in SearchRow.model_fields}
-    facts["execution_id"] = text(row.get("compute_job_id")) or None
-    facts["data_platform_id"] = text(row.get("id")) or None
+    facts["execution_id"] = word(row.get("compute_job_id")) or None
+    facts["data_platform_id"] = word(row.get("id")) or None
     facts["name"] = one_line(text(row.get("name")), NAME_CHARACTERS) or None
     return SearchRow(**facts)

@@ -10,6 +10,7 @@ from deeporigin_mcp.errors import ArgumentError, CredentialError, DeepOriginErro
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of, text
+from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.tools.nearness import nearest
 
 MAX_PROJECTS_NAMED = 20
@@ -33,7 +34,7 @@ async def project_names(client: DeepOriginClient) -> dict[str, str]:
         DeepOriginError: they cannot be read.
     """
     rows = rows_of(await client.projects.list())
-    return {text(row.get("id")): one_line(text(row.get("name")), 60) for row in rows if row.get("id")}
+    return {word(row.get("id")): one_line(text(row.get("name")), 60) for row in rows if row.get("id")}
 
 
 async def unknown_project(client: DeepOriginClient, asked: str) -> UnknownProject | None:

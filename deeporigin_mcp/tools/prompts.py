@@ -5,7 +5,6 @@ Their text is made of the person's own arguments and nothing else: no word of th
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Collection
 from typing import Annotated, Any, NamedTuple
@@ -26,7 +25,7 @@ from deeporigin_mcp.platform.status import KNOWN, TERMINAL
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
 from deeporigin_mcp.tools.state import ServerState
-from deeporigin_mcp.tools.surface import explained
+from deeporigin_mcp.tools.surface import description_of, explained
 
 TEXT_CHARACTERS = 2_000
 MAX_IDS = 100
@@ -181,7 +180,7 @@ def serve_prompts(server: MCPServer[ServerState], tools: Collection[str]) -> dic
     for offer in PROMPTS:
         if set(offer.tools) <= set(tools):
             prompt = PlatformPrompt.from_function(
-                offer.function, title=offer.title, description=inspect.getdoc(offer.function)
+                offer.function, title=offer.title, description=description_of(offer.function)
             )
             server.add_prompt(prompt)
             arguments[prompt.name] = [argument.name for argument in prompt.arguments or ()]

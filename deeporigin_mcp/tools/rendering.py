@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deeporigin_mcp.platform.wording import HARMFUL, words_of
+from deeporigin_mcp.platform.wording import HARMFUL, escaped, words_of
 
 MISSING = "-"
 LINES = ("progress", "problems")
@@ -31,7 +31,7 @@ def _lines(key: str, value: Any, columns: Sequence[str]) -> list[str]:
         return [f"{key}:", *(f"  {HARMFUL.sub(' ', entry)}" for entry in value)]
     if key == "next_step" and isinstance(value, str):
         # A call is repeated as it stands: not even two spaces in a value may become one.
-        return [f"{key}: {_escaped(value)}"]
+        return [f"{key}: {escaped(value)}"]
     return [f"{key}: {_cell(value)}"]
 
 
@@ -60,9 +60,4 @@ def _cell(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    return _escaped(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
-
-
-def _escaped(text: str) -> str:
-    """A text in which JSON may stand, without the line ends and control characters that JSON lets through."""
-    return HARMFUL.sub(lambda found: "".join(f"\\u{ord(letter):04x}" for letter in found[0]), text)
+    return escaped(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

@@ -28,7 +28,7 @@ from deeporigin_mcp.tools.catalogue import describe_platform_tool
 from deeporigin_mcp.tools.executions import get_execution
 from deeporigin_mcp.tools.logs import read_logs
 from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of, state_of_request
-from deeporigin_mcp.tools.surface import content_of, failure_text
+from deeporigin_mcp.tools.surface import answer_of, description_of, failure_text
 from deeporigin_mcp.tools.telemetry import logged
 from deeporigin_mcp.tools.unoffered import Unoffered
 
@@ -97,7 +97,7 @@ def serve_resources(server: MCPServer[ServerState], tools: Collection[str], unof
             offer.uri_template,
             name=offer.name,
             title=offer.title,
-            description=offer.function.__doc__,
+            description=description_of(offer.function),
             mime_type="application/json",
         )
         register(_as_json(offer, unoffered))
@@ -131,7 +131,7 @@ def _as_json(offer: ResourceOffer, unoffered: Unoffered) -> Callable[..., Awaita
                 call.error = error
                 told = failure_text(offer.title, error, "Tell the user if it happens twice.")
                 raise ResourceError(unoffered.told(told)) from None
-            content = json.dumps(content_of(view, unoffered), ensure_ascii=False, separators=(",", ":"))
+            content = json.dumps(answer_of(view, unoffered)[0], ensure_ascii=False, separators=(",", ":"))
             call.answered(content)
             return content
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
+import textwrap
 from collections.abc import Callable
-from typing import Any, Self, cast, get_args, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Self, Union, cast, get_args, get_origin, get_type_hints
 
 import anyio
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deeporigin_mcp.errors import DeepOriginError
+from deeporigin_mcp.errors import DeepOriginError, SettingsError
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wording import HARMFUL
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS, argument_problems
-from deeporigin_mcp.tools.guard import guarded, sendable
+from deeporigin_mcp.tools.guard import Content, guarded
 from deeporigin_mcp.tools.nearness import did_you_mean
-from deeporigin_mcp.tools.rendering import as_text
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS
 from deeporigin_mcp.tools.state import CALL_SECONDS
 from deeporigin_mcp.tools.unoffered import NOTHING, Unoffered
@@ -29,6 +32,45 @@ from deeporigin_mcp.tools.views import View
 
 MAX_ENTRIES = 1_000
 """Entries of one argument. No call needs more, and to check a million of them would keep everybody waiting."""
+
+
+class Arguments(FuncMetadata):
+    """Arguments as they were given: a text is a text, whatever it looks like."""
+
+    def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Read a list or object out of a text only where no text can be meant; some clients send them so."""
+        read = super().pre_parse_json(data)
+        fields = self.arg_model.model_fields
+        return {
+            name: read[name]
+            if name in fields and isinstance(read[name], list | dict) and not _takes_text(fields[name].annotation)
+            else value
+            for name, value in data.items()
+        }
+
+
+def _takes_text(annotation: Any) -> bool:
+    if get_origin(annotation) in (Union, UnionType):
+        return any(map(_takes_text, get_args(annotation)))
+    return annotation is str or (get_origin(annotation) is Annotated and _takes_text(get_args(annotation)[0]))
+
+
+def description_of(function: Callable[..., Any]) -> str:
+    """The docstring of what clients are offered; from the source where Python was told to drop docstrings.
+
+    Raises:
+        SettingsError: the source is not there either. Without descriptions a model guesses.
+    """
+    if described := inspect.getdoc(function):
+        return described
+    try:
+        (node,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    except OSError:
+        raise SettingsError(
+            "This Python drops docstrings (PYTHONOPTIMIZE=2 or -OO), and with them the descriptions of the tools. "
+            "Unset PYTHONOPTIMIZE, or set it to 1."
+        ) from None
+    return ast.get_docstring(cast("ast.FunctionDef", node)) or ""
 
 
 class PlatformTool(Tool):
@@ -41,11 +83,12 @@ class PlatformTool(Tool):
     @classmethod
     def of(cls, function: Callable[..., Any], *, title: str, annotations: ToolAnnotations) -> PlatformTool:
         """Make a tool from a function; its docstring is the description."""
-        description = inspect.getdoc(function)
+        description = description_of(function)
         made = cls.from_function(
             function, title=title, description=description, annotations=annotations, structured_output=False
         )
         tool = cast("PlatformTool", made)
+        tool.fn_metadata = Arguments.model_construct(**dict(tool.fn_metadata))
         tool.parameters = {**compact_schema(tool.parameters), "additionalProperties": False}
         # The SDK would make this schema too, once for each tool; several tools answer with the same view.
         tool.fn_metadata.output_schema = output_schema(get_type_hints(function)["return"])
@@ -62,8 +105,7 @@ class PlatformTool(Tool):
 
     def result_of(self, view: BaseModel) -> CallToolResult:
         """A view as the protocol's result: the structure, and the same facts as text."""
-        content = content_of(view, self.unoffered)
-        text = as_text(content, columns_of(type(view)))
+        content, text = answer_of(view, self.unoffered)
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=content)
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
@@ -108,20 +150,28 @@ class PlatformTool(Tool):
         return answer
 
     def _refuse_unreadable(self, arguments: dict[str, Any]) -> None:
-        """Refuse what is not worth validating: arguments that there are not, and endless ones."""
+        """Refuse endless arguments before they are validated, and unknown ones together with all that is wrong."""
         known = list(self.parameters.get("properties", {}))
+        endless = [
+            f"{name}: has {len(value)} entries; valid: up to {MAX_ENTRIES}"
+            for name, value in self.fn_metadata.pre_parse_json(arguments).items()
+            if name in known and isinstance(value, list) and len(value) > MAX_ENTRIES
+        ]
+        unknown = [name for name in arguments if name not in known][:MAX_PROBLEMS]
+        if not endless and not unknown:
+            return
         problems = []
-        for name in [name for name in arguments if name not in known][:MAX_PROBLEMS]:
+        for name in unknown:
             hint = did_you_mean(name, known)
             problems.append(f"{one_line(name, 60)}: {self.name} has no such argument" + (hint and f"; {hint}"))
-        if problems:
-            valid = ", ".join(known) or "it takes none"
-            raise ToolError(_refusal(self.name, [*problems, f"valid arguments: {valid}"]))
-        for name, value in self.fn_metadata.pre_parse_json(arguments).items():
-            if isinstance(value, list) and len(value) > MAX_ENTRIES:
-                problems.append(f"{name}: has {len(value)} entries; valid: up to {MAX_ENTRIES}")
-        if problems:
-            raise ToolError(_refusal(self.name, problems))
+        if unknown and not endless:
+            try:
+                self.fn_metadata.validate_arguments(arguments)
+            except ValidationError as error:
+                problems += argument_problems(error, self.parameters)
+        if unknown:
+            problems.append(f"valid arguments: {', '.join(known) or 'it takes none'}")
+        raise ToolError(_refusal(self.name, problems + endless))
 
     def _too_long(self) -> str:
         told = f"{self.name} was given up after {CALL_SECONDS:g} s: the platform or the network is too slow now."
@@ -166,11 +216,11 @@ def explained(error: DeepOriginError, characters: int | None = None, *, with_ste
     return "\n".join(HARMFUL.sub(" ", line) for line in told.split("\n"))
 
 
-def content_of(view: BaseModel, unoffered: Unoffered) -> dict[str, Any]:
-    """A view as JSON that can be sent, no longer than it may be, as JSON and as text."""
+def answer_of(view: BaseModel, unoffered: Unoffered) -> tuple[Content, str]:
+    """A view as JSON and as text, neither longer than it may be."""
     most = view.at_most if isinstance(view, View) else RESULT_CHARACTERS
     content = unoffered.in_answer(view.model_dump(mode="json", exclude_none=True))
-    return guarded(sendable(content), most)
+    return guarded(content, most, columns_of(type(view)))
 
 
 @functools.cache

@@ -25,7 +25,10 @@ def made_validator(text: str) -> Validator | None:
     import jsonschema
     import referencing
 
-    kind: Any = jsonschema.validators.validator_for(json.loads(text), default=jsonschema.Draft202012Validator)
+    whole = json.loads(text)
+    dialect = whole.get("$schema") if isinstance(whole, dict) else None
+    named = {"$schema": dialect} if isinstance(dialect, str) else {}
+    kind: Any = jsonschema.validators.validator_for(named, default=jsonschema.Draft202012Validator)
     # Parts that name a dialect would be checked by that one's usual validator.
     schema = json.loads(text, object_hook=_without_dialect)
     try:

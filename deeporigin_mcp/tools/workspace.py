@@ -10,6 +10,7 @@ import anyio
 from deeporigin_mcp.errors import CredentialError, DeepOriginError, NetworkError, SettingsError
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of, text, utc_stamp
+from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.settings import TokenClaims
 from deeporigin_mcp.tools.approval import left_of, spent_by_session
 from deeporigin_mcp.tools.definitions import idle_rules
@@ -80,7 +81,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
 
     name = next((text(row.get("name")) for row in organisations if row.get("orgKey") == settings.org_key), "")
     project_rows = [
-        ProjectRow(project_id=text(row.get("id")), name=one_line(text(row.get("name")), 80) or None)
+        ProjectRow(project_id=word(row.get("id")), name=one_line(text(row.get("name")), 80) or None)
         for row in projects
         if row.get("id")
     ]
@@ -96,7 +97,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         projects=project_rows[:MAX_ROWS],
         clusters=[
             ClusterRow(
-                cluster_id=text(row.get("id")),
+                cluster_id=word(row.get("id")),
                 name=one_line(text(row.get("name")), 80) or None,
                 status=one_line(text(row.get("status")), 40) or None,
             )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Container, Iterator
 from typing import Any
+
+from deeporigin_mcp.platform.wording import escaped, words_of
 
 FORBIDDEN = (
     "Error executing tool",
@@ -22,8 +25,8 @@ FORBIDDEN = (
 )
 """Stacks, paths, libraries, addresses and the beginning of every JWT."""
 
-_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""Line ends, control characters and changes of writing direction: in no answer's text, apart from its own lines."""
+HARMFUL = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of control and format characters, halves, and line ends: in no answer's text."""
 
 _CALL = re.compile(r"\b([a-z_]+)\(")
 
@@ -48,13 +51,9 @@ def assert_same_facts(content: dict[str, Any], text: str) -> None:
         if value is None:
             continue
         shown = escaped(json.dumps(value, ensure_ascii=False))
-        words = _HARMFUL.sub(" ", value).split() if isinstance(value, str) else [shown]
+        words = words_of(value) if isinstance(value, str) else [shown]
         plain = " ".join("¦" if word == "|" else word for word in words)
         assert plain in text or shown in text or shown[1:-1] in text or escaped(str(value)) in text, (value, text)
-
-
-def escaped(text: str) -> str:
-    return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def assert_nothing_is_null(content: dict[str, Any]) -> None:
@@ -66,7 +65,7 @@ def assert_nothing_is_null(content: dict[str, Any]) -> None:
 
 
 def assert_harmless(text: str) -> None:
-    assert not _HARMFUL.search(text.replace("\n", "")), text
+    assert not [letter for letter in text if letter != "\n" and unicodedata.category(letter) in HARMFUL], text
     for word in FORBIDDEN:
         assert word not in text, (word, text)
 

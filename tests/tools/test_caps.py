@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.tools.details import detailed_view
-from deeporigin_mcp.tools.guard import guarded, sendable
+from deeporigin_mcp.tools.guard import guarded
 from deeporigin_mcp.tools.rendering import as_text
 from deeporigin_mcp.tools.shaping import size
 from deeporigin_mcp.tools.views import execution_view
@@ -153,7 +153,7 @@ async def test_filters_that_are_long_themselves_lose_no_row(agent: Agent, bench:
 async def test_halves_of_characters_do_not_break_an_answer(agent: Agent, bench: Bench) -> None:
     name = bench.raw(status="Completed", jobOutputs={"text": "a\ud800b"}, userInputs={"\udc00": 1})
     found = await agent.read("get_execution_results", execution_id=name)
-    assert found["outputs"] == {"text": "a?b"}
+    assert found["outputs"] == {"text": "a\ufffdb"}
     detailed = await agent.read("get_execution", execution_id=name, detail="detailed")
     assert [*detailed["inputs"].values()] == [1]
 
@@ -171,7 +171,8 @@ flat = st.lists(st.dictionaries(st.text(min_size=1, max_size=12), st.integers() 
 def test_the_guard_holds_for_every_content(content: dict[str, Any], most: int) -> None:
     before = json.dumps(content)
     whole = {**content, "next_step": "get_execution()"}
-    made = guarded(whole, most)
+    made, text = guarded(whole, most)
+    assert text == as_text(made)
     assert max(size(made), len(as_text(made))) <= most
     assert json.dumps(content) == before
     assert ("cut" in made) == (max(size(whole), len(as_text(whole))) > most)
@@ -179,7 +180,7 @@ def test_the_guard_holds_for_every_content(content: dict[str, Any], most: int) -
 
 def test_the_guard_cuts_whole_rows_of_the_largest_list_and_says_so() -> None:
     rows = [{"name": f"n{number}", "note": "x" * 90} for number in range(500)]
-    made = guarded({"count": 500, "rows": rows, "has_more": False, "next_step": "list_executions(page=1)"}, CONCISE)
+    made, _ = guarded({"count": 500, "rows": rows, "has_more": False, "next_step": "list_executions(page=1)"}, CONCISE)
     shown = len(made["rows"])
     assert made["rows"] == rows[:shown]
     assert (made["cut"], made["has_more"], made["count"]) == ([f"rows: {shown} of 500"], True, 500)
@@ -189,5 +190,4 @@ def test_the_guard_cuts_whole_rows_of_the_largest_list_and_says_so() -> None:
 
 def test_what_fits_passes_the_guard_untouched() -> None:
     content = {"rows": [{"a": None}], "next_step": "x"}
-    assert guarded(content, CONCISE) is content
-    assert sendable(content) is content
+    assert guarded(content, CONCISE)[0] is content

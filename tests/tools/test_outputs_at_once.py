@@ -12,7 +12,7 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.simulator import ManualClock, Platform, running_simulator
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.details import SMALL_OUTPUTS_CHARACTERS, ended_view
-from deeporigin_mcp.tools.surface import content_of
+from deeporigin_mcp.tools.surface import answer_of
 from deeporigin_mcp.tools.unoffered import NOTHING
 from tests.tools.bench import FREE, Agent, Bench, SimulatedTime, compact_size, docking
 
@@ -84,7 +84,7 @@ async def test_outputs_come_at_once_only_whole_and_small(
 ) -> None:
     name = bench.raw(status="Succeeded", jobOutputs=outputs)
     execution = Execution({"executionId": name, "status": "Succeeded", "jobOutputs": outputs})
-    told = content_of(ended_view(execution, steps.results_of(name)), NOTHING)
+    told = answer_of(ended_view(execution, steps.results_of(name)), NOTHING)[0]
     read = await agent.read("get_execution_results", execution_id=name)
     if is_small:
         assert told["outputs"] == read["outputs"]

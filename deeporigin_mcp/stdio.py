@@ -1,0 +1,157 @@
+"""Serving over standard input and output, as clients really use them.
+
+The SDK's own transport drops a line that it cannot read, and ends only when its output is read. Here every request
+gets a response, a byte order mark and halves of characters do no harm, and the end of the input, or of the reader of
+the output, ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.server.mcpserver import MCPServer
+from mcp.shared.message import SessionMessage
+from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
+from pydantic_core import PydanticSerializationError
+
+from deeporigin_mcp.logs import write_all
+from deeporigin_mcp.platform.wording import sendable_json, whole_characters
+
+logger = logging.getLogger("deeporigin_mcp.stdio")
+
+LAST_SECONDS = 2.0
+"""How long after the end of the input the rest of the output may be read."""
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+Result = TypeVar("Result")
+
+
+def serve_stdio(server: MCPServer[Any]) -> None:
+    """Serve until the input ends, or nobody reads the output."""
+    anyio.run(_serve, server)
+
+
+async def _serve(server: MCPServer[Any]) -> None:
+    lowlevel = server._lowlevel_server  # noqa: SLF001 (`run_stdio_async` takes no streams)
+    to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
+    source, target = _claimed(STDIN, None), _claimed(STDOUT, STDERR)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_read, source, to_server, outgoing.clone(), tasks.cancel_scope)
+        tasks.start_soon(_write, target, from_server, tasks.cancel_scope)
+        await lowlevel.run(incoming, outgoing, lowlevel.create_initialization_options())
+
+
+async def _read(
+    source: int,
+    to_server: MemoryObjectSendStream[SessionMessage | Exception],
+    outgoing: MemoryObjectSendStream[SessionMessage],
+    everything: anyio.CancelScope,
+) -> None:
+    stream = os.fdopen(source, "rb", closefd=False)
+    mark = codecs.BOM_UTF8
+    with to_server, outgoing:
+        # A last line without its end is a message that was cut off.
+        while (line := await _in_thread(lambda: _line_of(stream))).endswith(b"\n"):
+            message = _message(line.removeprefix(mark))
+            mark = b""
+            if isinstance(message, JSONRPCError):
+                await outgoing.send(SessionMessage(message))
+            elif message is not None:
+                await to_server.send(SessionMessage(message))
+        everything.deadline = anyio.current_time() + LAST_SECONDS
+
+
+async def _write(
+    target: int, from_server: MemoryObjectReceiveStream[SessionMessage], everything: anyio.CancelScope
+) -> None:
+    async for message in from_server:
+        line = _line(message.message)
+        if not await _in_thread(lambda line=line: write_all(target, line)):  # type: ignore[misc]
+            everything.cancel()
+
+
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    """Do what may block for ever in a thread that the end of the process does not wait for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Result] = loop.create_future()
+
+    def finish(result: Result) -> None:
+        if not done.cancelled():
+            done.set_result(result)
+
+    def run() -> None:
+        result = work()
+        # The loop is closed if nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(finish, result)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await done
+
+
+def _line_of(stream: BinaryIO) -> bytes:
+    try:
+        return stream.readline()
+    except OSError:
+        return b""
+
+
+def _message(line: bytes) -> JSONRPCMessage | None:
+    """The message of a line; for a request that cannot be read, the error to answer; None for nothing."""
+    text = line.decode("utf-8", "replace").strip()
+    if not text:
+        return None
+    try:
+        return jsonrpc_message_adapter.validate_json(whole_characters(text), by_name=False)
+    except ValueError:
+        pass
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        error = ErrorData(code=PARSE_ERROR, message="The line is not valid JSON, or is nested too deeply.")
+        return JSONRPCError(jsonrpc="2.0", id=None, error=error)
+    if isinstance(found, dict) and ("method" not in found or "id" not in found):
+        logger.warning("A line of input was dropped: it is JSON, but no request, notification or response.")
+        return None
+    number = found.get("id") if isinstance(found, dict) else None
+    known = number if isinstance(number, str) or type(number) is int else None
+    error = ErrorData(code=INVALID_REQUEST, message="The line is JSON, but not a valid JSON-RPC 2.0 request.")
+    return JSONRPCError(jsonrpc="2.0", id=known, error=error)
+
+
+def _line(message: JSONRPCMessage) -> bytes:
+    try:
+        text = message.model_dump_json(by_alias=True, exclude_unset=True)
+    except (PydanticSerializationError, UnicodeError):
+        # Halves of characters, which can only be written as escapes.
+        text = json.dumps(message.model_dump(by_alias=True, exclude_unset=True), default=str)
+    return sendable_json(text).encode() + b"\n"
+
+
+def _claimed(descriptor: int, instead: int | None) -> int:
+    """A standard stream for this server alone.
+
+    Args:
+        instead: what others that use the descriptor reach from now on; None for nothing.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        while (own := os.dup(descriptor)) <= STDERR:
+            # That standard stream was closed: nothing meant for it may come here.
+            os.dup2(null, own)
+        os.dup2(null if instead is None else instead, descriptor)
+    except OSError:
+        return null
+    return own
