@@ -92,6 +92,10 @@ class DeepOriginClient:
         """HTTP requests sent so far, retries included."""
         return self._transport.requests_sent
 
+    def now(self) -> float:
+        """Unix seconds by the platform's own clock, which the times of its records are of."""
+        return self._transport.platform_time()
+
     async def health(self) -> dict[str, str]:
         """The state of each platform service in a word; never raises."""
         return await services_health(self._transport)

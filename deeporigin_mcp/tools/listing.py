@@ -101,7 +101,7 @@ async def list_executions(
         tool_key=tool_key,
         session=session,
         project_id=project_id,
-        created_after=_checked_time(created_after, client.timing.wall()),
+        created_after=_checked_time(created_after, client.now()),
         status=status or (),
         order=checked_order(order),
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from deeporigin_mcp.errors import CredentialError, DeepOriginError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.settings import Settings
 
@@ -62,10 +63,30 @@ def _confirm(execution: Execution, settings: Settings) -> str:
     return f"{step}, and a person approves the price."
 
 
-def after_waiting(done: Sequence[Execution], pending: Sequence[str]) -> str | None:
+def after_waiting(done: Sequence[Execution], pending: Sequence[str], lost: Mapping[str, DeepOriginError]) -> str | None:
+    """What to do after a wait.
+
+    Args:
+        lost: by id, why it cannot be read (any more).
+    """
+    parts = [_after_the_end(done)]
     if pending:
         # With the usual time, however short this wait was: a short one repeated would be a loop.
-        return call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED])
+        parts = [call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED])]
+    if lost:
+        parts.append(_without(lost))
+    return " ".join(part for part in parts if part) or None
+
+
+def _without(lost: Mapping[str, DeepOriginError]) -> str:
+    told = f"{len(lost)} could not be read, so whether {'it is' if len(lost) == 1 else 'they are'} over is unknown"
+    refused = next((error for error in lost.values() if isinstance(error, CredentialError)), None)
+    if refused is None:
+        return f"{told}: see each error. Waiting again does not change that."
+    return f"{told}. {refused.next_step} Then {call('wait_executions', execution_ids=list(lost)[:MAX_IDS_NAMED])}."
+
+
+def _after_the_end(done: Sequence[Execution]) -> str | None:
     quoted = [execution for execution in done if execution.status == "Quoted"]
     priced = [execution for execution in quoted if execution.quoted_price is not None]
     if priced:

@@ -47,7 +47,10 @@ class LineItemView(View):
 
 
 class WaitRow(View):
-    """One execution among many: what is needed to pick one."""
+    """One execution among many: what is needed to pick one.
+
+    `last_seen_at` is there where the state is not the present one: `error` says what kept it from being read since.
+    """
 
     execution_id: str
     name: str | None = None
@@ -60,6 +63,7 @@ class WaitRow(View):
     created_at: str | None = None
     runtime_seconds: float | None = None
     status_reason: str | None = None
+    last_seen_at: str | None = None
     error: str | None = None
 
 
@@ -179,6 +183,8 @@ class ExecutionResultsView(View):
 
 
 class WaitView(View):
+    """How a wait ended. `all_done`: every id was read and is over. `pending`: those not known to be over."""
+
     executions: list[WaitRow]
     all_done: bool
     pending: list[str]
