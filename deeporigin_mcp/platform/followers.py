@@ -28,18 +28,19 @@ QUOTE_SECONDS = 30.0
 """How often a quoted execution is looked at: it waits for a person, and the engine does not wait for it."""
 
 State = tuple[str, float | None]
-"""Status and percent; an empty status for an execution that will not be read any more."""
+"""Status and percent."""
+NEVER_AGAIN: State = ("", None)
 UNREADABLE: State = ("not readable now", None)
 BLIND_SECONDS = 60.0
-"""An execution that cannot be read for so long is news: what a follower read last is not taken for its present state."""
+"""An execution that cannot be read for so long is news: what was read last must not be taken for its present state."""
 
 
 class Followers:
     """Tells followers of executions that something changed; they then read what they need.
 
-    A follower hears of each change of status or percent, when the execution cannot be read for `BLIND_SECONDS` and when
-    it can again, and once more when it is over or will not be read any more. The state that is found first is no change,
-    unless it is such an end.
+    A follower hears of each change of status or percent, when the execution could not be read for `BLIND_SECONDS` and
+    when it can be again, and once more when it is over or will not be read any more. The state that is found first is
+    no change, unless it is such an end.
 
     Args:
         source: the platform, as the wait engine sees it.
@@ -129,10 +130,10 @@ class Followers:
         for name in now.ids:
             state = outline.get(name)
             if name in now.hopeless:
-                state = ("", None)
+                state = NEVER_AGAIN
             elif name in now.failed and self._source.now() - now.seen_at.get(name, 0.0) >= BLIND_SECONDS:
                 state = UNREADABLE
-            if name not in self._followers or name in self._over:
+            if state is None or name not in self._followers or name in self._over:
                 continue
             before = self._seen.get(name)
             self._seen[name] = state

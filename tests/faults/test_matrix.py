@@ -95,7 +95,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
 """What a model must read, by fault; otherwise the HTTP status."""
 
 
-async def _never(seconds: float) -> None:  # noqa: ARG001
+async def _never(seconds: float) -> None:
     await anyio.sleep_forever()
 
 

@@ -242,8 +242,9 @@ class Turn:
         answer = await agent.client.call_tool("wait_executions", arguments, progress_callback=self.reported)
         assert isinstance(answer, CallToolResult)
         assert not answer.is_error
-        agent.outputs["wait_executions"].validate(answer.structured_content)
-        return answer.structured_content
+        found: dict[str, Any] = answer.structured_content
+        agent.outputs["wait_executions"].validate(found)
+        return found
 
 
 REFUSALS = {401: "DO_AUTH_TOKEN", 403: "403", 404: "404", 400: "400"}
