@@ -293,3 +293,10 @@ async def test_the_time_is_the_platforms_own_as_far_as_it_tells(
         await client.executions.get("e")
         time.advance(7)
         assert client.now() == START + 7 + seconds
+
+
+async def test_an_answer_that_nests_too_deeply_is_a_failure_of_the_platform(server: Recorder, time: FakeTime) -> None:
+    server.answer(Reply(body=b'{"a":' * 50_000 + b"0" + b"}" * 50_000))
+    async with client_for(server, time.timing) as client:
+        with pytest.raises(PlatformError, match="not valid JSON"):
+            await client.executions.get("e")
