@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -25,7 +26,15 @@ from deeporigin_mcp.tools.conditions import (
 from deeporigin_mcp.tools.empty import why_nothing
 from deeporigin_mcp.tools.executions import Detail
 from deeporigin_mcp.tools.progress import with_progress
-from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit, size
+from deeporigin_mcp.tools.shaping import (
+    CONCISE_CHARACTERS,
+    RESULT_CHARACTERS,
+    fitted,
+    held,
+    rows_that_fit,
+    size,
+    size_of,
+)
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.totals import totals_of
 from deeporigin_mcp.tools.views import (
@@ -33,6 +42,7 @@ from deeporigin_mcp.tools.views import (
     ROW_FIELDS,
     WORD_CHARACTERS,
     ExecutionListView,
+    ExecutionRow,
     SearchRow,
     SearchView,
     execution_row,
@@ -45,8 +55,29 @@ ENVELOPE_CHARACTERS = 500
 """What a list takes beside its rows and the arguments that its next call repeats."""
 MOST_REPEATED_BRIEFLY = 1_000
 PAGE_SIZE = 20
-SMALLEST_ROW = 30
-"""Characters that no row is shorter than, since each has the name of its id and a status."""
+MOST_ROWS = 200
+"""Rows of a page at most: of so many an answer has room for id and status at least."""
+ROWS_OF_MANY = 50
+"""Rows of a page where more were asked for than there is room for."""
+LEFT_OUT = (
+    ("status_reason", 80),
+    ("name", 60),
+    ("tool_version", 0),
+    ("runtime_seconds", 0),
+    ("status_reason", 40),
+    ("name", 40),
+    ("started_at", 0),
+    ("completed_at", 0),
+    ("project_id", 0),
+    ("created_at", 0),
+    ("status_reason", 0),
+    ("progress_percent", 0),
+    ("tool_key", 0),
+    ("name", 0),
+    ("quoted_price", 0),
+    ("cost", 0),
+)
+"""What the rows of a page go without so that all of them fit, the least important first."""
 
 
 _VALUE_SCHEMA = {
@@ -105,17 +136,6 @@ async def list_executions(
         status=status or (),
         order=checked_order(order),
     )
-    totals = None
-    if fetch_all_pages or session is not None:
-        # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
-        answer = await client.listing.all(query, fields=ROW_FIELDS)
-        if fetch_all_pages:
-            page, page_size = 0, max(1, answer["count"])
-            totals = totals_of(map(Execution, answer["data"])) or None
-        found = [Execution(row) for row in answer["data"][page * page_size : (page + 1) * page_size]]
-    else:
-        answer = await client.listing.page(query, page, page_size)
-        found = [Execution(row) for row in answer["data"]]
     given = {
         "tool_key": tool_key,
         "project_id": project_id,
@@ -126,25 +146,38 @@ async def list_executions(
         "detail": detail if detail != "concise" else None,
     }
     repeated = {key: value for key, value in given.items() if value}
-    most, room = _room(detail == "concise", repeated)
-    room -= size([total.model_dump(exclude_none=True) for total in totals or ()])
-    likely = await with_progress(client, found[: room // SMALLEST_ROW + 1])
-    rows = [execution_row(execution, detailed=detail == "detailed") for execution in likely]
-    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
-    if shown < len(found):
-        shown = _cut(page * page_size, shown)
-    has_more = shown < len(found) or (page + 1) * page_size < answer["count"]
+    if page and page_size > MOST_ROWS:
+        raise _too_large(page, page_size, repeated)
+    totals = total = None
+    # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
+    is_whole = fetch_all_pages or session is not None
+    if is_whole:
+        answer = await client.listing.all(query, fields=ROW_FIELDS)
+    else:
+        answer = await client.listing.page(query, page, min(page_size, MOST_ROWS))
+    read, count = [Execution(row) for row in answer["data"]], answer["count"]
+    if fetch_all_pages and read:
+        totals, total = totals_of(read)
+    if page_size > MOST_ROWS and count > MOST_ROWS:
+        page_size = ROWS_OF_MANY
+    summed = size_of(totals or ())
+    most, room = _room(detail == "concise" and page_size <= PAGE_SIZE, repeated, summed)
+    if fetch_all_pages and len(read) <= MOST_ROWS and size_of(_rows(read, detail)) <= room:
+        page_size = max(page_size, count)
+    start = page * page_size if is_whole else 0
+    found = read[start : start + page_size]
+    rows = _rows(await with_progress(client, found), detail)
+    cut = held(rows, room, LEFT_OUT)
+    has_more = (page + 1) * page_size < count
     next_step = None
     if has_more:
-        next_step = steps.call("list_executions", **repeated, **_page_after(page, page_size, shown, len(found)))
+        next_step = steps.call("list_executions", **repeated, page=page + 1, page_size=page_size)
         if totals:
-            # The answer is a page of as many rows as fit, and only `totals` is about all.
-            page_size = shown
             next_step = f"totals and count are of all pages. {next_step} shows further rows."
-    elif not rows and answer["count"]:
-        last = (answer["count"] - 1) // page_size
+    elif not rows and count:
+        last = (count - 1) // page_size
         call = steps.call("list_executions", **repeated, page=last, page_size=page_size)
-        next_step = f"Page {page} is beyond the end: {answer['count']} match in all; {call} is the last page."
+        next_step = f"Page {page} is beyond the end: {count} match in all; {call} is the last page."
     elif not rows or (project_id and all(row.project_id != project_id for row in found)):
         # Rows of no project come with those of any project, so there may be rows of one that does not exist.
         next_step = await why_nothing(
@@ -157,14 +190,30 @@ async def list_executions(
         if not rows and next_step is None:
             next_step = "Nothing matches. Loosen the filters, or use search_executions for hidden runs and names."
     return ExecutionListView(
-        executions=rows[:shown],
+        executions=rows,
         totals=totals,
-        count=answer["count"],
+        total=total,
+        count=count,
         page=page,
         page_size=page_size,
         has_more=has_more,
+        cut=cut or None,
         next_step=next_step,
     ).held_to(most)
+
+
+def _rows(executions: Sequence[Execution], detail: Detail) -> list[ExecutionRow]:
+    return [execution_row(execution, detailed=detail == "detailed") for execution in executions]
+
+
+def _too_large(page: int, page_size: int, repeated: dict[str, Any]) -> ArgumentError:
+    """For a page that would begin where one ended that was not shown whole: what lies between must not be lost."""
+    first = 1 if page == 1 else page * page_size // ROWS_OF_MANY
+    return ArgumentError(
+        f"page_size is {page_size}; an answer has room for {MOST_ROWS} rows, so pages of that size would lose rows.",
+        next_step=f"{steps.call('list_executions', **repeated, page=first, page_size=ROWS_OF_MANY)} goes on"
+        + (f" after the {ROWS_OF_MANY} rows that page 0 showed." if page == 1 else " there."),
+    )
 
 
 async def search_executions(
@@ -254,11 +303,16 @@ async def search_executions(
     ).held_to(most)
 
 
-def _room(is_concise: bool, repeated: dict[str, Any]) -> tuple[int, int]:
-    """Characters for an answer, and for its rows: the next call repeats what was asked, however long that is."""
+def _room(is_concise: bool, repeated: dict[str, Any], summed: int = 0) -> tuple[int, int]:
+    """Characters for an answer, and for its rows: the next call repeats what was asked, however long that is.
+
+    Args:
+        summed: what totals take, for which there is room beside the rows.
+    """
     asked = size(repeated)
     most = CONCISE_CHARACTERS if is_concise and asked <= MOST_REPEATED_BRIEFLY else RESULT_CHARACTERS
-    return most, most - ENVELOPE_CHARACTERS - min(asked, RESULT_CHARACTERS // 2)
+    most = min(most + summed, RESULT_CHARACTERS)
+    return most, most - summed - ENVELOPE_CHARACTERS - min(asked, RESULT_CHARACTERS // 2)
 
 
 def _checked_time(created_after: str | None, now: float) -> datetime | None:
@@ -273,24 +327,6 @@ def _checked_time(created_after: str | None, now: float) -> datetime | None:
             f"The last 24 hours: {steps.call('list_executions', created_after=yesterday)}.",
         )
     return moment_after
-
-
-def _page_after(page: int, page_size: int, shown: int, received: int) -> dict[str, int]:
-    """The page parameters that continue after the rows shown."""
-    if shown == received:
-        return {"page": page + 1, "page_size": page_size}
-    return {"page": (page * page_size + shown) // shown, "page_size": shown}
-
-
-def _cut(start: int, fitting: int) -> int:
-    """How many of the rows that fit to show of a page that is cut.
-
-    Pages are numbered, so the next call goes on only with a page size that divides the rows already seen. From the
-    start it is a power of two, which can be halved again where later rows are longer.
-    """
-    if start == 0:
-        return 1 << (fitting.bit_length() - 1)
-    return next(width for width in range(fitting, 0, -1) if start % width == 0)
 
 
 def _search_row(row: Json, select: list[str] | None, cut: list[str]) -> SearchRow:

@@ -117,13 +117,26 @@ class ToolTotal(View):
     cost: float | None = None
 
 
+class GrandTotal(View):
+    """What all runs of a list come to."""
+
+    tools: int
+    count: int
+    quoted_price: float | None = None
+    cost: float | None = None
+
+
 class ExecutionListView(View):
+    """A page of a list. `cut` names the columns that were left out so that all rows of the page fit."""
+
     executions: list[ExecutionRow]
     totals: list[ToolTotal] | None = None
+    total: GrandTotal | None = None
     count: int
     page: int
     page_size: int
     has_more: bool
+    cut: list[str] | None = None
     next_step: str | None = None
 
 
