@@ -25,11 +25,11 @@ from deeporigin_mcp.tools.conditions import (
 )
 from deeporigin_mcp.tools.empty import why_nothing
 from deeporigin_mcp.tools.executions import Detail
+from deeporigin_mcp.tools.parts import Summary
 from deeporigin_mcp.tools.progress import with_progress
 from deeporigin_mcp.tools.shaping import (
     CONCISE_CHARACTERS,
     RESULT_CHARACTERS,
-    fitted,
     held,
     rows_that_fit,
     size,
@@ -48,8 +48,10 @@ from deeporigin_mcp.tools.views import (
     execution_row,
 )
 
-COLUMN_CHARACTERS = 800
-"""How much of one selected column is shown; get_execution has what is too big for a row."""
+COLUMN_CHARACTERS = (800, 200)
+"""How much of one selected column is shown: less where not all rows would fit."""
+WHOLE_COLUMN_CHARACTERS = 12_000
+"""How much of it is shown where one row is asked for."""
 
 ENVELOPE_CHARACTERS = 500
 """What a list takes beside its rows and the arguments that its next call repeats."""
@@ -78,6 +80,17 @@ LEFT_OUT = (
     ("cost", 0),
 )
 """What the rows of a page go without so that all of them fit, the least important first."""
+SEARCH_LEFT_OUT = (
+    ("name", 60),
+    ("tool_version", 0),
+    ("completed_at", 0),
+    ("project_id", 0),
+    ("name", 40),
+    ("data_platform_id", 0),
+    ("started_at", 0),
+    ("tool_key", 0),
+    ("name", 0),
+)
 
 
 _VALUE_SCHEMA = {
@@ -260,8 +273,6 @@ async def search_executions(
         error.next_step = column_advice(filters or (), select)
         raise
     found = rows_of(answer)
-    cut: list[str] = []
-    rows = [_search_row(row, select, cut) for row in found[:limit]]
     given = {
         "project_id": project_id,
         "tool_keys": tool_keys,
@@ -272,13 +283,25 @@ async def search_executions(
         "include_hidden": include_hidden,
     }
     repeated = {key: value for key, value in given.items() if value}
-    most, room = _room(True, repeated)
-    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
+    # One row with columns of choice is for what has no room beside others.
+    most, room = _room(limit <= PAGE_SIZE and not (select and limit == 1), repeated)
+    rows, cut, cut_at = _search_rows(found[:limit], select, room)
+    shown = rows_that_fit([row.model_dump(mode="json", exclude_none=True) for row in rows], room)
     has_more = len(found) > limit or shown < len(rows)
     next_step = None
     if has_more:
         next_step = steps.call("search_executions", **repeated, limit=limit, offset=offset + shown)
-    elif offset and not found:
+        if shown < len(rows):
+            next_step = f"{next_step} reads on: of the {limit} rows asked for, an answer has room for {shown}."
+    if cut_at is not None:
+        whole = steps.call("search_executions", **repeated, limit=1, offset=offset + cut_at)
+        told = f"{', '.join(cut)} did not fit. {whole} shows more of the first such row."
+        if limit == 1:
+            name = text(found[0].get("compute_job_id"))
+            whole = steps.call("get_execution", execution_id=name, detail="detailed") if name else "get_execution"
+            told = f"{', '.join(cut)} did not fit. {whole} shows how to read all inputs and outputs."
+        next_step = f"{next_step}. {told}" if next_step else told
+    if offset and not found:
         first = steps.call("search_executions", **repeated, limit=limit)
         next_step = f"There are no rows from offset {offset} on; {first} shows the first ones."
     elif not offset and (not found or (project_id and all(row.get("project_id") is None for row in found))):
@@ -298,7 +321,8 @@ async def search_executions(
         offset=offset,
         total_count=total_of(answer) if with_total_count else None,
         has_more=has_more,
-        cut=list(dict.fromkeys(cut)) or None,
+        next_offset=offset + shown if has_more else None,
+        cut=cut or None,
         next_step=next_step,
     ).held_to(most)
 
@@ -329,20 +353,36 @@ def _checked_time(created_after: str | None, now: float) -> datetime | None:
     return moment_after
 
 
-def _search_row(row: Json, select: list[str] | None, cut: list[str]) -> SearchRow:
-    """A row as it is shown; names of columns whose values are too big for it are added to `cut`."""
-    if select:
-        named = {SHOWN_AS[key] if SHOWN_AS.get(key) in select else key: value for key, value in row.items()}
-        chosen = {
-            key: value
-            for key, value in named.items()
-            if key not in SearchRow.model_fields or value is None or isinstance(value, str)
-        }
-        shown: Json = {}
-        for key, value in chosen.items():
-            shown[key], was_cut = fitted(value, COLUMN_CHARACTERS)
-            cut += [key] if was_cut else []
-        return SearchRow(**shown)
+def _search_rows(
+    found: Sequence[Json], select: list[str] | None, room: int
+) -> tuple[list[SearchRow], list[str], int | None]:
+    """Rows as they are shown, the columns that had no room, and the first row in which a value is cut."""
+    if not select:
+        rows = [_search_row(row) for row in found]
+        return rows, held(rows, room, SEARCH_LEFT_OUT) if len(rows) <= MOST_ROWS else [], None
+    alone = (WHOLE_COLUMN_CHARACTERS, WHOLE_COLUMN_CHARACTERS // len(select))
+    for characters in COLUMN_CHARACTERS if len(found) > 1 else alone:
+        cut: dict[str, int] = {}
+        rows = [_selected(row, select, characters, cut, number) for number, row in enumerate(found)]
+        if size_of(rows) <= room:
+            break
+    return rows, list(cut), min(cut.values(), default=None)
+
+
+def _selected(row: Json, select: list[str], characters: int, cut: dict[str, int], number: int) -> SearchRow:
+    """A row of chosen columns; those of which a part is left out are added to `cut`, with the row's number."""
+    named = {SHOWN_AS[key] if SHOWN_AS.get(key) in select else key: value for key, value in row.items()}
+    shown: Json = {}
+    for key, value in named.items():
+        if key not in SearchRow.model_fields or value is None or isinstance(value, str):
+            summary = Summary(None)
+            shown[key] = summary.of(value, characters)
+            if summary.is_cut:
+                cut.setdefault(key, number)
+    return SearchRow(**shown)
+
+
+def _search_row(row: Json) -> SearchRow:
     facts = {name: one_line(text(row.get(name)), WORD_CHARACTERS) or None for name in SearchRow.model_fields}
     facts["execution_id"] = text(row.get("compute_job_id")) or None
     facts["data_platform_id"] = text(row.get("id")) or None

@@ -157,11 +157,14 @@ class SearchRow(BaseModel):
 
 
 class SearchView(View):
+    """Rows of a search. `next_offset` is where the rows after these begin."""
+
     rows: list[SearchRow]
     limit: int
     offset: int
     total_count: int | None = None
     has_more: bool
+    next_offset: int | None = None
     cut: list[str] | None = None
     next_step: str | None = None
 
@@ -173,25 +176,36 @@ class LogRow(View):
 
 
 class ExecutionLogsView(View):
-    """Lines of a log, newest first."""
+    """Lines of a log, newest first. `next_offset` is where the lines after these begin."""
 
     execution_id: str
     rows: list[LogRow]
     offset: int
     has_more: bool
+    next_offset: int | None = None
     note: str | None = None
     next_step: str | None = None
 
 
 class ExecutionResultsView(View):
-    """What a run found: `outputs` came with the run, `rows` were stored by it."""
+    """What a run found: `outputs` came with it, `rows` were stored by it. `next_cursor` reads on.
+
+    What a cursor reads of another field comes under that field's own name; of a row, under `row`.
+    """
 
     execution_id: str
     status: str
     outputs: dict[str, Any] | None = None
+    inputs: dict[str, Any] | None = None
+    billing: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    progress: dict[str, Any] | None = None
+    prices: dict[str, Any] | None = None
+    row: dict[str, Any] | None = None
     rows: list[dict[str, Any]] | None = None
     result_types: list[str] | None = None
     has_more: bool
+    next_cursor: str | None = None
     next_step: str | None = None
 
 

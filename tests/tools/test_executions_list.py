@@ -254,7 +254,7 @@ async def test_a_row_says_the_same_whether_its_page_or_every_page_was_read(
     assert len(whole["executions"]) == 12
 
 
-LONG = {
+LONG: dict[str, Any] = {
     "status": ["Completed", "Failed", "Running", "Quoted"],
     "name": "A rather long name of a run that somebody gave it, with all that was on their mind",
 }

@@ -208,3 +208,53 @@ async def test_a_flood_of_wrong_words_is_answered_in_few(agent: Agent) -> None:
     assert 0 < len(found["next_step"]) < 2_000
     filters = [{"column": f"createdAt{number}", "op": "eq", "value": "x" * 50} for number in range(200)]
     assert len(await agent.refused("search_executions", filters=filters)) < 4_000
+
+
+@pytest.mark.parametrize("limit", [7, 20, 40, 200])
+async def test_whoever_counts_offsets_by_the_limit_reads_every_row_once(agent: Agent, bench: Bench, limit: int) -> None:
+    names = bench.platform.seed_executions(count=301, name="A rather long name of a run, with what was on their mind")
+    bench.clock.advance(600)
+    seen: list[str] = []
+    for offset in range(0, 301, limit):
+        found = await agent.read("search_executions", limit=limit, offset=offset)
+        assert found.get("next_offset") == (offset + limit if offset + limit < 301 else None)
+        seen += [row["execution_id"] for row in found["rows"]]
+    assert sorted(seen) == sorted(names)
+
+
+async def test_a_limit_that_has_no_room_says_so_and_where_to_go_on(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=600, name="A rather long name of a run, with what was on their mind")
+    bench.clock.advance(600)
+    found = await agent.read("search_executions", limit=1000)
+    shown = len(found["rows"])
+    assert found["next_offset"] == shown
+    assert f"of the 1000 rows asked for, an answer has room for {shown}" in found["next_step"]
+    assert (await agent.follow(found["next_step"]))["offset"] == shown
+
+
+async def test_a_value_that_is_cut_says_how_much_is_missing_and_how_to_read_it(agent: Agent, bench: Bench) -> None:
+    ligands = [{"smiles": "C" * 30, "id": f"08LIGAND{number:05d}"} for number in range(120)]
+    bench.raw(userInputs={"effort": 3}, status="Completed")
+    name = bench.raw(userInputs={"ligands": ligands, "effort": 3}, status="Completed")
+    bench.clock.advance(600)
+    found = await agent.read("search_executions", select=["compute_job_id", "compute_metadata"])
+    assert found["cut"] == ["compute_metadata"]
+    (row,) = [row for row in found["rows"] if row["compute_job_id"] == name]
+    *kept, mark = row["compute_metadata"]["userInputs"]["ligands"]
+    assert (kept, mark) == (ligands[: len(kept)], f"[{120 - len(kept)} more entries]")
+    alone = await agent.follow(found["next_step"])
+    (row,) = alone["rows"]
+    assert row["compute_metadata"]["userInputs"]["ligands"] == ligands
+    assert "cut" not in alone
+
+
+async def test_a_value_too_large_for_any_search_is_read_on_where_the_execution_is(agent: Agent, bench: Bench) -> None:
+    ligands = [{"smiles": "C" * 90, "id": f"08LIGAND{number:05d}"} for number in range(900)]
+    bench.raw(userInputs={"ligands": ligands}, status="Completed")
+    bench.clock.advance(600)
+    found = await agent.read("search_executions", select=["compute_job_id", "compute_metadata"], limit=1)
+    assert "more entries]" in found["rows"][0]["compute_metadata"]["userInputs"]["ligands"][-1]
+    detailed = await agent.follow(found["next_step"])
+    tool, arguments = calls_in(detailed["next_step"], agent.inputs)[-1]
+    page = await agent.read(tool, **arguments)
+    assert page["inputs"]["ligands"][:2] == ligands[:2]
