@@ -56,7 +56,7 @@ async def create_execution(
     tag: Annotated[str | None, Field(description="Free label.")] = None,
     billing_tag: Annotated[str | None, Field(description="Label for billing reports.")] = None,
     visibility: Annotated[
-        Literal["visible", "hidden"] | None, Field(description="hidden keeps it out of lists.")
+        Literal["visible", "hidden"] | None, Field(description="hidden: out of searches, not of lists.")
     ] = None,
     idempotency_key: Annotated[
         str | None,

@@ -129,15 +129,17 @@ async def list_executions(
         Field(description="createdAt, startedAt, completedAt, status, tool, name or executionId, then asc or desc."),
     ] = "createdAt desc",
     page: Annotated[int, Field(description="0 is the first page.", ge=0)] = 0,
-    page_size: Annotated[int, Field(description="1 to 10000.", ge=1, le=10_000)] = PAGE_SIZE,
-    fetch_all_pages: Annotated[bool, Field(description="All pages: totals by tool, rows cut to what fits.")] = False,
+    page_size: Annotated[int, Field(description="1 to 200; more come in parts.", ge=1, le=10_000)] = PAGE_SIZE,
+    fetch_all_pages: Annotated[
+        bool, Field(description="Adds totals of all pages, by tool; all rows if they fit.")
+    ] = False,
     status: Annotated[list[Status] | None, Field(description="Only these statuses.")] = None,
     detail: Annotated[Detail, Field(description="detailed adds start, end and project.")] = "concise",
 ) -> ExecutionListView:
     """List executions (runs of scientific tools) of the organisation, newest first, with status and price.
 
-    Use it to see what ran, runs or waits for confirmation. By name, start time or hidden: search_executions; for one
-    known id: get_execution. `count` is how many match in all. Free, reads only.
+    Use it to see what ran, runs or waits for confirmation, hidden ones too. By name or start time: search_executions;
+    for one known id: get_execution. `count` is how many match in all. Free, reads only.
     """
     state = state_of(ctx)
     client = state.client
@@ -201,7 +203,7 @@ async def list_executions(
             project_id=project_id,
         )
         if not rows and next_step is None:
-            next_step = "Nothing matches. Loosen the filters, or use search_executions for hidden runs and names."
+            next_step = "Nothing matches. Loosen the filters, or search by name with search_executions."
     return ExecutionListView(
         executions=rows,
         totals=totals,

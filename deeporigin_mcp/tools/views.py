@@ -60,6 +60,7 @@ class WaitRow(View):
     progress_percent: float | None = None
     quoted_price: float | None = None
     cost: float | None = None
+    cost_state: str | None = None
     created_at: str | None = None
     runtime_seconds: float | None = None
     status_reason: str | None = None
@@ -78,6 +79,7 @@ class ExecutionRow(View):
     progress_percent: float | None = None
     quoted_price: float | None = None
     cost: float | None = None
+    cost_state: str | None = None
     created_at: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
@@ -329,6 +331,7 @@ def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
         "progress_percent": execution.progress_percent,
         "quoted_price": execution.quoted_price,
         "cost": execution.cost,
+        "cost_state": execution.cost_state or None,
         "created_at": one_line(execution.created_at, WORD_CHARACTERS) or None,
         "runtime_seconds": execution.runtime_seconds,
         "status_reason": one_line(execution.status_reason, reason_characters) or None,

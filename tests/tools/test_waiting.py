@@ -101,7 +101,7 @@ async def test_quotes_are_not_waited_for_and_their_confirmation_is_named(agent: 
     assert found["next_step"].startswith("2 only quoted, not started. confirm_execution(")
     bare = bench.raw(status="Quoted", quotationResult=None)
     found = await agent.read("wait_executions", execution_ids=[bare])
-    assert found["next_step"] == "1 only quoted, without a price, so they cannot be confirmed here; tell the user."
+    assert found["next_step"].startswith("1 only quoted. The platform gave no complete price")
 
 
 async def test_an_id_that_cannot_be_read_is_a_row_and_hides_no_other(agent: Agent, bench: Bench) -> None:
