@@ -202,7 +202,8 @@ class CallerPool:
         same = (entry.state for entry in self._entries.values() if entry.state.settings.org_key == settings.org_key)
         entry = None
         try:
-            async with open_state(self._connect(settings), self._audit, beside=next(same, None)) as state:
+            beside = next(same, None)
+            async with open_state(self._connect(settings), self._audit, beside=beside, has_peers=True) as state:
                 entry = _Entry(state, last_used=self._timing.monotonic())
                 task_status.started(entry)
                 await entry.closing.wait()

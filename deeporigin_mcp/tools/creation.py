@@ -158,7 +158,7 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
         version = definition.version or wish.tool_version
         dto = existing or await created_once(state, tool_key, version, body, wish.key, fingerprint)
         spare = ""
-        if existing is None and wish.is_callers_key:
+        if existing is None and wish.is_callers_key and state.has_peers:
             seconds = min(LOOK_UP_SECONDS, max(0.0, wish.deadline - anyio.current_time()))
             dto, spare = await agreed_on(client, wish.key, fingerprint, dto, seconds)
 

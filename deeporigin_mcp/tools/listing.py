@@ -129,7 +129,7 @@ async def list_executions(
         Field(description="createdAt, startedAt, completedAt, status, tool, name or executionId, then asc or desc."),
     ] = "createdAt desc",
     page: Annotated[int, Field(description="0 is the first page.", ge=0)] = 0,
-    page_size: Annotated[int, Field(description="1 to 200; more come in parts.", ge=1, le=10_000)] = PAGE_SIZE,
+    page_size: Annotated[int, Field(description="1 to 10000; over 200 come in parts.", ge=1, le=10_000)] = PAGE_SIZE,
     fetch_all_pages: Annotated[
         bool, Field(description="Adds totals of all pages, by tool; all rows if they fit.")
     ] = False,
