@@ -58,7 +58,7 @@ limit, otherwise after asking a person. A refusal is final: pass it on, do not t
 6. get_execution_results: what it found. If it failed, or a part is missing: get_execution_logs.
 
 Every answer about something unfinished has next_step: the exact next call. Read-only tools are free to call.
-- What ran or is running: list_executions; by name, start time or hidden: search_executions.
+- What ran or is running: list_executions; by name or start time: search_executions.
 - Which organisation, project and limits: get_workspace.
 - After a lost or unclear answer to create_execution, call it again with the same idempotency_key.
 - The cost of a run is what is billed, or reserved while it goes on.

@@ -308,7 +308,7 @@ class CallerPool:
         if caller:
             client.on_accepted(lambda: self._meet(caller))
         try:
-            async with open_state(client, self._audit, beside=next(same, None)) as state:
+            async with open_state(client, self._audit, beside=next(same, None), has_peers=True) as state:
                 entry = _Entry(state, caller, last_used=self._timing.monotonic())
                 task_status.started(entry)
                 await entry.closing.wait()

@@ -111,6 +111,10 @@ class DeepOriginClient:
         """Have `tell` called whenever the platform serves a request, which means that it takes the token."""
         self._transport.on_accepted = tell
 
+    def now(self) -> float:
+        """Unix seconds by the platform's own clock, which the times of its records are of."""
+        return self._transport.platform_time()
+
     async def health(self) -> dict[str, str]:
         """The state of each platform service in a word; never raises."""
         return await services_health(self._transport)

@@ -208,10 +208,17 @@ class Executions:
         _refuse_restricted(dto)
         return object_answer(dto, what)
 
-    async def cancel(self, execution_id: str) -> None:
-        """Cancel an execution that is not over; returns early, sending nothing, if it is (platform-facts 1.6)."""
+    async def cancel(self, execution_id: str, *, even_quoted: bool = False) -> None:
+        """Cancel an execution that is not over; returns early, sending nothing, if it is (platform-facts 1.6).
+
+        Args:
+            even_quoted: also try it with a quote, which the platform may allow (2.6); else quotes are left alone.
+
+        Raises:
+            StateConflictError: the platform refuses it, and the execution is not over; InvalidRequestError likewise.
+        """
         current = Execution(await self.get(execution_id))
-        if current.is_settled:
+        if current.is_terminal or (current.is_settled and not even_quoted):
             return
         try:
             await self._transport.send(

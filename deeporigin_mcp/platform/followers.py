@@ -28,14 +28,19 @@ QUOTE_SECONDS = 30.0
 """How often a quoted execution is looked at: it waits for a person, and the engine does not wait for it."""
 
 State = tuple[str, float | None]
-"""Status and percent; an empty status for an execution that cannot be read."""
+"""Status and percent."""
+NEVER_AGAIN: State = ("", None)
+UNREADABLE: State = ("not readable now", None)
+BLIND_SECONDS = 60.0
+"""An execution that cannot be read for so long is news: what was read last must not be taken for its present state."""
 
 
 class Followers:
     """Tells followers of executions that something changed; they then read what they need.
 
-    A follower hears of each change of status or percent, and once more when the execution is over or cannot be read
-    (any more). The state that is found first is no change, unless it is such an end.
+    A follower hears of each change of status or percent, when the execution could not be read for `BLIND_SECONDS` and
+    when it can be again, and once more when it is over or will not be read any more. The state that is found first is
+    no change, unless it is such an end.
 
     Args:
         source: the platform, as the wait engine sees it.
@@ -110,6 +115,7 @@ class Followers:
                 timeout_seconds=None,
                 timing=self._timing,
                 report=self._hear,
+                known=self._seen,
             )
         except Exception as error:  # noqa: BLE001 (a fault of ours must not end the server that it runs in)
             logger.error("following executions failed: %s", type(error).__name__)  # noqa: TRY400 (no stack in a log)
@@ -122,7 +128,11 @@ class Followers:
     async def _hear(self, now: Watch) -> None:
         outline = now.outline()
         for name in now.ids:
-            state = ("", None) if name in now.hopeless else outline.get(name)
+            state = outline.get(name)
+            if name in now.hopeless:
+                state = NEVER_AGAIN
+            elif name in now.failed and self._source.now() - now.seen_at.get(name, 0.0) >= BLIND_SECONDS:
+                state = UNREADABLE
             if state is None or name not in self._followers or name in self._over:
                 continue
             before = self._seen.get(name)

@@ -25,6 +25,10 @@ class Observer:
         self._scope = scope
         self._timing = timing
 
+    def now(self) -> float:
+        """Unix seconds by the platform's clock; see `Transport.platform_time`."""
+        return self._transport.platform_time()
+
     async def read(self, execution_id: str, *, attempts: int | None = None) -> Json:
         """One execution with its v2 progress tree (platform-facts 1.2)."""
         what = f"get execution {execution_id}"

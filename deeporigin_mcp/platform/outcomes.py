@@ -22,8 +22,8 @@ async def wait_for_all(
 
     Raises:
         ArgumentError: no ids, an empty id, or an interval that is not positive.
-        WaitTimeoutError: time ran out first.
-        DeepOriginError: an id that cannot be read.
+        WaitTimeoutError: they were not over at the deadline, when they were polled for the last time.
+        DeepOriginError: an id that cannot be read (any more).
     """
     if not ids:
         raise ArgumentError("executions is empty.", next_step="Give at least one execution id.")
@@ -46,8 +46,8 @@ async def wait_for_all(
         if name in state.hopeless:
             raise state.failed[name]
     if state.pending:
-        raise WaitTimeoutError(
-            f"After {state.waited_seconds:.0f} s not over: {', '.join(state.pending)}.",
-            next_step="They go on; wait again.",
-        )
+        told = f"After {state.waited_seconds:.0f} s not over: {', '.join(state.pending)}."
+        if state.blind:
+            told = f"{told} Not readable at the end: {', '.join(state.blind)}. {state.failed[state.blind[0]]}"
+        raise WaitTimeoutError(told, next_step="They go on; wait again.")
     return [state.found[name] for name in ids]

@@ -41,10 +41,14 @@ def retry_after_seconds(headers: Mapping[str, str], timing: Timing) -> float | N
         return None
     if value.isascii() and value.isdigit():
         return float(value[:9])
+    instant = http_date(value)
+    return None if instant is None else max(0.0, instant - timing.wall())
+
+
+def http_date(value: str) -> float | None:
+    """A date of an HTTP header in Unix seconds; None if it is unreadable."""
     try:
         moment = parsedate_to_datetime(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, moment.timestamp() - timing.wall())

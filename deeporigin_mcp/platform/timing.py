@@ -19,5 +19,7 @@ class Timing:
     monotonic: Callable[[], float] = time.monotonic
     """Durations and deadlines."""
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    sleep_beside: Callable[[float], Awaitable[None]] = anyio.sleep
+    """Of what runs beside the work that time is for, such as a heartbeat: a clock of tests does not move for it."""
     chance: Callable[[], float] = random.random
     """Uniform in [0, 1); spreads retries and polls of many clients."""

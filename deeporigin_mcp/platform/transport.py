@@ -28,7 +28,7 @@ from deeporigin_mcp.platform import failures, traffic
 from deeporigin_mcp.platform.connecting import network_errors
 from deeporigin_mcp.platform.decoding import ACCEPT_ENCODING, decoded
 from deeporigin_mcp.platform.incoming import tidied
-from deeporigin_mcp.platform.retry import RETRYABLE_STATUSES, RetryPolicy, retry_after_seconds
+from deeporigin_mcp.platform.retry import RETRYABLE_STATUSES, RetryPolicy, http_date, retry_after_seconds
 from deeporigin_mcp.platform.secrecy import keep_secret
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.wording import one_line
@@ -54,6 +54,11 @@ MAX_VALUES = 5_000_000
 
 MAX_WHAT_CHARACTERS = 200
 """How much a message repeats of the request in words, which may hold ids that a caller made up."""
+
+CLOCKS_AGREE_SECONDS = 2.0
+"""`Date` has whole seconds, and a response takes time."""
+LARGEST_OFFSET_SECONDS = 10 * 366 * 24 * 3600.0
+"""A `Date` further away than this is no clock."""
 
 MAX_CONNECTIONS = 30
 """Twenty looks at a time, and event streams beside them."""
@@ -89,6 +94,20 @@ class Transport:
         self.requests_sent = 0
         self.on_accepted: Callable[[], None] = lambda: None
         """Called whenever the platform has served a request with the token."""
+        self._clock_offset = 0.0
+
+    def platform_time(self) -> float:
+        """Unix seconds by the clock that the platform's times are of, as the `Date` of its last response told it.
+
+        Until then, and where the two agree within `CLOCKS_AGREE_SECONDS`, it is this machine's clock.
+        """
+        return self._timing.wall() + self._clock_offset
+
+    def _set_clock(self, headers: httpx.Headers) -> None:
+        instant = http_date(headers.get("date", ""))
+        if instant is not None:
+            offset = instant - self._timing.wall()
+            self._clock_offset = offset if CLOCKS_AGREE_SECONDS <= abs(offset) <= LARGEST_OFFSET_SECONDS else 0.0
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
@@ -227,6 +246,7 @@ class Transport:
             with anyio.fail_after(2 * timeout_seconds):
                 response = await http.send(request, stream=True)
                 sending.answered(response.status_code, response.headers)
+                self._set_clock(response.headers)
                 if response.status_code < 300 and not public:
                     self.on_accepted()
                 try:

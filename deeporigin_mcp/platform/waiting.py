@@ -1,15 +1,17 @@
 """Looking at executions until they are over: the one engine behind every wait (design 6).
 
 It looks at all at once, then again on each event of the platform's stream and on a timer that grows to the
-interval. The stream makes it prompt; the timer keeps it right, for a stream may be refused, silent or lossy. A
-timer's look asks once which executions are active, and one by one only for those that are not among them. An
-execution that is over is never asked for again. A failure that may pass neither ends the wait nor hides the others;
-one that cannot pass is that execution's result. A 429 holds back all looks.
+interval, and once more at the deadline. The stream makes it prompt; the timer keeps it right, for a stream may be
+refused, silent or lossy. A timer's look asks once which executions are active, and one by one only for those that are
+not among them. An execution that is over is never asked for again. A failure that may pass neither ends the wait nor
+hides the others; one that cannot pass is that execution's result. A 429 holds back all looks. Whatever kept a look from
+an execution stays on record until it is read again: its last known state is never taken for the present one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -35,6 +37,10 @@ FIRST_PAUSE_SECONDS = 1.0
 PAUSE_GROWTH = 1.5
 SHORTEST_LOOK_SECONDS = 10.0
 """The first look may take this long even if the wait's own time is shorter: a wait of 0 s looks once."""
+LAST_LOOK_SECONDS = 2.0
+"""How long a look may go on after the deadline, and how long the one at the deadline may take."""
+REFUSALS_BELIEVED = 3
+"""An execution that was there is given up after so many refusals (401, 403, 404, 400) in a row: single ones pass."""
 SHORTEST_STREAM_SECONDS = 2.0
 """A wait with less time left than this opens no event stream."""
 MAX_STREAMS = 4
@@ -46,6 +52,9 @@ BETWEEN_REPORTS_SECONDS = 1.0
 
 class Source(Protocol):
     """What the engine needs of the platform; `Observer` is the real one."""
+
+    def now(self) -> float:
+        """Unix seconds by the platform's clock."""
 
     async def look(self, execution_id: str) -> Json: ...
 
@@ -66,14 +75,16 @@ async def watch(
     timeout_seconds: float | None,
     timing: Timing,
     report: Report | None = None,
+    known: Collection[str] = (),
 ) -> Watch:
     """Look until `until` holds or time is up, at least once; never raises for what the platform did.
 
     Args:
+        known: ids that were read before, whose refusals may pass (see `REFUSALS_BELIEVED`).
         report: told after each look that changed something (see `BETWEEN_REPORTS_SECONDS`), and every
             `HEARTBEAT_SECONDS`.
     """
-    wait = _Wait(source, ids, until, poll_interval_seconds, timeout_seconds, timing, report)
+    wait = _Wait(source, ids, until, poll_interval_seconds, timeout_seconds, timing, report, known)
     try:
         await wait.run(first_pause_seconds)
     except ExceptionGroup as group:
@@ -97,21 +108,28 @@ class _Wait:
         timeout_seconds: float | None,
         timing: Timing,
         report: Report | None,
+        known: Collection[str],
     ) -> None:
         self.state = Watch(ids=ids)
         self._source = source
         self._until: Until = until
         self._interval = poll_interval_seconds
-        self._timeout = timeout_seconds
         self._timing = timing
         self._report = report
+        self._known = known
         self._started = timing.monotonic()
+        self._deadline = float("inf") if timeout_seconds is None else self._started + timeout_seconds
         self._dirty: set[str] = set()
         self._woken = anyio.Event()
         ids_once = max(1, len(self.state.pending))
         self._allowance = EventAllowance(ids_once, poll_interval_seconds, self._started)
         self._hold = Hold(timing)
         self._asks_for_active = True
+        self._refusals: Counter[str] = Counter()
+        self._asked: set[str] = set()
+        """Ids about which the present look has learned something, be it that they cannot be read."""
+        self._trouble: DeepOriginError | None = None
+        """What keeps the platform from answering about any of them."""
         self._reported_at = float("-inf")
 
     async def run(self, first_pause_seconds: float) -> None:
@@ -130,6 +148,7 @@ class _Wait:
             await self._sleep_until(max(min(next_poll, self._event_due()), self._hold.until))
             now = self._timing.monotonic()
             if self._left() <= 0:
+                await self._look_and_report(self.state.pending, 0.0)
                 return
             if now < self._hold.until:
                 continue
@@ -153,7 +172,7 @@ class _Wait:
 
     def _left(self) -> float:
         self.state.waited_seconds = self._timing.monotonic() - self._started
-        return float("inf") if self._timeout is None else self._timeout - self.state.waited_seconds
+        return self._deadline - self._timing.monotonic()
 
     def _is_over(self) -> bool:
         return self._left() <= 0 or self.state.is_done(self._until)
@@ -180,8 +199,11 @@ class _Wait:
 
     async def _look_and_report(self, names: Sequence[str], at_least_seconds: float) -> None:
         before = self.state.outline()
-        with anyio.move_on_after(max(self._left(), at_least_seconds)):
+        self._asked.clear()
+        with anyio.move_on_after(max(self._left() + LAST_LOOK_SECONDS, at_least_seconds)):
             await self._look(names)
+        for name in set(names) - self._asked:
+            self.state.failed[name] = self._trouble or NetworkError("The platform did not answer in time.")
         self._left()
         after = self.state.outline()
         moved = any(before.get(name, ("",))[0] != after.get(name, ("",))[0] for name in names)
@@ -191,6 +213,8 @@ class _Wait:
 
     async def _look(self, names: Sequence[str]) -> None:
         """Learn the state of these ids with as few requests as will do."""
+        if self._timing.monotonic() < self._hold.until:
+            return
         open_names = [*names]
         limiter = anyio.CapacityLimiter(MAX_CONCURRENT_LOOKS)
 
@@ -231,9 +255,11 @@ class _Wait:
         try:
             return await self._source.active(oldest)
         except RateLimitError as error:
+            self._trouble = error
             self._hold.begin(error)
             return None
-        except (NetworkError, PlatformError):
+        except (NetworkError, PlatformError) as error:
+            self._trouble = error
             return None
         except DeepOriginError:
             # A platform that does not take this filter: ask one by one for the rest of this wait.
@@ -241,23 +267,33 @@ class _Wait:
             return {}
 
     def _saw(self, name: str, dto: Json) -> None:
+        self._asked.add(name)
+        self._trouble = None
         self.state.found[name] = dto
+        self.state.seen_at[name] = self._source.now()
         self.state.failed.pop(name, None)
+        del self._refusals[name]
         self._hold.answered()
 
     def _missed(self, name: str, error: DeepOriginError) -> None:
+        self._asked.add(name)
         self.state.failed[name] = error
-        if isinstance(error, RateLimitError):
-            self._hold.begin(error)
-        elif (isinstance(error, CredentialError) and error.http_status is None) or (
-            isinstance(error, NetworkError) and error.is_lasting
-        ):
+        is_offline = isinstance(error, CredentialError) and error.http_status is None
+        if is_offline or (isinstance(error, NetworkError) and error.is_lasting):
             # The token is missing or has expired, or nothing gets through: no id can be read any more.
             for other in self.state.pending:
-                self.state.failed.setdefault(other, error)
+                self._asked.add(other)
+                self.state.failed[other] = error
                 self.state.hopeless.add(other)
-        elif not isinstance(error, NetworkError | PlatformError):
-            self.state.hopeless.add(name)
+        elif isinstance(error, NetworkError | PlatformError | RateLimitError):
+            self._trouble = error
+            if isinstance(error, RateLimitError):
+                self._hold.begin(error)
+        else:
+            self._refusals[name] += 1
+            was_there = name in self.state.found or name in self._known
+            if not was_there or self._refusals[name] >= REFUSALS_BELIEVED:
+                self.state.hopeless.add(name)
 
     # Events
 
@@ -296,7 +332,7 @@ class _Wait:
 
     async def _beat(self) -> None:
         while self._report is not None:
-            await self._timing.sleep(HEARTBEAT_SECONDS)
+            await self._timing.sleep_beside(HEARTBEAT_SECONDS)
             self._left()
             await self._tell()
 

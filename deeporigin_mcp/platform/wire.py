@@ -116,6 +116,18 @@ class Execution:
         return billed
 
     @property
+    def cost_state(self) -> str:
+        """What the `cost` of a cancelled run is: reserved, charged, refunded, or not known yet.
+
+        Empty for other runs, and for those that never got as far as a bill.
+        """
+        bill = _object(self.raw.get("billingTransaction"))
+        if self.status != "Cancelled" or not (bill or self.started_at):
+            return ""
+        # Only `Approved` has been seen (platform-facts 5.2); what no word tells is not known.
+        return _COST_STATES.get(text(bill.get("status")).lower(), "not known yet")
+
+    @property
     def status_reason(self) -> str:
         """Why it is in this state, in the platform's words."""
         return one_line(reason_text(self.raw.get("statusReason")), MAX_REASON_CHARACTERS)
@@ -124,6 +136,16 @@ class Execution:
     def outputs(self) -> Any:
         """`jobOutputs` as it came: an object, a list of objects, or None."""
         return self.raw.get("jobOutputs")
+
+
+_COST_STATES = {
+    "approved": "reserved",
+    "authorized": "reserved",
+    "reserved": "reserved",
+    **dict.fromkeys(("billed", "captured", "charged", "completed", "paid", "settled"), "charged"),
+    **dict.fromkeys(("canceled", "cancelled", "refunded", "released", "reversed", "voided"), "refunded"),
+}
+"""By the status of a billing transaction."""
 
 
 def reason_text(reason: Any) -> str:

@@ -5,6 +5,7 @@ import itertools
 import socket
 import struct
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,7 +39,8 @@ class Gate:
             if message["type"] == "http.response.start":
                 self._platform.remember(method, target, message["status"])
                 named = (b"x-request-id", f"simulated-{next(self._numbers):06d}".encode())
-                message = {**message, "headers": [*message.get("headers", ()), named]}
+                dated = (b"date", format_datetime(self._platform.clock.now(), usegmt=True).encode())
+                message = {**message, "headers": [*message.get("headers", ()), named, dated]}
             await send(message)
 
         with self._platform.lock:

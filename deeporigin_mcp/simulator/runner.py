@@ -82,6 +82,8 @@ class _Server:
             lifespan="off",
             log_config=None,
             access_log=False,
+            # Responses are dated by the platform's own clock, which its records are of.
+            date_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
 

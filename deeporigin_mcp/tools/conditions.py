@@ -32,8 +32,6 @@ SHOWN_AS = {"compute_job_id": "execution_id", "id": "data_platform_id"}
 _COLUMN_OF = {shown: column for column, shown in SHOWN_AS.items()}
 
 MAX_COLUMNS_EXPLAINED = 5
-LONGEST_CALL = 1_500
-"""Characters of a call that is repeated with the right columns."""
 
 SEARCH_STATUSES = (*KNOWN, "DataIngesting", "Succeeded")
 """Statuses of the data platform's records: those of executions, one of its own, and the older word for success."""
@@ -120,27 +118,15 @@ def column_of(name: str) -> str:
 
 
 def column_advice(filters: Sequence[Any], select: Sequence[str] | None) -> str:
-    """What to search by instead, after the platform has refused a search."""
+    """Which columns there are, after the platform has refused a search, and which of them may be meant."""
     named = dict.fromkeys([*(condition.column for condition in filters), *(select or ())])
     advice: list[str] = []
-    meant = {column: column for column in SEARCH_COLUMNS}
-    for column in named:
-        near = [] if column in SEARCH_COLUMNS else nearest(column, SEARCH_COLUMNS)
-        if near:
-            meant[column] = near[0]
-        if near and len(advice) < MAX_COLUMNS_EXPLAINED:
-            advice.append(f"For {one_line(column, 40)}, did you mean {' or '.join(near)}?")
-        if plainly(column).startswith("created") and len(advice) < MAX_COLUMNS_EXPLAINED:
+    for column in [name for name in named if column_of(name) not in SEARCH_COLUMNS][:MAX_COLUMNS_EXPLAINED]:
+        if plainly(column).startswith("created"):
             advice.append("Times of creation are not on record there: list_executions has created_after.")
+        elif near := nearest(column, SEARCH_COLUMNS):
+            advice.append(f"For {one_line(column, 40)}, did you mean {' or '.join(near)}?")
     valid = f"Columns are {', '.join(SEARCH_COLUMNS)}; `in` takes a list, the other operators one value."
-    if advice and all(column in meant for column in named):
-        right: dict[str, Any] = {}
-        if filters:
-            right["filters"] = [{**condition.model_dump(), "column": meant[condition.column]} for condition in filters]
-        if select:
-            right["select"] = [meant[column] for column in select]
-        again = steps.call("search_executions", **right)
-        advice += [f"{again} is the right form."] if len(again) <= LONGEST_CALL else []
     return " ".join([*advice, valid])
 
 

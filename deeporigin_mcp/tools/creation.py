@@ -56,7 +56,7 @@ async def create_execution(
     tag: Annotated[str | None, Field(description="Free label.")] = None,
     billing_tag: Annotated[str | None, Field(description="Label for billing reports.")] = None,
     visibility: Annotated[
-        Literal["visible", "hidden"] | None, Field(description="hidden keeps it out of lists.")
+        Literal["visible", "hidden"] | None, Field(description="hidden: out of searches, not of lists.")
     ] = None,
     idempotency_key: Annotated[
         str | None,
@@ -161,7 +161,7 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
         except ArgumentError as refusal:
             raise await set_project_error(client, refusal) from None
         spare = ""
-        if existing is None and wish.is_callers_key:
+        if existing is None and wish.is_callers_key and state.has_peers:
             seconds = min(LOOK_UP_SECONDS, max(0.0, wish.deadline - anyio.current_time()))
             dto, spare = await agreed_on(client, wish.key, fingerprint, dto, seconds)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mcp_types import CallToolRequestParams, TextContent
@@ -26,6 +26,8 @@ from deeporigin_mcp.tools.waiting import MAX_ID_CHARACTERS, summary_of, wait_exe
 
 KEY_PURPOSE = b"deeporigin-mcp/tasks/1"
 """What a key is derived for: no other use of the same token yields the same key."""
+REFUSED_SECONDS = 5.0
+"""How long a refusal is looked into before it ends a task."""
 STOPS_NOTHING = "Cancelling this task stops no execution."
 
 
@@ -81,7 +83,10 @@ class DeferredWait(DeferredTool):
         }
 
     async def look(self, task: Task, ctx: RequestContext) -> Outcome:
-        """Look once at all of them that may have changed. Lasts 10 s at most, for that is how long a first look may."""
+        """Look once at all of them that may have changed.
+
+        Lasts 10 s at most, for that is how long a first look may; some more where refusals are looked into.
+        """
         with telemetry.logged("task", self.name, ctx) as call:
             outcome = await self._looked(task, ctx)
             call.answered(_text_of(outcome))
@@ -90,14 +95,23 @@ class DeferredWait(DeferredTool):
     async def _looked(self, task: Task, ctx: RequestContext) -> Working | Finished:
         client = state_of_request(ctx).client
         wait = task.payload
-        now = await watch(
-            client.observer,
-            wait["ids"],
-            until=wait["until"],
-            poll_interval_seconds=wait["poll"],
-            timeout_seconds=0,
-            timing=client.timing,
-        )
+
+        async def polled(ids: Sequence[str], timeout_seconds: float, known: Sequence[str] = ()) -> Watch:
+            return await watch(
+                client.observer,
+                ids,
+                until=wait["until"],
+                poll_interval_seconds=wait["poll"],
+                timeout_seconds=timeout_seconds,
+                timing=client.timing,
+                known=known,
+            )
+
+        now = await polled(wait["ids"], 0)
+        if task.age_seconds and now.hopeless and now.is_done(wait["until"]):
+            # They were there when the task began: a single refusal, which may pass, must not end it.
+            lost = [*now.hopeless]
+            now.renew(lost, await polled(lost, REFUSED_SECONDS, known=lost))
         if not now.is_done(wait["until"]):
             return Working(_message(now), round(1000 * max(wait["poll"], _asked_pause(now))))
         now.waited_seconds = task.age_seconds
@@ -112,9 +126,7 @@ def _text_of(outcome: Working | Finished) -> str:
 
 def _message(now: Watch) -> str:
     """Such as `1 of 3 over; BRD4 pilot: Running 40 %. Cancelling this task stops no execution.`"""
-    unread = sum(name in now.failed for name in now.pending)
-    trouble = f"; {unread} could not be read just now" if unread else ""
-    return f"{summary_of(now, {})}{trouble}. {STOPS_NOTHING}"
+    return f"{summary_of(now, {})}. {STOPS_NOTHING}"
 
 
 def _asked_pause(now: Watch) -> float:

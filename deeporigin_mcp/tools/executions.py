@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deeporigin_mcp.errors import InvalidRequestError, NotFoundError
+from deeporigin_mcp.errors import InvalidRequestError, NotFoundError, StateConflictError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of
@@ -15,7 +15,7 @@ from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.details import detailed_view
 from deeporigin_mcp.tools.identifiers import explained_miss, is_execution_id, not_found, not_on_data_platform
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS
-from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.views import (
     WORD_CHARACTERS,
     ExecutionDetailView,
@@ -53,17 +53,16 @@ async def get_execution(
 
 
 async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> ExecutionView:
-    """Cancel an execution that is waiting or running. Cannot be undone; what has run so far may be charged.
+    """Cancel an execution that waits or runs, or a quote. Cannot be undone; what has run so far may be charged.
 
-    One that is already over, or only quoted, is left as it is, and its state is returned.
+    One that is already over is left as it is, and its state is returned.
     """
     state = state_of(ctx)
     before = await existing(state.client, execution_id, action="cancel_execution")
-    if before.is_settled:
-        left = f"It was {before.status} already, so nothing was cancelled."
-        if before.status == "Quoted":
-            left = "It is only quoted: it does not run and costs nothing, so there is nothing to cancel."
-        return execution_view(before, next_step=left)
+    if before.is_terminal:
+        return execution_view(before, next_step=f"It was {before.status} already, so nothing was cancelled.")
+    if before.status == "Quoted":
+        return await _withdrawn(state, execution_id)
     await state.client.executions.cancel(execution_id)
     after = Execution(await state.client.executions.get(execution_id))
     next_step = steps.after(after, state.settings)
@@ -71,6 +70,24 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
         status = one_line(after.status, WORD_CHARACTERS)
         next_step = f"The cancellation was sent, but it is still {status}: look again by {next_step}"
     return execution_view(after, next_step=next_step)
+
+
+async def _withdrawn(state: ServerState, execution_id: str) -> ExecutionView:
+    """Cancel a quote, which not every platform allows, and say what became of it."""
+    refusal = ""
+    try:
+        await state.client.executions.cancel(execution_id, even_quoted=True)
+    except (StateConflictError, InvalidRequestError) as error:
+        refusal = f"The platform does not cancel quotes (HTTP {error.http_status}). "
+    after = Execution(await state.client.executions.get(execution_id))
+    if after.status == "Quoted":
+        told = f"{refusal}It stays Quoted: it does not run and costs nothing unless somebody confirms it."
+    elif after.status == "Cancelled" and not after.started_at and after.cost is None:
+        told = "The quote is withdrawn: it never ran, costs nothing and cannot be confirmed any more."
+    else:
+        told = f"It was started meanwhile and is {one_line(after.status, WORD_CHARACTERS)}."
+        told = f"{told} {steps.after(after, state.settings) or ''}".strip()
+    return execution_view(after, next_step=told)
 
 
 async def existing(client: DeepOriginClient, execution_id: str, *, action: str | None = None) -> Execution:

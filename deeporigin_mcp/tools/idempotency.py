@@ -132,7 +132,8 @@ async def execution_with_key(client: DeepOriginClient, key: str, fingerprint: st
     Raises:
         StateConflictError: the key was used for another request.
     """
-    since = datetime.fromtimestamp(client.timing.wall(), UTC) - lookback
+    # The earlier of the two clocks: a wrong one must not hide an execution that is there.
+    since = datetime.fromtimestamp(min(client.now(), client.timing.wall()), UTC) - lookback
     query = ListQuery(created_after=since, order="createdAt desc")
     answer = await client.listing.all(query, KEY_ROWS)
     found: Json | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -25,8 +26,16 @@ from deeporigin_mcp.tools.conditions import (
 )
 from deeporigin_mcp.tools.empty import why_nothing
 from deeporigin_mcp.tools.executions import Detail
+from deeporigin_mcp.tools.parts import Summary
 from deeporigin_mcp.tools.progress import with_progress
-from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, rows_that_fit, size
+from deeporigin_mcp.tools.shaping import (
+    CONCISE_CHARACTERS,
+    RESULT_CHARACTERS,
+    held,
+    rows_that_fit,
+    size,
+    size_of,
+)
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.totals import totals_of
 from deeporigin_mcp.tools.views import (
@@ -34,20 +43,55 @@ from deeporigin_mcp.tools.views import (
     ROW_FIELDS,
     WORD_CHARACTERS,
     ExecutionListView,
+    ExecutionRow,
     SearchRow,
     SearchView,
     execution_row,
 )
 
-COLUMN_CHARACTERS = 800
-"""How much of one selected column is shown; get_execution has what is too big for a row."""
+COLUMN_CHARACTERS = (800, 200)
+"""How much of one selected column is shown: less where not all rows would fit."""
+WHOLE_COLUMN_CHARACTERS = 12_000
+"""How much of it is shown where one row is asked for."""
 
 ENVELOPE_CHARACTERS = 500
 """What a list takes beside its rows and the arguments that its next call repeats."""
 MOST_REPEATED_BRIEFLY = 1_000
 PAGE_SIZE = 20
-SMALLEST_ROW = 30
-"""Characters that no row is shorter than, since each has the name of its id and a status."""
+MOST_ROWS = 200
+"""Rows of a page at most: of so many an answer has room for id and status at least."""
+ROWS_OF_MANY = 50
+"""Rows of a page where more were asked for than there is room for."""
+LEFT_OUT = (
+    ("status_reason", 80),
+    ("name", 60),
+    ("tool_version", 0),
+    ("runtime_seconds", 0),
+    ("status_reason", 40),
+    ("name", 40),
+    ("started_at", 0),
+    ("completed_at", 0),
+    ("project_id", 0),
+    ("created_at", 0),
+    ("status_reason", 0),
+    ("progress_percent", 0),
+    ("tool_key", 0),
+    ("name", 0),
+    ("quoted_price", 0),
+    ("cost", 0),
+)
+"""What the rows of a page go without so that all of them fit, the least important first."""
+SEARCH_LEFT_OUT = (
+    ("name", 60),
+    ("tool_version", 0),
+    ("completed_at", 0),
+    ("project_id", 0),
+    ("name", 40),
+    ("data_platform_id", 0),
+    ("started_at", 0),
+    ("tool_key", 0),
+    ("name", 0),
+)
 
 
 _VALUE_SCHEMA = {
@@ -86,15 +130,17 @@ async def list_executions(
         Field(description="createdAt, startedAt, completedAt, status, tool, name or executionId, then asc or desc."),
     ] = "createdAt desc",
     page: Annotated[int, Field(description="0 is the first page.", ge=0)] = 0,
-    page_size: Annotated[int, Field(description="1 to 10000.", ge=1, le=10_000)] = PAGE_SIZE,
-    fetch_all_pages: Annotated[bool, Field(description="All pages: totals by tool, rows cut to what fits.")] = False,
+    page_size: Annotated[int, Field(description="1 to 10000; over 200 come in parts.", ge=1, le=10_000)] = PAGE_SIZE,
+    fetch_all_pages: Annotated[
+        bool, Field(description="Adds totals of all pages, by tool; all rows if they fit.")
+    ] = False,
     status: Annotated[list[Status] | None, Field(description="Only these statuses.")] = None,
     detail: Annotated[Detail, Field(description="detailed adds start, end and project.")] = "concise",
 ) -> ExecutionListView:
     """List executions (runs of scientific tools) of the organisation, newest first, with status and price.
 
-    Use it to see what ran, runs or waits for confirmation. By name, start time or hidden: search_executions; for one
-    known id: get_execution. `count` is how many match in all. Free, reads only.
+    Use it to see what ran, runs or waits for confirmation, hidden ones too. By name or start time: search_executions;
+    for one known id: get_execution. `count` is how many match in all. Free, reads only.
     """
     state = state_of(ctx)
     client = state.client
@@ -102,21 +148,10 @@ async def list_executions(
         tool_key=tool_key,
         session=session,
         project_id=project_id,
-        created_after=_checked_time(created_after, client.timing.wall()),
+        created_after=_checked_time(created_after, client.now()),
         status=status or (),
         order=checked_order(order),
     )
-    totals = None
-    if fetch_all_pages or session is not None:
-        # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
-        answer = await client.listing.all(query, fields=ROW_FIELDS)
-        if fetch_all_pages:
-            page, page_size = 0, max(1, answer["count"])
-            totals = totals_of(map(Execution, answer["data"])) or None
-        found = [Execution(row) for row in answer["data"][page * page_size : (page + 1) * page_size]]
-    else:
-        answer = await client.listing.page(query, page, page_size)
-        found = [Execution(row) for row in answer["data"]]
     given = {
         "tool_key": tool_key,
         "project_id": project_id,
@@ -127,25 +162,38 @@ async def list_executions(
         "detail": detail if detail != "concise" else None,
     }
     repeated = {key: value for key, value in given.items() if value}
-    most, room = _room(detail == "concise", repeated)
-    room -= size([total.model_dump(exclude_none=True) for total in totals or ()])
-    likely = await with_progress(client, found[: room // SMALLEST_ROW + 1])
-    rows = [execution_row(execution, detailed=detail == "detailed") for execution in likely]
-    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
-    if shown < len(found):
-        shown = _cut(page * page_size, shown)
-    has_more = shown < len(found) or (page + 1) * page_size < answer["count"]
+    if page and page_size > MOST_ROWS:
+        raise _too_large(page, page_size, repeated)
+    totals = total = None
+    # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
+    is_whole = fetch_all_pages or session is not None
+    if is_whole:
+        answer = await client.listing.all(query, fields=ROW_FIELDS)
+    else:
+        answer = await client.listing.page(query, page, min(page_size, MOST_ROWS))
+    read, count = [Execution(row) for row in answer["data"]], answer["count"]
+    if fetch_all_pages and read:
+        totals, total = totals_of(read)
+    if page_size > MOST_ROWS and count > MOST_ROWS:
+        page_size = ROWS_OF_MANY
+    summed = size_of(totals or ())
+    most, room = _room(detail == "concise" and page_size <= PAGE_SIZE, repeated, summed)
+    if fetch_all_pages and len(read) <= MOST_ROWS and size_of(_rows(read, detail)) <= room:
+        page_size = max(page_size, count)
+    start = page * page_size if is_whole else 0
+    found = read[start : start + page_size]
+    rows = _rows(await with_progress(client, found), detail)
+    cut = held(rows, room, LEFT_OUT)
+    has_more = (page + 1) * page_size < count
     next_step = None
     if has_more:
-        next_step = steps.call("list_executions", **repeated, **_page_after(page, page_size, shown, len(found)))
+        next_step = steps.call("list_executions", **repeated, page=page + 1, page_size=page_size)
         if totals:
-            # The answer is a page of as many rows as fit, and only `totals` is about all.
-            page_size = shown
             next_step = f"totals and count are of all pages. {next_step} shows further rows."
-    elif not rows and answer["count"]:
-        last = (answer["count"] - 1) // page_size
+    elif not rows and count:
+        last = (count - 1) // page_size
         call = steps.call("list_executions", **repeated, page=last, page_size=page_size)
-        next_step = f"Page {page} is beyond the end: {answer['count']} match in all; {call} is the last page."
+        next_step = f"Page {page} is beyond the end: {count} match in all; {call} is the last page."
     elif not rows or (project_id and all(row.project_id != project_id for row in found)):
         # Rows of no project come with those of any project, so there may be rows of one that does not exist.
         next_step = await why_nothing(
@@ -156,16 +204,32 @@ async def list_executions(
             project_id=project_id,
         )
         if not rows and next_step is None:
-            next_step = "Nothing matches. Loosen the filters, or use search_executions for hidden runs and names."
+            next_step = "Nothing matches. Loosen the filters, or search by name with search_executions."
     return ExecutionListView(
-        executions=rows[:shown],
+        executions=rows,
         totals=totals,
-        count=answer["count"],
+        total=total,
+        count=count,
         page=page,
         page_size=page_size,
         has_more=has_more,
+        cut=cut or None,
         next_step=next_step,
     ).held_to(most)
+
+
+def _rows(executions: Sequence[Execution], detail: Detail) -> list[ExecutionRow]:
+    return [execution_row(execution, detailed=detail == "detailed") for execution in executions]
+
+
+def _too_large(page: int, page_size: int, repeated: dict[str, Any]) -> ArgumentError:
+    """For a page that would begin where one ended that was not shown whole: what lies between must not be lost."""
+    first = 1 if page == 1 else page * page_size // ROWS_OF_MANY
+    return ArgumentError(
+        f"page_size is {page_size}; an answer has room for {MOST_ROWS} rows, so pages of that size would lose rows.",
+        next_step=f"{steps.call('list_executions', **repeated, page=first, page_size=ROWS_OF_MANY)} goes on"
+        + (f" after the {ROWS_OF_MANY} rows that page 0 showed." if page == 1 else " there."),
+    )
 
 
 async def search_executions(
@@ -212,8 +276,6 @@ async def search_executions(
         error.next_step = column_advice(filters or (), select)
         raise
     found = rows_of(answer)
-    cut: list[str] = []
-    rows = [_search_row(row, select, cut) for row in found[:limit]]
     given = {
         "project_id": project_id,
         "tool_keys": tool_keys,
@@ -224,13 +286,25 @@ async def search_executions(
         "include_hidden": include_hidden,
     }
     repeated = {key: value for key, value in given.items() if value}
-    most, room = _room(True, repeated)
-    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], room)
+    # One row with columns of choice is for what has no room beside others.
+    most, room = _room(limit <= PAGE_SIZE and not (select and limit == 1), repeated)
+    rows, cut, cut_at = _search_rows(found[:limit], select, room)
+    shown = rows_that_fit([row.model_dump(mode="json", exclude_none=True) for row in rows], room)
     has_more = len(found) > limit or shown < len(rows)
     next_step = None
     if has_more:
         next_step = steps.call("search_executions", **repeated, limit=limit, offset=offset + shown)
-    elif offset and not found:
+        if shown < len(rows):
+            next_step = f"{next_step} reads on: of the {limit} rows asked for, an answer has room for {shown}."
+    if cut_at is not None:
+        whole = steps.call("search_executions", **repeated, limit=1, offset=offset + cut_at)
+        told = f"{', '.join(cut)} did not fit. {whole} shows more of the first such row."
+        if limit == 1:
+            name = text(found[0].get("compute_job_id"))
+            whole = steps.call("get_execution", execution_id=name, detail="detailed") if name else "get_execution"
+            told = f"{', '.join(cut)} did not fit. {whole} shows how to read all inputs and outputs."
+        next_step = f"{next_step}. {told}" if next_step else told
+    if offset and not found:
         first = steps.call("search_executions", **repeated, limit=limit)
         next_step = f"There are no rows from offset {offset} on; {first} shows the first ones."
     elif not offset and (not found or (project_id and all(row.get("project_id") is None for row in found))):
@@ -250,16 +324,22 @@ async def search_executions(
         offset=offset,
         total_count=total_of(answer) if with_total_count else None,
         has_more=has_more,
-        cut=list(dict.fromkeys(cut)) or None,
+        next_offset=offset + shown if has_more else None,
+        cut=cut or None,
         next_step=next_step,
     ).held_to(most)
 
 
-def _room(is_concise: bool, repeated: dict[str, Any]) -> tuple[int, int]:
-    """Characters for an answer, and for its rows: the next call repeats what was asked, however long that is."""
+def _room(is_concise: bool, repeated: dict[str, Any], summed: int = 0) -> tuple[int, int]:
+    """Characters for an answer, and for its rows: the next call repeats what was asked, however long that is.
+
+    Args:
+        summed: what totals take, for which there is room beside the rows.
+    """
     asked = size(repeated)
     most = CONCISE_CHARACTERS if is_concise and asked <= MOST_REPEATED_BRIEFLY else RESULT_CHARACTERS
-    return most, most - ENVELOPE_CHARACTERS - min(asked, RESULT_CHARACTERS // 2)
+    most = min(most + summed, RESULT_CHARACTERS)
+    return most, most - summed - ENVELOPE_CHARACTERS - min(asked, RESULT_CHARACTERS // 2)
 
 
 def _checked_time(created_after: str | None, now: float) -> datetime | None:
@@ -276,38 +356,36 @@ def _checked_time(created_after: str | None, now: float) -> datetime | None:
     return moment_after
 
 
-def _page_after(page: int, page_size: int, shown: int, received: int) -> dict[str, int]:
-    """The page parameters that continue after the rows shown."""
-    if shown == received:
-        return {"page": page + 1, "page_size": page_size}
-    return {"page": (page * page_size + shown) // shown, "page_size": shown}
+def _search_rows(
+    found: Sequence[Json], select: list[str] | None, room: int
+) -> tuple[list[SearchRow], list[str], int | None]:
+    """Rows as they are shown, the columns that had no room, and the first row in which a value is cut."""
+    if not select:
+        rows = [_search_row(row) for row in found]
+        return rows, held(rows, room, SEARCH_LEFT_OUT) if len(rows) <= MOST_ROWS else [], None
+    alone = (WHOLE_COLUMN_CHARACTERS, WHOLE_COLUMN_CHARACTERS // len(select))
+    for characters in COLUMN_CHARACTERS if len(found) > 1 else alone:
+        cut: dict[str, int] = {}
+        rows = [_selected(row, select, characters, cut, number) for number, row in enumerate(found)]
+        if size_of(rows) <= room:
+            break
+    return rows, list(cut), min(cut.values(), default=None)
 
 
-def _cut(start: int, fitting: int) -> int:
-    """How many of the rows that fit to show of a page that is cut.
+def _selected(row: Json, select: list[str], characters: int, cut: dict[str, int], number: int) -> SearchRow:
+    """A row of chosen columns; those of which a part is left out are added to `cut`, with the row's number."""
+    named = {SHOWN_AS[key] if SHOWN_AS.get(key) in select else key: value for key, value in row.items()}
+    shown: Json = {}
+    for key, value in named.items():
+        if key not in SearchRow.model_fields or value is None or isinstance(value, str):
+            summary = Summary(None)
+            shown[key] = summary.of(value, characters)
+            if summary.is_cut:
+                cut.setdefault(key, number)
+    return SearchRow(**shown)
 
-    Pages are numbered, so the next call goes on only with a page size that divides the rows already seen. From the
-    start it is a power of two, which can be halved again where later rows are longer.
-    """
-    if start == 0:
-        return 1 << (fitting.bit_length() - 1)
-    return next(width for width in range(fitting, 0, -1) if start % width == 0)
 
-
-def _search_row(row: Json, select: list[str] | None, cut: list[str]) -> SearchRow:
-    """A row as it is shown; names of columns whose values are too big for it are added to `cut`."""
-    if select:
-        named = {SHOWN_AS[key] if SHOWN_AS.get(key) in select else key: value for key, value in row.items()}
-        chosen = {
-            key: value
-            for key, value in named.items()
-            if key not in SearchRow.model_fields or value is None or isinstance(value, str)
-        }
-        shown: Json = {}
-        for key, value in chosen.items():
-            shown[key], was_cut = fitted(value, COLUMN_CHARACTERS)
-            cut += [key] if was_cut else []
-        return SearchRow(**shown)
+def _search_row(row: Json) -> SearchRow:
     facts = {name: one_line(text(row.get(name)), WORD_CHARACTERS) or None for name in SearchRow.model_fields}
     facts["execution_id"] = word(row.get("compute_job_id")) or None
     facts["data_platform_id"] = word(row.get("id")) or None

@@ -107,6 +107,8 @@ async def read_logs(
         return steps.call("get_execution_logs", execution_id=name, **chosen, **paging)
 
     next_step = call(limit=limit, offset=following) + " reads on." if following is not None else ""
+    if shown < len(rows):
+        next_step += f" Of the {limit} lines asked for, an answer has room for {shown}."
     whole = next((place for place, row in found.rows[:shown] if limit > 1 and _is_long(row)), None)
     if whole is not None:
         next_step = f"{next_step} A message that ends in … is cut: {call(limit=1, offset=whole)} shows the first one."
@@ -119,6 +121,7 @@ async def read_logs(
         rows=rows[:shown],
         offset=offset,
         has_more=following is not None,
+        next_offset=following,
         note=_joined(found.note, _cut_note(found.rows, rows) if limit == 1 else None) or None,
         next_step=next_step.strip() or None,
     )

@@ -27,11 +27,12 @@ class Summary:
     """Makes a value fit, and marks what it leaves out with the cursor that reads it.
 
     Args:
-        cursor: the beginning of the cursors; the place and the position inside follow.
+        cursor: the beginning of the cursors; the place and the position inside follow. None where no cursor reads what
+            is left out: marks then only say how much it is.
         depth: levels above what is shown, which do not count as deep.
     """
 
-    def __init__(self, cursor: str, depth: int = 0) -> None:
+    def __init__(self, cursor: str | None, depth: int = 0) -> None:
         self._cursor = cursor
         self._depth = depth
         self._marked: list[str] = []
@@ -114,7 +115,7 @@ class Summary:
         else:
             kind = "fields" if isinstance(value, dict) else "entries"
             what = f"{len(value) - start} more {kind}" if start else f"{len(value)} {kind}"
-        return f'{before}[{what}; cursor="{cursor}" reads them]'
+        return f"{before}[{what}]" if self._cursor is None else f'{before}[{what}; cursor="{cursor}" reads them]'
 
     def _mark_size(self, place: Place) -> int:
         return MARK_CHARACTERS + len(self.cursor(place, 10**6))

@@ -64,12 +64,14 @@ async def get_execution_results(
 def _outputs(execution: Execution, outputs: Json) -> ExecutionResultsView:
     summary = Summary("outputs:")
     shown = summary.of(outputs, ROOM)
+    first = summary.first_cursor(shown) if summary.is_cut else None
     return ExecutionResultsView(
         execution_id=execution.execution_id,
         status=one_line(execution.status, WORD_CHARACTERS),
         outputs=shown,
         has_more=summary.is_cut,
-        next_step=_reads_a_part(execution, summary.first_cursor(shown)) if summary.is_cut else None,
+        next_cursor=first,
+        next_step=_reads_a_part(execution, first) if first else None,
     )
 
 
@@ -127,7 +129,12 @@ async def _rows(
     )
     if following is not None:
         named = str(order) if order else None
-        view.next_step = _reads_on(execution, result_type=result_type, order=named, limit=limit, cursor=str(following))
+        view.next_cursor = str(following)
+        view.next_step = _reads_on(
+            execution, result_type=result_type, order=named, limit=limit, cursor=view.next_cursor
+        )
+        if shown < len(rows):
+            view.next_step += f" Of the {limit} rows asked for, an answer has room for {shown}."
     elif not rows:
         await _explain_nothing(state, view, execution, result_type, page)
     return view
@@ -168,24 +175,30 @@ async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[
         whole = {"id": row_id, **(data if isinstance(data, dict) else {"data": data})}
         whole = {key: value for key, value in whole.items() if value is not None}
         summary = Summary(f"row:{row_id}:", len(place))
-    return _slice(execution, whole, place, start, summary)
+    return _slice(execution, field or "row", whole, place, start, summary)
 
 
-def _slice(execution: Execution, whole: Any, place: Place, start: int, summary: Summary) -> ExecutionResultsView:
+def _slice(
+    execution: Execution, field: str, whole: Any, place: Place, start: int, summary: Summary
+) -> ExecutionResultsView:
     value = part_at(whole, place)
     if not isinstance(value, str | dict | list) or start > len(value):
         raise ArgumentError("cursor leads nowhere.", next_step=NO_SUCH_CURSOR)
     shown, following = slice_of(value, start, ROOM, summary, place)
     has_more = following < len(value)
-    return ExecutionResultsView(
+    view = ExecutionResultsView(
         execution_id=execution.execution_id,
         status=one_line(execution.status, WORD_CHARACTERS),
-        outputs=shown,
         has_more=has_more or summary.is_cut,
-        next_step=_reads_on(execution, cursor=summary.cursor(place, following))
-        if has_more
-        else (_reads_a_part(execution, summary.first_cursor(shown)) if summary.is_cut else None),
     )
+    setattr(view, field, shown)
+    if has_more:
+        view.next_cursor = summary.cursor(place, following)
+        view.next_step = _reads_on(execution, cursor=view.next_cursor)
+    elif summary.is_cut:
+        view.next_cursor = summary.first_cursor(shown)
+        view.next_step = _reads_a_part(execution, view.next_cursor)
+    return view
 
 
 def _reads_on(execution: Execution, **arguments: Any) -> str:

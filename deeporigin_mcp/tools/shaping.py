@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from deeporigin_mcp.platform.wording import one_line
 
 RESULT_CHARACTERS = 20_000
@@ -99,6 +101,30 @@ def _beginning(text: str, room: int) -> str:
         # One character takes at most six as an escape.
         kept = kept[: -max(1, excess // 6)]
     return kept + "…"
+
+
+def size_of(rows: Sequence[BaseModel]) -> int:
+    """Characters of rows as compact JSON, without fields that have no value."""
+    return size([row.model_dump(mode="json", exclude_none=True) for row in rows])
+
+
+def held(rows: Sequence[BaseModel], characters: int, columns: Sequence[tuple[str, int]]) -> list[str]:
+    """Make all rows fit by leaving out columns, one after the other, of all rows alike; the names of those left out.
+
+    Args:
+        rows: changed in place.
+        columns: what may be left out, the least important first, with the characters of a text that are kept.
+    """
+    left_out: list[str] = []
+    for name, kept in columns:
+        if size_of(rows) <= characters:
+            break
+        having = [row for row in rows if getattr(row, name, None) is not None]
+        for row in having:
+            setattr(row, name, one_line(getattr(row, name), kept) if kept else None)
+        if having and not kept:
+            left_out.append(name)
+    return left_out
 
 
 def rows_that_fit(rows: Sequence[Any], characters: int) -> int:

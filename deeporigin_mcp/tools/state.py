@@ -47,6 +47,8 @@ class ServerState:
     """Creations that were sent and not answered yet, by idempotency key, each with what it was asked for."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
+    has_peers: bool = False
+    """Whether a caller's next call may reach another process than this one: over HTTP, behind a balancer."""
     holds: int = 0
     """Requests and background work that use it now."""
 
@@ -95,16 +97,21 @@ def state_of_request(request: ServerRequestContext[Any, Any]) -> ServerState:
 
 @contextlib.asynccontextmanager
 async def open_state(
-    client: DeepOriginClient, audit: AuditLog | None = None, *, beside: ServerState | None = None
+    client: DeepOriginClient,
+    audit: AuditLog | None = None,
+    *,
+    beside: ServerState | None = None,
+    has_peers: bool = False,
 ) -> AsyncIterator[ServerState]:
     """The state of a running server, or of one of its callers; leaving it ends background work and all connections.
 
     Args:
         beside: another caller's state of the same organisation: they spend the same budget, so they share what is
             counted of it.
+        has_peers: see `ServerState`.
     """
     async with client, anyio.create_task_group() as tasks:
-        state = ServerState(client=client, tasks=tasks, audit=audit or AuditLog(None))
+        state = ServerState(client=client, tasks=tasks, audit=audit or AuditLog(None), has_peers=has_peers)
         if beside is not None:
             state.confirming, state.in_flight, state.sending = beside.confirming, beside.in_flight, beside.sending
         try:

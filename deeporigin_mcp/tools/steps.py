@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from deeporigin_mcp.errors import CredentialError, DeepOriginError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.settings import Settings
 
 MAX_IDS_NAMED = 100
 
 
-CHARGED_BY_THE_PLATFORM = "cost is the price approved at its start; what is finally charged, the platform decides."
+WITHOUT_A_PRICE = (
+    "The platform gave no complete price for {}, so it cannot be confirmed here, where prices are limited. Tell the "
+    "user: a person can start it in the Deep Origin web app; {} withdraws it."
+)
+AFTER_CANCELLING = {
+    "reserved": "cost was reserved at its start; what of it is charged, the platform has not said yet.",
+    "not known yet": "What it cost is not known yet: the platform has not said.",
+}
 
 
 def call(tool: str, **arguments: object) -> str:
@@ -38,7 +46,7 @@ def after(execution: Execution, settings: Settings) -> str | None:
         case "FailedQuotation":
             return "It could not be priced and will not run; correct the inputs and create it anew."
         case "Cancelled":
-            return CHARGED_BY_THE_PLATFORM if execution.cost is not None else None
+            return AFTER_CANCELLING.get(execution.cost_state)
         case _:
             return call("wait_executions", execution_ids=[name])
 
@@ -54,7 +62,7 @@ def logs_of(execution_id: str) -> str:
 def _confirm(execution: Execution, settings: Settings) -> str:
     name, price = execution.execution_id, execution.quoted_price
     if price is None or execution.price_is_partial:
-        return "The quote holds no complete price, so it cannot be confirmed here; tell the user."
+        return WITHOUT_A_PRICE.format("the quote", call("cancel_execution", execution_id=name))
     confirm = call("confirm_execution", execution_id=name, expected_price=price)
     step = f"Nothing runs and nothing is charged until {confirm}"
     if price <= settings.auto_approve_up_to:
@@ -62,10 +70,30 @@ def _confirm(execution: Execution, settings: Settings) -> str:
     return f"{step}, and a person approves the price."
 
 
-def after_waiting(done: Sequence[Execution], pending: Sequence[str]) -> str | None:
+def after_waiting(done: Sequence[Execution], pending: Sequence[str], lost: Mapping[str, DeepOriginError]) -> str | None:
+    """What to do after a wait.
+
+    Args:
+        lost: by id, why it cannot be read (any more).
+    """
+    parts = [_after_the_end(done)]
     if pending:
         # With the usual time, however short this wait was: a short one repeated would be a loop.
-        return call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED])
+        parts = [call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED])]
+    if lost:
+        parts.append(_without(lost))
+    return " ".join(part for part in parts if part) or None
+
+
+def _without(lost: Mapping[str, DeepOriginError]) -> str:
+    told = f"{len(lost)} could not be read, so whether {'it is' if len(lost) == 1 else 'they are'} over is unknown"
+    refused = next((error for error in lost.values() if isinstance(error, CredentialError)), None)
+    if refused is None:
+        return f"{told}: see each error. Waiting again does not change that."
+    return f"{told}. {refused.next_step} Then {call('wait_executions', execution_ids=list(lost)[:MAX_IDS_NAMED])}."
+
+
+def _after_the_end(done: Sequence[Execution]) -> str | None:
     quoted = [execution for execution in done if execution.status == "Quoted"]
     priced = [execution for execution in quoted if execution.quoted_price is not None]
     if priced:
@@ -73,7 +101,8 @@ def after_waiting(done: Sequence[Execution], pending: Sequence[str]) -> str | No
         step = call("confirm_execution", execution_id=first.execution_id, expected_price=first.quoted_price)
         return f"{len(quoted)} only quoted, not started. {step}" + (" and so on." if len(quoted) > 1 else ".")
     if quoted:
-        return f"{len(quoted)} only quoted, without a price, so they cannot be confirmed here; tell the user."
+        first_call = call("cancel_execution", execution_id=quoted[0].execution_id)
+        return f"{len(quoted)} only quoted. " + WITHOUT_A_PRICE.format("those", first_call)
     looks = []
     for status, look in (("Completed", results_of), ("Failed", logs_of)):
         first_such = next((execution for execution in done if execution.status == status), None)

@@ -1,38 +1,46 @@
-"""What the runs of a list come to, by tool."""
+"""What the runs of a list come to: by tool, and in all."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform import Execution, money
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools.views import NAME_CHARACTERS, ToolTotal
+from deeporigin_mcp.tools.views import NAME_CHARACTERS, GrandTotal, ToolTotal
 
 MOST_TOOLS = 20
+"""More rows would leave no room for the runs themselves."""
 
 
-def totals_of(executions: Iterable[Execution]) -> list[ToolTotal]:
-    """One row for each tool, those with most runs first; at most `MOST_TOOLS`, as more would leave no room for rows.
+def totals_of(executions: Iterable[Execution]) -> tuple[list[ToolTotal], GrandTotal]:
+    """One row for each tool, the dearest first, and the sum of all that was read.
 
+    Where there are more than `MOST_TOOLS`, the last row is what the further ones come to, so that the rows add up.
     `cost` is what was billed for, `quoted_price` what the others would cost; neither is there if no run has one.
     """
     by_tool: dict[str, list[Execution]] = defaultdict(list)
     for execution in executions:
         by_tool[execution.tool_key].append(execution)
-    largest = sorted(by_tool.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    return [
-        ToolTotal(
-            tool_key=one_line(tool_key, NAME_CHARACTERS),
-            count=len(runs),
-            quoted_price=_sum(run.quoted_price for run in runs if run.cost is None),
-            cost=_sum(run.cost for run in runs),
-        )
-        for tool_key, runs in largest[:MOST_TOOLS]
-    ]
+    rows = {key: _total(one_line(key, NAME_CHARACTERS), runs) for key, runs in by_tool.items()}
+    dearest = sorted(
+        rows, key=lambda key: (-(rows[key].cost or 0), -(rows[key].quoted_price or 0), -rows[key].count, key)
+    )
+    shown = [rows[key] for key in dearest]
+    if len(shown) > MOST_TOOLS:
+        rest = dearest[MOST_TOOLS - 1 :]
+        runs = [run for key in rest for run in by_tool[key]]
+        shown = [*shown[: MOST_TOOLS - 1], _total(f"{len(rest)} further tools", runs)]
+    everything = _total("", [run for runs in by_tool.values() for run in runs])
+    return shown, GrandTotal(
+        tools=len(rows), count=everything.count, quoted_price=everything.quoted_price, cost=everything.cost
+    )
 
 
-def _sum(prices: Iterable[float | None]) -> float | None:
-    known = [price for price in prices if price is not None]
-    # A sum of cents, not of the errors that binary fractions have.
-    return round(sum(known), 6) if known else None
+def _total(tool_key: str, runs: Sequence[Execution]) -> ToolTotal:
+    return ToolTotal(
+        tool_key=tool_key,
+        count=len(runs),
+        quoted_price=money.total(run.quoted_price for run in runs if run.cost is None),
+        cost=money.total(run.cost for run in runs),
+    )

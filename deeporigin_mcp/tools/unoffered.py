@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-READ_ONLY = "This server only reads: a person can start it in the Deep Origin web app."
+READ_ONLY = "This server only reads: a person can start and change runs in the Deep Origin web app."
 LEFT_OUT = (
     "What comes next is not offered by this server (DEEPORIGIN_MCP_TOOLSETS): a person can do it in the Deep Origin "
     "web app."
@@ -19,6 +19,8 @@ SENTENCES = ("next_step", "note", "error")
 """Fields of answers that are this server's own words."""
 
 _QUOTED = re.compile(r""""(?:[^"\\\n]|\\.)*"|(?<![\w)])'[^'\n]*'""")
+_WORD = re.compile(r"[a-z]+(?=[\s,.])")
+"""At the beginning: a word, not the name of a tool."""
 _END = re.compile(r"(?<!e\.g)[.;?!]\s+|\n")
 
 
@@ -81,15 +83,19 @@ class Unoffered:
         text = self._aside.sub("", text)
         # What stands in quotes are values: they neither end a sentence nor name a tool.
         bare = _QUOTED.sub(lambda found: "·" * len(found[0]), text)
-        kept, missing, start = "", [], 0
+        kept, missing, start, begins_anew = "", list[str](), 0, False
         for end in [*(found.end() for found in _END.finditer(bare)), len(text)]:
             if named := self._names.search(bare, start, end):
                 missing.append(named[1])
+                # What it was a part of ends before it, and what comes after it begins anew.
+                kept = re.sub(r";(\s*)\Z", r".\1", kept)
+                begins_anew = text[start:end].rstrip().endswith(";")
             else:
-                kept += text[start:end]
+                part = text[start:end]
+                kept += part[:1].upper() + part[1:] if begins_anew and _WORD.match(part) else part
+                begins_anew = False
             start = end
-        kept = kept if kept.endswith("\n") else kept.rstrip()
-        return (f"{kept[:-1]}." if missing and kept.endswith(";") else kept), missing
+        return (kept if kept.endswith("\n") else kept.rstrip()), missing
 
 
 NOTHING = Unoffered({})

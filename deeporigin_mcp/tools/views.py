@@ -47,7 +47,10 @@ class LineItemView(View):
 
 
 class WaitRow(View):
-    """One execution among many: what is needed to pick one."""
+    """One execution among many: what is needed to pick one.
+
+    `last_seen_at` is there where the state is not the present one: `error` says what kept it from being read since.
+    """
 
     execution_id: str
     name: str | None = None
@@ -57,9 +60,11 @@ class WaitRow(View):
     progress_percent: float | None = None
     quoted_price: float | None = None
     cost: float | None = None
+    cost_state: str | None = None
     created_at: str | None = None
     runtime_seconds: float | None = None
     status_reason: str | None = None
+    last_seen_at: str | None = None
     error: str | None = None
 
 
@@ -74,6 +79,7 @@ class ExecutionRow(View):
     progress_percent: float | None = None
     quoted_price: float | None = None
     cost: float | None = None
+    cost_state: str | None = None
     created_at: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
@@ -113,13 +119,26 @@ class ToolTotal(View):
     cost: float | None = None
 
 
+class GrandTotal(View):
+    """What all runs of a list come to."""
+
+    tools: int
+    count: int
+    quoted_price: float | None = None
+    cost: float | None = None
+
+
 class ExecutionListView(View):
+    """A page of a list. `cut` names the columns that were left out so that all rows of the page fit."""
+
     executions: list[ExecutionRow]
     totals: list[ToolTotal] | None = None
+    total: GrandTotal | None = None
     count: int
     page: int
     page_size: int
     has_more: bool
+    cut: list[str] | None = None
     next_step: str | None = None
 
 
@@ -140,11 +159,14 @@ class SearchRow(BaseModel):
 
 
 class SearchView(View):
+    """Rows of a search. `next_offset` is where the rows after these begin."""
+
     rows: list[SearchRow]
     limit: int
     offset: int
     total_count: int | None = None
     has_more: bool
+    next_offset: int | None = None
     cut: list[str] | None = None
     next_step: str | None = None
 
@@ -156,29 +178,42 @@ class LogRow(View):
 
 
 class ExecutionLogsView(View):
-    """Lines of a log, newest first."""
+    """Lines of a log, newest first. `next_offset` is where the lines after these begin."""
 
     execution_id: str
     rows: list[LogRow]
     offset: int
     has_more: bool
+    next_offset: int | None = None
     note: str | None = None
     next_step: str | None = None
 
 
 class ExecutionResultsView(View):
-    """What a run found: `outputs` came with the run, `rows` were stored by it."""
+    """What a run found: `outputs` came with it, `rows` were stored by it. `next_cursor` reads on.
+
+    What a cursor reads of another field comes under that field's own name; of a row, under `row`.
+    """
 
     execution_id: str
     status: str
     outputs: dict[str, Any] | None = None
+    inputs: dict[str, Any] | None = None
+    billing: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    progress: dict[str, Any] | None = None
+    prices: dict[str, Any] | None = None
+    row: dict[str, Any] | None = None
     rows: list[dict[str, Any]] | None = None
     result_types: list[str] | None = None
     has_more: bool
+    next_cursor: str | None = None
     next_step: str | None = None
 
 
 class WaitView(View):
+    """How a wait ended. `all_done`: every id was read and is over. `pending`: those not known to be over."""
+
     executions: list[WaitRow]
     all_done: bool
     pending: list[str]
@@ -296,6 +331,7 @@ def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
         "progress_percent": execution.progress_percent,
         "quoted_price": execution.quoted_price,
         "cost": execution.cost,
+        "cost_state": execution.cost_state or None,
         "created_at": one_line(execution.created_at, WORD_CHARACTERS) or None,
         "runtime_seconds": execution.runtime_seconds,
         "status_reason": one_line(execution.status_reason, reason_characters) or None,

@@ -9,8 +9,9 @@ from pydantic import Field
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.waiting import MANY, watch
+from deeporigin_mcp.platform.waiting import LAST_LOOK_SECONDS, MANY, watch
 from deeporigin_mcp.platform.watches import Outline, Watch
+from deeporigin_mcp.platform.wire import utc_stamp
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.identifiers import is_execution_id, not_found
 from deeporigin_mcp.tools.progress import LONGEST_SECONDS, with_progress
@@ -25,8 +26,8 @@ SHORT_ID_CHARACTERS = 60
 MAX_CHANGES_NAMED = 5
 MAX_ERROR_CHARACTERS = 400
 SHORT_ERROR_CHARACTERS = 40
-LONGEST_WAIT_SECONDS = CALL_SECONDS - 1
-"""Leaves room for answering within what a call may last."""
+LONGEST_WAIT_SECONDS = CALL_SECONDS - LAST_LOOK_SECONDS - 1
+"""Leaves room for the last look and for answering within what a call may last."""
 
 
 async def wait_executions(
@@ -71,8 +72,8 @@ async def wait_executions(
     )
     if len(found.pending) >= MANY:
         # These were last seen in a list.
-        seconds = min(LONGEST_SECONDS, CALL_SECONDS - found.waited_seconds)
-        running = [name for name in found.pending if name in found.found]
+        seconds = min(LONGEST_SECONDS, LONGEST_WAIT_SECONDS + 1 - found.waited_seconds)
+        running = [name for name in found.pending if name not in found.failed]
         rows = [Execution(found.found[name]) for name in running]
         for name, row in zip(running, await with_progress(state.client, rows, within_seconds=seconds), strict=True):
             found.found[name] = row.raw
@@ -81,16 +82,16 @@ async def wait_executions(
 
 def wait_view(found: Watch) -> WaitView:
     """What a wait returns: one row for each id, shorter ones where there are too many for full ones."""
-    names, pending = list(found.ids), found.pending
-    over = [
-        Execution(found.found[name]) for name in dict.fromkeys(names) if name in found.found and name not in pending
-    ]
+    names = list(dict.fromkeys(found.ids))
+    lost = {name: found.failed[name] for name in names if name in found.hopeless}
+    over = [Execution(found.found[name]) for name in names if name not in lost and name not in found.pending]
     view = WaitView(
-        executions=[_row(found, name) for name in names],
-        all_done=not pending,
-        pending=pending,
+        executions=[_row(found, name) for name in found.ids],
+        all_done=len(over) == len(names),
+        # One that was there and cannot be read any more may still run.
+        pending=[name for name in names if name in found.pending or (name in lost and name in found.found)],
         waited_seconds=round(found.waited_seconds, 1),
-        next_step=steps.after_waiting(over, pending),
+        next_step=steps.after_waiting(over, found.pending, lost),
     )
     if size(view.model_dump(exclude_none=True)) > RESULT_CHARACTERS:
         view.executions = [_short(row) for row in view.executions]
@@ -103,14 +104,19 @@ def _short(row: WaitRow) -> WaitRow:
         execution_id=one_line(row.execution_id, SHORT_ID_CHARACTERS),
         status=row.status,
         progress_percent=row.progress_percent,
+        last_seen_at=row.last_seen_at,
         error=row.error and one_line(row.error, SHORT_ERROR_CHARACTERS),
     )
 
 
 def _row(found: Watch, name: str) -> WaitRow:
-    if name in found.found:
-        return wait_row(Execution(found.found[name]))
     error = found.failed.get(name)
+    if name in found.found:
+        row = wait_row(Execution(found.found[name]))
+        if error is not None:
+            row.last_seen_at = utc_stamp(found.seen_at[name])
+            row.error = f"Not read since {row.last_seen_at}: {explained(error, MAX_ERROR_CHARACTERS)}"
+        return row
     refused = isinstance(error, InvalidRequestError) and not is_execution_id(name)
     if error is not None and (refused or isinstance(error, NotFoundError)):
         error = not_found(name, error, action="wait_executions")
@@ -132,4 +138,6 @@ def summary_of(now: Watch, before: Outline) -> str:
     if len(changed) > MAX_CHANGES_NAMED:
         words.append(f"{len(changed) - MAX_CHANGES_NAMED} more")
     total = len(dict.fromkeys(now.ids))
-    return f"{total - len(now.pending)} of {total} over; {', '.join(words) or 'no change'}"
+    over = total - len({*now.pending, *now.hopeless})
+    unread = f"; {len(now.blind)} cannot be read now" if now.blind else ""
+    return f"{over} of {total} over{unread}; {', '.join(words) or 'no change'}"

@@ -111,7 +111,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
             spent=spent,
             left=left_of(settings.budget, spent),
         ),
-        time=utc_stamp(client.timing.wall()),
+        time=utc_stamp(client.now()),
         token_expires_at=utc_stamp(claims.expires_at),
         read_only=settings.read_only,
         services=services,

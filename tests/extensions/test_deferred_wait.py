@@ -239,7 +239,7 @@ async def test_an_id_that_cannot_be_read_is_a_row_of_the_result(bench: Bench) ->
     names = ["3b0c2f8e-0000-4000-8000-000000000000", await started(bench)]
     async with client(bench) as agent:
         handle = await handle_of(agent, WAIT, {"execution_ids": names})
-        assert handle.status_message.startswith("1 of 2 over")
+        assert handle.status_message.startswith("0 of 2 over; 1 cannot be read now")
         bench.clock.advance(600)
         state = await get_task(agent.session, handle.task_id)
     assert state.result is not None
@@ -255,7 +255,7 @@ async def test_trouble_on_the_way_keeps_the_task_working(bench: Bench) -> None:
         bench.fault("GET *executions* status=503")
         state = await get_task(agent.session, handle.task_id)
         assert state.status == "working"
-        assert "2 could not be read just now" in state.status_message
+        assert "2 cannot be read now" in state.status_message
         bench.heal()
         bench.fault("GET *executions* status=429 retry-after=20")
         state = await get_task(agent.session, handle.task_id)
@@ -263,6 +263,24 @@ async def test_trouble_on_the_way_keeps_the_task_working(bench: Bench) -> None:
         bench.heal()
         bench.clock.advance(600)
         assert (await get_task(agent.session, handle.task_id)).status == "completed"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+async def test_a_refusal_ends_a_task_only_if_it_stays(bench: Bench, status: int) -> None:
+    name = bench.seeded("Running")
+    async with client(bench) as agent:
+        handle = await handle_of(agent, WAIT, {"execution_ids": [name]})
+        bench.clock.advance(5)
+        bench.fault(f"GET */executions/{name} status={status} times=2")
+        assert (await get_task(agent.session, handle.task_id)).status == "working"
+        bench.heal()
+        bench.fault(f"GET */executions/{name} status={status}")
+        state = await get_task(agent.session, handle.task_id)
+    assert state.result is not None
+    found = state.result["structuredContent"]
+    assert (state.status, found["all_done"]) == ("completed", False)
+    assert "error" in found["executions"][0]
+    assert "1 could not be read" in found["next_step"]
 
 
 async def test_a_server_without_the_tool_has_no_extension() -> None:

@@ -16,7 +16,6 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import SecretStr
 
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy, Timing
-from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, running_simulator
@@ -96,6 +95,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
 """What a model must read, by fault; otherwise the HTTP status."""
 
 
+async def _never(seconds: float) -> None:
+    await anyio.sleep_forever()
+
+
 @dataclass
 class Bench:
     """One server before one proxy before one simulator."""
@@ -106,13 +109,16 @@ class Bench:
     timeout_seconds: float = PATIENT_SECONDS
 
     async def pause(self, seconds: float) -> None:
-        if seconds == HEARTBEAT_SECONDS:
-            await anyio.sleep_forever()
         self.paused.append(seconds)
         await anyio.lowlevel.checkpoint()
 
     def client(self, settings: Settings) -> DeepOriginClient:
-        elapsed = Timing(sleep=self.pause, monotonic=lambda: time.monotonic() + sum(self.paused), chance=lambda: 0.5)
+        elapsed = Timing(
+            sleep=self.pause,
+            sleep_beside=_never,
+            monotonic=lambda: time.monotonic() + sum(self.paused),
+            chance=lambda: 0.5,
+        )
         return DeepOriginClient(
             settings, timing=elapsed, timeout_seconds=self.timeout_seconds, retry=RetryPolicy(attempts=MOST_ATTEMPTS)
         )

@@ -21,15 +21,17 @@ TURNS = 5
 class FakeTime:
     """A clock for `Timing`. A sleep moves it forward at once; nothing waits in real time.
 
-    Sleeps of exactly `passive` seconds do not move it: they end when something else has moved it far enough, as a
-    heartbeat beside a loop does.
+    What sleeps beside, as a heartbeat does, does not move it: it wakes when something else has moved it far enough.
+
+    Args:
+        stands: no sleep moves it, only `advance`.
     """
 
-    def __init__(self, *, chance: float = 1.0, passive: float | None = None) -> None:
+    def __init__(self, *, chance: float = 1.0, stands: bool = False) -> None:
         self.now = 0.0
         self.chance = chance
         self.sleeps: list[float] = []
-        self._passive = passive
+        self._stands = stands
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, anyio.Event]] = []
 
@@ -38,7 +40,8 @@ class FakeTime:
         return Timing(
             wall=lambda: START + self.now,
             monotonic=lambda: self.now,
-            sleep=self._sleep,
+            sleep=self._sleep_beside if self._stands else self._sleep,
+            sleep_beside=self._sleep_beside,
             chance=lambda: self.chance,
         )
 
@@ -48,12 +51,12 @@ class FakeTime:
         while self._sleepers and self._sleepers[0][0] <= self.now:
             heapq.heappop(self._sleepers)[2].set()
 
+    async def _sleep_beside(self, seconds: float) -> None:
+        event = anyio.Event()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._order), event))
+        await event.wait()
+
     async def _sleep(self, seconds: float) -> None:
-        if seconds == self._passive:
-            event = anyio.Event()
-            heapq.heappush(self._sleepers, (self.now + seconds, next(self._order), event))
-            await event.wait()
-            return
         self.sleeps.append(seconds)
         end = self.now + seconds
         while self._sleepers and self._sleepers[0][0] <= end:

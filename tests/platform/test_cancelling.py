@@ -32,6 +32,13 @@ async def test_what_is_over_or_quoted_is_left_alone(server: Recorder, status: st
     assert [request.method for request in server.requests] == ["GET"]
 
 
+async def test_a_quote_is_cancelled_only_where_that_is_asked_for(server: Recorder) -> None:
+    server.answer(execution("Quoted"), execution("Cancelled"))
+    async with client_for(server) as client:
+        await client.executions.cancel("e-1", even_quoted=True)
+    assert [request.method for request in server.requests] == ["GET", "PATCH"]
+
+
 @pytest.mark.parametrize("refusal", [409, 400])
 @pytest.mark.parametrize("status", ["Completed", "Failed", "Cancelled"])
 async def test_a_run_that_ends_just_before_its_cancellation_is_fine(

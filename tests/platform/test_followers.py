@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeporigin_mcp.errors import DeepOriginError, InvalidRequestError, NetworkError, NotFoundError, PlatformError
-from deeporigin_mcp.platform.followers import GATHER_SECONDS, POLL_SECONDS, QUOTE_SECONDS, Followers
+from deeporigin_mcp.platform.followers import BLIND_SECONDS, GATHER_SECONDS, POLL_SECONDS, QUOTE_SECONDS, Followers
 from deeporigin_mcp.platform.status import KNOWN, TERMINAL
-from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS
+from deeporigin_mcp.platform.waiting import REFUSALS_BELIEVED
 from tests.platform.fake_time import FakeTime
 from tests.platform.recording import execution
 from tests.platform.test_watching import Stage
@@ -30,7 +30,7 @@ def running(percent: int) -> dict[str, Any]:
 
 
 def stage(**steps: list[Any]) -> Stage:
-    return Stage(FakeTime(passive=HEARTBEAT_SECONDS), **steps)
+    return Stage(FakeTime(), **steps)
 
 
 class Ear:
@@ -182,22 +182,43 @@ async def test_following_begins_anew_after_everything_was_over() -> None:
 
 
 async def test_what_cannot_be_read_is_told_once_and_not_asked_for_again() -> None:
-    platform = stage(e=["Running", NotFoundError("gone")], f=["Running"] * 9 + ["Completed"])
+    platform = stage(e=["Running", NotFoundError("gone")], f=["Running"] * 12 + ["Completed"])
     heard: list[str] = []
     async with followers_of(platform) as followers:
         followers.follow("e", lambda: heard.append("e"))
         followers.follow("f", lambda: heard.append("f"))
     assert heard == ["e", "f"]
-    assert sum(name == "e" for _, name in platform.asked) == 2
+    assert sum(name == "e" for _, name in platform.asked) == 1 + REFUSALS_BELIEVED
 
 
-async def test_a_passing_failure_is_no_news_and_no_end() -> None:
-    down = [PlatformError("down"), NetworkError("lost")] * 5
-    platform = stage(e=[*down, "Running", *down, "Running", "Completed"])
+async def test_a_short_failure_is_no_news_and_no_end() -> None:
+    down = [PlatformError("down"), NetworkError("lost")] * 2
+    platform = stage(e=["Running", *down, "Running", NotFoundError("for a moment"), "Running", "Completed"])
     ear = Ear(platform)
     async with followers_of(platform) as followers:
         followers.follow("e", ear)
     assert [state for _, state in ear.heard] == ["Completed"]
+
+
+async def test_a_long_outage_is_news_and_so_is_its_end() -> None:
+    down = PlatformError("down")
+    platform = stage(e=["Running", *[down] * 20, running(40), "Completed"])
+    ear = Ear(platform)
+    async with followers_of(platform) as followers:
+        followers.follow("e", ear)
+    (began, still), (ended, _), (_, last) = ear.heard
+    assert still is down
+    assert BLIND_SECONDS <= began <= BLIND_SECONDS + 2 * POLL_SECONDS < ended
+    assert last == "Completed"
+
+
+async def test_a_platform_that_was_down_from_the_beginning_is_news_when_it_is_back() -> None:
+    down = NetworkError("lost")
+    platform = stage(e=[*[down] * 8, running(10), "Completed"])
+    ear = Ear(platform)
+    async with followers_of(platform) as followers:
+        followers.follow("e", ear)
+    assert len(ear.heard) == 2
 
 
 async def test_a_quote_is_looked_at_rarely_until_somebody_confirms_it() -> None:

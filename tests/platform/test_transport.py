@@ -19,7 +19,7 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy, transport
 from deeporigin_mcp.platform.transport import Transport, segment
-from tests.platform.fake_time import FakeTime
+from tests.platform.fake_time import START, FakeTime
 from tests.platform.recording import Recorder, Reply, client_for, execution, recording, settings_for
 
 pytestmark = pytest.mark.anyio
@@ -271,3 +271,32 @@ async def test_a_stream_that_fails_is_told_once(
         await stream_of(sender, patience(reply))
     await sender.aclose()
     assert (len(server.requests), time.sleeps) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Thu, 09 Oct 2025 09:18:20 GMT", 1500),
+        ("Thu, 09 Oct 2025 08:28:20 GMT", -1500),
+        ("Thu, 09 Oct 2025 08:53:21 GMT", 0),
+        ("yesterday", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 0),
+        ("", 0),
+    ],
+)
+async def test_the_time_is_the_platforms_own_as_far_as_it_tells(
+    server: Recorder, time: FakeTime, date: str, seconds: float
+) -> None:
+    server.answer(Reply({}, headers={"date": date} if date else {}))
+    async with client_for(server, time.timing) as client:
+        assert client.now() == START
+        await client.executions.get("e")
+        time.advance(7)
+        assert client.now() == START + 7 + seconds
+
+
+async def test_an_answer_that_nests_too_deeply_is_a_failure_of_the_platform(server: Recorder, time: FakeTime) -> None:
+    server.answer(Reply(body=b'{"a":' * 50_000 + b"0" + b"}" * 50_000))
+    async with client_for(server, time.timing) as client:
+        with pytest.raises(PlatformError, match="not valid JSON"):
+            await client.executions.get("e")

@@ -119,6 +119,35 @@ async def test_time_that_runs_out_is_not_overslept(server: Recorder, time: FakeT
     assert time.now == 12.0
 
 
+@pytest.mark.parametrize("names", [["e"], ["a", "b", "c", "d"]])
+async def test_the_last_look_is_at_the_deadline(server: Recorder, time: FakeTime, names: list[str]) -> None:
+    server.handler = Lives(**{name: ["Running", "Completed"] for name in names}).answer
+    async with client_for(server, time.timing) as client:
+        found = await client.executions.wait(names, poll_interval=100, timeout=12)
+    assert {dto["status"] for dto in found} == {"Completed"}
+    assert time.now == 12.0
+
+
+async def test_time_that_runs_out_in_an_outage_says_what_could_not_be_read(server: Recorder, time: FakeTime) -> None:
+    server.handler = Lives(e=["Running", Reply(status=503)]).answer
+    async with client_for(server, time.timing) as client:
+        with pytest.raises(WaitTimeoutError, match=r"not over: e\. Not readable at the end: e\. .*HTTP 503"):
+            await client.executions.wait("e", timeout=30.0)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+async def test_a_refusal_in_the_middle_is_raised_only_if_it_stays(
+    server: Recorder, time: FakeTime, status: int
+) -> None:
+    refusal = Reply(status=status)
+    server.handler = Lives(e=["Running", refusal, refusal, "Running", refusal, "Completed"]).answer
+    async with client_for(server, time.timing) as client:
+        assert (await client.executions.wait("e"))[0]["status"] == "Completed"
+        server.handler = Lives(e=["Running", *[refusal] * waiting.REFUSALS_BELIEVED, "Completed"]).answer
+        with pytest.raises(DeepOriginError, match=str(status)):
+            await client.executions.wait("e")
+
+
 @pytest.mark.parametrize(
     ("executions", "options"),
     [
@@ -259,6 +288,7 @@ async def test_looks_go_out_together_but_only_a_few_at_a_time(server: Recorder, 
 
 async def test_a_look_that_hangs_is_cut_off_when_time_is_up(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "SHORTEST_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(waiting, "LAST_LOOK_SECONDS", 0.1)
     server.answer(Reply(fault="hang"))
     async with client_for(server) as client:
         with anyio.fail_after(20), pytest.raises(WaitTimeoutError):

@@ -9,9 +9,10 @@ import anyio
 import pytest
 
 from deeporigin_mcp.errors import InvalidRequestError, NotFoundError, PlatformError, RateLimitError
-from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS, watch
+from deeporigin_mcp.platform import waiting
+from deeporigin_mcp.platform.waiting import watch
 from deeporigin_mcp.platform.watches import Watch
-from tests.platform.fake_time import FakeTime
+from tests.platform.fake_time import START, FakeTime
 from tests.platform.recording import execution
 
 pytestmark = pytest.mark.anyio
@@ -31,6 +32,9 @@ class Stage:
         self.followed: list[tuple[str, list[str]]] = []
         self.following = 0
         self.events: Callable[[Callable[[], None], Callable[[list[str]], None]], None] = lambda *_: None
+
+    def now(self) -> float:
+        return START + self.time.now
 
     async def look(self, execution_id: str) -> dict[str, Any]:
         self.asked.append((self.time.now, execution_id))
@@ -102,6 +106,35 @@ async def test_time_that_runs_out_leaves_the_latest_state() -> None:
     assert isinstance(state.failed["b"], PlatformError)
 
 
+async def test_what_was_not_answered_at_the_deadline_is_not_taken_for_its_present_state(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "LAST_LOOK_SECONDS", 0.05)
+    time = FakeTime()
+    stage = Stage(time, a=["Running"], b=["Running"])
+    look = stage.look
+
+    async def stuck(execution_id: str) -> dict[str, Any]:
+        if time.now >= 5.0 and execution_id == "b":
+            await anyio.sleep_forever()
+        return await look(execution_id)
+
+    stage.look = stuck  # type: ignore[method-assign]
+    with anyio.fail_after(20):
+        state = await watched(stage, ["a", "b"], timeout_seconds=5.0, poll_interval_seconds=100.0)
+    assert (state.blind, state.pending) == (["b"], ["a", "b"])
+    assert state.seen_at["b"] < START + 5.0 == state.seen_at["a"]
+
+
+async def test_a_state_seen_in_a_list_is_as_good_as_one_that_was_read() -> None:
+    names = [*"abcd"]
+    stage = Stage(FakeTime(), **{name: [PlatformError("only the list works")] for name in names})
+    stage.actives = [names, names, PlatformError("now it does not")]
+    state = await watched(stage, names, timeout_seconds=30.0)
+    assert state.blind == names
+    assert {*state.seen_at.values()} == {START + 1.0}
+
+
 # Many at once
 
 
@@ -149,7 +182,7 @@ async def test_rate_limits_without_a_pause_of_their_own_double() -> None:
 
 
 async def test_each_change_is_reported_and_a_heartbeat_in_between() -> None:
-    time = FakeTime(passive=HEARTBEAT_SECONDS)
+    time = FakeTime()
     stage = Stage(time, e=["Created", "Running", "Running", "Completed"])
     told: list[tuple[float, str]] = []
 
@@ -163,7 +196,7 @@ async def test_each_change_is_reported_and_a_heartbeat_in_between() -> None:
 
 
 async def test_a_change_of_percent_is_reported_at_most_once_a_second() -> None:
-    time = FakeTime(passive=HEARTBEAT_SECONDS)
+    time = FakeTime()
     steps = [execution("Running", "e", progressReport={"complete": number}) for number in range(40)]
     stage = Stage(time, e=[*steps, "Completed"])
     told: list[float] = []
@@ -183,7 +216,7 @@ async def test_an_error_of_the_report_is_raised_as_itself() -> None:
     async def report(now: Watch) -> None:
         raise GoneError
 
-    stage = Stage(FakeTime(passive=HEARTBEAT_SECONDS), e=["Running"])
+    stage = Stage(FakeTime(), e=["Running"])
     with pytest.raises(GoneError):
         await watched(stage, ["e"], report=report)
     assert stage.following == 0
@@ -193,7 +226,7 @@ async def test_an_error_of_the_report_is_raised_as_itself() -> None:
 
 
 async def test_an_event_leads_to_a_look_at_once() -> None:
-    stage = Stage(FakeTime(passive=1000.0), e=["Running", "Completed"])
+    stage = Stage(FakeTime(stands=True), e=["Running", "Completed"])
     stage.events = lambda on_open, on_dirty: on_dirty(["e"])
     with anyio.fail_after(20):
         await watched(stage, ["e"], poll_interval_seconds=1000.0, first_pause_seconds=1000.0, timeout_seconds=None)
@@ -202,7 +235,7 @@ async def test_an_event_leads_to_a_look_at_once() -> None:
 
 
 async def test_a_stream_that_comes_back_leads_to_a_look() -> None:
-    stage = Stage(FakeTime(passive=1000.0), e=["Running", "Completed"])
+    stage = Stage(FakeTime(stands=True), e=["Running", "Completed"])
 
     def events(on_open: Callable[[], None], on_dirty: Callable[[list[str]], None]) -> None:
         on_open()

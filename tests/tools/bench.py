@@ -18,7 +18,6 @@ from mcp.server.mcpserver import MCPServer
 from mcp_types import CallToolResult, TextContent
 
 from deeporigin_mcp.platform import DeepOriginClient, Timing
-from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, parse_fault, running_simulator
@@ -48,7 +47,13 @@ class SimulatedTime:
 
     @property
     def timing(self) -> Timing:
-        return Timing(wall=self._wall, monotonic=self.elapsed, sleep=self._sleep, chance=lambda: 0.5)
+        return Timing(
+            wall=self._wall,
+            monotonic=self.elapsed,
+            sleep=self._sleep,
+            sleep_beside=self._sleep_beside,
+            chance=lambda: 0.5,
+        )
 
     def elapsed(self) -> float:
         return self._elapsed
@@ -56,13 +61,13 @@ class SimulatedTime:
     def _wall(self) -> float:
         return self._clock.now().timestamp() + self.token_ages_seconds
 
+    async def _sleep_beside(self, seconds: float) -> None:
+        beat = anyio.Event()
+        self._heartbeats.append((self._elapsed + seconds, beat))
+        await beat.wait()
+
     async def _sleep(self, seconds: float) -> None:
         until = self._elapsed + seconds
-        if seconds == HEARTBEAT_SECONDS:
-            beat = anyio.Event()
-            self._heartbeats.append((until, beat))
-            await beat.wait()
-            return
         self.slept.append(seconds)
         await checkpoint()
         while self._elapsed < until:

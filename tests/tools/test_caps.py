@@ -50,7 +50,7 @@ async def test_a_mebibyte_of_inputs_is_summed_up_and_within_reach(agent: Agent, 
     rest = re.search(r'cursor="(inputs:0@\d+)"', found["inputs"]["ligands"][-1])
     assert rest
     page = await within(agent, "get_execution_results", MOST, execution_id=name, cursor=rest[1])
-    assert page["outputs"]["items"][0] == INPUTS["ligands"][len(found["inputs"]["ligands"]) - 1]  # type: ignore[index]
+    assert page["inputs"]["items"][0] == INPUTS["ligands"][len(found["inputs"]["ligands"]) - 1]  # type: ignore[index]
     assert 'cursor="inputs:@0"' in found["next_step"]
 
 
@@ -130,7 +130,7 @@ async def test_an_id_that_can_be_none_is_refused_before_it_is_echoed(agent: Agen
 async def test_columns_of_any_size_are_cut_by_name_and_every_row_is_reached(agent: Agent, bench: Bench) -> None:
     names = {bench.raw(userInputs={"ligands": ["C" * 300] * 300}, status="Completed") for _ in range(30)}
     bench.clock.advance(100)
-    found = await within(agent, "search_executions", CONCISE, select=["compute_job_id", "compute_metadata"], limit=30)
+    found = await within(agent, "search_executions", MOST, select=["compute_job_id", "compute_metadata"], limit=30)
     assert found["cut"] == ["compute_metadata"]
     seen = [row["compute_job_id"] for row in found["rows"]]
     while found["has_more"]:

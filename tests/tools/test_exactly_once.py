@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import anyio
 import pytest
 
-from deeporigin_mcp.tools import creation, idempotency
+from deeporigin_mcp import server
+from deeporigin_mcp.tools import creation, idempotency, state
 from tests.tools.bench import FREE, PROJECT, Agent, Answer, Bench, calls_in_text, docking
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +55,18 @@ async def test_another_server_finds_the_execution_of_a_key_too(bench: Bench) -> 
     assert again["execution_id"] == first["execution_id"]
 
 
+@pytest.fixture
+def peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers as they are over HTTP, where a caller's next call may reach another process."""
+    monkeypatch.setattr(server, "open_state", functools.partial(state.open_state, has_peers=True))
+
+
+async def test_over_stdio_nobody_else_has_the_key_so_it_is_looked_for_once(agent: Agent, bench: Bench) -> None:
+    await agent.read("create_execution", **docking(), idempotency_key="k")
+    assert len(bench.sent("GET", "/tools/executions?")) == 1
+
+
+@pytest.mark.usefixtures("peers")
 @pytest.mark.parametrize("hurried", [True, False])
 async def test_two_servers_asked_with_one_key_at_once_start_one_execution(bench: Bench, hurried: bool) -> None:
     bench.fault("POST */executions delay=30 times=1")
@@ -87,6 +101,7 @@ async def test_two_servers_asked_with_one_key_at_once_start_one_execution(bench:
     assert any(f"{second} was quoted too and costs nothing" in answer["next_step"] for answer in answers)
 
 
+@pytest.mark.usefixtures("peers")
 async def test_a_look_for_others_that_fails_hides_no_execution(agent: Agent, bench: Bench) -> None:
     bench.fault("GET */executions status=503 skip=1")
     found = await agent.read("create_execution", **docking(), idempotency_key="k")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.simulator import parse_fault
 from deeporigin_mcp.tools.progress import MOST_ASKED_FOR
+from deeporigin_mcp.tools.totals import MOST_TOOLS
 from tests.agent_tasks.history import ABFE, abfe
 from tests.tools.bench import PROJECT, SESSION, Agent, Bench, compact_size, running_bench
 from tests.tools.facts import calls_in
@@ -157,9 +158,9 @@ async def test_a_page_behind_the_end_names_the_last_one(agent: Agent, bench: Ben
 async def test_every_page_at_once_reads_them_all_and_shows_what_fits(agent: Agent, bench: Bench) -> None:
     names = bench.platform.seed_executions(count=1100)
     found = await agent.read("list_executions", fetch_all_pages=True, detail="detailed", page=7)
-    assert (found["count"], found["page"], found["has_more"]) == (1100, 0, True)
-    shown = [row["execution_id"] for row in found["executions"]]
-    assert shown == names[: -len(shown) - 1 : -1]
+    assert (found["count"], found["page"], found["page_size"], found["has_more"]) == (1100, 7, 20, True)
+    assert [row["execution_id"] for row in found["executions"]] == names[::-1][140:160]
+    assert found["total"]["count"] == 1100
     assert len(bench.sent("GET", "pageSize=1000")) == 2
 
 
@@ -182,9 +183,43 @@ async def test_every_page_at_once_comes_with_what_the_runs_of_each_tool_come_to(
         field = "cost" if "cost" in row else "quoted_price"
         if field in row:
             total[field] = round(total.get(field, 0) + row[field], 6)
-    assert [total["count"] for total in found["totals"]] == [90, 40, 3]
+    assert [total["count"] for total in found["totals"]] == [90, 3, 40], "the dearest come first"
     assert {total.pop("tool_key"): total for total in found["totals"]} == sums
-    assert "totals" not in await agent.read("list_executions")
+    assert found["total"] == {
+        "tools": 3,
+        "count": 133,
+        **{key: round(sum(total.get(key, 0) for total in sums.values()), 6) for key in ("quoted_price", "cost")},
+    }
+    assert not {"totals", "total"} & (await agent.read("list_executions")).keys()
+
+
+@pytest.mark.parametrize("tools", [MOST_TOOLS, MOST_TOOLS + 1, 90])
+async def test_totals_that_are_cut_keep_the_dearest_and_still_add_up(agent: Agent, bench: Bench, tools: int) -> None:
+    for number in range(tools):
+        for _ in range(1 if number == tools - 1 else 3):
+            bench.raw(
+                status="Completed",
+                tool={"key": f"acme.tool-{number:02d}", "version": "1.0.0"},
+                billingTransaction={"status": "Approved", "totalCost": 0.1 * (number + 1)},
+            )
+    found = await agent.read("list_executions", fetch_all_pages=True)
+    spent = 0.1 * (3 * sum(range(1, tools)) + tools)
+    rows = found["totals"]
+    assert len(rows) == min(tools, MOST_TOOLS)
+    assert found["total"] == {"tools": tools, "count": 3 * tools - 2, "cost": pytest.approx(spent, abs=1e-9)}
+    assert sum(row["cost"] for row in rows) == pytest.approx(spent, abs=1e-9)
+    assert sum(row["count"] for row in rows) == found["count"]
+    assert rows[0]["tool_key"] == f"acme.tool-{tools - 2:02d}"
+    assert rows[-1]["tool_key"].endswith("further tools") is (tools > MOST_TOOLS)
+    assert len(found["executions"]) == 20
+
+
+async def test_what_nobody_was_billed_for_is_summed_by_its_quotes(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=3, status="Quoted")
+    bench.raw(status="Failed", tool={"key": "acme.free", "version": "1"})
+    found = await agent.read("list_executions", fetch_all_pages=True)
+    assert found["total"] == {"tools": 2, "count": 4, "quoted_price": 1.2}
+    assert found["totals"][-1] == {"tool_key": "acme.free", "count": 1}
 
 
 async def test_a_workflow_that_runs_shows_how_far_it_is(agent: Agent, bench: Bench) -> None:
@@ -219,16 +254,66 @@ async def test_a_row_says_the_same_whether_its_page_or_every_page_was_read(
     assert len(whole["executions"]) == 12
 
 
+LONG: dict[str, Any] = {
+    "status": ["Completed", "Failed", "Running", "Quoted"],
+    "name": "A rather long name of a run that somebody gave it, with all that was on their mind",
+}
+
+
 async def test_ten_thousand_rows_stay_within_what_a_model_should_read(agent: Agent, bench: Bench) -> None:
-    bench.platform.seed_executions(
-        count=10_000,
-        status=["Completed", "Failed", "Running"],
-        name="A rather long name of a run that somebody gave it",
-    )
-    for detail, most in (("concise", 5_000), ("detailed", 20_000)):
+    bench.platform.seed_executions(count=10_000, **LONG)
+    for detail in ("concise", "detailed"):
         found = await agent.read("list_executions", detail=detail, page_size=10_000)
-        assert (found["count"], found["has_more"]) == (10_000, True)
-        assert 0.6 * most < compact_size(found) <= most
+        assert (found["count"], found["page_size"], found["has_more"]) == (10_000, 50, True)
+        assert len(found["executions"]) == 50
+    assert compact_size(await agent.read("list_executions")) <= 5_000
+
+
+@pytest.mark.parametrize("arguments", [{}, {"detail": "detailed"}, {"fetch_all_pages": True}, {"session": SESSION}])
+@pytest.mark.parametrize("page_size", [7, 20, 40, 100, 200])
+async def test_whoever_counts_pages_with_one_page_size_reads_every_row_once(
+    agent: Agent, bench: Bench, page_size: int, arguments: dict[str, Any]
+) -> None:
+    names = bench.platform.seed_executions(count=301, session=SESSION, **LONG)
+    seen: list[str] = []
+    for page in range(-(-301 // page_size)):
+        found = await agent.read("list_executions", page=page, page_size=page_size, **arguments)
+        assert (found["page"], found["page_size"]) == (page, page_size)
+        assert found["has_more"] is (page_size * (page + 1) < 301)
+        assert all(row["status"] for row in found["executions"])
+        seen += [row["execution_id"] for row in found["executions"]]
+    assert seen == names[::-1]
+
+
+async def test_columns_that_had_no_room_are_named(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=200, **LONG)
+    found = await agent.read("list_executions", page_size=200)
+    assert {"created_at", "tool_version"} < {*found["cut"]}
+    assert not {*found["cut"]} & {key for row in found["executions"] for key in row}
+    assert "cut" not in await agent.read("list_executions", page_size=5)
+
+
+@pytest.mark.parametrize(("page_size", "count"), [(201, 301), (500, 501), (1000, 301), (10_000, 301)])
+async def test_pages_too_large_for_an_answer_go_on_in_pages_that_are_not(
+    agent: Agent, bench: Bench, page_size: int, count: int
+) -> None:
+    names = bench.platform.seed_executions(count=count, **LONG)
+    first = await agent.read("list_executions", page_size=page_size)
+    told = await agent.refused("list_executions", page=1, page_size=page_size)
+    for step in (first["next_step"], told):
+        found = await agent.follow(step)
+        seen = [row["execution_id"] for row in (*first["executions"], *found["executions"])]
+        while found["has_more"]:
+            found = await agent.read("list_executions", page=found["page"] + 1, page_size=found["page_size"])
+            seen += [row["execution_id"] for row in found["executions"]]
+        assert seen == names[::-1]
+
+
+async def test_a_list_that_has_room_is_shown_whole_however_large_its_page(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=150)
+    found = await agent.read("list_executions", page_size=10_000)
+    assert [row["execution_id"] for row in found["executions"]] == names[::-1]
+    assert not found["has_more"]
 
 
 async def test_a_usual_concise_row_is_small(agent: Agent, bench: Bench) -> None:

@@ -175,7 +175,32 @@ async def test_a_running_execution_is_cancelled(agent: Agent, bench: Bench) -> N
     assert found["status"] == "Cancelled"
     assert bench.platform.cancels == [name]
     assert found["cost"] == found["quoted_price"]
-    assert found["next_step"].startswith("cost is the price approved at its start; what is finally charged,")
+    assert found["cost_state"] == "reserved"
+    assert found["next_step"].startswith("cost was reserved at its start;")
+
+
+@pytest.mark.parametrize(
+    ("bill", "state"),
+    [
+        ({"status": "Approved", "totalCost": 2.5}, "reserved"),
+        ({"status": "Charged", "totalCost": 2.5}, "charged"),
+        ({"status": "refunded", "totalCost": 2.5}, "refunded"),
+        ({"status": "UnderReview", "totalCost": 2.5}, "not known yet"),
+        ({"totalCost": 2.5}, "not known yet"),
+        (None, "not known yet"),
+    ],
+)
+async def test_the_cost_of_a_cancelled_run_is_called_what_it_is(
+    agent: Agent, bench: Bench, bill: dict[str, Any] | None, state: str
+) -> None:
+    name = bench.raw(status="Cancelled", startedAt="2026-10-05T08:01:00.000Z", billingTransaction=bill)
+    bench.raw(status="Failed", startedAt="2026-10-05T08:01:00.000Z", billingTransaction=bill)
+    read = await agent.read("get_execution", execution_id=name)
+    listed = await agent.read("list_executions", status=["Cancelled"])
+    waited = await agent.read("wait_executions", execution_ids=[name])
+    for row in (read, *listed["executions"], *waited["executions"]):
+        assert (row.get("cost"), row["cost_state"]) == (bill and 2.5, state)
+    assert "cost_state" not in (await agent.read("list_executions", status=["Failed"]))["executions"][0]
 
 
 async def test_of_a_cancelled_run_without_a_bill_nothing_is_said(agent: Agent, bench: Bench) -> None:
@@ -191,10 +216,37 @@ async def test_cancelling_what_is_over_sends_nothing(agent: Agent, bench: Bench,
     assert not bench.sent("PATCH")
 
 
-async def test_cancelling_a_quote_says_that_there_is_nothing_to_cancel(agent: Agent, bench: Bench) -> None:
-    found = await agent.read("cancel_execution", execution_id=bench.seeded("Quoted"))
-    assert (found["status"], "nothing to cancel" in found["next_step"]) == ("Quoted", True)
-    assert not bench.sent("PATCH")
+async def test_a_quote_is_withdrawn_where_the_platform_allows_it(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Quoted")
+    found = await agent.read("cancel_execution", execution_id=name)
+    assert (found["status"], bench.platform.cancels) == ("Cancelled", [name])
+    assert not {"cost", "cost_state"} & found.keys()
+    assert "The quote is withdrawn" in found["next_step"]
+    assert (await agent.call("confirm_execution", {"execution_id": name})).is_error
+
+
+@pytest.mark.parametrize("status", [409, 400, 422])
+async def test_a_quote_that_the_platform_does_not_cancel_stays_and_is_said_to(
+    agent: Agent, bench: Bench, status: int
+) -> None:
+    name = bench.seeded("Quoted")
+    bench.fault(f"PATCH */executions/{name}:cancel status={status}")
+    found = await agent.read("cancel_execution", execution_id=name)
+    assert (found["status"], f"HTTP {status}" in found["next_step"]) == ("Quoted", True)
+    assert "costs nothing" in found["next_step"]
+    assert len(bench.sent("PATCH")) == 1
+
+
+async def test_a_quote_without_a_price_says_so_and_what_can_be_done(agent: Agent, bench: Bench) -> None:
+    tool = {"key": "deeporigin.structure-report", "version": "1.0.0"}
+    name = bench.raw(status="Quoted", tool=tool, quotationResult=None)
+    for found in (
+        await agent.read("get_execution", execution_id=name),
+        await agent.read("wait_executions", execution_ids=[name]),
+    ):
+        assert "gave no complete price" in found["next_step"]
+        assert "Deep Origin web app" in found["next_step"]
+        assert (await agent.follow(found["next_step"]))["execution_id"] == name
 
 
 async def test_cancelling_twice_is_harmless(agent: Agent, bench: Bench) -> None:

@@ -152,7 +152,6 @@ async def test_a_platform_that_does_not_know_hidden_runs_says_so(agent: Agent, b
 @pytest.mark.parametrize(
     ("column", "meant"),
     [
-        ("createdAt", "started_at"),
         ("tool", "tool_key"),
         ("executionId", "compute_job_id"),
         ("computejob", "compute_job_id"),
@@ -167,16 +166,26 @@ async def test_a_column_that_is_nearly_one_names_the_right_one(
     bench.seeded("Completed")
     told = await agent.refused("search_executions", filters=[{"column": column, "op": "neq", "value": "x"}])
     assert f"For {column}, did you mean {meant}?" in told
-    ((_, arguments),) = calls_in(told, agent.inputs)
-    assert arguments["filters"] == [{"column": meant, "op": "neq", "value": "x"}]
-    assert len((await agent.follow(told))["rows"]) == 1
-    told = await agent.refused("search_executions", select=[column, "name"])
-    assert calls_in(told, agent.inputs)[0][1]["select"] == [meant, "name"]
+    assert calls_in(told, agent.inputs) == [], "what was asked for is nobody's to rewrite"
+    assert f"For {column}, did you mean {meant}?" in await agent.refused("search_executions", select=[column, "name"])
 
 
-async def test_times_of_creation_are_looked_for_in_the_list(agent: Agent) -> None:
-    told = await agent.refused("search_executions", filters=[{"column": "createdAt", "op": "gt", "value": "2026"}])
-    assert "list_executions has created_after" in told
+@pytest.mark.parametrize("column", ["created", "createdAt", "creation_time", "created_on"])
+async def test_times_of_creation_are_looked_for_in_the_list(agent: Agent, column: str) -> None:
+    filters = [{"column": column, "op": "gt", "value": "2026"}, {"column": "status", "op": "eq", "value": "Failed"}]
+    told = await agent.refused("search_executions", filters=filters)
+    assert "did you mean" not in told
+    assert calls_in(told, agent.inputs) == []
+    if column.startswith("created"):
+        assert "list_executions has created_after" in told
+
+
+@pytest.mark.parametrize("column", ["price", "owner", "x" * 300, "started_at; drop", "id"])
+async def test_a_column_that_is_like_none_names_all_there_are(agent: Agent, bench: Bench, column: str) -> None:
+    bench.fault("POST */executions/search status=400")
+    told = await agent.refused("search_executions", filters=[{"column": column, "op": "eq", "value": "x"}])
+    assert "Columns are id, compute_job_id, tool_key" in told
+    assert calls_in(told, agent.inputs) == []
 
 
 @pytest.mark.parametrize(("status", "meant"), [("running", "Running"), ("done", "Completed"), ("FAILED", "Failed")])
@@ -208,3 +217,53 @@ async def test_a_flood_of_wrong_words_is_answered_in_few(agent: Agent) -> None:
     assert 0 < len(found["next_step"]) < 2_000
     filters = [{"column": f"createdAt{number}", "op": "eq", "value": "x" * 50} for number in range(200)]
     assert len(await agent.refused("search_executions", filters=filters)) < 4_000
+
+
+@pytest.mark.parametrize("limit", [7, 20, 40, 200])
+async def test_whoever_counts_offsets_by_the_limit_reads_every_row_once(agent: Agent, bench: Bench, limit: int) -> None:
+    names = bench.platform.seed_executions(count=301, name="A rather long name of a run, with what was on their mind")
+    bench.clock.advance(600)
+    seen: list[str] = []
+    for offset in range(0, 301, limit):
+        found = await agent.read("search_executions", limit=limit, offset=offset)
+        assert found.get("next_offset") == (offset + limit if offset + limit < 301 else None)
+        seen += [row["execution_id"] for row in found["rows"]]
+    assert sorted(seen) == sorted(names)
+
+
+async def test_a_limit_that_has_no_room_says_so_and_where_to_go_on(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=600, name="A rather long name of a run, with what was on their mind")
+    bench.clock.advance(600)
+    found = await agent.read("search_executions", limit=1000)
+    shown = len(found["rows"])
+    assert found["next_offset"] == shown
+    assert f"of the 1000 rows asked for, an answer has room for {shown}" in found["next_step"]
+    assert (await agent.follow(found["next_step"]))["offset"] == shown
+
+
+async def test_a_value_that_is_cut_says_how_much_is_missing_and_how_to_read_it(agent: Agent, bench: Bench) -> None:
+    ligands = [{"smiles": "C" * 30, "id": f"08LIGAND{number:05d}"} for number in range(120)]
+    bench.raw(userInputs={"effort": 3}, status="Completed")
+    name = bench.raw(userInputs={"ligands": ligands, "effort": 3}, status="Completed")
+    bench.clock.advance(600)
+    found = await agent.read("search_executions", select=["compute_job_id", "compute_metadata"])
+    assert found["cut"] == ["compute_metadata"]
+    (row,) = [row for row in found["rows"] if row["compute_job_id"] == name]
+    *kept, mark = row["compute_metadata"]["userInputs"]["ligands"]
+    assert (kept, mark) == (ligands[: len(kept)], f"[{120 - len(kept)} more entries]")
+    alone = await agent.follow(found["next_step"])
+    (row,) = alone["rows"]
+    assert row["compute_metadata"]["userInputs"]["ligands"] == ligands
+    assert "cut" not in alone
+
+
+async def test_a_value_too_large_for_any_search_is_read_on_where_the_execution_is(agent: Agent, bench: Bench) -> None:
+    ligands = [{"smiles": "C" * 90, "id": f"08LIGAND{number:05d}"} for number in range(900)]
+    bench.raw(userInputs={"ligands": ligands}, status="Completed")
+    bench.clock.advance(600)
+    found = await agent.read("search_executions", select=["compute_job_id", "compute_metadata"], limit=1)
+    assert "more entries]" in found["rows"][0]["compute_metadata"]["userInputs"]["ligands"][-1]
+    detailed = await agent.follow(found["next_step"])
+    tool, arguments = calls_in(detailed["next_step"], agent.inputs)[-1]
+    page = await agent.read(tool, **arguments)
+    assert page["inputs"]["ligands"][:2] == ligands[:2]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.simulator.tables import Search
 from tests.tools.bench import ERAS, Agent, Bench, docking
+from tests.tools.facts import calls_in
 from tests.tools.result_rows import pages, rows_of_all, stored
 
 pytestmark = pytest.mark.anyio
@@ -175,7 +176,8 @@ async def whole(agent: Agent, name: str, cursor: str) -> Any:
     pieces: Any = None
     while cursor:
         found = await agent.read("get_execution_results", execution_id=name, cursor=cursor)
-        outputs = found["outputs"]
+        # A part comes back under the name of what it is a part of.
+        outputs = found[cursor.split(":")[0]]
         piece = outputs.get("text", outputs.get("items", outputs))
         if isinstance(piece, str):
             pieces = (pieces or "") + piece
@@ -186,6 +188,7 @@ async def whole(agent: Agent, name: str, cursor: str) -> Any:
         step = found.get("next_step", "")
         match = re.search(r'cursor="([^"…]+)"\) reads on', step)
         cursor = match[1] if match else ""
+        assert not cursor or cursor == found["next_cursor"]
     return pieces
 
 
@@ -264,3 +267,32 @@ async def test_whatever_a_run_found_can_be_read_whole(agent: Agent, bench: Bench
     for _ in range(5):
         # Each next call is one that works as it stands, however deep it leads.
         found = await agent.follow(found["next_step"]) if found["has_more"] else found
+
+
+async def test_a_limit_that_has_no_room_says_so_and_gives_the_cursor(agent: Agent, bench: Bench) -> None:
+    name = stored(bench, *({"n": number, "smiles": "C" * 250} for number in range(200)))
+    found = await agent.read("get_execution_results", execution_id=name, limit=200)
+    shown = len(found["rows"])
+    assert (0 < shown < 200, found["has_more"]) == (True, True)
+    assert f"Of the 200 rows asked for, an answer has room for {shown}." in found["next_step"]
+    rows = [row["n"] for row in found["rows"]]
+    while "next_cursor" in found:
+        found = await agent.read("get_execution_results", execution_id=name, limit=200, cursor=found["next_cursor"])
+        rows += [row["n"] for row in found["rows"]]
+    assert rows == [*range(200)]
+    assert not found["has_more"]
+
+
+@pytest.mark.parametrize("field", ["inputs", "metadata", "billing"])
+async def test_what_a_cursor_reads_comes_under_the_name_of_what_it_is_of(
+    agent: Agent, bench: Bench, field: str
+) -> None:
+    long = {"items": [{"smiles": "C" * 90, "n": number} for number in range(900)]}
+    keys = {"inputs": "userInputs", "metadata": "metadata", "billing": "billingTransaction"}
+    name = bench.raw(status="Completed", jobOutputs={"done": True}, **{keys[field]: long})
+    detailed = await agent.read("get_execution", execution_id=name, detail="detailed")
+    assert detailed["cut"] == [field]
+    tool, arguments = calls_in(detailed["next_step"], agent.inputs)[-1]
+    found = await agent.read(tool, **arguments)
+    assert {field} == {"outputs", "inputs", "metadata", "billing", "row", "rows"} & found.keys()
+    assert found["next_cursor"].startswith(f"{field}:")

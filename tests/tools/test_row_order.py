@@ -102,7 +102,7 @@ async def test_a_big_field_is_read_by_its_cursor_whatever_the_order(agent: Agent
     found = await agent.read("get_execution_results", execution_id=name, order="score desc", limit=1)
     cursor = calls_in_text(found["rows"][0]["sdf"], "cursor")
     part = await agent.read("get_execution_results", execution_id=name, order="score desc", cursor=cursor)
-    assert part["outputs"]["text"].startswith("xxx")
+    assert part["row"]["text"].startswith("xxx")
 
 
 @pytest.mark.parametrize("cursor", ["page5[score desc]:nonsense", "page0[id asc]:bm9uc2Vuc2U=", "page1[score]:"])

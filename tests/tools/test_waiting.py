@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import anyio
 import pytest
@@ -98,7 +101,7 @@ async def test_quotes_are_not_waited_for_and_their_confirmation_is_named(agent: 
     assert found["next_step"].startswith("2 only quoted, not started. confirm_execution(")
     bare = bench.raw(status="Quoted", quotationResult=None)
     found = await agent.read("wait_executions", execution_ids=[bare])
-    assert found["next_step"] == "1 only quoted, without a price, so they cannot be confirmed here; tell the user."
+    assert found["next_step"].startswith("1 only quoted. The platform gave no complete price")
 
 
 async def test_an_id_that_cannot_be_read_is_a_row_and_hides_no_other(agent: Agent, bench: Bench) -> None:
@@ -109,7 +112,9 @@ async def test_an_id_that_cannot_be_read_is_a_row_and_hides_no_other(agent: Agen
     assert "no execution" in unknown["error"]
     assert "no execution" in other["error"]
     assert "execution_id is empty" in blank["error"]
-    assert (read["status"], found["all_done"], found["pending"]) == ("Completed", True, [])
+    assert (read["status"], found["all_done"], found["pending"]) == ("Completed", False, [])
+    assert "get_execution_results(" in found["next_step"]
+    assert "3 could not be read" in found["next_step"]
 
 
 async def test_of_what_completed_and_what_failed_each_has_its_next_call(agent: Agent, bench: Bench) -> None:
@@ -121,9 +126,9 @@ async def test_of_what_completed_and_what_failed_each_has_its_next_call(agent: A
     ]
 
 
-async def test_only_failures_have_no_next_step(agent: Agent) -> None:
+async def test_where_nothing_can_be_read_waiting_again_is_not_the_next_step(agent: Agent) -> None:
     found = await agent.read("wait_executions", execution_ids=[UNKNOWN])
-    assert "next_step" not in found
+    assert (found["all_done"], found["pending"], calls_in(found["next_step"], agent.inputs)) == (False, [], [])
 
 
 async def test_a_passing_failure_is_looked_past(agent: Agent, bench: Bench) -> None:
@@ -219,9 +224,113 @@ async def test_cancelling_a_wait_leaves_no_work_behind(bench: Bench, mode: str) 
     assert not bench.platform.cancels
 
 
+@dataclass
+class Turn:
+    """Something that happens to the platform in the middle of a wait."""
+
+    bench: Bench
+    at_seconds: float
+    happens: Callable[[], None]
+
+    async def reported(self, progress: float, total: float | None, message: str | None) -> None:
+        """Called with each report of progress."""
+        if self.at_seconds <= self.bench.time.elapsed() < float("inf"):
+            self.at_seconds = float("inf")
+            self.happens()
+
+    async def during(self, agent: Agent, **arguments: Any) -> dict[str, Any]:
+        answer = await agent.client.call_tool("wait_executions", arguments, progress_callback=self.reported)
+        assert isinstance(answer, CallToolResult)
+        assert not answer.is_error
+        found: dict[str, Any] = answer.structured_content
+        agent.outputs["wait_executions"].validate(found)
+        return found
+
+
+REFUSALS = {401: "DO_AUTH_TOKEN", 403: "403", 404: "404", 400: "400"}
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize("count", [1, 4])
+async def test_what_is_refused_in_the_middle_is_not_done(agent: Agent, bench: Bench, status: int, count: int) -> None:
+    names = bench.platform.seed_executions(count=count, status="Running")
+    turn = Turn(bench, 8, lambda: bench.fault(f"GET */executions* status={status}"))
+    found = await turn.during(agent, execution_ids=names)
+    assert (found["all_done"], found["pending"]) == (False, names)
+    assert 9 <= found["waited_seconds"] < 45, "a refusal that stays ends the wait before its time"
+    for row in found["executions"]:
+        assert row["status"] == "Running"
+        assert "2026-10-05T09:00:00Z" < row["last_seen_at"] < "2026-10-05T09:00:20Z"
+        assert REFUSALS[status] in row["error"]
+        assert row["last_seen_at"] in row["error"]
+    assert f"{count} could not be read" in found["next_step"]
+
+
+async def test_a_token_that_ends_in_the_middle_ends_the_wait_and_names_the_remedy(agent: Agent, bench: Bench) -> None:
+    names = bench.platform.seed_executions(count=2, status=["Running", "Completed"])
+
+    def expire() -> None:
+        bench.time.token_ages_seconds = 30 * 365 * 24 * 3600
+
+    found = await Turn(bench, 8, expire).during(agent, execution_ids=names)
+    assert (found["all_done"], found["pending"]) == (False, names[:1])
+    running, done = found["executions"]
+    assert "token expired" in running["error"]
+    assert "error" not in done
+    assert "DO_AUTH_TOKEN" in found["next_step"]
+    assert ("wait_executions", {"execution_ids": names[:1]}) in calls_in(found["next_step"], agent.inputs)
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+async def test_a_refusal_that_passes_does_not_end_the_wait(agent: Agent, bench: Bench, status: int) -> None:
+    name = await started(bench, *["CCO"] * 3)
+    turn = Turn(bench, 5, lambda: bench.fault(f"GET */executions/{name} status={status} times=2"))
+    found = await turn.during(agent, execution_ids=[name], until="all")
+    assert ("error" in found["executions"][0], found["all_done"]) == (
+        False,
+        found["executions"][0]["status"] != "Running",
+    )
+    assert found["waited_seconds"] > 20
+
+
+@pytest.mark.parametrize("rule", ["status=503", "status=429 retry-after=600", "reset", "status=502"])
+@pytest.mark.parametrize("count", [1, 4])
+async def test_an_outage_is_told_with_the_time_of_the_last_good_look(
+    agent: Agent, bench: Bench, rule: str, count: int
+) -> None:
+    names = bench.platform.seed_executions(count=count, status="Running")
+    told: list[str] = []
+    turn = Turn(bench, 8, lambda: bench.fault(f"GET */executions* {rule}"))
+
+    async def reported(progress: float, total: float | None, message: str | None) -> None:
+        told.append(message or "")
+        await turn.reported(progress, total, message)
+
+    answer = await agent.client.call_tool("wait_executions", {"execution_ids": names}, progress_callback=reported)
+    assert isinstance(answer, CallToolResult)
+    found = answer.structured_content
+    assert (found["all_done"], found["pending"], found["waited_seconds"]) == (False, names, 45)
+    for row in found["executions"]:
+        assert (row["status"], row["last_seen_at"] < "2026-10-05T09:00:20Z") == ("Running", True)
+        assert row["error"].startswith(f"Not read since {row['last_seen_at']}: ")
+    assert f"{count} cannot be read now" in told[-1]
+    bench.heal()
+    bench.clock.advance(600)
+    again = await agent.follow(found["next_step"])
+    assert not any("last_seen_at" in row for row in again["executions"])
+
+
+async def test_an_outage_that_is_over_leaves_no_trace(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Running")
+    turn = Turn(bench, 8, lambda: bench.fault("GET */executions* status=503 times=3"))
+    found = await turn.during(agent, execution_ids=[name])
+    assert not {"error", "last_seen_at"} & found["executions"][0].keys()
+
+
 async def test_an_expired_token_ends_the_wait_with_a_row_for_each(agent: Agent, bench: Bench) -> None:
     names = bench.platform.seed_executions(count=3, status="Running")
     bench.time.token_ages_seconds = 30 * 365 * 24 * 3600
     found = await agent.read("wait_executions", execution_ids=names)
     assert (found["pending"], found["waited_seconds"]) == ([], 0)
     assert all("token expired" in row["error"] for row in found["executions"])
+    assert not found["all_done"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from tests.tools.bench import ERAS, PROJECT, SESSION, Agent, Bench, docking
+from tests.tools.bench import ERAS, FREE, PROJECT, SESSION, Agent, Bench, docking
 
 pytestmark = pytest.mark.anyio
 
@@ -101,3 +103,16 @@ async def test_a_crowded_organisation_is_cut(agent: Agent, bench: Bench) -> None
     found = await agent.read("get_workspace")
     assert len(found["projects"]) == 30
     assert found["problems"] == ["projects: only 30 of them are shown here"]
+
+
+@pytest.mark.parametrize("ahead_seconds", [-1500, -3, 0, 3, 1500])
+async def test_the_time_is_by_the_clock_that_the_times_of_runs_are_of(
+    agent: Agent, bench: Bench, ahead_seconds: float
+) -> None:
+    bench.time.token_ages_seconds = ahead_seconds
+    created = await agent.read("create_execution", **FREE)
+    bench.clock.advance(1)
+    now = (await agent.read("get_workspace"))["time"]
+    assert created["created_at"] < now <= f"{bench.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+    told = await agent.refused("list_executions", created_after="yesterday")
+    assert f"{bench.clock.now() - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}" in told
