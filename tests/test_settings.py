@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -337,7 +338,7 @@ def test_a_limit_left_empty_in_a_bundle_is_none_but_one_that_refers_to_nothing_i
 ) -> None:
     variable = f"DEEPORIGIN_MCP_{name}"
     unlimited = Settings.load({variable: "${user_config.limit}"}, tmp_path)
-    assert (unlimited.auto_approve_up_to, unlimited.max_price, unlimited.budget) == (0, None, None)
+    assert (unlimited.auto_approve_up_to, unlimited.max_price, unlimited.budget) == (Decimal(0), None, None)
     for reference in ("${LIMIT}", "${env:LIMIT}", "$LIMIT", "5${user_config.limit}"):
         with pytest.raises(SettingsError, match=variable):
             Settings.load({variable: reference}, tmp_path)

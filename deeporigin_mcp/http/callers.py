@@ -199,10 +199,9 @@ class CallerPool:
 
     async def _life(self, settings: Settings, *, task_status: anyio.abc.TaskStatus[_Entry]) -> None:
         """One task holds one state open, as its scopes must be left where they were entered."""
-        same = (entry.state for entry in self._entries.values() if entry.state.settings.org_key == settings.org_key)
         entry = None
         try:
-            async with open_state(self._connect(settings), self._audit, beside=next(same, None)) as state:
+            async with open_state(self._connect(settings), self._audit) as state:
                 entry = _Entry(state, last_used=self._timing.monotonic())
                 task_status.started(entry)
                 await entry.closing.wait()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.settings.addresses import HOST, ORIGIN
 
 SHORTEST_STATE_KEY_BYTES = 32
+_AMOUNT = re.compile(r"\+?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE]\+?[0-9])?")
 
 
 def own_settings(variables: Mapping[str, str]) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def own_settings(variables: Mapping[str, str]) -> dict[str, Any]:
         SettingsError: a value that cannot be used.
     """
     values: dict[str, Any] = {
-        "auto_approve_up_to": _usd(variables, "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO") or 0.0,
+        "auto_approve_up_to": _usd(variables, "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO") or Decimal(0),
         "max_price": _usd(variables, "DEEPORIGIN_MCP_MAX_PRICE"),
         "budget": _usd(variables, "DEEPORIGIN_MCP_BUDGET"),
     }
@@ -39,6 +40,8 @@ def own_settings(variables: Mapping[str, str]) -> dict[str, Any]:
     values["allowed_tool_keys"] = _names(variables, "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS")
     if audit_log := variables.get("DEEPORIGIN_MCP_AUDIT_LOG", "").strip():
         values["audit_log"] = Path(audit_log).expanduser()
+    if ledger := variables.get("DEEPORIGIN_MCP_LEDGER", "").strip():
+        values["ledger"] = Path(ledger).expanduser()
     keys = _names(variables, "DEEPORIGIN_MCP_STATE_KEYS")
     if any(len(key.encode()) < SHORTEST_STATE_KEY_BYTES for key in keys):
         raise SettingsError(
@@ -71,14 +74,10 @@ def _matching(variables: Mapping[str, str], name: str, form: re.Pattern[str], ex
     return values
 
 
-def _usd(variables: Mapping[str, str], name: str) -> float | None:
+def _usd(variables: Mapping[str, str], name: str) -> Decimal | None:
     text = variables.get(name, "").strip()
     if not text:
         return None
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = math.nan
-    if not math.isfinite(amount) or amount < 0:
-        raise SettingsError(f"{name} is {text!r}. Valid: an amount in USD, zero or more, such as 2.50.")
-    return amount
+    if not _AMOUNT.fullmatch(text):
+        raise SettingsError(f"{name} is {text[:80]!r}. Valid: an amount in USD, zero or more, such as 2.50.")
+    return Decimal(text)

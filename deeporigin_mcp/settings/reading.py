@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,3 +53,19 @@ def read_json_file(home: Path | None, name: str) -> dict[str, Any]:
             "MCP server.",
         ) from None
     return content if isinstance(content, dict) else {}
+
+
+def state_directory() -> Path | None:
+    """Where this program keeps what it must remember for its user; None if there is no home directory."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_STATE_HOME") or "")
+        base = base if base.is_absolute() else home / ".local" / "state"
+    return base / "deeporigin-mcp"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.money import rounded
 from deeporigin_mcp.settings import Settings
 
 MAX_IDS_NAMED = 100
@@ -16,7 +17,9 @@ CHARGED_BY_THE_PLATFORM = "cost is the price approved at its start; what is fina
 
 def call(tool: str, **arguments: object) -> str:
     """A call as a model can repeat it: `tool(name=value, …)`, values as JSON."""
-    given = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items())
+    given = ", ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False, default=float)}" for name, value in arguments.items()
+    )
     return f"{tool}({given})"
 
 
@@ -57,7 +60,7 @@ def _confirm(execution: Execution, settings: Settings) -> str:
         return "The quote holds no complete price, so it cannot be confirmed here; tell the user."
     confirm = call("confirm_execution", execution_id=name, expected_price=price)
     step = f"Nothing runs and nothing is charged until {confirm}"
-    if price <= settings.auto_approve_up_to:
+    if price <= rounded(settings.auto_approve_up_to):
         return step + "."
     return f"{step}, and a person approves the price."
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.money import total
 from deeporigin_mcp.tools.views import NAME_CHARACTERS, ToolTotal
 
 MOST_TOOLS = 20
@@ -25,14 +26,8 @@ def totals_of(executions: Iterable[Execution]) -> list[ToolTotal]:
         ToolTotal(
             tool_key=one_line(tool_key, NAME_CHARACTERS),
             count=len(runs),
-            quoted_price=_sum(run.quoted_price for run in runs if run.cost is None),
-            cost=_sum(run.cost for run in runs),
+            quoted_price=total(run.quoted_price for run in runs if run.cost is None),
+            cost=total(run.cost for run in runs),
         )
         for tool_key, runs in largest[:MOST_TOOLS]
     ]
-
-
-def _sum(prices: Iterable[float | None]) -> float | None:
-    known = [price for price in prices if price is not None]
-    # A sum of cents, not of the errors that binary fractions have.
-    return round(sum(known), 6) if known else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import TypeVar
 
 import anyio
@@ -27,7 +28,8 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     Call it first if unsure about project, limits or connection. It says which project new executions get, what may
     start without a person, what this session has spent, and when the token ends. Free, reads only.
     """
-    client = state_of(ctx).client
+    state = state_of(ctx)
+    client = state.client
     settings = client.settings
     claims = TokenClaims.read(settings.require_token(client.timing.wall()))
     problems: list[str] = []
@@ -45,7 +47,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     clusters: list[Json] = []
     services: dict[str, str] = {}
     organisations: list[Json] = []
-    spent: float | None = None
+    spent: Decimal | None = None
 
     async def ask_projects() -> None:
         nonlocal projects
@@ -65,7 +67,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
 
     async def ask_spent() -> None:
         nonlocal spent
-        spent = await tried("spending", lambda: spent_by_session(client), None)
+        spent = await tried("spending", lambda: spent_by_session(state), None)
 
     async with anyio.create_task_group() as tasks:
         for ask in (ask_projects, ask_clusters, ask_organisations, ask_services, ask_spent):
