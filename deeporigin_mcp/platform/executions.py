@@ -225,7 +225,7 @@ class Executions:
         path = f"{self._path}/{segment(execution_id, 'execution_id')}:cancel"
         try:
             answer = await self._transport.send("PATCH", path, what=what)
-            if isinstance(answer, dict):
+            if isinstance(answer, dict) and "executionId" in answer:
                 execution_answer(answer, what, execution_id)
         except (StateConflictError, InvalidRequestError):
             # It ended between the look and the request; that it is over is what was asked for.

@@ -89,7 +89,7 @@ def _exactly(value: Any) -> Decimal | None:
 
 def missing_amount(said: str, price: Decimal | None) -> Decimal | None:
     """USD that are missing, where a refusal names the price and one other, smaller sum: the balance."""
-    sums = {number for found in _USD.findall(said) if (number := amount(found.replace(",", ""))) is not None}
+    sums = {number for found in _USD.findall(said) if (number := _exactly(found.replace(",", ""))) is not None}
     wanted = amount(price)
     others = sums - {wanted}
     if wanted not in sums or len(others) != 1 or wanted is None:

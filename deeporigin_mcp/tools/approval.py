@@ -254,6 +254,8 @@ async def _confirmed(state: ServerState, execution: Execution, sent_before: bool
         unknown = OutcomeUnknownError(
             f"The confirmation of {name} was sent, but the execution is still Quoted. It may start yet."
         )
+    # Whatever becomes of it: while it is Quoted it may be confirmed again, and the platform starts it once.
+    await _settle(state, execution, "unknown")
     _audit(state, execution, "unknown", str(unknown))
     raise unknown
 

@@ -253,13 +253,17 @@ class ClusterRow(View):
 
 
 class SpendingView(View):
-    """The three limits in USD, what this session has started and what is left to it; an absent limit is not set."""
+    """The three limits in USD, what has been started and what is left; an absent limit is not set.
+
+    `counted` says over what period and for whom `spent` and `left` count.
+    """
 
     auto_approve_up_to: Number
     max_price: Number | None = None
     budget: Number | None = None
     spent: Number | None = None
     left: Number | None = None
+    counted: str | None = None
 
 
 class WorkspaceView(View):

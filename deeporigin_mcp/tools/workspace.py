@@ -11,7 +11,7 @@ import anyio
 from deeporigin_mcp.errors import CredentialError, DeepOriginError
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of, text, utc_stamp
-from deeporigin_mcp.settings import TokenClaims
+from deeporigin_mcp.settings import Settings, TokenClaims
 from deeporigin_mcp.tools.approval import left_of, spent_by_session
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
@@ -103,6 +103,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
             budget=settings.budget,
             spent=spent,
             left=left_of(settings.budget, spent),
+            counted=None if spent is None else _counted(settings),
         ),
         time=utc_stamp(client.timing.wall()),
         token_expires_at=utc_stamp(claims.expires_at),
@@ -111,6 +112,15 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         problems=problems or None,
         next_step=None if problems else "find_platform_tools finds tools; list_executions shows runs.",
     )
+
+
+def _counted(settings: Settings) -> str:
+    """Over what period and for whom `spent` and `left` count."""
+    whose = f"started in organisation {one_line(settings.org_key, 80)} by everybody who uses this MCP server"
+    session = one_line(settings.session, 80)
+    if "session" in settings.model_fields_set:
+        return f"{whose}, whoever made the quotes, over the whole of session {session}, restarts included"
+    return f"{whose}, whoever made the quotes, since this process started (session {session})"
 
 
 async def _rows(answer: Awaitable[Json]) -> list[Json]:

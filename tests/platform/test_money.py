@@ -161,9 +161,9 @@ def test_whatever_a_quote_holds_its_price_is_a_finite_number_or_nothing(quotatio
 @pytest.mark.parametrize(
     ("said", "price", "missing"),
     [
-        ("The balance of 100.00 USD does not cover 105.60 USD", 105.6, "5.6"),
+        ("The balance of 100.00 USD does not cover 105.60 USD", 105.6, "5.60"),
         ("105.6 USD are needed, 1,000.50 USD are there, 105.6 USD", 105.6, None),
-        ("Needs 1,105.60 USD, has 1,000.00 USD", 1105.6, "105.6"),
+        ("Needs 1,105.60 USD, has 1,000.00 USD", 1105.6, "105.60"),
         ("The balance of 100.00 USD does not cover it", 105.6, None),
         ("100.00 USD, 20.00 USD and 105.60 USD", 105.6, None),
         ("The balance of 100.00 USD does not cover 105.60 USD", None, None),
