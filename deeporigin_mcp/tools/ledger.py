@@ -141,11 +141,13 @@ def spent(rows: Iterable[Row], record: Iterable[Execution], *, beside: str = "")
     Args:
         beside: an execution that is left out.
     """
+    known = {*rows}
+    over = {row.execution_id for row in known if row.state == "uncharged"}
     amounts: dict[object, Decimal] = {}
     for execution in record:
-        if was_started(execution) and not is_uncharged(execution):
+        if was_started(execution) and not is_uncharged(execution) and execution.execution_id not in over:
             amounts[execution.execution_id or object()] = max(reported_amount(execution) or ZERO, ZERO)
-    for row in rows:
+    for row in known:
         amounts[row.execution_id] = max(amounts.get(row.execution_id, ZERO), row.amount)
     amounts.pop(beside, None)
     return total(amounts.values()) or ZERO
@@ -266,7 +268,7 @@ class Ledger:
                 )
             if row is not None and row.approved is not None and row.state in ("started", "uncharged"):
                 raise StateConflictError(
-                    f"Execution {name} was confirmed before and has started, although the platform shows it as Quoted.",
+                    f"Execution {name} was started by an earlier confirmation and is not Quoted any more.",
                     next_step=steps.call("get_execution", execution_id=name) + " shows its state.",
                 )
             if budget is not None and price > 0:
@@ -290,6 +292,8 @@ class Ledger:
             for execution in executions:
                 row = known.get(execution.execution_id)
                 if row is None or (from_list and not was_started(execution)):
+                    continue
+                if from_list and row.state == "uncharged" and not (execution.billed or ZERO) > 0:
                     continue
                 if execution.status == "Quoted" and not was_started(execution):
                     if row.is_left_behind(now):
