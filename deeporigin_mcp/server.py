@@ -34,6 +34,7 @@ from deeporigin_mcp.tools import (
 from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.completion import serve_completion
 from deeporigin_mcp.tools.deferred import task_extensions
+from deeporigin_mcp.tools.ledger import Ledger
 from deeporigin_mcp.tools.prompts import serve_prompts
 from deeporigin_mcp.tools.resources import offered_resources, serve_resources
 from deeporigin_mcp.tools.state import ServerState, open_state
@@ -189,9 +190,10 @@ def create_server(
         callers: for a server that many call; None for one whose settings are its only caller's.
 
     Raises:
-        SettingsError: a setting that only shows here to be unusable: a toolset, or the audit log's file.
+        SettingsError: a setting that only shows here to be unusable: a toolset, or a file that cannot be written.
     """
     audit = AuditLog.checked(settings.audit_log)
+    Ledger.checked(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: MCPServer[ServerState]) -> AsyncIterator[ServerState]:

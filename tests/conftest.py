@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
@@ -35,12 +36,13 @@ def _empty_home() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _nothing_of_the_developer(monkeypatch: pytest.MonkeyPatch, _empty_home: str) -> None:
-    """No test reads the credentials or files of whoever runs it."""
+    """No test reads the credentials or files of whoever runs it, nor the ledger of another test."""
     for name in [*os.environ]:
         if name.upper().startswith(FOREIGN):
             monkeypatch.delenv(name)
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, _empty_home)
+    monkeypatch.setenv("XDG_STATE_HOME", f"{_empty_home}/{uuid.uuid4()}")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -348,7 +349,7 @@ def test_a_limit_left_empty_in_a_bundle_is_none_but_one_that_refers_to_nothing_i
 ) -> None:
     variable = f"DEEPORIGIN_MCP_{name}"
     unlimited = Settings.load({variable: "${user_config.limit}"}, tmp_path)
-    assert (unlimited.auto_approve_up_to, unlimited.max_price, unlimited.budget) == (0, None, None)
+    assert (unlimited.auto_approve_up_to, unlimited.max_price, unlimited.budget) == (Decimal(0), None, None)
     for reference in ("${LIMIT}", "${env:LIMIT}", "$LIMIT", "5${user_config.limit}"):
         with pytest.raises(SettingsError, match=variable):
             Settings.load({variable: reference}, tmp_path)
@@ -373,7 +374,7 @@ def test_what_an_editor_leaves_around_a_value_is_no_part_of_it(around: str, tmp_
     found = Settings.load({name: around.format(value) for name, value in values.items()}, tmp_path)
     assert found.require_token().get_secret_value() == PROD
     assert (found.org_key, found.project_id, found.base_url) == ("acme", "proj_1", "https://gateway.example.org")
-    assert (found.max_price, found.read_only, found.allowed_tool_keys) == (5, True, ("deeporigin.docking",))
+    assert (found.max_price, found.read_only, found.allowed_tool_keys) == (Decimal(5), True, ("deeporigin.docking",))
 
 
 @pytest.mark.parametrize(

@@ -302,13 +302,12 @@ class CallerPool:
 
     async def _life(self, settings: Settings, caller: str, *, task_status: anyio.abc.TaskStatus[_Entry]) -> None:
         """One task holds one state open, as its scopes must be left where they were entered."""
-        same = (entry.state for entry in self._entries.values() if entry.state.settings.org_key == settings.org_key)
         entry = None
         client = self._connect(settings)
         if caller:
             client.on_accepted(lambda: self._meet(caller))
         try:
-            async with open_state(client, self._audit, beside=next(same, None), has_peers=True) as state:
+            async with open_state(client, self._audit, has_peers=True) as state:
                 entry = _Entry(state, caller, last_used=self._timing.monotonic())
                 task_status.started(entry)
                 await entry.closing.wait()

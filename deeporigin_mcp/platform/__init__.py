@@ -12,7 +12,8 @@ Requests equal the official client's (deeporigin 5.4) byte for byte, except, on 
 8.  a wait follows the event stream, and looks at each id at most once per cycle, at all of them together;
 9.  a page size or page number that the platform would refuse is refused before it is sent;
 10. a client without a project takes the project that a create names;
-11. the health of the services is asked without the token.
+11. the health of the services is asked without the token;
+12. an answer about another execution than was asked for is an error.
 
 Tests name these differences by their numbers (`tests/platform/test_wire.py`).
 """

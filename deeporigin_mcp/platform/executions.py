@@ -26,7 +26,7 @@ from deeporigin_mcp.platform.restrictions import restriction_in
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS, Transport, segment
-from deeporigin_mcp.platform.wire import Execution, Json, object_answer
+from deeporigin_mcp.platform.wire import Execution, Json, execution_answer, object_answer
 
 VISIBILITIES = ("visible", "hidden")
 
@@ -163,12 +163,15 @@ class Executions:
         _refuse_restricted(dto)
         if not isinstance(dto, dict) or not Execution(dto).execution_id:
             shape = "empty" if dto is None else "without an id" if isinstance(dto, dict) else "not an object"
-            raise OutcomeUnknownError(
-                f"The platform's answer to {what} was {shape}, so its id is not known.",
-                next_step="Look before repeating it.",
-                request_id=traffic.unreadable(),
-            )
-        return dto
+        elif _is_another(Execution(dto), tool_key, body):
+            shape = "about another execution"
+        else:
+            return dto
+        raise OutcomeUnknownError(
+            f"The platform's answer to {what} was {shape}, so its id is not known.",
+            next_step="Look before repeating it.",
+            request_id=traffic.unreadable(),
+        )
 
     async def confirm(self, execution_id: str, *, timeout: float | None = None, retry: bool = True) -> Json:
         """Start a quoted execution; this is what spends money (platform-facts 1.5).
@@ -198,15 +201,20 @@ class Executions:
                 except StateConflictError:
                     # The first one took effect after all.
                     dto = await self._state_after(execution_id, lost)
-        if not isinstance(dto, dict):
+        if isinstance(dto, dict) and not Execution(dto).execution_id:
+            # A refusal need not be the execution's record.
+            _refuse_restricted(dto)
+        try:
+            dto = execution_answer(dto, what, execution_id)
+        except PlatformError as unreadable:
             unshown = OutcomeUnknownError(
-                f"The platform accepted this, but its new state cannot be read: {what}.",
+                f"The platform accepted this, but its new state cannot be read: {unreadable}",
                 next_step="Look before repeating it.",
-                request_id=traffic.unreadable(),
+                request_id=unreadable.request_id,
             )
             dto = await self._state_after(execution_id, unshown)
         _refuse_restricted(dto)
-        return object_answer(dto, what)
+        return dto
 
     async def cancel(self, execution_id: str, *, even_quoted: bool = False) -> None:
         """Cancel an execution that is not over; returns early, sending nothing, if it is (platform-facts 1.6).
@@ -220,12 +228,12 @@ class Executions:
         current = Execution(await self.get(execution_id))
         if current.is_terminal or (current.is_settled and not even_quoted):
             return
+        what = f"cancel execution {execution_id}"
+        path = f"{self._path}/{segment(execution_id, 'execution_id')}:cancel"
         try:
-            await self._transport.send(
-                "PATCH",
-                f"{self._path}/{segment(execution_id, 'execution_id')}:cancel",
-                what=f"cancel execution {execution_id}",
-            )
+            answer = await self._transport.send("PATCH", path, what=what)
+            if isinstance(answer, dict) and "executionId" in answer:
+                execution_answer(answer, what, execution_id)
         except (StateConflictError, InvalidRequestError):
             # It ended between the look and the request; that it is over is what was asked for.
             if not Execution(await self.get(execution_id)).is_terminal:
@@ -299,6 +307,17 @@ class Executions:
             return await self.get(execution_id)
         except DeepOriginError:
             raise lost from None
+
+
+def _is_another(execution: Execution, tool_key: str, body: Json) -> bool:
+    """Whether a record contradicts the creation that it is to be of. What it leaves out contradicts nothing."""
+    sent = body.get("metadata")
+    noted = sent.items() if isinstance(sent, dict) else ()
+    return (
+        execution.tool_key not in ("", tool_key.strip())
+        or execution.session not in ("", body["session"])
+        or any(execution.metadata.get(name, value) != value for name, value in noted)
+    )
 
 
 def _refuse_restricted(dto: Any) -> None:

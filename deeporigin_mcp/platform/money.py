@@ -1,13 +1,25 @@
-"""Prices out of the platform's quotation and billing objects, in USD (platform-facts 5.1, 5.2)."""
+"""Prices out of the platform's quotation and billing objects, in USD (platform-facts 5.1, 5.2).
+
+An amount is a `Decimal` from the digits of the wire on, so that what is shown, asked, compared, capped and recorded is
+the same number. JavaScript prices 3 x 0.2 at 0.6000000000000001: 1e-9 USD beside whole millionths is noise.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
 MAX_DIGITS = 15
+"""Before the point. Beyond this it is no price, and sums would no longer be exact."""
+LONGEST_NUMBER = 64
+"""Characters; what is longer is no price."""
+ZERO = Decimal("0.0")
+_NOISE = Decimal("1e-9")
+_MILLIONTH = Decimal("1e-6")
+_EXACT = Context(prec=100)
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _USD = re.compile(r"(\d[\d,]*(?:\.\d+)?) USD")
 
 
@@ -16,32 +28,68 @@ class LineItem(NamedTuple):
 
     code: str
     name: str
-    quantity: float | None
-    unit_price: float | None
-    total: float | None
+    quantity: Decimal | None
+    unit_price: Decimal | None
+    total: Decimal | None
 
 
 def amount(value: Any) -> Decimal | None:
     """A money value of the platform, which is a number or a numeric string; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    number = _exactly(value)
+    return None if number is None else rounded(number)
+
+
+def rounded(number: Decimal) -> Decimal:
+    """The number without binary noise and without needless zeros: 0.6, 5.0, 151.25."""
+    if number.adjusted() >= MAX_DIGITS:
+        return number
+    exact = number.quantize(_NOISE, context=_EXACT)
+    near = exact.quantize(_MILLIONTH, context=_EXACT)
+    if abs(exact - near) <= _NOISE:
+        exact = near
+    if not exact:
+        return ZERO
+    plain = exact.normalize(_EXACT)
+    return plain if int(plain.as_tuple().exponent) < 0 else exact.quantize(ZERO, context=_EXACT)
+
+
+def is_same(one: Decimal | None, other: Decimal | None) -> bool:
+    """Whether two amounts are the same price: JSON numbers of many digits lose the last ones."""
+    return one is not None and other is not None and abs(one - other) <= _NOISE
+
+
+def shown(number: Decimal) -> str:
+    """An amount as people read it, without an exponent."""
+    return f"{rounded(number):f}"
+
+
+def total(values: Iterable[Any]) -> Decimal | None:
+    """The exact sum of the values that are prices; None if none is. A genuine 0 stays 0."""
+    known = [number for value in values if (number := _exactly(value)) is not None]
+    if not known:
         return None
-    try:
-        number = Decimal(str(value).strip())
-    except InvalidOperation:
+    exact = ZERO
+    for number in known:
+        exact = _EXACT.add(exact, number)
+    return rounded(exact) if exact.adjusted() < MAX_DIGITS else None
+
+
+def _exactly(value: Any) -> Decimal | None:
+    """The number as it stands on the wire, of which a float keeps the digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
-    # Beyond this it is no price, and sums would no longer be exact.
+    if isinstance(value, str | float):
+        digits = value.strip() if isinstance(value, str) else repr(value)
+        if len(digits) > LONGEST_NUMBER or not _NUMBER.fullmatch(digits):
+            return None
+        value = digits
+    number = Decimal(value)
     return number if number.is_finite() and number.adjusted() < MAX_DIGITS else None
 
 
-def total(values: Iterable[Any]) -> float | None:
-    """The exact sum of the values that are prices; None if none is. A genuine 0 stays 0."""
-    known = [number for value in values if (number := amount(value)) is not None]
-    return float(sum(known, Decimal(0))) if known else None
-
-
-def missing_amount(said: str, price: float | None) -> Decimal | None:
+def missing_amount(said: str, price: Decimal | None) -> Decimal | None:
     """USD that are missing, where a refusal names the price and one other, smaller sum: the balance."""
-    sums = {number for found in _USD.findall(said) if (number := amount(found.replace(",", ""))) is not None}
+    sums = {number for found in _USD.findall(said) if (number := _exactly(found.replace(",", ""))) is not None}
     wanted = amount(price)
     others = sums - {wanted}
     if wanted not in sums or len(others) != 1 or wanted is None:
@@ -51,23 +99,39 @@ def missing_amount(said: str, price: float | None) -> Decimal | None:
 
 
 def quoted_rows(quotation: Any) -> list[dict[str, Any]]:
-    rows = quotation.get("successfulQuotations") if isinstance(quotation, dict) else None
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return [row for row in _rows(quotation) if isinstance(row, dict)]
 
 
-def quoted_price(quotation: Any) -> float | None:
+def quoted_price(quotation: Any) -> Decimal | None:
     """The total of a `quotationResult`; None if it holds no price, which is not the same as free."""
     return total(row.get("priceTotal") for row in quoted_rows(quotation))
 
 
 def quote_is_partial(quotation: Any) -> bool:
-    """Whether some item has no price that can be agreed to, so that the total says too little."""
+    """Whether some part of it cannot be read as a price that can be agreed to, so that the total says too little."""
     if not isinstance(quotation, dict):
+        return quotation is not None
+    rows = quotation.get("successfulQuotations")
+    if rows is not None and not isinstance(rows, list):
+        return True
+    return (
+        bool(quotation.get("anyFailed"))
+        or bool(quotation.get("failedQuotations"))
+        or not all(map(_is_priced, _rows(quotation)))
+    )
+
+
+def _rows(quotation: Any) -> list[Any]:
+    rows = quotation.get("successfulQuotations") if isinstance(quotation, dict) else None
+    return rows if isinstance(rows, list) else []
+
+
+def _is_priced(row: Any) -> bool:
+    if not isinstance(row, dict) or row.get("status", "OK") != "OK":
         return False
-    prices = [amount(row.get("priceTotal")) for row in quoted_rows(quotation)]
+    price = amount(row.get("priceTotal"))
     # A negative item would pull the sum under a limit.
-    unpriced = any(price is None or price < 0 for price in prices)
-    return bool(quotation.get("anyFailed")) or bool(quotation.get("failedQuotations")) or unpriced
+    return price is not None and price >= 0
 
 
 def line_items(quotation: Any) -> list[LineItem]:
@@ -83,7 +147,7 @@ def line_items(quotation: Any) -> list[LineItem]:
     ]
 
 
-def billed_cost(billing: Any) -> float | None:
+def billed_cost(billing: Any) -> Decimal | None:
     """The `totalCost` of a billing transaction, or the sum of its items; None before anything was billed."""
     if not isinstance(billing, dict):
         return None

@@ -10,7 +10,7 @@ from deeporigin_mcp.platform.queries import ListQuery
 from deeporigin_mcp.platform.scope import Scope
 from deeporigin_mcp.platform.timing import Timing
 from deeporigin_mcp.platform.transport import ACCEPT_EXECUTION, Transport, segment
-from deeporigin_mcp.platform.wire import Json, list_answer, object_answer, rows_of
+from deeporigin_mcp.platform.wire import Json, execution_answer, list_answer, rows_of
 from deeporigin_mcp.platform.wording import word
 
 ACTIVE = tuple(word for word in status.KNOWN if word not in status.SETTLED)
@@ -39,7 +39,7 @@ class Observer:
             accept=ACCEPT_EXECUTION,
             attempts=attempts,
         )
-        return object_answer(answer, what)
+        return execution_answer(answer, what, execution_id)
 
     async def look(self, execution_id: str) -> Json:
         """`read`, sent once: whoever looks again anyway needs no retries."""

@@ -7,6 +7,7 @@ asked for. That is also what makes ten thousand rows cheap.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import NoneType
 from typing import Any
 
@@ -95,7 +96,7 @@ class Execution:
         return progress.percent(self.raw.get("progressReport"), self.status)
 
     @property
-    def quoted_price(self) -> float | None:
+    def quoted_price(self) -> Decimal | None:
         """USD; None if there is no price, which is not the same as free."""
         return money.quoted_price(self.raw.get("quotationResult"))
 
@@ -108,9 +109,14 @@ class Execution:
         return money.line_items(self.raw.get("quotationResult"))
 
     @property
-    def cost(self) -> float | None:
+    def billed(self) -> Decimal | None:
+        """USD that the platform has billed, or reserved while it runs; None before that."""
+        return money.billed_cost(self.raw.get("billingTransaction"))
+
+    @property
+    def cost(self) -> Decimal | None:
         """USD: what was billed, or the quote once the run has completed."""
-        billed = money.billed_cost(self.raw.get("billingTransaction"))
+        billed = self.billed
         if billed is None and self.status == status.SUCCEEDED:
             return self.quoted_price
         return billed
@@ -193,6 +199,23 @@ def object_answer(answer: Any, what: str) -> Json:
         next_step="Call again; if it stays, tell the user.",
         request_id=traffic.unreadable(),
     )
+
+
+def execution_answer(answer: Any, what: str, execution_id: str) -> Json:
+    """An answer that is the record of the execution that was asked for.
+
+    Raises:
+        PlatformError: it is no object, or about another execution, and nothing of it may be used.
+    """
+    dto = object_answer(answer, what)
+    # Ids are UUIDs, which may be written in either case.
+    if Execution(dto).execution_id.casefold() != execution_id.strip().casefold():
+        raise PlatformError(
+            f"The platform answered about another execution than was asked for: {what}.",
+            next_step="Call again; if it stays, tell the user.",
+            request_id=traffic.unreadable(),
+        )
+    return dto
 
 
 def list_answer(answer: Any, what: str) -> Any:

@@ -15,6 +15,7 @@ from deeporigin_mcp.settings.addresses import (
 from deeporigin_mcp.settings.model import IGNORED, Settings, Usd
 from deeporigin_mcp.settings.official import LOCAL_ORG_KEY
 from deeporigin_mcp.settings.own import SHORTEST_STATE_KEY_BYTES
+from deeporigin_mcp.settings.reading import state_directory
 from deeporigin_mcp.settings.tokens import LOCAL_TOKEN_SECONDS, TokenClaims, local_token
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "Usd",
     "environment_of_issuer",
     "local_token",
+    "state_directory",
 ]

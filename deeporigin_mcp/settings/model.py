@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,7 +23,7 @@ from deeporigin_mcp.settings.tokens import TokenClaims
 IGNORED = "ignored"
 """In `Settings.sources`: set, and nobody's over HTTP."""
 
-Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
@@ -46,12 +47,12 @@ class Settings(BaseModel):
     problem_fix: str = ""
     """Why there are no usable credentials although something is configured; told at the first call."""
 
-    auto_approve_up_to: Usd = 0.0
+    auto_approve_up_to: Usd = Decimal(0)
     """USD; a quote up to here starts without a person (design 4, rule 1)."""
     max_price: Usd | None = None
     """USD; nothing above it starts, whoever says yes."""
     budget: Usd | None = None
-    """USD; the most that one `session` may start in sum."""
+    """USD; the most that one `session` may start in sum in an organisation, whoever made the quotes."""
     read_only: bool = False
     toolsets: tuple[str, ...] = ()
     """The groups of MCP tools to offer; empty for all."""
@@ -59,6 +60,8 @@ class Settings(BaseModel):
     """Patterns of the platform tools that may be run, such as `deeporigin.mol-props-*`; empty for all."""
     audit_log: Path | None = None
     """File that gets a JSON line for each decision about money."""
+    ledger: Path | None = None
+    """File of the ledger of approvals; None for beside the audit log, or else in the user's state directory."""
     state_keys: tuple[SecretStr, ...] = ()
     """Keys that seal a question's state, shared by all workers; the first one seals, all open."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from pydantic import SecretStr
@@ -17,6 +17,7 @@ from deeporigin_mcp.settings.reading import OWN, expanded, letters
 
 SHORTEST_STATE_KEY_BYTES = 32
 TOOL_RULE = re.compile(r"[^\s;]+")
+_AMOUNT = re.compile(r"\+?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE]\+?[0-9])?")
 
 
 class _Noted(Mapping[str, str]):
@@ -57,7 +58,7 @@ def own_settings(given: Mapping[str, str]) -> dict[str, Any]:
 
 def _values(variables: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "auto_approve_up_to": _usd(variables, "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO") or 0.0,
+        "auto_approve_up_to": _usd(variables, "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO") or Decimal(0),
         "max_price": _usd(variables, "DEEPORIGIN_MCP_MAX_PRICE"),
         "budget": _usd(variables, "DEEPORIGIN_MCP_BUDGET"),
     }
@@ -75,9 +76,8 @@ def _values(variables: Mapping[str, str]) -> dict[str, Any]:
     )
     if audit_log := variables.get("DEEPORIGIN_MCP_AUDIT_LOG", "").strip():
         values["audit_log"] = expanded(audit_log, "DEEPORIGIN_MCP_AUDIT_LOG")
-        if values["audit_log"].is_fifo():
-            # To open one waits for a reader, who may never come.
-            raise SettingsError("DEEPORIGIN_MCP_AUDIT_LOG is a pipe. Valid: a file, which is made if it is missing.")
+    if ledger := variables.get("DEEPORIGIN_MCP_LEDGER", "").strip():
+        values["ledger"] = expanded(ledger, "DEEPORIGIN_MCP_LEDGER")
     keys = _names(variables, "DEEPORIGIN_MCP_STATE_KEYS")
     if any(len(key.encode()) < SHORTEST_STATE_KEY_BYTES for key in keys):
         raise SettingsError(
@@ -120,14 +120,10 @@ def _matching(variables: Mapping[str, str], name: str, form: re.Pattern[str], ex
     return values
 
 
-def _usd(variables: Mapping[str, str], name: str) -> float | None:
+def _usd(variables: Mapping[str, str], name: str) -> Decimal | None:
     text = variables.get(name, "").strip()
     if not text:
         return None
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = math.nan
-    if not math.isfinite(amount) or amount < 0:
-        raise SettingsError(f"{name} is {text!r}. Valid: an amount in USD, zero or more, such as 2.50.")
-    return amount
+    if not _AMOUNT.fullmatch(text):
+        raise SettingsError(f"{name} is {text[:80]!r}. Valid: an amount in USD, zero or more, such as 2.50.")
+    return Decimal(text)

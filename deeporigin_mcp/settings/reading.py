@@ -176,3 +176,18 @@ def _read(environ: Mapping[str, str] | None, belongs: Any, unfilled: re.Pattern[
     given = os.environ if environ is None else environ
     values = {name: plainly(value) for name, value in given.items() if belongs(name)}
     return {name: value for name, value in values.items() if not unfilled.fullmatch(value)}
+
+def state_directory() -> Path | None:
+    """Where this program keeps what it must remember for its user; None if there is no home directory."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_STATE_HOME") or "")
+        base = base if base.is_absolute() else home / ".local" / "state"
+    return base / "deeporigin-mcp"

@@ -53,8 +53,8 @@ class Item:
 
     @property
     def total(self) -> float:
-        """Price of the line, USD."""
-        return round(self.unit * self.quantity, 4)
+        """Price of the line, USD, with the noise of binary fractions as JavaScript leaves it: 3 x 0.2 is not 0.6."""
+        return self.unit * self.quantity
 
     def quotation(self, org: str) -> dict[str, Any]:
         """The line as a row of `successfulQuotations`."""
@@ -199,8 +199,8 @@ def items_of(key: str, inputs: dict[str, Any], project_ligands: int) -> list[Ite
 
 
 def total_of(items: list[Item]) -> float:
-    """Price of a run, USD."""
-    return round(sum(item.total for item in items), 4)
+    """Price of a run, USD, with the noise of its lines."""
+    return sum(item.total for item in items)
 
 
 def quotation(items: list[Item], org: str) -> dict[str, Any]:

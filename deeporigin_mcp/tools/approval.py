@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
+from decimal import Decimal
+
+import anyio
 
 from deeporigin_mcp.errors import (
     ArgumentError,
@@ -12,26 +16,29 @@ from deeporigin_mcp.errors import (
     SpendingLimitError,
     StateConflictError,
 )
-from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
+from deeporigin_mcp.platform import Execution, ListQuery
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import amount, missing_amount, total
+from deeporigin_mcp.platform.money import ZERO, amount, is_same, missing_amount, rounded, shown, total
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.audit import user_of
 from deeporigin_mcp.tools.consequences import of_confirmation
+from deeporigin_mcp.tools.ledger import Entry, OverBudgetError, Row, is_uncharged, reported_amount, spent, was_started
+from deeporigin_mcp.tools.ledger import State as Outcome
 from deeporigin_mcp.tools.state import MAX_CALL_SECONDS, Outlasting, ServerState
 from deeporigin_mcp.tools.views import NAME_CHARACTERS, WORD_CHARACTERS
 
 AUTOMATIC = "the operator's automatic limit"
-
-NEVER_STARTED = frozenset({"Quoted", "FailedQuotation", "InsufficientFunds"})
-"""Statuses of executions that nobody has been charged for."""
+UNASKED = "the platform started it at its creation, which asked for a quote only"
+MOST_READ_AGAIN = 20
+"""Runs whose present state is asked for before a budget refuses."""
 
 
 def within_automatic_limit(execution: Execution, settings: Settings) -> bool:
     """Rule 1 of design 4: a complete price that is at most what the operator lets start without a person."""
     price = execution.quoted_price
-    return price is not None and not execution.price_is_partial and price <= settings.auto_approve_up_to
+    return price is not None and not execution.price_is_partial and price <= rounded(settings.auto_approve_up_to)
 
 
 async def approve_and_confirm(state: ServerState, quote: Execution, *, rule: str) -> Execution:
@@ -52,33 +59,119 @@ async def approve_and_confirm(state: ServerState, quote: Execution, *, rule: str
 
 
 async def _approved_and_confirmed(state: ServerState, quote: Execution, rule: str) -> Execution:
-    name = quote.execution_id
-    async with state.confirming:
-        try:
-            now = Execution(await state.client.executions.get(name))
-            require_quoted(now)
-            require_expected(now, quote.quoted_price)
-            if name in state.sending:
-                raise StateConflictError(
-                    f"Execution {name} is being confirmed by another call.",
-                    next_step=steps.call("get_execution", execution_id=name) + " shows what became of it.",
-                )
-            await require_within_limits(state, now)
-        except DeepOriginError as refusal:
-            state.record(quote, "refused", str(refusal))
-            raise
+    try:
+        await read_back(state)
+        now = Execution(await state.client.executions.get(quote.execution_id))
+        require_quoted(now)
+        require_expected(now, quote.quoted_price)
+        _require_allowed(now, state.settings)
+        sent_before = await _claim(state, now, rule)
+    except DeepOriginError as refusal:
+        state.record(quote, "refused", str(refusal))
+        raise
+    try:
         # Written before it is sent: nothing that happens from here on may leave a start unrecorded.
         state.record(now, "approved", rule)
-        state.in_flight[name] = now.quoted_price or 0.0
-        state.sending.add(name)
+    except SpendingLimitError:
+        await _settle(state, now, "unknown" if sent_before else "not started")
+        raise
+    return await _confirmed(state, now, sent_before)
+
+
+async def _claim(state: ServerState, execution: Execution, rule: str) -> bool:
+    """Enter the approval in the ledger; whether an earlier confirmation of it has an unknown outcome."""
+    record = await _record(state) if _is_limited(state, execution) else []
+    entry = Entry(
+        execution.execution_id, execution.tool_key, user_of(state.settings), rule, execution.quoted_price or ZERO
+    )
+
+    async def claim() -> bool:
+        return await state.ledger.claim(
+            state.scope, entry, now=state.client.timing.wall(), budget=state.settings.budget, record=record
+        )
+
     try:
-        confirmed = await _confirmed(state, now)
-    finally:
-        # Whatever became of it: while it is still Quoted it may be confirmed again, and the platform starts it once.
-        state.sending.discard(name)
-    # From here on the platform's own record counts it.
-    state.in_flight.pop(name, None)
-    return confirmed
+        return await claim()
+    except OverBudgetError:
+        # Some of what counts may have ended without charge meanwhile.
+        if not await _read_again(state, [row for row in await state.ledger.rows(state.scope) if row.amount]):
+            raise
+        return await claim()
+
+
+async def read_back(state: ServerState) -> None:
+    """Learn, once, what became of confirmations whose process ended before it knew."""
+    if state.has_read_back:
+        return
+    state.has_read_back = True
+    now = state.client.timing.wall()
+    left = [row for row in await state.ledger.rows(state.scope) if row.is_left_behind(now)]
+    for execution in await _read_again(state, left):
+        if execution.status != "Quoted":
+            decision = "started" if was_started(execution) else "not started"
+            _audit(state, execution, decision, "read back: its confirmation was sent, and its outcome was not known")
+
+
+async def observe(state: ServerState, executions: Sequence[Execution], *, from_list: bool = False) -> None:
+    """Count what the platform says of runs that were approved here, and put on record what costs more than approved."""
+    rises = await state.ledger.observe(state.scope, executions, now=state.client.timing.wall(), from_list=from_list)
+    for rise in rises:
+        reason = "the platform reports more than was approved"
+        _audit(state, rise.execution, "unapproved", reason, price=rise.amount)
+
+
+async def record_unasked(state: ServerState, execution: Execution) -> None:
+    """Count and put on record a run that the platform started at its creation, which had asked for a quote only."""
+    entry = Entry(execution.execution_id, execution.tool_key, user_of(state.settings), UNASKED, None)
+    with contextlib.suppress(SpendingLimitError):
+        await state.ledger.record(state.scope, entry, execution, now=state.client.timing.wall())
+    _audit(state, execution, "unapproved", UNASKED, price=reported_amount(execution))
+
+
+def dearer_than_approved(execution: Execution, approved: Decimal | None) -> str | None:
+    """What has to be said first of a run that the platform started at more than was approved; None if it did not."""
+    amount = reported_amount(execution)
+    if amount is None or amount <= (approved or ZERO):
+        return None
+    return (
+        f"The platform reports {shown(amount)} USD for this run, although {shown(approved or ZERO)} USD were approved. "
+        f"{_tell(execution)}"
+    )
+
+
+async def unasked_start(state: ServerState, execution: Execution, *, is_new: bool) -> str | None:
+    """What has to be said first of a creation that runs or ran although nobody approved it here; None if it does not.
+
+    Args:
+        is_new: it was just created, so that no approval of this very run can be on record.
+    """
+    if not was_started(execution):
+        return None
+    row = None
+    with contextlib.suppress(SpendingLimitError):
+        row = await state.ledger.find(state.scope, execution.execution_id)
+    if row is None:
+        if not is_new and execution.session != state.settings.session:
+            return None
+        # Its creation was sent by a call that never saw the answer.
+        await record_unasked(state, execution)
+    elif row.approved is not None and not is_new:
+        return None
+    amount = reported_amount(execution)
+    price = "at a price that is not known" if amount is None else f"for {shown(amount)} USD"
+    status = one_line(execution.status, WORD_CHARACTERS)
+    how = "was started at its creation" if is_new else "was started at its creation, or confirmed elsewhere"
+    return (
+        f"This {how} ({status}, {price}), although only a quote was asked for: nobody approved it here. "
+        f"{_tell(execution)}"
+    )
+
+
+def _tell(execution: Execution) -> str:
+    if execution.is_terminal:
+        return "Tell the user at once."
+    cancel = steps.call("cancel_execution", execution_id=execution.execution_id)
+    return f"Tell the user at once; {cancel} stops it."
 
 
 def require_allowed_tool(tool_key: str, settings: Settings) -> None:
@@ -90,38 +183,56 @@ def require_allowed_tool(tool_key: str, settings: Settings) -> None:
         )
 
 
-async def spent_by_session(client: DeepOriginClient) -> float:
-    """USD that this session has started, by the platform's own record: the billed cost, or else the quoted price."""
-    return total(_price(execution) for execution in await _started(client)) or 0.0
+async def spent_by_session(state: ServerState) -> Decimal:
+    """USD that this session has started, by the ledger and by the platform's own record of it."""
+    await read_back(state)
+    record = await _record(state)
+    return spent(await state.ledger.rows(state.scope), record)
 
 
-def left_of(budget: float | None, spent: float | None) -> float | None:
+def left_of(budget: Decimal | None, used: Decimal | None) -> Decimal | None:
     """USD that the session may still start; None where there is no budget, or what is spent cannot be read."""
-    if budget is None or spent is None:
+    if budget is None or used is None:
         return None
-    return max(0.0, total([budget, -spent]) or 0.0)
+    return max(ZERO, total([budget, -used]) or ZERO)
 
 
-async def _started(client: DeepOriginClient) -> list[Execution]:
-    answer = await client.listing.all(ListQuery(session=client.scope.session, order="createdAt desc"))
-    return [execution for row in answer["data"] if _was_started(execution := Execution(row))]
+async def _record(state: ServerState) -> list[Execution]:
+    """What the platform's own list shows of the session."""
+    answer = await state.client.listing.all(ListQuery(session=state.client.scope.session, order="createdAt desc"))
+    found = [Execution(row) for row in answer["data"]]
+    await observe(state, found, from_list=True)
+    # That a run costs nothing any more is believed where it is asked for by its id.
+    over = {execution.execution_id for execution in found if is_uncharged(execution)}
+    rows = [row for row in await state.ledger.rows(state.scope) if row.amount and row.execution_id in over]
+    await _read_again(state, rows)
+    return found
 
 
-def _price(execution: Execution) -> float | None:
-    return execution.quoted_price if execution.cost is None else execution.cost
+def _is_limited(state: ServerState, execution: Execution) -> bool:
+    """Whether the budget has to be looked at: a free run needs none."""
+    return state.settings.budget is not None and (execution.quoted_price or ZERO) > 0
 
 
-def _was_started(execution: Execution) -> bool:
-    if execution.status == "Cancelled":
-        # A quote can be cancelled as well; it has no start and no bill.
-        return bool(execution.started_at) or execution.cost is not None
-    return execution.status not in NEVER_STARTED
+async def _read_again(state: ServerState, rows: Sequence[Row]) -> list[Execution]:
+    """The present state of these runs, the newest `MOST_READ_AGAIN` of them, as far as it can be read."""
+    found: list[Execution] = []
+
+    async def read(row: Row) -> None:
+        with contextlib.suppress(DeepOriginError):
+            found.append(Execution(await state.client.executions.get(row.execution_id)))
+
+    async with anyio.create_task_group() as tasks:
+        for row in rows[:MOST_READ_AGAIN]:
+            tasks.start_soon(read, row)
+    await observe(state, found)
+    return found
 
 
-async def _confirmed(state: ServerState, execution: Execution) -> Execution:
+async def _confirmed(state: ServerState, execution: Execution, sent_before: bool) -> Execution:
     """Send the confirmation once. A run that answers only at its end goes on; its present state is returned."""
     name = execution.execution_id
-    confirmation = Outlasting(lambda: _sent(state, execution))
+    confirmation = Outlasting(lambda: _sent(state, execution, sent_before))
     try:
         await confirmation.result(state, MAX_CALL_SECONDS)
     except RestrictionError as refusal:
@@ -136,25 +247,43 @@ async def _confirmed(state: ServerState, execution: Execution) -> Execution:
             request_id=unread.request_id,
         )
     else:
+        with contextlib.suppress(SpendingLimitError):
+            await observe(state, [now])
         if now.status != "Quoted":
             return now
         unknown = OutcomeUnknownError(
             f"The confirmation of {name} was sent, but the execution is still Quoted. It may start yet."
         )
-    _record_failure(state, execution, unknown, "unknown")
+    # Whatever becomes of it: while it is Quoted it may be confirmed again, and the platform starts it once.
+    await _settle(state, execution, "unknown")
+    _audit(state, execution, "unknown", str(unknown))
     raise unknown
 
 
-async def _sent(state: ServerState, execution: Execution) -> None:
-    """Send the confirmation, and record a failure: also when the call that began it is cancelled or has ended."""
+async def _sent(state: ServerState, execution: Execution, sent_before: bool) -> None:
+    """Send the confirmation and settle its entry: also when the call that began it is cancelled or has ended."""
     try:
-        await state.client.executions.confirm(execution.execution_id, timeout=CREATE_TIMEOUT_SECONDS, retry=False)
+        answer = await state.client.executions.confirm(
+            execution.execution_id, timeout=CREATE_TIMEOUT_SECONDS, retry=False
+        )
     except DeepOriginError as failure:
         unknown = isinstance(failure, OutcomeUnknownError)
-        if not unknown:
-            state.in_flight.pop(execution.execution_id, None)
-        _record_failure(state, execution, failure, "unknown" if unknown else "not started")
+        await _settle(state, execution, "unknown" if unknown or sent_before else "not started")
+        _audit(state, execution, "unknown" if unknown else "not started", str(failure))
         raise
+    except BaseException:
+        await _settle(state, execution, "unknown")
+        raise
+    with contextlib.suppress(SpendingLimitError):
+        await observe(state, [Execution(answer)])
+    # An answer that shows it as quoted says nothing.
+    await _settle(state, execution, "unknown")
+
+
+async def _settle(state: ServerState, execution: Execution, outcome: Outcome) -> None:
+    # It was sent: a ledger that cannot be written any more must not hide what became of it.
+    with anyio.CancelScope(shield=True), contextlib.suppress(SpendingLimitError):
+        await state.ledger.settle(state.scope, execution.execution_id, outcome, now=state.client.timing.wall())
 
 
 async def _with_what_is_missing(
@@ -180,10 +309,12 @@ async def _with_what_is_missing(
     return refusal
 
 
-def _record_failure(state: ServerState, execution: Execution, failure: DeepOriginError, decision: str) -> None:
+def _audit(
+    state: ServerState, execution: Execution, decision: str, reason: str, *, price: Decimal | None = None
+) -> None:
     # It was sent: a file that cannot be written any more must not hide what became of it.
     with contextlib.suppress(SpendingLimitError):
-        state.record(execution, decision, str(failure))
+        state.record(execution, decision, reason, price=price)
 
 
 def require_quoted(execution: Execution) -> None:
@@ -195,27 +326,32 @@ def require_quoted(execution: Execution) -> None:
         )
 
 
-def require_expected(execution: Execution, expected_price: float | None) -> None:
+def require_expected(execution: Execution, expected_price: float | Decimal | None) -> None:
     price = execution.quoted_price
     if price is None or execution.price_is_partial:
         raise SpendingLimitError(
             f"Execution {execution.execution_id} has no complete price, so nobody can agree to it. It was not started."
         )
-    if expected_price is not None and amount(expected_price) != amount(price):
+    if expected_price is not None and not is_same(amount(expected_price), price):
         raise ArgumentError(
-            f"The price is now {price} USD, not {expected_price} USD. Nothing was started.",
+            f"The price is now {shown(price)} USD, not {_as_given(expected_price)} USD. Nothing was started.",
             next_step="Tell the user the new price; if it is accepted, "
             + steps.call("confirm_execution", execution_id=execution.execution_id, expected_price=price)
             + ".",
         )
 
 
+def _as_given(price: float | Decimal) -> str:
+    number = amount(price)
+    return str(price) if number is None else shown(number)
+
+
 def nobody_to_ask(execution: Execution, settings: Settings) -> SpendingLimitError:
     tool_key = one_line(execution.tool_key, NAME_CHARACTERS)
     return SpendingLimitError(
         f"Not started: {tool_key} costs {execution.quoted_price} USD, and no more than "
-        f"{settings.auto_approve_up_to} USD may start without a person, whom this client cannot ask. The quote "
-        f"{execution.execution_id} stays as it is: the operator of this MCP server can raise "
+        f"{rounded(settings.auto_approve_up_to)} USD may start without a person, whom this client cannot ask. The "
+        f"quote {execution.execution_id} stays as it is: the operator of this MCP server can raise "
         "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can confirm it in the Deep Origin web app."
     )
 
@@ -226,20 +362,26 @@ async def require_within_limits(state: ServerState, execution: Execution) -> Non
     Raises:
         SpendingLimitError: the tool is not on the operator's list, or the price is above a limit.
     """
-    require_allowed_tool(execution.tool_key, state.settings)
-    settings, price = state.settings, execution.quoted_price or 0.0
-    if settings.max_price is not None and price > settings.max_price:
+    _require_allowed(execution, state.settings)
+    budget, price = state.settings.budget, execution.quoted_price or ZERO
+    if budget is None or not _is_limited(state, execution):
+        return
+    record = await _record(state)
+
+    async def already() -> Decimal:
+        return spent(await state.ledger.rows(state.scope), record, beside=execution.execution_id)
+
+    if (total([await already(), price]) or ZERO) > rounded(budget):
+        await _read_again(state, [row for row in await state.ledger.rows(state.scope) if row.amount])
+        if (total([counted := await already(), price]) or ZERO) > rounded(budget):
+            raise OverBudgetError(counted, price, budget)
+
+
+def _require_allowed(execution: Execution, settings: Settings) -> None:
+    require_allowed_tool(execution.tool_key, settings)
+    price = execution.quoted_price or ZERO
+    if settings.max_price is not None and price > rounded(settings.max_price):
         raise SpendingLimitError(
-            f"Not started: {price} USD is above the operator's limit for one run, {settings.max_price} USD "
-            "(DEEPORIGIN_MCP_MAX_PRICE)."
+            f"Not started: {shown(price)} USD is above the operator's limit for one run, "
+            f"{shown(settings.max_price)} USD (DEEPORIGIN_MCP_MAX_PRICE)."
         )
-    if settings.budget is not None and price > 0:
-        started = await _started(state.client)
-        counted = {execution.execution_id, *(other.execution_id for other in started)}
-        unrecorded = [usd for name, usd in state.in_flight.items() if name not in counted]
-        spent = total([*(_price(execution) for execution in started), *unrecorded]) or 0.0
-        if (total([spent, price]) or 0.0) > settings.budget:
-            raise SpendingLimitError(
-                f"Not started: this session has started runs for {spent} USD, and {price} USD more would exceed its "
-                f"budget of {settings.budget} USD (DEEPORIGIN_MCP_BUDGET)."
-            )

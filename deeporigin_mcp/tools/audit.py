@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
 import os
+import stat
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 from deeporigin_mcp.errors import SettingsError, SpendingLimitError
@@ -46,22 +51,34 @@ class AuditLog:
             ) from None
         return log
 
-    def record(self, settings: Settings, execution: Execution, decision: str, reason: str, *, now: float) -> None:
+    def record(
+        self,
+        settings: Settings,
+        execution: Execution,
+        decision: str,
+        reason: str,
+        *,
+        price: Decimal | None = None,
+        now: float,
+    ) -> None:
         """Write one decision: who, what, how much, by which rule. No inputs, no secrets.
+
+        Args:
+            price: USD; None for the quoted price.
 
         Raises:
             SpendingLimitError: the file cannot be written. What is not on record must not start.
         """
-        claims = TokenClaims.read(settings.token) if settings.token is not None else TokenClaims()
+        usd = execution.quoted_price if price is None else price
         line = {
             "at": utc_stamp(now),
             "decision": decision,
             "execution_id": execution.execution_id,
             "tool": f"{execution.tool_key}@{execution.tool_version}",
-            "price_usd": execution.quoted_price,
+            "price_usd": None if usd is None else float(usd),
             "project_id": execution.project_id,
             "organization": settings.org_key,
-            "user": one_line(claims.email or claims.subject, 120),
+            "user": user_of(settings),
             "session": settings.session,
             "reason": one_line(reason, REASON_CHARACTERS),
         }
@@ -79,12 +96,63 @@ class AuditLog:
         logger.info("%s", json.dumps(line))
 
     def _append(self, line: bytes) -> None:
+        """Append a whole line or nothing.
+
+        Raises:
+            OSError: it is no ordinary file, or there is no room; what was written of the line is taken back.
+        """
         if self._path is None:
             return
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
+        # Without O_NONBLOCK a pipe would be waited for.
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(self._path, flags, FILE_MODE)
         try:
-            # One write of a whole line: several processes may append to the same file.
-            if os.write(descriptor, line) != len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "it is not an ordinary file")
+            # Several processes may append to the same file.
+            with _locked(descriptor):
+                _append_whole(descriptor, line)
         finally:
             os.close(descriptor)
+
+
+def user_of(settings: Settings) -> str:
+    """Whose token it is: the email address, or the id of who has none."""
+    claims = TokenClaims.read(settings.token) if settings.token is not None else TokenClaims()
+    return one_line(claims.email or claims.subject, 120)
+
+
+def _append_whole(descriptor: int, line: bytes) -> None:
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    if line and size:
+        os.lseek(descriptor, -1, os.SEEK_END)
+        if os.read(descriptor, 1) != b"\n":
+            # Somebody else was stopped in the middle of a line.
+            line = b"\n" + line
+    try:
+        if os.write(descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+
+
+@contextlib.contextmanager
+def _locked(descriptor: int) -> Iterator[None]:
+    """Nobody else of this program appends meanwhile; closing the file gives it back."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        # A byte far behind the end: locking those of the file would keep others from reading it.
+        os.lseek(descriptor, 2**40, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+        try:
+            yield
+        finally:
+            os.lseek(descriptor, 2**40, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield

@@ -52,7 +52,9 @@ async def confirm_execution(
         raise refusal
     with anyio.move_on_after(CALL_SECONDS - looked.used_seconds):
         confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
-        return ended_view(confirmed, steps.after(confirmed, state.settings))
+        view = ended_view(confirmed, steps.after(confirmed, state.settings))
+        view.warning = approval.dearer_than_approved(confirmed, quote.quoted_price)
+        return view
     with of_confirmation(quote.execution_id, quote.quoted_price).told():
         raise OutcomeUnknownError(
             f"The confirmation of {quote.execution_id} was given up after {CALL_SECONDS:g} s. It may have started."

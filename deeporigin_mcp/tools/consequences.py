@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import NamedTuple
 
 from deeporigin_mcp.errors import (
@@ -113,7 +114,7 @@ def of_creation(key: str, *, is_callers_key: bool) -> Consequences:
     )
 
 
-def of_confirmation(execution_id: str, expected_price: float | None) -> Consequences:
+def of_confirmation(execution_id: str, expected_price: float | Decimal | None) -> Consequences:
     """For a confirmation of this execution at this price, if one was named."""
     named = {} if expected_price is None else {"expected_price": expected_price}
     confirm = steps.call("confirm_execution", execution_id=execution_id, **named)

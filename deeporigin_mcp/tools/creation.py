@@ -26,6 +26,7 @@ from deeporigin_mcp.tools.idempotency import (
     forget_ended,
     stamped,
 )
+from deeporigin_mcp.tools.ledger import was_started
 from deeporigin_mcp.tools.projects import listed, project_names, set_project_error, unknown_project
 from deeporigin_mcp.tools.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
@@ -160,12 +161,13 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
             dto = existing or await created_once(state, tool_key, version, body, wish.key, fingerprint)
         except ArgumentError as refusal:
             raise await set_project_error(client, refusal) from None
-        spare = ""
+        made, spare = Execution(dto), ""
         if existing is None and wish.is_callers_key and state.has_peers:
             seconds = min(LOOK_UP_SECONDS, max(0.0, wish.deadline - anyio.current_time()))
             dto, spare = await agreed_on(client, wish.key, fingerprint, dto, seconds)
 
     execution = Execution(dto)
+    warning = await approval.unasked_start(state, execution, is_new=existing is None and not spare)
     next_step = ""
     if wish.start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
         look = steps.call("get_execution", execution_id=execution.execution_id)
@@ -173,7 +175,9 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
         try:
             # The id of what exists must reach the caller, however long starting it takes.
             with anyio.move_on_after(max(0.0, wish.deadline - anyio.current_time())):
+                approved = execution.quoted_price
                 execution = await approval.approve_and_confirm(state, execution, rule=approval.AUTOMATIC)
+                warning = approval.dearer_than_approved(execution, approved)
                 next_step = ""
         except DeepOriginError as error:
             # No error of this call: that would hide the id of what exists now, and tempt into creating another.
@@ -181,12 +185,14 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
             if isinstance(error, RestrictionError) and error.execution is not None:
                 execution = Execution(error.execution)
     view = ended_view(execution, next_step or steps.after(execution, state.settings))
+    view.warning = warning
     if existing is not None:
         view.next_step = (
             f"This key's execution existed already; nothing new was created. {view.next_step or ''}".strip()
         )
     elif spare:
-        told = f"Another server created it with this key at the same time; {spare} was quoted too and costs nothing."
+        became = "was started too, which nobody approved" if was_started(made) else "was quoted too and costs nothing"
+        told = f"Another server created it with this key at the same time; {spare} {became}."
         view.next_step = f"{told} {view.next_step or ''}".strip()
     return view
 

@@ -24,6 +24,8 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of
+from deeporigin_mcp.tools.approval import record_unasked
+from deeporigin_mcp.tools.ledger import was_started
 from deeporigin_mcp.tools.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, Outlasting, ServerState
 
 KEY_FIELD = "idempotency_key"
@@ -73,9 +75,7 @@ async def created_once(
             next_step="Use a new key for a new run, or the old arguments to get the old one.",
         )
     if creation is None:
-        creation = Outlasting(
-            lambda: state.client.executions.create(tool_key=tool_key, tool_version=tool_version, data=body)
-        )
+        creation = Outlasting(lambda: _created(state, tool_key, tool_version, body))
         state.creations[key] = (fingerprint, creation)
     lost: OutcomeUnknownError | None = None
     try:
@@ -108,6 +108,14 @@ async def created_once(
         http_status=lost.http_status if lost else None,
         request_id=lost.request_id if lost else None,
     )
+
+
+async def _created(state: ServerState, tool_key: str, tool_version: str, body: Json) -> Json:
+    """Send the creation; one that comes back started is put on record, whether or not a call still waits for it."""
+    dto = await state.client.executions.create(tool_key=tool_key, tool_version=tool_version, data=body)
+    if was_started(Execution(dto)):
+        await record_unasked(state, Execution(dto))
+    return dto
 
 
 async def agreed_on(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +19,7 @@ from deeporigin_mcp.platform.followers import Followers
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.audit import AuditLog
+from deeporigin_mcp.tools.ledger import Ledger, Scope
 from deeporigin_mcp.tools.recent import RecentExecutions
 
 T = TypeVar("T")
@@ -37,12 +39,8 @@ class ServerState:
     client: DeepOriginClient
     tasks: anyio.abc.TaskGroup
     audit: AuditLog = field(default_factory=lambda: AuditLog(None))
-    confirming: anyio.Lock = field(default_factory=anyio.Lock)
-    """Held from checking the limits to counting the price, so that concurrent confirmations cannot overspend."""
-    in_flight: dict[str, float] = field(default_factory=dict)
-    """USD by execution: approved, and not yet seen on the platform's record."""
-    sending: set[str] = field(default_factory=set)
-    """Executions whose confirmation a call is just waiting for."""
+    has_read_back: bool = False
+    """Whether it was asked what became of confirmations that an ended process had sent."""
     creations: dict[str, tuple[str, Outlasting[dict[str, Any]]]] = field(default_factory=dict)
     """Creations that were sent and not answered yet, by idempotency key, each with what it was asked for."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
@@ -66,9 +64,19 @@ class ServerState:
         """What completes the ids of executions."""
         return RecentExecutions(self.client)
 
-    def record(self, execution: Execution, decision: str, reason: str) -> None:
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What was approved and started, shared with all processes and callers that have the same settings."""
+        return Ledger.of(self.settings)
+
+    @property
+    def scope(self) -> Scope:
+        """What the budget is for."""
+        return Scope(self.settings.base_url, self.settings.org_key, self.settings.session)
+
+    def record(self, execution: Execution, decision: str, reason: str, *, price: Decimal | None = None) -> None:
         """Put a decision about money on record; see `AuditLog.record`."""
-        self.audit.record(self.settings, execution, decision, reason, now=self.client.timing.wall())
+        self.audit.record(self.settings, execution, decision, reason, price=price, now=self.client.timing.wall())
 
     @contextlib.asynccontextmanager
     async def key_lock(self, key: str) -> AsyncIterator[None]:
@@ -97,23 +105,15 @@ def state_of_request(request: ServerRequestContext[Any, Any]) -> ServerState:
 
 @contextlib.asynccontextmanager
 async def open_state(
-    client: DeepOriginClient,
-    audit: AuditLog | None = None,
-    *,
-    beside: ServerState | None = None,
-    has_peers: bool = False,
+    client: DeepOriginClient, audit: AuditLog | None = None, *, has_peers: bool = False
 ) -> AsyncIterator[ServerState]:
     """The state of a running server, or of one of its callers; leaving it ends background work and all connections.
 
     Args:
-        beside: another caller's state of the same organisation: they spend the same budget, so they share what is
-            counted of it.
         has_peers: see `ServerState`.
     """
     async with client, anyio.create_task_group() as tasks:
         state = ServerState(client=client, tasks=tasks, audit=audit or AuditLog(None), has_peers=has_peers)
-        if beside is not None:
-            state.confirming, state.in_flight, state.sending = beside.confirming, beside.in_flight, beside.sending
         try:
             yield state
         finally:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from deeporigin_mcp.errors import CredentialError, DeepOriginError
 from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.money import rounded
 from deeporigin_mcp.settings import Settings
 
 MAX_IDS_NAMED = 100
@@ -24,7 +25,9 @@ AFTER_CANCELLING = {
 
 def call(tool: str, **arguments: object) -> str:
     """A call as a model can repeat it: `tool(name=value, …)`, values as JSON."""
-    given = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items())
+    given = ", ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False, default=float)}" for name, value in arguments.items()
+    )
     return f"{tool}({given})"
 
 
@@ -65,7 +68,7 @@ def _confirm(execution: Execution, settings: Settings) -> str:
         return WITHOUT_A_PRICE.format("the quote", call("cancel_execution", execution_id=name))
     confirm = call("confirm_execution", execution_id=name, expected_price=price)
     step = f"Nothing runs and nothing is charged until {confirm}"
-    if price <= settings.auto_approve_up_to:
+    if price <= rounded(settings.auto_approve_up_to):
         return step + "."
     return f"{step}, and a person approves the price."
 

@@ -5,9 +5,10 @@ Names are the platform's ideas in snake_case; money is USD; times are the platfo
 
 from __future__ import annotations
 
-from typing import Any, Self
+from decimal import Decimal
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PrivateAttr, WithJsonSchema
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
@@ -18,6 +19,9 @@ WORD_CHARACTERS = 60
 """For what is one word on a platform that is well: a status, a version, a time, an id."""
 REASON_CHARACTERS = 1000
 ROW_REASON_CHARACTERS = 160
+
+Number = Annotated[Decimal, PlainSerializer(float, return_type=float), WithJsonSchema({"type": "number"})]
+"""Exact here, and a number in JSON: 15 digits of a price come through a float unchanged."""
 
 
 class View(BaseModel):
@@ -41,9 +45,9 @@ class View(BaseModel):
 class LineItemView(View):
     code: str
     name: str | None = None
-    quantity: float | None = None
-    unit_price: float | None = None
-    total: float | None = None
+    quantity: Number | None = None
+    unit_price: Number | None = None
+    total: Number | None = None
 
 
 class WaitRow(View):
@@ -58,8 +62,8 @@ class WaitRow(View):
     tool_version: str | None = None
     status: str | None = None
     progress_percent: float | None = None
-    quoted_price: float | None = None
-    cost: float | None = None
+    quoted_price: Number | None = None
+    cost: Number | None = None
     cost_state: str | None = None
     created_at: str | None = None
     runtime_seconds: float | None = None
@@ -77,8 +81,8 @@ class ExecutionRow(View):
     tool_version: str | None = None
     status: str | None = None
     progress_percent: float | None = None
-    quoted_price: float | None = None
-    cost: float | None = None
+    quoted_price: Number | None = None
+    cost: Number | None = None
     cost_state: str | None = None
     created_at: str | None = None
     started_at: str | None = None
@@ -88,14 +92,20 @@ class ExecutionRow(View):
     project_id: str | None = None
 
 
-class ExecutionView(ExecutionRow):
+class Warned(View):
+    """What has to be read first: that money was spent which nobody approved."""
+
+    warning: str | None = None
+
+
+class ExecutionView(ExecutionRow, Warned):
     """One execution by itself. `outputs` come with one that has ended within the call, where they are small."""
 
     outputs: dict[str, Any] | None = None
     next_step: str | None = None
 
 
-class ExecutionDetailView(ExecutionRow):
+class ExecutionDetailView(ExecutionRow, Warned):
     """One execution with what a detailed answer adds."""
 
     data_platform_id: str | None = None
@@ -115,8 +125,8 @@ class ToolTotal(View):
 
     tool_key: str
     count: int
-    quoted_price: float | None = None
-    cost: float | None = None
+    quoted_price: Number | None = None
+    cost: Number | None = None
 
 
 class GrandTotal(View):
@@ -124,8 +134,8 @@ class GrandTotal(View):
 
     tools: int
     count: int
-    quoted_price: float | None = None
-    cost: float | None = None
+    quoted_price: Number | None = None
+    cost: Number | None = None
 
 
 class ExecutionListView(View):
@@ -278,13 +288,17 @@ class ClusterRow(View):
 
 
 class SpendingView(View):
-    """The three limits in USD, what this session has started and what is left to it; an absent limit is not set."""
+    """The three limits in USD, what has been started and what is left; an absent limit is not set.
 
-    auto_approve_up_to: float
-    max_price: float | None = None
-    budget: float | None = None
-    spent: float | None = None
-    left: float | None = None
+    `counted` says over what period and for whom `spent` and `left` count.
+    """
+
+    auto_approve_up_to: Number
+    max_price: Number | None = None
+    budget: Number | None = None
+    spent: Number | None = None
+    left: Number | None = None
+    counted: str | None = None
 
 
 class WorkspaceView(View):

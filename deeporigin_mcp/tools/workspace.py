@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import TypeVar
 
 import anyio
@@ -11,7 +12,7 @@ from deeporigin_mcp.errors import CredentialError, DeepOriginError, NetworkError
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of, text, utc_stamp
 from deeporigin_mcp.platform.wording import word
-from deeporigin_mcp.settings import TokenClaims
+from deeporigin_mcp.settings import Settings, TokenClaims
 from deeporigin_mcp.tools.approval import left_of, spent_by_session
 from deeporigin_mcp.tools.definitions import idle_rules
 from deeporigin_mcp.tools.state import ToolContext, state_of
@@ -29,7 +30,8 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     Call it first if unsure about project, limits or connection. It says which project new executions get, what may
     start without a person, what this session has spent, and when the token ends. Free, reads only.
     """
-    client = state_of(ctx).client
+    state = state_of(ctx)
+    client = state.client
     settings = client.settings
     claims = TokenClaims.read(settings.require_token(client.timing.wall()))
     # By what is to be done, so that what is in the way of everything is told once: the words, and what of.
@@ -49,7 +51,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     clusters: list[Json] = []
     services: dict[str, str] = {}
     organisations: list[Json] = []
-    spent: float | None = None
+    spent: Decimal | None = None
 
     async def ask_projects() -> None:
         nonlocal projects
@@ -69,7 +71,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
 
     async def ask_spent() -> None:
         nonlocal spent
-        spent = await tried("spending", lambda: spent_by_session(client), None)
+        spent = await tried("spending", lambda: spent_by_session(state), None)
 
     async def ask_allowed() -> None:
         if idle := await tried("allowed tools", lambda: idle_rules(state_of(ctx)), None):
@@ -110,6 +112,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
             budget=settings.budget,
             spent=spent,
             left=left_of(settings.budget, spent),
+            counted=None if spent is None else _counted(settings),
         ),
         time=utc_stamp(client.now()),
         token_expires_at=utc_stamp(claims.expires_at),
@@ -118,6 +121,15 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         problems=problems or None,
         next_step=None if problems else "find_platform_tools finds tools; list_executions shows runs.",
     )
+
+
+def _counted(settings: Settings) -> str:
+    """Over what period and for whom `spent` and `left` count."""
+    whose = f"started in organisation {one_line(settings.org_key, 80)} by everybody who uses this MCP server"
+    session = one_line(settings.session, 80)
+    if "session" in settings.model_fields_set:
+        return f"{whose}, whoever made the quotes, over the whole of session {session}, restarts included"
+    return f"{whose}, whoever made the quotes, since this process started (session {session})"
 
 
 async def _rows(answer: Awaitable[Json]) -> list[Json]:

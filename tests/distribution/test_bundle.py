@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def test_fields_that_are_left_empty_are_as_if_there_were_none(left: str, tmp_pat
 
 def test_what_is_filled_in_arrives(tmp_path: Path) -> None:
     found = settings_of({"organisation": "acme", "project": "P1", "auto_approve_up_to": 0.5, "budget": 20}, tmp_path)
-    assert (found.org_key, found.project_id, found.auto_approve_up_to, found.budget) == ("acme", "P1", 0.5, 20)
+    assert (found.org_key, found.project_id) == ("acme", "P1")
+    assert (found.auto_approve_up_to, found.budget) == (Decimal("0.5"), Decimal(20))
 
 
 def test_the_host_starts_the_entry_point_without_what_is_for_development() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ async def test_what_was_done_is_said_first_and_the_call_that_is_named_works(
     tool, target = PLACES[place]
     bench.proxy.heal()
     bench.paused.clear()
-    settings = bench.settings(bench.proxy.base_url).model_copy(update={"budget": 1_000_000.0})
+    settings = bench.settings(bench.proxy.base_url).model_copy(update={"budget": Decimal(1_000_000)})
     given = arguments(tool, bench)
     creates, confirms = len(bench.platform.creates), len(bench.platform.confirms)
     async with Client(create_server(settings, connect=bench.client)) as agent:

@@ -107,11 +107,8 @@ async def test_a_caller_finds_its_own_state_again_and_nobody_elses() -> None:
 async def test_only_callers_of_one_organisation_share_what_their_budget_is_counted_by() -> None:
     async with open_pool() as pool:
         ada, bob, eve = [await used(pool, settings) for settings in (caller(), caller(who="bob"), caller("acme"))]
-    assert ada.confirming is bob.confirming
-    assert ada.in_flight is bob.in_flight
-    assert ada.sending is bob.sending
-    assert eve.confirming is not ada.confirming
-    assert eve.in_flight is not ada.in_flight
+    assert ada.scope == bob.scope
+    assert eve.scope != ada.scope
     assert ada.creations is not bob.creations
     assert ada.creating is not bob.creating
 

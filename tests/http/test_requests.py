@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -239,7 +240,7 @@ async def test_a_missing_project_is_asked_for_and_not_taken_from_the_operator(si
 
 def test_an_operators_settings_hold_nobody(bench: Bench) -> None:
     mine = operator(bench, budget=3).for_caller("hush", "o", "p")
-    assert (mine.org_key, mine.project_id, mine.budget, mine.base_url) == ("o", "p", 3, bench.base_url)
+    assert (mine.org_key, mine.project_id, mine.budget, mine.base_url) == ("o", "p", Decimal(3), bench.base_url)
     assert operator(bench).token is None
     assert "hush" not in repr(mine)
 

@@ -117,8 +117,10 @@ LISTS = [
 
 GETS = [
     Scenario("get('11111111-2222-4333-8444-555555555555')",
-             lambda c: c.executions.get("11111111-2222-4333-8444-555555555555"), [execution()]),
-    Scenario("get('a b/c?d#e')  # no quoting by the client", lambda c: c.executions.get("a b/c?d#e"), [execution()], 1),
+             lambda c: c.executions.get("11111111-2222-4333-8444-555555555555"),
+             [execution(execution_id="11111111-2222-4333-8444-555555555555")]),
+    Scenario("get('a b/c?d#e')  # no quoting by the client", lambda c: c.executions.get("a b/c?d#e"),
+             [execution(execution_id="a b/c?d#e")], 1),
     Scenario("get('') ", lambda c: c.executions.get(""), [{}], 1),
     Scenario("get(id) # 404 message", lambda c: c.executions.get("nope"), [Reply({"message": "Gone"}, 404)]),
     Scenario("get(id) # 500,502,200", lambda c: c.executions.get("e-1"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -79,13 +80,13 @@ async def test_a_run_is_quoted_confirmed_waited_for_and_read(
 ) -> None:
     async with client_of(url, timing) as client:
         execution = await quoted(client, name="pilot", metadata={"key": "k-1"})
-        assert (execution.status, execution.quoted_price, execution.cost) == ("Quoted", 0.4, None)
+        assert (execution.status, execution.quoted_price, execution.cost) == ("Quoted", Decimal("0.4"), None)
         assert (execution.session, execution.project_id, execution.metadata["key"]) == ("s-me", PROJECT, "k-1")
         confirmed = Execution(await client.executions.confirm(execution.execution_id))
         assert not confirmed.is_settled
         (dto,) = await client.executions.wait(execution.execution_id)
         ended = Execution(dto)
-        assert (ended.status, ended.progress_percent, ended.cost) == ("Completed", 100.0, 0.4)
+        assert (ended.status, ended.progress_percent, ended.cost) == ("Completed", 100.0, Decimal("0.4"))
         assert ended.runtime_seconds is not None
         assert ended.runtime_seconds > 0
         clock.advance(3600)

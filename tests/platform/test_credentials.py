@@ -16,7 +16,7 @@ from deeporigin_mcp.errors import CredentialError, DeepOriginError, SettingsErro
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
 from deeporigin_mcp.settings import Settings, TokenClaims, local_token
 from tests.platform.fake_time import START, FakeTime
-from tests.platform.recording import Recorder, Reply, client_for, settings_for, token
+from tests.platform.recording import Recorder, Reply, client_for, execution, settings_for, token
 
 pytestmark = pytest.mark.anyio
 
@@ -43,6 +43,7 @@ def assert_secret_is_not_in(text: str) -> None:
 
 async def test_a_token_is_valid_up_to_its_last_second(server: Recorder, time: FakeTime) -> None:
     expiring = token(exp=START + 60)
+    server.answer(execution())
     async with client_for(server, time.timing, token=expiring) as client:
         time.advance(60)
         await client.executions.get("e-1")
@@ -225,7 +226,7 @@ async def test_the_token_is_in_no_traceback_and_no_log_of_a_failed_request(
     async with client_for(server, time.timing, retry=RetryPolicy(attempts=2), token=SECRET) as client:
         for call in (
             client.executions.get("e-1"),
-            client.executions.create(tool_key="t", tool_version="1", data=data),
+            client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=data),
             client.executions.confirm("e-1"),
         ):
             with pytest.raises(DeepOriginError) as caught:

@@ -90,8 +90,8 @@ async def test_a_creation_is_sent_once_and_a_lost_answer_is_told_as_unknown(
     server.answer(reply)
     async with client_for(server, time.timing) as client:
         with pytest.raises(OutcomeUnknownError) as caught:
-            await client.executions.create(tool_key="t", tool_version="1", data=DATA)
-    assert server.lines == ["POST /tools/acme/tools/t/1/executions"]
+            await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
+    assert server.lines == ["POST /tools/acme/tools/deeporigin.docking/1/executions"]
     assert "Look before repeating it" in caught.value.next_step
     assert time.sleeps == []
 
@@ -103,7 +103,7 @@ async def test_a_refused_creation_is_sent_once_and_told_as_refused(
     server.answer(reply)
     async with client_for(server, time.timing) as client:
         with pytest.raises(DeepOriginError) as caught:
-            await client.executions.create(tool_key="t", tool_version="1", data=DATA)
+            await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
     assert not isinstance(caught.value, OutcomeUnknownError)
     assert len(server.requests) == 1
 
@@ -112,7 +112,7 @@ async def test_a_creation_that_takes_too_long_is_unknown(server: Recorder, time:
     server.answer(Reply(fault="hang"))
     async with client_for(server, time.timing) as client:
         with pytest.raises(OutcomeUnknownError, match="No complete answer from the platform"):
-            await client.executions.create(tool_key="t", tool_version="1", data=DATA, timeout=0.5)
+            await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA, timeout=0.5)
     assert len(server.requests) == 1
 
 
@@ -121,7 +121,7 @@ async def test_a_creation_that_found_nobody_was_certainly_not_sent(time: FakeTim
         gone = server.url
     async with DeepOriginClient(settings_for(gone), timing=time.timing) as client:
         with pytest.raises(NetworkError) as caught:
-            await client.executions.create(tool_key="t", tool_version="1", data=DATA)
+            await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
         assert client.requests_sent == 1
     assert caught.value.nothing_sent
 
@@ -131,15 +131,15 @@ async def test_a_creation_that_names_no_execution_is_unknown(server: Recorder, b
     server.answer(body)
     async with client_for(server) as client:
         with pytest.raises(OutcomeUnknownError, match="was without an id, so its id is not known"):
-            await client.executions.create(tool_key="t", tool_version="1", data=DATA)
+            await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
 
 
 async def test_a_lost_cluster_look_up_creates_nothing_and_is_repeated(server: Recorder, time: FakeTime) -> None:
     clusters = {"data": [{"id": None}, {"id": "cl-7"}, {"id": "cl-8"}], "pagination": {"count": 3}}
     server.answer(Reply(fault="reset"), clusters, execution("Created"))
     async with client_for(server, time.timing) as client:
-        await client.executions.create(tool_key="t", tool_version="1", data={})
-        await client.executions.create(tool_key="t", tool_version="1", data={})
+        await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data={})
+        await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data={})
     assert [request.method for request in server.requests] == ["GET", "GET", "POST", "POST"]
     assert {request.body["clusterId"] for request in server.requests[2:]} == {"cl-7"}
 
@@ -148,7 +148,7 @@ async def test_without_a_cluster_nothing_is_created(server: Recorder) -> None:
     server.answer({"data": [], "pagination": {"count": 0}})
     async with client_for(server) as client:
         with pytest.raises(DeepOriginError, match="no compute cluster"):
-            await client.executions.create(tool_key="t", tool_version="1", data={})
+            await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data={})
     assert len(server.requests) == 1
 
 
@@ -165,7 +165,7 @@ async def test_an_execution_that_was_refused_for_money_is_an_error_that_holds_it
     server.answer(dto)
     async with client_for(server) as client:
         for call in (
-            client.executions.create(tool_key="t", tool_version="1", data=DATA),
+            client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA),
             client.executions.confirm("e-1"),
         ):
             with pytest.raises(RestrictionError, match="Balance too low") as caught:
@@ -176,7 +176,7 @@ async def test_an_execution_that_was_refused_for_money_is_an_error_that_holds_it
 async def test_a_quotation_that_failed_is_an_answer(server: Recorder) -> None:
     server.answer(execution("FailedQuotation"))
     async with client_for(server) as client:
-        dto = await client.executions.create(tool_key="t", tool_version="1", data=DATA)
+        dto = await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
     assert dto["status"] == "FailedQuotation"
 
 
@@ -195,7 +195,7 @@ async def test_under_any_faults_a_creation_is_sent_once_and_never_guessed(
         server.handler = platform.answer
         async with client_for(server, FakeTime().timing) as client:
             try:
-                await client.executions.create(tool_key="t", tool_version="1", data=DATA)
+                await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
                 outcome = "created"
             except OutcomeUnknownError:
                 outcome = "unknown"

@@ -1,5 +1,6 @@
 """Limits on money and the switches of this server: a value that cannot be used is refused, never guessed."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -39,19 +40,23 @@ def test_limits_and_switches_are_read() -> None:
         },
         NOWHERE,
     )
-    assert (settings.auto_approve_up_to, settings.max_price, settings.budget) == (2.5, 100.0, 1000.0)
+    assert (settings.auto_approve_up_to, settings.max_price, settings.budget) == (
+        Decimal("2.5"),
+        Decimal(100),
+        Decimal(1000),
+    )
     assert (settings.session, settings.read_only, settings.log_level) == ("team-a", True, "DEBUG")
 
 
 def test_without_limits_only_free_runs_start_and_nothing_else_is_capped() -> None:
     settings = Settings.load({"DEEPORIGIN_MCP_MAX_PRICE": "", "DEEPORIGIN_MCP_BUDGET": "  "}, NOWHERE)
-    assert (settings.auto_approve_up_to, settings.max_price, settings.budget) == (0.0, None, None)
+    assert (settings.auto_approve_up_to, settings.max_price, settings.budget) == (Decimal(0), None, None)
     assert (settings.read_only, settings.log_level) == (False, "WARNING")
 
 
 def test_a_limit_of_zero_is_a_limit() -> None:
     settings = Settings.load({"DEEPORIGIN_MCP_MAX_PRICE": "0", "DEEPORIGIN_MCP_BUDGET": "0"}, NOWHERE)
-    assert (settings.max_price, settings.budget) == (0.0, 0.0)
+    assert (settings.max_price, settings.budget) == (Decimal(0), Decimal(0))
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ async def test_a_run_may_be_hidden_from_activity_views(server: Recorder, visibil
     server.answer(execution("Created"))
     async with client_for(server) as client:
         data = {"clusterId": "c", "visibility": visibility}
-        await client.executions.create(tool_key="t", tool_version="1", data=data)
+        await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=data)
     assert server.requests[0].body["visibility"] == visibility
 
 

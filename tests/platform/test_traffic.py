@@ -36,7 +36,7 @@ async def error_of(client: DeepOriginClient, call: str = "get") -> DeepOriginErr
         "get": lambda: client.executions.get("e-1"),
         "list": client.executions.list,
         "confirm": lambda: client.executions.confirm("e-1"),
-        "create": lambda: client.executions.create(tool_key="t", tool_version="1", data=data),
+        "create": lambda: client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=data),
     }
     with pytest.raises(DeepOriginError) as caught:
         await calls[call]()

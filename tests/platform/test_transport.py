@@ -140,7 +140,9 @@ async def test_a_redirect_never_carries_the_token_elsewhere(server: Recorder, ti
             with pytest.raises(PlatformError, match=f"HTTP {status}") as caught:
                 await client.executions.get("e-1")
             with pytest.raises(PlatformError, match=f"HTTP {status}"):
-                await client.executions.create(tool_key="t", tool_version="1", data={"clusterId": "cl-1"})
+                await client.executions.create(
+                    tool_key="deeporigin.docking", tool_version="1", data={"clusterId": "cl-1"}
+                )
     assert elsewhere.requests == []
     assert len(server.requests) == 2
     assert "DO_BASE_URL" in caught.value.next_step
@@ -206,7 +208,9 @@ def test_a_segment_is_one_segment_that_names_the_same_id(name: str) -> None:
 async def test_inputs_that_are_no_json_are_the_callers_mistake(server: Recorder, data: dict[str, Any]) -> None:
     async with client_for(server) as client:
         with pytest.raises(ArgumentError, match="cannot be sent to the platform"):
-            await client.executions.create(tool_key="t", tool_version="1", data={"clusterId": "c", **data})
+            await client.executions.create(
+                tool_key="deeporigin.docking", tool_version="1", data={"clusterId": "c", **data}
+            )
         assert client.requests_sent == 0
     assert server.requests == []
 

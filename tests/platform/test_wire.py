@@ -16,8 +16,9 @@ from deeporigin.platform.client import DeepOriginClient as OfficialClient
 
 import deeporigin_mcp.platform
 from deeporigin_mcp import __version__
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, RestrictionError
-from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, OutcomeUnknownError, PlatformError, RestrictionError
+from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
+from deeporigin_mcp.platform.waiting import watch
 from tests.platform.fake_time import FakeTime
 from tests.platform.recording import (
     ORG,
@@ -143,12 +144,59 @@ def test_each_difference_is_listed_once_and_tested() -> None:
 
 async def test_difference_1_ids_are_percent_encoded_and_refused_when_empty(server: Recorder) -> None:
     assert DIFFERENCES["1"].startswith("ids are percent-encoded")
-    server.answer(execution())
+    server.answer(execution(execution_id="a b/c?d#e"))
     async with client_for(server, org_key="a/b") as client:
         await client.executions.get("a b/c?d#e")
         with pytest.raises(ArgumentError):
             await client.executions.get("")
     assert server.lines == ["GET /tools/a%2Fb/tools/executions/a%20b%2Fc%3Fd%23e"]
+
+
+@pytest.mark.parametrize("answered", ["e-2", "", None, "e-1\u200b", "\uff45-1", ["e-1"]])
+async def test_difference_12_an_answer_about_another_execution_is_an_error(server: Recorder, answered: Any) -> None:
+    other = execution(execution_id=answered)
+    server.answer(other)
+    async with client_for(server, retry=RetryPolicy(attempts=1)) as client:
+        for call in (client.executions.get("e-1"), client.executions.cancel("e-1")):
+            with pytest.raises(PlatformError, match="about another execution"):
+                await call
+        assert [request.method for request in server.requests] == ["GET", "GET"]
+        with pytest.raises(OutcomeUnknownError, match="about another execution"):
+            await client.executions.confirm("e-1")
+        server.answer(execution(), other)
+        with pytest.raises(PlatformError, match="about another execution"):
+            await client.executions.cancel("e-1")
+        server.answer(other)
+        found = await watch(client.observer, ["e-1"], poll_interval_seconds=5, timeout_seconds=0, timing=client.timing)
+    assert (found.found, found.pending) == ({}, ["e-1"])
+    assert "about another execution" in str(found.failed["e-1"])
+
+
+async def test_an_id_in_the_other_case_is_the_same(server: Recorder) -> None:
+    server.answer(execution(execution_id="3f0c9a52-6f0e-4f0b-9a55-0d3b6e1c7a11"))
+    async with client_for(server) as client:
+        await client.executions.get(" 3F0C9A52-6F0E-4F0B-9A55-0D3B6E1C7A11 ")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tool": {"key": "deeporigin.abfe-end-to-end", "version": "2"}},
+        {"session": "somebody else's"},
+        {"metadata": {"note": "another", "idempotency_key": "k-2"}},
+    ],
+)
+async def test_a_creation_that_is_answered_with_another_execution_has_no_known_outcome(
+    server: Recorder, other: dict[str, Any]
+) -> None:
+    data = {"clusterId": "c", "metadata": {"idempotency_key": "k-1"}}
+    async with client_for(server) as client:
+        server.answer(execution("Quoted", **other))
+        with pytest.raises(OutcomeUnknownError, match="about another execution"):
+            await client.executions.create(tool_key="deeporigin.docking", tool_version="4", data=data)
+        server.answer(execution("Quoted", session=SESSION, metadata={"idempotency_key": "k-1", "more": 1}))
+        await client.executions.create(tool_key="deeporigin.docking", tool_version="4", data=data)
+    assert len(server.requests) == 2
 
 
 async def test_difference_2_pauses_follow_retry_after_and_chance(server: Recorder) -> None:
@@ -180,7 +228,7 @@ async def test_difference_5_creations_are_stamped_with_this_package_and_session(
     async with client_for(server, session="s-9") as client:
         server.answer(execution())
         await client.executions.create(
-            tool_key="t", tool_version="1", data={"clusterId": "c", "session": "mine", "app": "mine"}
+            tool_key="deeporigin.docking", tool_version="1", data={"clusterId": "c", "session": "mine", "app": "mine"}
         )
     assert server.requests[0].body == {
         "clusterId": "c",
@@ -239,9 +287,13 @@ async def test_difference_9_a_page_that_the_platform_would_refuse_is_not_asked_f
 async def test_difference_10_a_creation_may_name_the_project_that_the_client_lacks(server: Recorder) -> None:
     server.answer(execution())
     async with client_for(server, project_id="") as client:
-        await client.executions.create(tool_key="t", tool_version="1", data={"clusterId": "c", "projectId": " p-7 "})
+        await client.executions.create(
+            tool_key="deeporigin.docking", tool_version="1", data={"clusterId": "c", "projectId": " p-7 "}
+        )
         with pytest.raises(ArgumentError, match="none is set"):
-            await client.executions.create(tool_key="t", tool_version="1", data={"clusterId": "c", "projectId": " "})
+            await client.executions.create(
+                tool_key="deeporigin.docking", tool_version="1", data={"clusterId": "c", "projectId": " "}
+            )
     assert [request.body["projectId"] for request in server.requests] == ["p-7"]
 
 
@@ -280,7 +332,7 @@ async def test_the_callers_data_is_left_as_it_was(server: Recorder) -> None:
     data = {"inputs": {"a": 1}, "visibility": None, "clusterId": "c"}
     server.answer(execution())
     async with client_for(server) as client:
-        await client.executions.create(tool_key="t", tool_version="1", data=data)
+        await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=data)
     assert data == {"inputs": {"a": 1}, "visibility": None, "clusterId": "c"}
 
 
@@ -295,8 +347,10 @@ async def test_a_creation_may_take_ten_minutes_and_a_look_ten_seconds(server: Re
         inner.event_hooks = {"request": [note]}
         with contextlib.suppress(DeepOriginError):
             server.answer(execution())
-            await client.executions.create(tool_key="t", tool_version="1", data={"clusterId": "c"})
-            await client.executions.create(tool_key="t", tool_version="1", data={"clusterId": "c"}, timeout=900)
+            await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data={"clusterId": "c"})
+            await client.executions.create(
+                tool_key="deeporigin.docking", tool_version="1", data={"clusterId": "c"}, timeout=900
+            )
             await client.executions.get("e-1")
             await client.executions.confirm("e-1")
             await client.executions.confirm("e-1", timeout=600)

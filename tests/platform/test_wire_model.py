@@ -60,6 +60,7 @@ def test_a_full_record_is_read() -> None:
         "progress_percent": 100.0,
         "quoted_price": 2.5,
         "price_is_partial": False,
+        "billed": None,
         "cost": 2.5,
         "status_reason": "Done. Rest.",
         "outputs": [{"poses": []}],

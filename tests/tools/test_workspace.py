@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.tools.bench import ERAS, FREE, PROJECT, SESSION, Agent, Bench, docking
+from deeporigin_mcp.server import create_server
+from tests.tools.bench import ERAS, FREE, PROJECT, SESSION, Agent, Bench, agent_of, docking
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +23,10 @@ async def test_the_workspace_says_who_where_and_how_much(bench: Bench, mode: str
     assert {"project_id": PROJECT, "name": "Kinase pilot"} in found["projects"]
     assert {"gpu-west", "cpu-east"} <= {row["name"] for row in found["clusters"]}
     assert found["clusters"][0]["status"] == "healthy"
+    counted = found["spending"].pop("counted")
     assert found["spending"] == {"auto_approve_up_to": 1, "max_price": 10, "budget": 20, "spent": 0.2, "left": 19.8}
+    for word in ("organisation deeporigin", "everybody", "whoever made the quotes", f"session {SESSION}"):
+        assert word in counted
     assert found["time"] == f"{bench.clock.now():%Y-%m-%dT%H:%M:%SZ}"
     assert found["token_expires_at"].endswith("Z")
     assert found["read_only"] is False
@@ -32,7 +36,25 @@ async def test_the_workspace_says_who_where_and_how_much(bench: Bench, mode: str
 
 
 async def test_limits_that_are_not_set_are_left_out(agent: Agent) -> None:
-    assert (await agent.read("get_workspace"))["spending"] == {"auto_approve_up_to": 0, "spent": 0}
+    spending = (await agent.read("get_workspace"))["spending"]
+    assert spending.keys() == {"auto_approve_up_to", "spent", "counted"}
+    assert (spending["auto_approve_up_to"], spending["spent"]) == (0, 0)
+
+
+async def test_spending_says_over_what_period_it_counts(bench: Bench) -> None:
+    async with bench.agent() as agent:
+        assert "restarts included" in (await agent.read("get_workspace"))["spending"]["counted"]
+    settings = bench.settings().model_copy()
+    settings.model_fields_set.discard("session")
+    async with agent_of(create_server(settings, connect=bench.connect)) as agent:
+        assert "since this process started" in (await agent.read("get_workspace"))["spending"]["counted"]
+
+
+async def test_spending_that_cannot_be_read_is_not_said_to_be_of_anything(bench: Bench) -> None:
+    bench.fault("GET */tools/executions status=503")
+    async with bench.agent(budget=5) as agent:
+        spending = (await agent.read("get_workspace"))["spending"]
+    assert not {"spent", "left", "counted"} & spending.keys()
 
 
 @pytest.mark.parametrize(("budget", "left"), [(0.2, 0), (0.1, 0), (0.3, 0.1)])

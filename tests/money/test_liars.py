@@ -1,0 +1,274 @@
+"""Every kind of lying platform against the budget and against what is told: nothing is spent or hidden by a lie."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.money.liars import Liar, lines_in, lying, named, record
+from tests.money.people import Person
+from tests.platform.recording import Reply
+
+pytestmark = pytest.mark.anyio
+
+Rows = Callable[[list[str]], Any]
+
+
+@pytest.fixture
+async def liar(anyio_backend: str) -> AsyncIterator[Liar]:
+    async with lying() as found:
+        yield found
+
+
+def bill(usd: Any) -> dict[str, Any]:
+    return {"billingTransaction": {"totalCost": usd}}
+
+
+LISTS: dict[str, Rows] = {
+    "honest": lambda names: [record(name, "Running") for name in names],
+    "still quoted": lambda names: [record(name) for name in names],
+    "lags": lambda _: [],
+    "data is null": lambda names: {"data": None, "count": len(names)},
+    "a count without rows": lambda names: {"data": [], "count": len(names)},
+    "no session": lambda names: [record(name, "Running", session=None) for name in names],
+    "another session": lambda names: [record(name, "Running", session="x") for name in names],
+    "no quotation": lambda names: [record(name, "Running", quotationResult=None) for name in names],
+    "no ids": lambda names: [record("", "Running") for _ in names],
+    "other ids": lambda names: [record(named(50 + place), "Quoted") for place, _ in enumerate(names)],
+    "a quote of 0": lambda names: [record(name, "Running", 0) for name in names],
+    "a negative quote": lambda names: [record(name, "Running", -1000) for name in names],
+    "a bill of 0 while it runs": lambda names: [record(name, "Running", **bill(0)) for name in names],
+    "a bill of 0 at the end": lambda names: [record(name, "Completed", **bill(0)) for name in names],
+    "a small bill": lambda names: [record(name, "Completed", **bill("0.01")) for name in names],
+    "cancelled before a start": lambda names: [record(name, "Cancelled") for name in names],
+    "no money": lambda names: [record(name, "InsufficientFunds") for name in names],
+    "a cost of -1000": lambda names: [
+        record(named(77), "Completed", **bill(-1000)),
+        *(record(name, "Running") for name in names),
+    ],
+    "a cost that is text": lambda names: [record(name, "Running", **bill("-1e9 USD")) for name in names],
+    "an unknown status": lambda names: [record(name, "Paused", **bill(None)) for name in names],
+    "rows that are no objects": lambda names: [*names, None, 5],
+    "every row twice": lambda names: [record(name, "Running") for name in [*names, *names]],
+}
+"""What a platform's list says of the runs that were started, each at 5 USD."""
+
+
+@pytest.mark.parametrize("kind", LISTS)
+async def test_no_list_makes_a_budget_forget_what_was_started(liar: Liar, kind: str) -> None:
+    liar.rows = LISTS[kind]
+    for _ in range(2):
+        # A restart forgets nothing either.
+        async with liar.agent(auto_approve_up_to=100, budget=10) as agent:
+            for number in range(4):
+                answer = await agent.call("confirm_execution", {"execution_id": named(number)})
+                assert answer.is_error or answer.content["status"] == "Running"
+    assert 1 <= len(liar.confirmed) <= 2
+    assert len(set(liar.confirmed)) == len(liar.confirmed)
+
+
+async def test_what_has_ended_without_charge_is_given_back_once_the_run_itself_says_so(liar: Liar) -> None:
+    async with liar.agent(auto_approve_up_to=100, budget=10) as agent:
+        for number in range(2):
+            await agent.read("confirm_execution", execution_id=named(number))
+        told = await agent.refused("confirm_execution", execution_id=named(2))
+        assert "started runs for 10.0 USD, and 5.0 USD more" in told
+        liar.get = lambda name, started: record(
+            name, "Cancelled" if name == named(0) else "Running" if started else "Quoted"
+        )
+        await agent.read("confirm_execution", execution_id=named(2))
+        assert "10.0 USD" in await agent.refused("confirm_execution", execution_id=named(3))
+    assert liar.confirmed == [named(0), named(1), named(2)]
+
+
+@pytest.mark.parametrize(
+    ("cost", "counted"), [(7, 7), (3, 5), ("7.5", 7.5), (-3, 5), (0, 0), (None, 5), ("seven", 5), (1e400, 5)]
+)
+async def test_a_run_counts_at_the_larger_of_what_was_approved_and_what_is_reported(
+    liar: Liar, cost: Any, counted: float
+) -> None:
+    liar.rows = lambda names: []
+    async with liar.agent(auto_approve_up_to=100, budget=12) as agent:
+        await agent.read("confirm_execution", execution_id=named(0))
+        liar.get = lambda name, started: record(name, "Completed", **bill(cost)) if started else record(name)
+        await agent.call("confirm_execution", {"execution_id": named(1)})
+        await agent.refused("confirm_execution", execution_id=named(0))
+        liar.rows = lambda names: [record(name, "Completed", **bill(cost)) for name in names if name == named(0)]
+        spent = (await agent.read("get_workspace"))["spending"]["spent"]
+    assert spent == counted + (0 if cost == 0 else counted)
+
+
+@pytest.mark.parametrize("reported", [{"price": 500}, bill(500), {"price": 500} | bill(500), bill("500.0")])
+async def test_a_run_that_starts_at_another_price_is_told_counted_and_audited(
+    liar: Liar, tmp_path: Path, reported: dict[str, Any]
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    became: dict[str, Any] = {"status": "Running", "price": 0} | reported
+    liar.get = lambda name, started: record(name, **became) if started else record(name, price=0)
+    liar.patch = lambda name: record(name, **became)
+    async with liar.agent(audit_log=log, budget=600) as agent:
+        answer = await agent.call("confirm_execution", {"execution_id": named(0)})
+        assert not answer.is_error
+        first = answer.text.splitlines()[0]
+        assert first.startswith("warning: ")
+        assert "500.0 USD" in first
+        assert "0.0 USD were approved" in first
+        assert f'cancel_execution(execution_id="{named(0)}")' in first
+        assert (await agent.read("get_workspace"))["spending"]["spent"] == 500
+    assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", 0), ("unapproved", 500)]
+
+
+async def test_a_run_that_becomes_dearer_later_is_audited_once(liar: Liar, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    async with liar.agent(audit_log=log, auto_approve_up_to=10, budget=100) as agent:
+        answer = await agent.read("confirm_execution", execution_id=named(0))
+        assert "warning" not in answer
+        liar.rows = lambda names: [record(name, "Running", 5, **bill(9)) for name in names]
+        for _ in range(3):
+            assert (await agent.read("get_workspace"))["spending"]["spent"] == 9
+    assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", 5), ("unapproved", 9)]
+
+
+STARTED: dict[str, tuple[dict[str, Any], float]] = {
+    "running": ({"status": "Running", "startedAt": "2026-11-29T00:00:00Z"}, 5),
+    "created": ({"status": "Created"}, 5),
+    "queued at another price": ({"status": "Queued", "price": 500}, 500),
+    "completed and billed": ({"status": "Completed", **bill(3.5), "price": None}, 3.5),
+    "failed": ({"status": "Failed", "startedAt": "2026-11-29T00:00:00Z"}, 5),
+    "cancelled after its start": ({"status": "Cancelled", "startedAt": "2026-11-29T00:00:00Z"}, 5),
+    "quoted, but billed": ({"status": "Quoted", **bill(4)}, 5),
+    "quoted, but started": ({"status": "Quoted", "startedAt": "2026-11-29T00:00:00Z"}, 5),
+    "no status": ({"status": None}, 5),
+    "an unknown status": ({"status": "Paused"}, 5),
+}
+"""How a creation that asked for a quote comes back, and what it then counts for."""
+
+
+@pytest.mark.parametrize("how", STARTED)
+async def test_a_creation_that_comes_back_started_is_told_first_counted_and_audited(
+    liar: Liar, tmp_path: Path, how: str
+) -> None:
+    log, (fields, counted) = tmp_path / "audit.jsonl", STARTED[how]
+    liar.create = lambda body: record(named(99), **fields, metadata=body["metadata"])
+    liar.rows = lambda _: []
+    async with liar.agent(audit_log=log, budget=600) as agent:
+        for _ in range(2):
+            answer = await agent.call(
+                "create_execution", {"tool_key": "deeporigin.docking", "inputs": {}, "idempotency_key": "k"}
+            )
+            assert not answer.is_error
+            first = answer.text.splitlines()[0]
+            assert first.startswith("warning: This was started at its creation")
+            assert "nobody approved it" in first
+            assert liar.created[0]["approveAmount"] == -1
+            # A second creation with the key finds it.
+            liar.rows = lambda _: [record(named(99), **fields, metadata=liar.created[0]["metadata"])]
+        assert (await agent.read("get_workspace"))["spending"]["spent"] == counted
+    assert len(liar.created) == 1
+    assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("unapproved", counted)]
+
+
+@pytest.mark.parametrize("status", ["Quoted", "FailedQuotation", "InsufficientFunds"])
+async def test_a_creation_that_was_not_started_is_no_alarm(liar: Liar, tmp_path: Path, status: str) -> None:
+    log = tmp_path / "audit.jsonl"
+    liar.create = lambda body: record(named(99), status, metadata=body["metadata"])
+    async with liar.agent(audit_log=log) as agent:
+        answer = await agent.call("create_execution", {"tool_key": "deeporigin.docking", "inputs": {}})
+    assert "warning" not in answer.content
+    assert lines_in(log) == []
+
+
+async def test_a_start_whose_answer_was_lost_is_told_when_it_is_found(liar: Liar, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    liar.create = lambda _: Reply(status=502)
+    liar.rows = lambda _: [record(named(99), "Running", metadata=liar.created[0]["metadata"])] if liar.created else []
+    async with liar.agent(audit_log=log) as agent:
+        answer = await agent.call("create_execution", {"tool_key": "deeporigin.docking", "inputs": {}})
+    assert answer.text.startswith("warning: This was started at its creation")
+    assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("unapproved", 5)]
+
+
+async def test_a_run_that_was_approved_here_is_no_alarm_when_its_key_is_used_again(liar: Liar) -> None:
+    async with liar.agent(auto_approve_up_to=10) as agent:
+        arguments = {"tool_key": "deeporigin.docking", "inputs": {}, "idempotency_key": "k"}
+        name = (await agent.read("create_execution", **arguments))["execution_id"]
+        await agent.read("confirm_execution", execution_id=name)
+        liar.rows = lambda _: [record(name, "Running", metadata=liar.created[0]["metadata"])]
+        assert "warning" not in await agent.read("create_execution", **arguments)
+
+
+UNREADABLE: dict[str, Any] = {
+    "a list": [{"priceTotal": 0}, ["priceTotal", 500]],
+    "a text": [{"priceTotal": 0}, "DO_ABFE: 500 USD"],
+    "null": [{"priceTotal": 0}, None],
+    "a number": [{"priceTotal": 0}, 500],
+    "no total": [{"priceTotal": 0}, {"priceEach": 500}],
+    "a total of another kind": [{"priceTotal": 0}, {"priceTotal": {"usd": 500}}],
+    "thousands with a comma": [{"priceTotal": 0}, {"priceTotal": "1,000"}],
+    "failed": [{"priceTotal": 0, "status": "FAILED"}],
+    "below zero": [{"priceTotal": 0}, {"priceTotal": -1}],
+    "no list": {"a": {"priceTotal": 0}},
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+async def test_a_price_that_cannot_be_read_in_full_is_no_price(liar: Liar, kind: str) -> None:
+    quotation = {"successfulQuotations": UNREADABLE[kind]}
+    liar.get = lambda name, started: record(name, quotationResult=quotation)
+    person = Person()
+    async with liar.agent(person=person, auto_approve_up_to=1000) as agent:
+        assert "no complete price" in await agent.refused("confirm_execution", execution_id=named(0))
+        liar.create = lambda body: record(named(99), quotationResult=quotation, metadata=body["metadata"])
+        found = await agent.read("create_execution", tool_key="deeporigin.docking", inputs={}, start=True)
+        assert found["status"] == "Quoted"
+        assert "cannot be confirmed" in found["next_step"]
+    assert liar.confirmed == []
+    assert person.questions == []
+
+
+async def test_an_answer_about_another_execution_confirms_and_cancels_nothing(liar: Liar) -> None:
+    liar.get = lambda name, started: record(named(7), price=0)
+    async with liar.agent() as agent:
+        for tool in ("confirm_execution", "get_execution", "cancel_execution", "get_execution_results"):
+            told = await agent.refused(tool, execution_id=named(1))
+            assert "about another execution" in told
+        found = await agent.read("wait_executions", execution_ids=[named(1)], timeout_seconds=0)
+        assert found["executions"][0].get("status") is None
+        assert found["all_done"] is False
+    assert liar.confirmed == []
+
+
+async def test_a_confirmation_that_is_answered_about_another_execution_counts_for_the_one_that_was_asked(
+    liar: Liar,
+) -> None:
+    liar.patch = lambda _: record(named(7), "Running", 0)
+    async with liar.agent(auto_approve_up_to=10, budget=9) as agent:
+        assert (await agent.read("confirm_execution", execution_id=named(1)))["execution_id"] == named(1)
+        assert "started runs for 5.0 USD" in await agent.refused("confirm_execution", execution_id=named(2))
+    assert liar.confirmed == [named(1)]
+
+
+async def test_the_same_price_with_binary_noise_is_asked_compared_capped_and_recorded_as_one(
+    liar: Liar, tmp_path: Path
+) -> None:
+    log, noisy = tmp_path / "audit.jsonl", 3 * 0.2
+    assert repr(noisy) == "0.6000000000000001"
+    liar.get = lambda name, started: record(name, "Running" if started else "Quoted", noisy)
+    liar.rows = lambda names: [record(name, "Running", noisy) for name in names]
+    liar.patch = lambda name: record(name, "Running", noisy)
+    person = Person()
+    async with liar.agent(person=person, audit_log=log, max_price="0.60", budget="1.20") as agent:
+        found = await agent.call("get_execution", {"execution_id": named(0)})
+        assert "000001" not in found.text
+        assert "expected_price=0.6)" in found.text
+        await agent.read("confirm_execution", execution_id=named(0), expected_price=0.6)
+        await agent.read("confirm_execution", execution_id=named(1), expected_price=noisy)
+        assert (await agent.read("get_workspace"))["spending"]["left"] == 0
+        assert "DEEPORIGIN_MCP_BUDGET" in await agent.refused("confirm_execution", execution_id=named(2))
+    assert all("0.6 USD" in asked for asked in person.questions)
+    assert {line["price_usd"] for line in lines_in(log)} == {0.6}
+    async with liar.agent(auto_approve_up_to="0.60", session="another") as agent:
+        await agent.read("confirm_execution", execution_id=named(3))
