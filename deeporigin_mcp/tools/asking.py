@@ -253,8 +253,8 @@ def usd(price: Any) -> str:
 
 async def _project(ctx: ToolContext, project_id: str) -> str:
     """A project by id and name; the name is left out where it cannot be read soon."""
-    if not project_id:
-        return "none"
+    if not PLAIN.fullmatch(project_id):
+        return _value(project_id, 40) if project_id else "none"
     rows: list[dict[str, Any]] = []
     with anyio.move_on_after(PROJECT_NAME_SECONDS):
         try:

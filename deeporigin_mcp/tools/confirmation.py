@@ -16,6 +16,7 @@ from deeporigin_mcp.errors import (
     OutcomeUnknownError,
     PlatformError,
     SpendingLimitError,
+    StateConflictError,
 )
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
@@ -96,6 +97,8 @@ async def _needs_a_person(
         with _looking_until(look_until):
             await approval.require_within_limits(state, quote)
     except DeepOriginError as refusal:
+        if isinstance(refusal, StateConflictError):
+            state.questions.withdraw(quote.execution_id)
         state.record(quote, "refused", str(refusal))
         raise
     return True
@@ -130,7 +133,10 @@ def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> Spendin
         return approval.nobody_to_ask(quote, state.settings)
     asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {asking.usd(quote.quoted_price)} ({quote.execution_id})"
     if reply.answer is Answer.NO:
-        told = f"Not started: the answer to the question about {asked} was no. It stays quoted and costs nothing."
+        told = (
+            f"Not started: the form that asks a person about {asked} came back with no. It stays quoted and costs "
+            "nothing."
+        )
     else:
         told = (
             f"Not started: nobody is known to have approved {asked}: {reply.told}. It stays quoted and costs nothing. "

@@ -57,21 +57,17 @@ class _Question:
         self.waiting = 0
         self._since_boot = since_boot
         self._changed_at = since_boot()
-        self._scope = anyio.CancelScope()
+        self.scope = anyio.CancelScope()
 
     async def put(self, ask: Callable[[], Awaitable[Reply]]) -> None:
         try:
-            with self._scope:
+            with self.scope:
                 self.reply = await ask()
         except Exception as error:  # noqa: BLE001 (it runs beside the calls, where nobody else would catch it)
             self.reply = Reply(Answer.NOBODY, f"the question failed inside this MCP server ({type(error).__name__})")
         finally:
             self._changed_at = self._since_boot()
             self.replied.set()
-
-    def withdraw(self) -> None:
-        """Close it for the person too; whoever waits for it learns that."""
-        self._scope.cancel()
 
     @property
     def is_stale(self) -> bool:
@@ -116,8 +112,7 @@ class Questions:
         """
         for name, old in [*self._open.items()]:
             if old.is_stale or (name == execution_id and old.price != price):
-                del self._open[name]
-                old.withdraw()
+                self.withdraw(name)
         question = self._open.get(execution_id)
         if question is None:
             question = self._open[execution_id] = _Question(price, self.since_boot)
@@ -129,8 +124,7 @@ class Questions:
         except anyio.get_cancelled_exc_class():
             # The client took the call back: nobody waits for the answer any more, so it must not count later.
             if question.waiting == 1 and self._open.get(execution_id) is question:
-                del self._open[execution_id]
-                question.withdraw()
+                self.withdraw(execution_id)
             raise
         finally:
             question.waiting -= 1
@@ -144,6 +138,11 @@ class Questions:
                 next_step=steps.call("get_execution", execution_id=execution_id) + " shows what became of it.",
             )
         return question.reply
+
+    def withdraw(self, execution_id: str) -> None:
+        """Close the question about this execution, if there is one, also for the person; forget an answer to it."""
+        if question := self._open.pop(execution_id, None):
+            question.scope.cancel()
 
     def use(self, question_id: str) -> bool:
         """Use up the answer to a question whose state the client keeps; False if that was done before."""

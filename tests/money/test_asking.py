@@ -23,7 +23,7 @@ NOT_UNDERSTOOD = (*NOBODY_KNOWS, "could not be understood")
 CLIENTS: dict[str, tuple[ElicitResult | None, tuple[str, ...]]] = {
     "yes": (YES, ()),
     "yes and more": (form(approve=True, note="do it"), ()),
-    "no": (NO, (*STAYS, "the answer to the question about deeporigin.docking for 5.0 USD")),
+    "no": (NO, (*STAYS, "the form that asks a person about deeporigin.docking for 5.0 USD")),
     "decline": (DECLINE, (*NOBODY_KNOWS, "declined, by a person or by the client itself")),
     "cancel": (CANCEL, (*NOBODY_KNOWS, "closed without an answer, by a person or by the client itself")),
     "perhaps": (form(approve="perhaps"), NOT_UNDERSTOOD),
@@ -101,6 +101,7 @@ async def test_what_is_above_the_automatic_limit_starts_only_with_a_clear_yes(de
     if not started:
         assert "confirm_execution(" not in told
         assert "the person" not in told
+        assert "said no" not in told
         assert bench.platform.status(name) == "Quoted"
         assert not bench.sent("PATCH")
 

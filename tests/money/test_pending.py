@@ -96,7 +96,11 @@ async def test_the_next_call_takes_the_open_question_up_and_the_yes_starts_it_on
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [(NO, "was no"), (DECLINE, "declined, by a person or by"), (ErrorData(code=-32603, message="gone"), "-32603")],
+    [
+        (NO, "came back with no"),
+        (DECLINE, "declined, by a person or by"),
+        (ErrorData(code=-32603, message="gone"), "-32603"),
+    ],
 )
 async def test_what_came_between_two_calls_is_said_once_and_then_asked_anew(
     agent: Agent,
@@ -150,7 +154,7 @@ async def test_a_yes_is_used_up_even_if_the_platform_then_refuses(
     bench.fault("PATCH *:confirm status=503 times=1")
     await agent.refused("confirm_execution", execution_id=name)
     person.answer = NO
-    assert "was no" in await agent.refused("confirm_execution", execution_id=name)
+    assert "came back with no" in await agent.refused("confirm_execution", execution_id=name)
     assert len(person.questions) == 2
     assert not bench.platform.confirms
 
@@ -227,7 +231,7 @@ async def test_a_jump_of_the_clock_neither_opens_nor_closes_a_question(
     patience(30)
     assert (await agent.read("confirm_execution", execution_id=kept))["status"] == "Created"
     think_no_more(person, NO)
-    assert "was no" in await agent.refused("confirm_execution", execution_id=late)
+    assert "came back with no" in await agent.refused("confirm_execution", execution_id=late)
     assert bench.platform.confirms == [kept]
 
 
@@ -244,6 +248,30 @@ async def test_a_call_that_the_client_takes_back_takes_its_question_off_the_scre
     think_no_more(person)
     assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Created"
     assert len(person.questions) == 2
+
+
+async def test_a_question_about_what_somebody_else_has_started_is_taken_off_the_screen(
+    agent: Agent, bench: Bench, person: Person
+) -> None:
+    name = quoted(bench, 5)
+    await agent.read("confirm_execution", execution_id=name)
+    await person.until_asked(1)
+    bench.platform.executions[name].stored["status"] = "Running"
+    assert "not Quoted" in await agent.refused("confirm_execution", execution_id=name)
+    await person.dismissed.wait()
+    assert not bench.sent("PATCH")
+
+
+async def test_a_confirmation_that_does_not_end_is_told_as_unknown_before_the_call_is_given_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirmation, "GIVE_UP_SECONDS", 1.0)
+    name = quoted(bench, 5)
+    bench.fault("PATCH *:confirm delay=300")
+    async with agent_with(bench.server(), Person(), mode="legacy") as agent:
+        told = await agent.refused("confirm_execution", execution_id=name)
+    assert told.startswith("Whether it was started is unknown")
+    assert f'get_execution(execution_id="{name}")' in told
 
 
 async def test_a_limit_that_has_been_reached_meanwhile_refuses_whoever_said_yes(
