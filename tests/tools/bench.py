@@ -43,6 +43,8 @@ class SimulatedTime:
         self._elapsed = 0.0
         self._heartbeats: list[tuple[float, anyio.Event]] = []
         self.token_ages_seconds = 0.0
+        self.slept_through_seconds = 0.0
+        """How long the machine was suspended."""
         self.slept: list[float] = []
 
     @property
@@ -50,6 +52,7 @@ class SimulatedTime:
         return Timing(
             wall=self._wall,
             monotonic=self.elapsed,
+            since_boot=lambda: self._elapsed + self.slept_through_seconds,
             sleep=self._sleep,
             sleep_beside=self._sleep_beside,
             chance=lambda: 0.5,
