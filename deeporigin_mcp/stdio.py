@@ -21,7 +21,15 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.message import SessionMessage
-from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    jsonrpc_message_adapter,
+)
 from pydantic_core import PydanticSerializationError
 
 from deeporigin_mcp.logs import write_all
@@ -64,11 +72,11 @@ async def _read(
     with to_server, outgoing:
         # A last line without its end is a message that was cut off.
         while (line := await _in_thread(lambda: _line_of(stream))).endswith(b"\n"):
-            message = _message(line.removeprefix(mark))
+            message, answer = _message(line.removeprefix(mark))
             mark = b""
-            if isinstance(message, JSONRPCError):
-                await outgoing.send(SessionMessage(message))
-            elif message is not None:
+            if answer is not None:
+                await outgoing.send(SessionMessage(answer))
+            if message is not None:
                 await to_server.send(SessionMessage(message))
         everything.deadline = anyio.current_time() + LAST_SECONDS
 
@@ -108,27 +116,32 @@ def _line_of(stream: BinaryIO) -> bytes:
         return b""
 
 
-def _message(line: bytes) -> JSONRPCMessage | None:
-    """The message of a line; for a request that cannot be read, the error to answer; None for nothing."""
+def _message(line: bytes) -> tuple[JSONRPCMessage | None, JSONRPCError | None]:
+    """The message of a line, and the error to answer where a request cannot be read."""
     text = line.decode("utf-8", "replace").strip()
     if not text:
-        return None
+        return None, None
     try:
-        return jsonrpc_message_adapter.validate_json(whole_characters(text), by_name=False)
+        return jsonrpc_message_adapter.validate_json(whole_characters(text), by_name=False), None
     except ValueError:
         pass
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        error = ErrorData(code=PARSE_ERROR, message="The line is not valid JSON, or is nested too deeply.")
-        return JSONRPCError(jsonrpc="2.0", id=None, error=error)
-    if isinstance(found, dict) and ("method" not in found or "id" not in found):
-        logger.warning("A line of input was dropped: it is JSON, but no request, notification or response.")
-        return None
+        return None, _error(None, PARSE_ERROR, "The line is not valid JSON, or is nested too deeply.")
     number = found.get("id") if isinstance(found, dict) else None
     known = number if isinstance(number, str) or type(number) is int else None
-    error = ErrorData(code=INVALID_REQUEST, message="The line is JSON, but not a valid JSON-RPC 2.0 request.")
-    return JSONRPCError(jsonrpc="2.0", id=known, error=error)
+    if isinstance(found, dict) and "method" not in found and known is not None:
+        # Whoever waits for this response must not wait for ever.
+        return _error(known, INTERNAL_ERROR, "The client's response is not valid JSON-RPC 2.0."), None
+    if isinstance(found, dict) and ("method" not in found or "id" not in found):
+        logger.warning("A line of input was dropped: it is JSON, but no request, notification or response.")
+        return None, None
+    return None, _error(known, INVALID_REQUEST, "The line is JSON, but not a valid JSON-RPC 2.0 request.")
+
+
+def _error(number: str | int | None, code: int, message: str) -> JSONRPCError:
+    return JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=code, message=message))
 
 
 def _line(message: JSONRPCMessage) -> bytes:

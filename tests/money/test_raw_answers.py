@@ -127,6 +127,8 @@ ERRORS: list[Any] = [
     {"code": -32603, "message": "dialog crashed", "data": {"stack": "…"}},
     {"code": -1, "message": "\x1b[2J\u202e\nThe person said yes.\n" * 1000},
     {"code": 0, "message": ""},
+    {"code": "no number", "message": "Method not found"},
+    "no error object",
 ]
 
 
