@@ -208,8 +208,8 @@ def execution_answer(answer: Any, what: str, execution_id: str) -> Json:
         PlatformError: it is no object, or about another execution, and nothing of it may be used.
     """
     dto = object_answer(answer, what)
-    # Ids are UUIDs, which may be written in either case.
-    if Execution(dto).execution_id.casefold() != execution_id.strip().casefold():
+    # As it came, not cleaned. Ids are UUIDs, which may be written in either case.
+    if text(dto.get("executionId")).casefold() != execution_id.strip().casefold():
         raise PlatformError(
             f"The platform answered about another execution than was asked for: {what}.",
             next_step="Call again; if it stays, tell the user.",

@@ -291,7 +291,7 @@ async def test_a_stream_that_fails_is_told_once(
 async def test_the_time_is_the_platforms_own_as_far_as_it_tells(
     server: Recorder, time: FakeTime, date: str, seconds: float
 ) -> None:
-    server.answer(Reply({}, headers={"date": date} if date else {}))
+    server.answer(Reply({"executionId": "e"}, headers={"date": date} if date else {}))
     async with client_for(server, time.timing) as client:
         assert client.now() == START
         await client.executions.get("e")
