@@ -64,6 +64,9 @@ async def run(client: Client, options: argparse.Namespace) -> dict[str, Any]:
     waited: dict[str, Any] = {"all_done": False}
     while not waited["all_done"]:
         waited = await call(client, "wait_executions", execution_ids=[execution_id])
+        if error := waited["executions"][0].get("error"):
+            print(f"Not known to be over: {error}")
+            await anyio.sleep(10)
     return await outcome(client, execution_id)
 
 

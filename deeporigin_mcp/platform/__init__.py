@@ -13,7 +13,8 @@ Requests equal the official client's (deeporigin 5.4) byte for byte, except, on 
 9.  a page size or page number that the platform would refuse is refused before it is sent;
 10. a client without a project takes the project that a create names;
 11. the health of the services is asked without the token;
-12. an answer about another execution than was asked for is an error.
+12. an answer about another execution than was asked for is an error;
+13. what a wait has read once is polled again before a refusal of it ends the wait.
 
 Tests name these differences by their numbers (`tests/platform/test_wire.py`).
 """

@@ -13,7 +13,7 @@ from deeporigin_mcp.platform.wire import Json, has_more_of, rows_of, text
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.executions import ExecutionId, existing
-from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, rows_that_fit, size
+from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, rows_that_fit, size, size_of
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import WORD_CHARACTERS, ExecutionLogsView, LogRow
 
@@ -32,7 +32,10 @@ LEVEL_WORDS: dict[str, tuple[str, ...]] = {
 DEFAULT_LIMIT = 50
 ROOM = RESULT_CHARACTERS - 1_500
 """Leaves room for the next call."""
-MESSAGE_CHARACTERS = 500
+MESSAGE_CHARACTERS = (500, 200, 100)
+"""How much of a message is shown: less where the lines would not all fit, so that none is left out."""
+MOST_HELD = 100
+"""Where more lines are asked for, they are not shortened: so short they would say nothing."""
 WHOLE_MESSAGE_CHARACTERS = 12_000
 """How much of a message is shown where it is asked for alone."""
 SCAN_PAGE_ROWS = 500
@@ -96,8 +99,11 @@ async def read_logs(
     if not found.rows and not offset:
         # An unknown id is not an empty log.
         execution = await existing(client, name)
-    characters = MESSAGE_CHARACTERS if limit > 1 else WHOLE_MESSAGE_CHARACTERS
-    rows = [_row(row, characters) for _, row in found.rows]
+    sizes = MESSAGE_CHARACTERS[:1] if limit > MOST_HELD else MESSAGE_CHARACTERS
+    for characters in sizes if limit > 1 else (WHOLE_MESSAGE_CHARACTERS,):
+        rows = [_row(row, characters) for _, row in found.rows]
+        if size_of(rows) <= ROOM:
+            break
     shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], ROOM)
     following = found.rows[shown][0] if shown < len(rows) else found.following
 
@@ -109,7 +115,7 @@ async def read_logs(
     next_step = call(limit=limit, offset=following) + " reads on." if following is not None else ""
     if shown < len(rows):
         next_step += f" Of the {limit} lines asked for, an answer has room for {shown}."
-    whole = next((place for place, row in found.rows[:shown] if limit > 1 and _is_long(row)), None)
+    whole = next((place for place, row in found.rows[:shown] if limit > 1 and _is_long(row, characters)), None)
     if whole is not None:
         next_step = f"{next_step} A message that ends in … is cut: {call(limit=1, offset=whole)} shows the first one."
     if execution is not None:
@@ -258,8 +264,8 @@ def _row(row: Json, characters: int) -> LogRow:
     )
 
 
-def _is_long(row: Json) -> bool:
-    return len(one_line(text(row.get("message")), MESSAGE_CHARACTERS + 1)) > MESSAGE_CHARACTERS
+def _is_long(row: Json, characters: int) -> bool:
+    return len(one_line(text(row.get("message")), characters + 1)) > characters
 
 
 def _refused(execution_id: str, refusal: DeepOriginError) -> DeepOriginError:

@@ -66,7 +66,7 @@ async def _count_without_a_time(solver: Solver) -> dict[str, Any]:
 
 
 async def _count_one_page(solver: Solver) -> dict[str, Any]:
-    found = await solver.read("list_executions", status=["Failed"], created_after=solver.ago(days=30), page_size=1000)
+    found = await solver.read("list_executions", status=["Failed"], created_after=solver.ago(days=30), page_size=50)
     return {"failed_by_tool": dict(Counter(row["tool_key"] for row in found["executions"]))}
 
 

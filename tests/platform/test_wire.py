@@ -274,6 +274,13 @@ async def test_difference_8_a_wait_asks_once_for_each_id_and_follows_the_stream(
     assert f"GET /sse/acme/stream/{PROJECT}?filter=execution%3Dexecution%3Aa" in server.lines
 
 
+async def test_difference_13_a_single_refusal_does_not_end_a_wait(server: Recorder) -> None:
+    server.answer(execution("Running"), Reply({"message": "for a moment"}, 404), execution("Completed"))
+    async with client_for(server, FakeTime().timing) as client:
+        assert (await client.executions.wait("e-1"))[0]["status"] == "Completed"
+    assert [line for line in server.lines if "/sse/" not in line] == ["GET /tools/acme/tools/executions/e-1"] * 3
+
+
 @pytest.mark.parametrize("arguments", [{"page": -1}, {"page_size": -1}, {"page_size": 10_001}])
 async def test_difference_9_a_page_that_the_platform_would_refuse_is_not_asked_for(
     server: Recorder, arguments: dict[str, Any]

@@ -44,6 +44,7 @@ def test_a_full_record_is_read() -> None:
     }
     assert read == {
         "execution_id": "b1d2f7c4",
+        "cost_state": "",
         "status": "Completed",
         "is_terminal": True,
         "is_settled": True,

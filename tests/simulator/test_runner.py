@@ -165,3 +165,10 @@ def test_instants_are_read_in_utc(text: str, expected: str) -> None:
     assert stamp(instant) == expected
     assert instant_of("soon") is None
     assert instant_of(5) is None
+
+
+def test_responses_are_dated_once_by_the_platforms_own_clock(clock: ManualClock, platform: Platform) -> None:
+    with running_simulator(platform) as simulator:
+        clock.advance(86_400)
+        dates = httpx.get(f"{simulator.base_url}/health").headers.get_list("date")
+    assert dates == [f"{clock.now():%a, %d %b %Y %H:%M:%S} GMT"]

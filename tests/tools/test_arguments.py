@@ -106,7 +106,11 @@ MEANT: list[tuple[str, dict[str, Any], str]] = [
     ("list_executions", {"status": "failed"}, 'give a list, such as ["Failed"]'),
     ("list_executions", {"status": '["Failed"'}, "as JSON it cannot be read"),
     ("list_executions", {"detail": "full"}, "did you mean detailed?"),
-    ("list_executions", {"page_size": 0}, "got 0; valid: integer, 1 to 10000, default 20; description: 1 to 10000."),
+    (
+        "list_executions",
+        {"page_size": 0},
+        "got 0; valid: integer, 1 to 10000, default 20; description: 1 to 10000; over 200 come in parts.",
+    ),
     ("search_executions", {"filters": [{"column": "a", "op": "contains", "value": 1}]}, "did you mean icontains?"),
     ("search_executions", {"filters": [{"column": "a", "op": "=", "value": 1}]}, "did you mean eq?"),
     ("search_executions", {"filters": [{"column": "a", "op": ">=", "value": 1}]}, "did you mean gte?"),

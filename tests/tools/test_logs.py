@@ -213,3 +213,24 @@ async def test_paging_loses_nothing_and_repeats_nothing(
     marked = [f"#{number} {message}" for number, message in enumerate(messages)]
     rows = await all_rows(agent, execution_id=logged(bench, *marked), limit=limit)
     assert [row["message"].split()[0] for row in rows] == [f"#{number}" for number in range(len(messages))][::-1]
+
+
+@pytest.mark.parametrize("limit", [7, 40, 50, 100])
+async def test_whoever_counts_offsets_by_the_limit_reads_every_line_once(
+    agent: Agent, bench: Bench, limit: int
+) -> None:
+    name = logged(bench, *(f"{number}: " + "word " * 120 for number in range(301)))
+    seen: list[str] = []
+    for offset in range(0, 301, limit):
+        found = await agent.read("get_execution_logs", execution_id=name, limit=limit, offset=offset)
+        assert found.get("next_offset") == (offset + limit if offset + limit < 301 else None)
+        seen += [row["message"].partition(":")[0] for row in found["rows"]]
+    assert seen == [str(number) for number in range(300, -1, -1)]
+
+
+async def test_lines_that_have_no_room_are_said_to_and_where_they_go_on(agent: Agent, bench: Bench) -> None:
+    name = logged(bench, *(f"{number}: " + "word " * 120 for number in range(301)))
+    found = await agent.read("get_execution_logs", execution_id=name, limit=500)
+    shown = len(found["rows"])
+    assert found["next_offset"] == shown
+    assert f"Of the 500 lines asked for, an answer has room for {shown}." in found["next_step"]
