@@ -94,17 +94,15 @@ def pass_over_tracing_of_others(environ: MutableMapping[str, str] | None = None)
     given = os.environ if environ is None else environ
     told = []
     for variable, group in _TRACING.items():
-        if not given.get(variable, "").strip():
+        if variable not in given:
             continue
         from importlib.metadata import entry_points
 
         installed = entry_points(group=group).names
         names = [name.strip() for name in given[variable].split(",")]
         usable = [name for name in names if name in installed or name.lower() == "none"]
-        if usable == names:
-            continue
-        missing = ", ".join(name[:40] for name in names if name not in usable)
-        told.append(f"{variable} names {missing!r}, which is not installed here; it is passed over.")
+        if missing := ", ".join(name[:40] for name in names if name and name not in usable):
+            told.append(f"{variable} names {missing!r}, which is not installed here; it is passed over.")
         if usable:
             given[variable] = ",".join(usable)
         else:
