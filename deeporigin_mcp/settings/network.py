@@ -99,7 +99,14 @@ def trusted(environ: Mapping[str, str] | None = None) -> Trust:
     """
     variables = read_network(environ)
     unread = next((name for name in UNREAD_CERTIFICATES if variables.value(name)), "")
-    return Trust(_certificate_file(variables), _certificate_folders(variables), unread)
+    file = _certificate_file(variables)
+    try:
+        return Trust(file, _certificate_folders(variables), unread)
+    except SettingsError:
+        # A file is enough, and what is beside it may be another program's.
+        if file is None:
+            raise
+        return Trust(file, None, unread)
 
 
 def context_of(trust: Trust) -> ssl.SSLContext:

@@ -527,6 +527,15 @@ async def test_certificates_in_a_folder_count(
     assert "SSL_CERT_DIR holds the certificate" in error.next_step
 
 
+async def test_a_folder_that_is_not_there_does_no_harm_beside_a_file(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    async with listening(answer, authority.server_context()) as port:
+        assert await ask(f"https://localhost:{port}") is None
+
+
 async def test_an_authority_that_others_do_not_have_is_told_as_such(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
