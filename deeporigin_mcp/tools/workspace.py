@@ -55,10 +55,10 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         nonlocal projects
         projects = await tried("projects", lambda: _rows(client.projects.list()), [])
         own = settings.project_id
-        if projects and own and own not in [text(row.get("id")) for row in projects]:
-            if unknown := await unknown_project(client, own):
-                told = f"{unknown.told} {settings.places.own_project}"
-                troubles[told] = (told, ["project"])
+        is_listed = own in ["", *(text(row.get("id")) for row in projects)]
+        if projects and not is_listed and (unknown := await unknown_project(client, own)):
+            told = f"{unknown.told} {settings.places.own_project}"
+            troubles[told] = (told, ["project"])
 
     async def ask_clusters() -> None:
         nonlocal clusters
