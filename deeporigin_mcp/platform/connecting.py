@@ -41,8 +41,11 @@ def network_errors(what: str, timeout_seconds: float, route: Route, trust: Trust
         if route.proxy is None:
             raise _broken(what, error) from None
         raise _refused_by(route.proxy, what, str(error)) from None
-    except (httpx.NetworkError, httpx.ProtocolError, httpx.DecodingError) as error:
+    except (httpx.NetworkError, httpx.ProtocolError, httpx.UnsupportedProtocol, httpx.DecodingError) as error:
         raise _broken(what, error) from None
+    except UnicodeError:
+        # A name that no resolver can be asked for.
+        raise _not_connected(what, OSError("unknown name"), route, trust) from None
     except _no_socks(route.proxy):
         raise NetworkError(
             f"No connection to the platform for: {what}: {_named(route.proxy)} does not speak SOCKS 5.",

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -164,7 +164,9 @@ def read_json_file(home: Path | None, name: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _read(environ: Mapping[str, str] | None, belongs: Any, unfilled: re.Pattern[str]) -> dict[str, str]:
+def _read(
+    environ: Mapping[str, str] | None, belongs: Callable[[str], bool], unfilled: re.Pattern[str]
+) -> dict[str, str]:
     """The variables of a kind, without those that a client meant to fill in and left as they were written.
 
     A bundle's host leaves `${user_config.budget}` where the person left the field empty; clients leave

@@ -490,6 +490,13 @@ async def test_a_proxy_that_cannot_be_reached_is_named(scheme: str, host: str, m
     assert error.nothing_sent
 
 
+@pytest.mark.parametrize(
+    "url", ["http://[", "http://a:port", "ftp://platform.invalid", "http://" + "a" * 70 + ".invalid"]
+)
+async def test_an_address_that_nobody_can_call_is_an_error_of_this_package(url: str) -> None:
+    assert await ask(url) is not None
+
+
 # Certificates
 
 
