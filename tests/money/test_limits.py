@@ -236,7 +236,7 @@ def test_any_other_value_that_cannot_be_used_stops_the_start_unshown_if_secret(
 
 
 def test_limits_that_are_not_set_are_the_careful_ones(load: Callable[..., Settings]) -> None:
-    found = load(AUTO_APPROVE_UP_TO=" ", MAX_PRICE="", BUDGET="", TOOLSETS=" , ", ALLOWED_TOOL_KEYS="")
+    found = load(AUTO_APPROVE_UP_TO=" ", MAX_PRICE="", BUDGET="", TOOLSETS=" ", ALLOWED_TOOL_KEYS="")
     assert (found.auto_approve_up_to, found.max_price, found.budget) == (0, None, None)
     assert (found.toolsets, found.allowed_tool_keys, found.read_only) == ((), (), False)
 
