@@ -35,12 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "uninstall": _uninstall,
     }[options.command or "serve"]
     _end_at_signals()
-
-    from deeporigin_mcp.settings.reading import pass_over_tracing_of_others
-
-    # Before anything imports OpenTelemetry, which would end the process.
-    for told in pass_over_tracing_of_others():
-        _complain(told)
     return command(options)
 
 
@@ -164,7 +158,16 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"deeporigin-mcp: {text}\n")
 
 
+def _pass_over_tracing_of_others() -> None:
+    """To be done before anything imports OpenTelemetry, which would end the process."""
+    from deeporigin_mcp.settings.reading import pass_over_tracing_of_others
+
+    for told in pass_over_tracing_of_others():
+        _complain(told)
+
+
 def _serve(options: argparse.Namespace) -> int:
+    _pass_over_tracing_of_others()
     if options.command and options.http:
         return _serve_http(options)
     for name in ("host", "port", "allowed_host", "allowed_origin", "drain_seconds", "keep_alive_seconds"):
@@ -253,12 +256,14 @@ def _simulator(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    _pass_over_tracing_of_others()
     from deeporigin_mcp.demo import run_demo
 
     return EXIT_OK if run_demo(speed=options.speed) else EXIT_FAILED
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    _pass_over_tracing_of_others()
     from deeporigin_mcp.doctor import run_doctor
 
     return run_doctor(as_json=options.json)

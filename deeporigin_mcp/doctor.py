@@ -15,6 +15,7 @@ from deeporigin_mcp.logs import say
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of, text
+from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environment_of_issuer
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
@@ -37,6 +38,8 @@ def run_doctor(*, as_json: bool) -> int:
     """Check, print, and return 0 (all well, maybe warnings), 1 (something failed) or 2 (unusable settings)."""
     try:
         settings = Settings.load()
+        # What only shows when a server is made, such as a group of tools that there is not.
+        create_server(settings)
     except SettingsError as error:
         findings = [Finding("settings", "failed", str(error), "Correct the variable.")]
         _print(findings, as_json=as_json)

@@ -426,6 +426,15 @@ def test_a_mistyped_setting_is_exit_code_2(examine: Examine) -> None:
     assert "Did you mean DEEPORIGIN_MCP_BUDGET?" in found["settings"][1]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("TOOLSETS", "executions,catalog"), ("AUDIT_LOG", "/nowhere/audit.jsonl"), ("TOOLSETS", ",")]
+)
+def test_whatever_keeps_the_server_from_starting_is_told(examine: Examine, name: str, value: str) -> None:
+    found = examine(**{f"DEEPORIGIN_MCP_{name}": value})
+    assert (found.code, found.checks) == (2, ["settings"])
+    assert f"DEEPORIGIN_MCP_{name}" in found["settings"][1]
+
+
 def test_a_catalogue_that_cannot_be_read_is_told_beside_the_list(examine: Examine, simulator: RunningSimulator) -> None:
     simulator.platform.faults += [parse_fault("GET */tools/definitions* status=404")]
     found = examine(DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS="deeporigin.docking")

@@ -18,6 +18,8 @@ from pydantic import SecretStr
 
 from deeporigin_mcp.errors import CredentialError, SettingsError
 from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environment_of_issuer
+from deeporigin_mcp.settings.reading import pass_over_tracing_of_others
+from tests.processes import run_program
 
 RESOLUTION = Path(__file__).parent / "platform" / "official_resolution.py"
 EXPIRES = 4_000_000_000
@@ -472,6 +474,12 @@ def test_the_local_platform_may_be_anywhere(url: str, by: str, tmp_path: Path) -
     assert TokenClaims.read(found.require_token()).issuer == "https://local.deeporigin.io/realms/deeporigin"
 
 
+@pytest.mark.parametrize("url", ["HTTPS://gateway.example.org", '"Https://gateway.example.org/"'])
+def test_the_case_of_a_scheme_does_not_matter(url: str, tmp_path: Path) -> None:
+    found = Settings.load({"DO_AUTH_TOKEN": PROD, "DO_ORG_KEY": "acme", "DO_BASE_URL": url}, tmp_path)
+    assert (found.base_url, found.problem) == ("https://gateway.example.org", "")
+
+
 def test_an_address_that_is_called_anyway_may_be_named(tmp_path: Path) -> None:
     home = make_home(tmp_path, {"org_key": "diskorg"}, DISK)
     found = Settings.load({"DO_BASE_URL": BASE_URLS["prod"] + "/"}, home)
@@ -549,3 +557,44 @@ def test_a_pipe_for_the_audit_log_is_refused_and_not_waited_for(tmp_path: Path) 
     os.mkfifo(tmp_path / "audit.jsonl")
     with pytest.raises(SettingsError, match="DEEPORIGIN_MCP_AUDIT_LOG is a pipe"):
         Settings.load({"DEEPORIGIN_MCP_AUDIT_LOG": str(tmp_path / "audit.jsonl")}, tmp_path)
+
+
+# Variables of tracing that are meant for others
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "left"),
+    [
+        ("OTEL_PROPAGATORS", "tracecontext,b3", "tracecontext"),
+        ("OTEL_PROPAGATORS", "b3multi, jaeger", None),
+        ("OTEL_PROPAGATORS", "tracecontext,baggage", "tracecontext,baggage"),
+        ("OTEL_PROPAGATORS", "none", "none"),
+        ("OTEL_PROPAGATORS", " ", None),
+        ("OTEL_PROPAGATORS", "tracecontext,", "tracecontext"),
+        ("OTEL_PYTHON_TRACER_PROVIDER", "vendor_provider", None),
+        ("OTEL_PYTHON_TRACER_PROVIDER", "", None),
+        ("OTEL_PYTHON_CONTEXT", "vendor_context", None),
+        ("OTEL_PYTHON_CONTEXT", "contextvars_context", "contextvars_context"),
+    ],
+)
+def test_what_is_not_installed_is_taken_out_and_the_rest_stays(variable: str, value: str, left: str | None) -> None:
+    environ = {variable: value, "OTEL_SERVICE_NAME": "x"}
+    told = pass_over_tracing_of_others(environ)
+    assert environ == {"OTEL_SERVICE_NAME": "x"} | ({variable: left} if left else {})
+    assert bool(told) is bool(value.strip(" ,").replace(left or "", ""))
+    assert all(variable in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_PROPAGATORS", "b3"),
+        ("OTEL_PROPAGATORS", ""),
+        ("OTEL_PYTHON_TRACER_PROVIDER", "vendor_provider"),
+        ("OTEL_PYTHON_CONTEXT", "vendor_context"),
+    ],
+)
+def test_the_server_starts_whatever_others_trace_with(variable: str, value: str, tmp_path: Path) -> None:
+    started = run_program(home=tmp_path, variables={variable: value})
+    assert (started.returncode, "Traceback" in started.stderr) == (0, False)
+    assert started.stderr.count("\n") == bool(value)

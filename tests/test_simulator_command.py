@@ -36,7 +36,10 @@ def create(simulator: SimulatorProcess, **body: Any) -> dict[str, Any]:
 def test_it_says_on_stderr_where_it_is_and_how_to_use_it(tmp_path: Path) -> None:
     with simulator_process(tmp_path, "--speed", "90") as simulator:
         url = simulator.base_url
-        assert simulator.ready_line == f"Deep Origin simulator on {url} at speed 90; use it with DO_ENV=local DO_BASE_URL={url}"
+        assert (
+            simulator.ready_line
+            == f"Deep Origin simulator on {url} at speed 90; use it with DO_ENV=local DO_BASE_URL={url}"
+        )
         assert httpx.get(f"{url}/health", verify=False).json() == {"status": "ok"}
         assert simulator.stop(signal.SIGTERM, seconds=2) == ""
 

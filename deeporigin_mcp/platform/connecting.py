@@ -41,8 +41,11 @@ def network_errors(what: str, timeout_seconds: float, route: Route, trust: Trust
         if route.proxy is None:
             raise _broken(what, error) from None
         raise _refused_by(route.proxy, what, str(error)) from None
-    except (httpx.NetworkError, httpx.ProtocolError, httpx.DecodingError) as error:
+    except (httpx.NetworkError, httpx.ProtocolError, httpx.UnsupportedProtocol, httpx.DecodingError) as error:
         raise _broken(what, error) from None
+    except UnicodeError:
+        # A name that no resolver can be asked for.
+        raise _not_connected(what, OSError("unknown name"), route, trust) from None
     except _no_socks(route.proxy):
         raise NetworkError(
             f"No connection to the platform for: {what}: {_named(route.proxy)} does not speak SOCKS 5.",
@@ -144,12 +147,12 @@ def _refused_by(proxy: Proxy, what: str, said: str) -> NetworkError:
         return NetworkError(
             f"{told} does not accept {'its credentials' if proxy.credentials else 'requests without credentials'}"
             f"{' (HTTP 407)' if status else ''}.",
-            next_step=f"The operator should {'correct' if proxy.credentials else 'add'} user name and password in "
+            next_step=f"The operator should {'correct' if proxy.credentials else 'set'} the user name and password in "
             f"{proxy.variable} ({form}, special characters percent-encoded), {RESTART}",
             nothing_sent=True,
             is_lasting=True,
         )
-    answered = f"answered HTTP {status[0]} to being asked for it" if status else "could not connect to it"
+    answered = f"answered HTTP {status[0]} instead of connecting to it" if status else "could not connect to it"
     return NetworkError(
         f"{told} {answered}.",
         next_step=f"The operator should ask whoever runs the proxy, or name the platform in NO_PROXY, {RESTART}",

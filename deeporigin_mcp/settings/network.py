@@ -74,16 +74,19 @@ def route_to(base_url: str, environ: Mapping[str, str] | None = None) -> Route:
     would be handed the token itself; through https:// and SOCKS it only carries bytes.
 
     Raises:
-        SettingsError: the variable that names the proxy cannot be read; its value is not repeated.
+        SettingsError: the address, or the variable that names the proxy, cannot be read; no value is repeated.
     """
-    parts = urlsplit(base_url)
-    scheme, host = parts.scheme, (parts.hostname or "").rstrip(".")
+    try:
+        parts = urlsplit(base_url)
+        scheme, host, port = parts.scheme, (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        raise SettingsError("The platform's address is not usable. Valid: https://host or http://host:port.") from None
     variables = read_network(environ)
     name = next((name for name in (f"{scheme.upper()}_PROXY", "ALL_PROXY") if variables.value(name)), "")
     if not name or is_this_machine(host):
         return Route()
     called = variables.called(name)
-    if is_exempt(host, parts.port or (443 if scheme == "https" else 80), variables.value("NO_PROXY")):
+    if is_exempt(host, port or (443 if scheme == "https" else 80), variables.value("NO_PROXY")):
         return Route(note=f"directly, not through {called}, by {variables.called('NO_PROXY')}")
     proxy = _proxy(called, variables.value(name))
     if scheme == "http" and proxy.scheme != "socks5":
@@ -99,7 +102,14 @@ def trusted(environ: Mapping[str, str] | None = None) -> Trust:
     """
     variables = read_network(environ)
     unread = next((name for name in UNREAD_CERTIFICATES if variables.value(name)), "")
-    return Trust(_certificate_file(variables), _certificate_folders(variables), unread)
+    file = _certificate_file(variables)
+    try:
+        return Trust(file, _certificate_folders(variables), unread)
+    except SettingsError:
+        # A file is enough, and what is beside it may be another program's.
+        if file is None:
+            raise
+        return Trust(file, None, unread)
 
 
 def context_of(trust: Trust) -> ssl.SSLContext:

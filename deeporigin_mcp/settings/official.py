@@ -127,6 +127,8 @@ def _url_of_issuer(token: SecretStr) -> str:
 
 
 def _checked_url(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    text = scheme.lower() + separator + rest
     parts = BASE_URL.fullmatch(text)
     if not parts or not 0 < int(parts["port"] or 1) < 65536:
         raise CredentialError(

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,17 +94,15 @@ def pass_over_tracing_of_others(environ: MutableMapping[str, str] | None = None)
     given = os.environ if environ is None else environ
     told = []
     for variable, group in _TRACING.items():
-        if not given.get(variable, "").strip():
+        if variable not in given:
             continue
         from importlib.metadata import entry_points
 
         installed = entry_points(group=group).names
         names = [name.strip() for name in given[variable].split(",")]
         usable = [name for name in names if name in installed or name.lower() == "none"]
-        if usable == names:
-            continue
-        missing = ", ".join(name[:40] for name in names if name not in usable)
-        told.append(f"{variable} names {missing!r}, which is not installed here; it is passed over.")
+        if missing := ", ".join(name[:40] for name in names if name and name not in usable):
+            told.append(f"{variable} names {missing!r}, which is not installed here; it is passed over.")
         if usable:
             given[variable] = ",".join(usable)
         else:
@@ -166,7 +164,9 @@ def read_json_file(home: Path | None, name: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _read(environ: Mapping[str, str] | None, belongs: Any, unfilled: re.Pattern[str]) -> dict[str, str]:
+def _read(
+    environ: Mapping[str, str] | None, belongs: Callable[[str], bool], unfilled: re.Pattern[str]
+) -> dict[str, str]:
     """The variables of a kind, without those that a client meant to fill in and left as they were written.
 
     A bundle's host leaves `${user_config.budget}` where the person left the field empty; clients leave

@@ -15,6 +15,7 @@ from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.settings import Settings, TokenClaims
 from deeporigin_mcp.tools.approval import left_of, spent_by_session
 from deeporigin_mcp.tools.definitions import idle_rules
+from deeporigin_mcp.tools.projects import unknown_project
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
@@ -56,6 +57,11 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     async def ask_projects() -> None:
         nonlocal projects
         projects = await tried("projects", lambda: _rows(client.projects.list()), [])
+        own = settings.project_id
+        is_listed = own in ["", *(text(row.get("id")) for row in projects)]
+        if projects and not is_listed and (unknown := await unknown_project(client, own)):
+            told = f"{unknown.told} {settings.places.own_project}"
+            troubles[told] = (told, ["project"])
 
     async def ask_clusters() -> None:
         nonlocal clusters

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.datastructures import Headers
 
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.http import create_app
+from deeporigin_mcp.http.credentials import caller_settings
 from deeporigin_mcp.http.names import LOOPBACK_HOSTS
 from deeporigin_mcp.settings import BASE_URLS, Settings
-from deeporigin_mcp.settings.places import IN_HEADERS
+from deeporigin_mcp.settings.places import IN_HEADERS, ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
 from tests.http.site import token
 
 KEYS = "k" * 32
@@ -34,6 +37,28 @@ def test_the_address_is_the_operators(variables: dict[str, str], base_url: str, 
     assert (settings.base_url, settings.sources["base_url"]) == (base_url, source)
     assert (settings.token, settings.org_key, settings.project_id) == (None, "", "")
     assert settings.places == IN_HEADERS
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"DO_BASE_URL": "${PLATFORM}"},
+        {"DO_BASEURL": "https://do.example.org"},
+        {"do_env": "dev"},
+        {"DEEPORIGIN_MCP_ALLOWED_HOST": "mcp.example.org"},
+        {"DEEPORIGIN_MCP_ALLOWED_HOSTS": ","},
+    ],
+)
+def test_a_setting_that_would_be_passed_over_keeps_the_server_from_starting(variables: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(variables))):
+        Settings.load_for_http(variables)
+
+
+@pytest.mark.parametrize("form", ["Bearer {}", '"{}"', "'Bearer {}'", "{}"])
+def test_headers_are_read_as_people_paste_them(form: str) -> None:
+    headers = Headers({TOKEN_HEADER: form.format(token("acme")), ORG_HEADER: '"acme"', PROJECT_HEADER: " 'p' "})
+    found = caller_settings(Settings(places=IN_HEADERS), SimpleNamespace(headers=headers))
+    assert (found.require_token().get_secret_value(), found.org_key, found.project_id) == (token("acme"), "acme", "p")
 
 
 def test_a_project_of_the_environment_is_not_everybodys() -> None:

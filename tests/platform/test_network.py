@@ -490,6 +490,13 @@ async def test_a_proxy_that_cannot_be_reached_is_named(scheme: str, host: str, m
     assert error.nothing_sent
 
 
+@pytest.mark.parametrize(
+    "url", ["http://[", "http://a:port", "ftp://platform.invalid", "http://" + "a" * 70 + ".invalid"]
+)
+async def test_an_address_that_nobody_can_call_is_an_error_of_this_package(url: str) -> None:
+    assert await ask(url) is not None
+
+
 # Certificates
 
 
@@ -525,6 +532,15 @@ async def test_certificates_in_a_folder_count(
     # Under another hash it is not found, which is told as certificates that lack it.
     assert isinstance(error, NetworkError)
     assert "SSL_CERT_DIR holds the certificate" in error.next_step
+
+
+async def test_a_folder_that_is_not_there_does_no_harm_beside_a_file(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    async with listening(answer, authority.server_context()) as port:
+        assert await ask(f"https://localhost:{port}") is None
 
 
 async def test_an_authority_that_others_do_not_have_is_told_as_such(

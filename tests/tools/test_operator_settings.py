@@ -78,6 +78,7 @@ async def test_every_tool_names_the_variable_that_is_in_the_way(
 async def test_a_project_that_the_operator_set_is_the_operator_s_to_correct(bench: Bench, project: str) -> None:
     async with bench.agent(project_id=project) as agent:
         told = await agent.refused("create_execution", **docking())
+        assert "DO_PROJECT_ID" in str((await agent.read("get_workspace"))["problems"])
     assert "DO_PROJECT_ID" in told
     assert "09DEMAKNASE01" in told
     assert "Correct the request" not in told
