@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,24 +134,17 @@ async def soak_over_http(base_url: str, seconds: float, agents: int) -> None:
             stderr=log,
         )
         address = f"http://127.0.0.1:{port}"
-        await answering(port)
         hostile = Hostile(address)
-        async with contextlib.AsyncExitStack() as stack:
-            clients = []
-            for number in range(agents):
-                headers = {
-                    "X-Do-Auth-Token": make_token(subject=f"agent-{number}"),
-                    "X-Do-Org-Key": ORGANISATION,
-                    "X-Do-Project-Id": PROJECT,
-                }
-                http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False))
-                client = Client(streamable_http_client(f"{address}/mcp", http_client=http))
-                clients.append(await stack.enter_async_context(client))
-            beside = asyncio.create_task(hostile.go_on(seconds))
-            await measured(process.pid, clients, seconds)
-            await beside
-        process.terminate()
-        await process.wait()
+        try:
+            await answering(port)
+            async with contextlib.AsyncExitStack() as stack:
+                clients = [await stack.enter_async_context(one_of(address, number)) for number in range(agents)]
+                beside = asyncio.create_task(hostile.go_on(seconds))
+                await measured(process.pid, clients, seconds)
+                await beside
+        finally:
+            process.terminate()
+            await process.wait()
         print("\n| hostile | times | told |\n|---|---|---|")
         for kind, count in hostile.done.items():
             told = ", ".join(
@@ -160,6 +154,21 @@ async def soak_over_http(base_url: str, seconds: float, agents: int) -> None:
             )
             print(f"| {kind} | {count} | {told} |")
         print(f"\nexit code {process.returncode}; log: {(Path(folder) / 'log').stat().st_size} bytes")
+
+
+@contextlib.asynccontextmanager
+async def one_of(address: str, number: int) -> AsyncIterator[Client]:
+    """The client of one agent, with a token of its own."""
+    headers = {
+        "X-Do-Auth-Token": make_token(subject=f"agent-{number}"),
+        "X-Do-Org-Key": ORGANISATION,
+        "X-Do-Project-Id": PROJECT,
+    }
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False) as http,
+        Client(streamable_http_client(f"{address}/mcp", http_client=http)) as client,
+    ):
+        yield client
 
 
 def free_port() -> int:
@@ -187,7 +196,7 @@ async def measured(pid: int, clients: list[Client], seconds: float) -> None:
     took = time.monotonic() - started
     # Idle connections are closed when they are too old and the next request comes.
     await asyncio.sleep(7)
-    for client in {*clients}:
+    for client in clients:
         await client.call_tool("list_executions", {})
     report(tally, await warm, Footprint.of(pid), took)
 
