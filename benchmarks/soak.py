@@ -1,32 +1,42 @@
-"""Fifty agents' worth of mixed calls on one server over stdio, with a platform that fails now and then.
+"""Fifty agents' worth of mixed calls on one server, with a platform that fails now and then.
 
-    python -m benchmarks.soak [--seconds 300] [--agents 50]
+    python -m benchmarks.soak [--seconds 300] [--agents 50] [--http]
 
-Reports calls, errors by kind, latencies by tool, and the server's memory, sockets and threads at the start and at
-the end. Not a test: it takes minutes and a quiet machine. Needs /proc.
+Over stdio, or over HTTP: then each agent has a token of its own, and beside them are callers that send half of what
+they should, read nothing, and make up tokens and projects (`benchmarks.hostile`).
+
+Reports calls, errors by kind, latencies by tool, and the server's memory, sockets and threads when it is warm (after
+a fifth of the time) and at the end. Not a test: it takes minutes and a quiet machine. Needs /proc.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import random
 import re
+import socket
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mcp import Client, StdioServerParameters
+import httpx2
+from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
-from benchmarks.platforms import simulator, variables
-from benchmarks.processes import Footprint
+from benchmarks.hostile import Hostile
+from benchmarks.platforms import ORGANISATION, PROJECT, simulator, variables
+from benchmarks.processes import Footprint, environment
+from deeporigin_mcp.simulator import make_token
 
 FAULTS = (
     "GET */tools/executions/* status=500 every=41",
@@ -56,7 +66,11 @@ async def agent(client: Client, tally: Tally, until: float, seed: int) -> None:
 
     async def call(tool: str, **arguments: Any) -> dict[str, Any]:
         started = time.perf_counter()
-        answer = await client.call_tool(tool, arguments)
+        try:
+            answer = await client.call_tool(tool, arguments)
+        except (MCPError, httpx2.HTTPError) as error:
+            tally.errors[f"{tool}: {type(error).__name__} {str(error)[:90]}"] += 1
+            return {}
         tally.seconds[tool].append(time.perf_counter() - started)
         assert isinstance(answer, CallToolResult)
         if answer.is_error:
@@ -106,14 +120,90 @@ async def soak(base_url: str, seconds: float, agents: int) -> None:
         )
         async with Client(stdio_client(server, errlog=log)) as client:
             pid = int((Path(folder) / "pid").read_text())
-            await client.call_tool("list_executions", {})
-            before, tally, started = Footprint.of(pid), Tally(), time.monotonic()
-            await asyncio.gather(*(agent(client, tally, started + seconds, seed) for seed in range(agents)))
-            took = time.monotonic() - started
-            # Idle connections are closed when they are too old and the next request comes.
-            await asyncio.sleep(7)
-            await client.call_tool("list_executions", {})
-            report(tally, before, Footprint.of(pid), took)
+            await measured(pid, [client] * agents, seconds)
+
+
+async def soak_over_http(base_url: str, seconds: float, agents: int) -> None:
+    """The same over HTTP, among callers that mean no good."""
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w") as log:
+        port = free_port()
+        # Only the process that serves can be measured, so it is no child of a shell.
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "deeporigin_mcp", "serve", "--http", "--port", str(port)),
+            env=environment(folder, DO_BASE_URL=base_url, DEEPORIGIN_MCP_SESSION="benchmark"),
+            stderr=log,
+        )
+        address = f"http://127.0.0.1:{port}"
+        hostile = Hostile(address)
+        try:
+            await answering(port)
+            async with contextlib.AsyncExitStack() as stack:
+                clients = [await stack.enter_async_context(one_of(address, number)) for number in range(agents)]
+                beside = asyncio.create_task(hostile.go_on(seconds))
+                await measured(process.pid, clients, seconds)
+                await beside
+        finally:
+            process.terminate()
+            await process.wait()
+        print("\n| hostile | times | told |\n|---|---|---|")
+        for kind, count in hostile.done.items():
+            told = ", ".join(
+                f"{status.partition(': ')[2]} x {times}"
+                for status, times in hostile.statuses.most_common()
+                if status.startswith(f"{kind}: ")
+            )
+            print(f"| {kind} | {count} | {told} |")
+        print(f"\nexit code {process.returncode}; log: {(Path(folder) / 'log').stat().st_size} bytes")
+
+
+@contextlib.asynccontextmanager
+async def one_of(address: str, number: int) -> AsyncIterator[Client]:
+    """The client of one agent, with a token of its own."""
+    headers = {
+        "X-Do-Auth-Token": make_token(subject=f"agent-{number}"),
+        "X-Do-Org-Key": ORGANISATION,
+        "X-Do-Project-Id": PROJECT,
+    }
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False) as http,
+        Client(streamable_http_client(f"{address}/mcp", http_client=http)) as client,
+    ):
+        yield client
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+async def answering(port: int) -> None:
+    """Wait until something listens there."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            return
+
+
+async def measured(pid: int, clients: list[Client], seconds: float) -> None:
+    """An agent for each client, and what the server is like when it is warm and when all is over."""
+    tally, started = Tally(), time.monotonic()
+    warm = asyncio.create_task(footprint_after(pid, seconds / 5))
+    await asyncio.gather(*(agent(client, tally, started + seconds, seed) for seed, client in enumerate(clients)))
+    took = time.monotonic() - started
+    # Idle connections are closed when they are too old and the next request comes.
+    await asyncio.sleep(7)
+    for client in clients:
+        await client.call_tool("list_executions", {})
+    report(tally, await warm, Footprint.of(pid), took)
+
+
+async def footprint_after(pid: int, seconds: float) -> Footprint:
+    await asyncio.sleep(seconds)
+    return Footprint.of(pid)
 
 
 def report(tally: Tally, before: Footprint, after: Footprint, took: float) -> None:
@@ -123,8 +213,9 @@ def report(tally: Tally, before: Footprint, after: Footprint, took: float) -> No
     for tool, seconds in sorted(tally.seconds.items()):
         cuts = statistics.quantiles(seconds, n=100) if len(seconds) > 1 else [seconds[0]] * 99
         print(f"| {tool} | {len(seconds)} | {cuts[49] * 1e3:.0f} | {cuts[94] * 1e3:.0f} | {cuts[98] * 1e3:.0f} |")
-    print("\n| server | start | end |\n|---|---|---|")
+    print("\n| server | warm | end |\n|---|---|---|")
     print(f"| memory, MiB | {before.memory_mib:.1f} | {after.memory_mib:.1f} |")
+    print(f"| highest memory, MiB | {before.peak_mib:.1f} | {after.peak_mib:.1f} |")
     print(f"| sockets | {before.sockets} | {after.sockets} |")
     print(f"| threads | {before.threads} | {after.threads} |\n")
     for kind, count in tally.errors.most_common(12):
@@ -132,12 +223,13 @@ def report(tally: Tally, before: Footprint, after: Footprint, took: float) -> No
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Soak the server over stdio.")
+    parser = argparse.ArgumentParser(description="Soak the server.")
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--agents", type=int, default=50)
+    parser.add_argument("--http", action="store_true", help="over HTTP, among hostile callers")
     options = parser.parse_args()
     with simulator(SIMULATOR_SPEED, *FAULTS) as base_url:
-        asyncio.run(soak(base_url, options.seconds, options.agents))
+        asyncio.run((soak_over_http if options.http else soak)(base_url, options.seconds, options.agents))
 
 
 if __name__ == "__main__":

@@ -184,7 +184,8 @@ class Connection(H11Protocol):
     def _watch(self) -> None:
         """Begin to count when something else is waited for; more of the same is no progress."""
         phase = self.phase
-        if phase is self._phase:
+        # What is over waits for nothing, and a timer would keep it.
+        if phase is self._phase or self not in self.connections:
             return
         self._phase = phase
         if self._timer is not None:

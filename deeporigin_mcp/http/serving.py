@@ -129,10 +129,9 @@ def _is_loopback(host: str) -> bool:
 class _Server(uvicorn.Server):
     """uvicorn, which says that it stops before it takes no more requests."""
 
-    def __init__(
-        self, config: uvicorn.Config, app: Starlette, drain_seconds: float, on_ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: Config, app: Starlette, drain_seconds: float, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._max_connections = config.limits.max_connections
         self._app = app
         self._drain_seconds = drain_seconds
         self._on_ready = on_ready
@@ -162,7 +161,7 @@ class _Server(uvicorn.Server):
         if not isinstance(error, OSError) or error.errno not in FEW_DESCRIPTORS:
             loop.default_exception_handler(context)
             return
-        make_room(self.server_state.connections, MAX_CONNECTIONS)
+        make_room(self.server_state.connections, self._max_connections)
         if loop.time() >= self._tell_again_at:
             self._tell_again_at = loop.time() + TOLD_AGAIN_SECONDS
             logger.warning(

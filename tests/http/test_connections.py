@@ -219,6 +219,29 @@ async def test_a_connection_is_kept_as_long_as_the_operator_says() -> None:
         assert await read(kept) == b""
 
 
+async def test_nothing_is_kept_of_a_connection_that_is_over() -> None:
+    seen = []
+
+    class Seeing(App):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            seen.append(scope[CONNECTION])
+            await super().__call__(scope, receive, send)
+
+    async with running(Seeing()) as site:
+        for sent in (GET % b"hello", (GET % b"hello").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")):
+            stream = await site.connect(sent)
+            assert (await read(stream)).endswith(b"hello")
+            await stream.aclose()
+            await site.accepted(0)
+        stream = await site.connect(GET % b"slow")
+        await site.app.until(["hello", "hello", "slow"])
+        await stream.aclose()
+        await site.app.until(["slow"], left=True)
+        for _ in range(10):
+            await anyio.lowlevel.checkpoint()
+        assert [each._timer is None or each._timer.cancelled() for each in seen] == [True] * 3
+
+
 async def test_too_many_headers_are_refused() -> None:
     lines = b"".join(b"a%d: b\r\n" % number for number in range(300))
     async with running() as site:

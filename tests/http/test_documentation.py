@@ -11,7 +11,7 @@ import pytest
 from mcp_types import CallToolResult
 
 from deeporigin_mcp.cli import HTTP_HOST, HTTP_PORT, _parser
-from deeporigin_mcp.http import app, bodies, callers, credentials, guard, serving
+from deeporigin_mcp.http import app, bodies, callers, connections, credentials, guard, serving
 from deeporigin_mcp.settings.places import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
 from deeporigin_mcp.tools.state import CALL_SECONDS
 from tests.http.site import BASE_URL, Site, token
@@ -46,22 +46,40 @@ def test_every_way_to_serve_that_is_shown_is_one() -> None:
 
 def test_the_options_are_those_of_the_command() -> None:
     shown = set(re.findall(r"--[a-z-]+", "\n".join(re.findall(r"^\| `--.*$", TEXT, re.MULTILINE))))
-    assert shown == {"--host", "--port", "--allowed-host", "--allowed-origin", "--drain-seconds"}
+    assert shown == {
+        "--host",
+        "--port",
+        "--allowed-host",
+        "--allowed-origin",
+        "--drain-seconds",
+        "--keep-alive-seconds",
+    }
     assert f"`{HTTP_HOST}`, `{HTTP_PORT}`" in TEXT
     assert f"listens on `{HTTP_HOST}:{HTTP_PORT}`" in TEXT
 
 
 def test_the_limits_are_those_that_hold() -> None:
+    limits = connections.Limits(serving.MAX_CONNECTIONS)
     for told in (
         f"{bodies.MAX_BODY_BYTES // 2**20} MiB, within {guard.BODY_SECONDS:g} s",
-        f"{serving.MAX_HEADER_BYTES // 1024} KiB",
+        f"{bodies.MAX_HELD_BYTES // 2**20} MiB, {bodies.MAX_HELD_BYTES_EACH // 2**20} MiB of one caller; a value",
+        f"{serving.MAX_HEADER_BYTES // 1024} KiB, {limits.max_headers} lines, within {limits.headers_seconds:g} s",
+        f"{limits.write_seconds:g} s",
+        f"{serving.MAX_CONNECTIONS}, or half",
         f"{credentials.LONGEST_TOKEN:,}; {credentials.LONGEST_NAME} characters",
         f"{CALL_SECONDS:g} s",
         f"{guard.MAX_REQUESTS:,}",
-        f"{callers.MAX_CALLS_EACH}",
+        f"{callers.MAX_CALLS_EACH}, of which {callers.MAX_STREAMS_EACH} may be streams",
+        f"{callers.MAX_UNKNOWN_CALLS} | they wait in line, up to {callers.LINE_SECONDS:g} s",
+        f"{callers.MAX_STATES_EACH} at a time",
         f"{callers.MAX_CALLERS}, for {callers.IDLE_SECONDS / 60:g} minutes",
     ):
         assert f"| {told}" in TEXT
+    assert f"counts as {bodies.BYTES_OF_A_VALUE} bytes" in TEXT
+    assert f"| `{serving.KEEP_ALIVE_SECONDS}` |" in TEXT
+    # Whoever reads a body tells its sender that it is late, before the connection is closed.
+    assert limits.body_seconds > guard.BODY_SECONDS
+    assert serving.MAX_CONNECTIONS < guard.MAX_REQUESTS
     assert f"up to {serving.STOP_SECONDS:g} s" in TEXT
 
 

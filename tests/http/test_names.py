@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from deeporigin_mcp.http.names import Names
@@ -83,7 +85,7 @@ PREFLIGHT = {
 
 @pytest.mark.parametrize("origin", ["https://chat.example.org", "https://CHAT.example.org:443"])
 async def test_an_allowed_page_on_the_internet_may_call_into_the_private_network(bench: Bench, origin: str) -> None:
-    named = {"allowed_hosts": ("mcp.example.org",), "allowed_origins": ("https://Chat.Example.org",)}
+    named: dict[str, Any] = {"allowed_hosts": ("mcp.example.org",), "allowed_origins": ("https://Chat.Example.org",)}
     async with running_site(bench, **named) as site, site.http({"Host": "MCP.example.org", "Origin": origin}) as http:
         asked = await http.options("/mcp", headers=PREFLIGHT)
         served = await http.post("/mcp", json=request("tools/list"), headers=routing("tools/list") | ADA)

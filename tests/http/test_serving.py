@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -82,6 +84,7 @@ async def test_it_says_nothing_that_need_not_be_said(bench: Bench, tmp_path: Pat
         ((), {"DO_ENV": "mars"}, "The environment 'mars' (from DO_ENV) is not one of prod, staging, dev, local."),
         ((), {"DO_BASE_URL": "ftp://x"}, "DO_BASE_URL is not a usable address."),
         ((), {"DEEPORIGIN_MCP_BUDGET": "lots"}, "DEEPORIGIN_MCP_BUDGET is 'lots'."),
+        (("--keep-alive-seconds", "x"), {}, "'x' is no time; valid: 0 to 3600 seconds"),
         (("--drain-seconds", "-1"), {}, "'-1' is no time; valid: 0 to 3600 seconds"),
     ],
 )
@@ -133,6 +136,66 @@ async def test_other_machines_may_call_under_the_names_that_are_given(bench: Ben
                 assert answer.status_code == status
             # A probe calls by address.
             assert (await http.get("/readyz", headers={"Host": "10.0.0.7:8321"})).status_code == 200
+
+
+LIMIT_FILES = (
+    "import os, resource as r, sys as s; r.setrlimit(r.RLIMIT_NOFILE, (64, 64)); os.execv(s.argv[1], s.argv[1:])"
+)
+FEW_FILES = (sys.executable, "-c", LIMIT_FILES, *SERVE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+@pytest.mark.parametrize("sent", [b"", b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-A: "])
+async def test_neither_silence_nor_half_a_request_of_strangers_is_the_end_of_the_service(
+    bench: Bench, tmp_path: Path, sent: bytes
+) -> None:
+    with worker(tmp_path, bench.base_url, command=FEW_FILES) as found, contextlib.ExitStack() as held:
+        port = int(found.base_url.rpartition(":")[2])
+        for _ in range(90):
+            stranger = held.enter_context(socket.create_connection(("127.0.0.1", port)))
+            stranger.sendall(sent)
+        assert get(found.base_url, "/healthz") == (200, "ok\n")
+        async with client_of(found.base_url) as ada:
+            assert not (await ada.call_tool("list_executions", {})).is_error
+        code, told = await found.stop()
+    assert code == 0
+    # At most a line about it, for whoever can allow more.
+    assert told.count("\n") <= 1
+
+
+NOTICE = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{}}'
+WRONG = [
+    b"\x16\x03\x01\x02\r\n\r\n",
+    b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    b"POST /mcp HTTP/1.1\r\nHost: evil\x1b[31m.example\r\nContent-Length: 0\r\n\r\n",
+    b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nContent-Length: 0\r\n\r\n",
+    b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST /none HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\nzz\r\n",
+    b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+    % (len(NOTICE), NOTICE),
+]
+
+
+async def test_what_strangers_get_wrong_is_not_written_down(bench: Bench, tmp_path: Path) -> None:
+    with worker(tmp_path, bench.base_url) as found:
+        port = int(found.base_url.rpartition(":")[2])
+        for sent in WRONG:
+            with socket.create_connection(("127.0.0.1", port)) as stranger:
+                stranger.sendall(sent)
+                stranger.settimeout(20)
+                assert stranger.recv(12).startswith(b"HTTP/1.1 ")
+        assert await found.stop() == (0, "")
+
+
+async def test_the_operator_says_how_long_connections_are_kept(bench: Bench, tmp_path: Path) -> None:
+    with worker(tmp_path, bench.base_url, "--keep-alive-seconds", "0.05") as found:
+        port = int(found.base_url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), 20) as kept:
+            kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            said = b""
+            while part := kept.recv(4096):
+                said += part
+        assert said.endswith(b"ok\n")
 
 
 async def running_wait(found: Worker, name: str, mode: str, began: anyio.Event) -> CallToolResult:
