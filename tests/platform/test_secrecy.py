@@ -82,6 +82,13 @@ def test_nothing_else_is_masked() -> None:
         assert masked(text) == text
 
 
+def test_tokens_that_begin_alike_are_masked_whole() -> None:
+    other = f"{TOKEN[:200]}A{TOKEN[201:]}"
+    keep_secret(other)
+    for piece in (TOKEN, other, TOKEN[150:260], other[150:260]):
+        assert masked(f"<{piece}>") == f"<{MASK}>"
+
+
 def test_the_tokens_used_last_are_known_and_older_ones_are_forgotten() -> None:
     for seed in range(1, MAX_SECRETS):
         keep_secret(token(seed))
