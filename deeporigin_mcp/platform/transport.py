@@ -82,6 +82,8 @@ class Transport:
         self._given_http = http
         self._user_agent = user_agent
         self.requests_sent = 0
+        if settings.token is not None:
+            keep_secret(settings.token.get_secret_value())
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
