@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import contextlib
 import json
 import logging
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, BinaryIO, TypeVar
 
 import anyio
@@ -68,12 +68,10 @@ async def _read(
     everything: anyio.CancelScope,
 ) -> None:
     stream = os.fdopen(source, "rb", closefd=False)
-    mark = codecs.BOM_UTF8
     with to_server, outgoing:
         # A last line without its end is a message that was cut off.
         while (line := await _in_thread(lambda: _line_of(stream))).endswith(b"\n"):
-            message, answer = _message(line.removeprefix(mark))
-            mark = b""
+            message, answer = _message(line.removeprefix(codecs.BOM_UTF8))
             if answer is not None:
                 await outgoing.send(SessionMessage(answer))
             if message is not None:
@@ -92,21 +90,18 @@ async def _write(
 
 async def _in_thread(work: Callable[[], Result]) -> Result:
     """Do what may block for ever in a thread that the end of the process does not wait for."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Result] = loop.create_future()
-
-    def finish(result: Result) -> None:
-        if not done.cancelled():
-            done.set_result(result)
+    outcome: Future[Result] = Future()
+    # From here on, who stops waiting for it leaves it alone.
+    outcome.set_running_or_notify_cancel()
 
     def run() -> None:
-        result = work()
-        # The loop is closed if nobody waits any more.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(finish, result)
+        try:
+            outcome.set_result(work())
+        except Exception as error:  # noqa: BLE001 (it is raised where the outcome is awaited)
+            outcome.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return await done
+    return await asyncio.wrap_future(outcome)
 
 
 def _line_of(stream: BinaryIO) -> bytes:

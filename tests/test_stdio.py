@@ -10,7 +10,9 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +43,16 @@ HANDSHAKE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": 
 class Process:
     """A running server and its three streams."""
 
-    def __init__(self, home: Path, **variables: str) -> None:
+    def __init__(self, home: Path, stderr: int, **variables: str) -> None:
         self.popen = subprocess.Popen(
             COMMAND,
             env=environment(home, **variables),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             bufsize=0,
         )
+        self.received = b""
         self._buffer = b""
 
     def send(self, line: bytes | dict[str, Any]) -> None:
@@ -73,6 +76,7 @@ class Process:
             chunk = os.read(self.popen.stdout.fileno(), 65536)
             assert chunk, f"the process ended: {self.errors()}"
             self._buffer += chunk
+            self.received += chunk
         line, self._buffer = self._buffer.split(b"\n", 1)
         message: dict[str, Any] = json.loads(line)
         assert message["jsonrpc"] == "2.0"
@@ -95,16 +99,23 @@ class Process:
 
 @contextlib.contextmanager
 def server(home: Path, **variables: str) -> Iterator[Process]:
-    process = Process(home, **variables)
+    with server_beside(home, subprocess.PIPE, **variables) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def server_beside(home: Path, stderr: int, **variables: str) -> Iterator[Process]:
+    """A server whose stderr is this descriptor."""
+    process = Process(home, stderr, **variables)
     try:
         yield process
     finally:
         process.popen.kill()
         process.popen.wait()
         for stream in (process.popen.stdin, process.popen.stdout, process.popen.stderr):
-            assert stream is not None
             with contextlib.suppress(BrokenPipeError):
-                stream.close()
+                if stream is not None:
+                    stream.close()
 
 
 @pytest.fixture
@@ -295,3 +306,226 @@ async def test_the_official_client_and_this_server_see_the_same_executions(
             assert (await anyio.to_thread.run_sync(official.executions.get, theirs))["status"] == "Created"
     finally:
         official.close()
+
+
+WIRE = "a\u2028b\u2029c\u0085d"
+"""What some readers take for four lines."""
+
+
+def test_a_byte_order_mark_before_the_first_message_does_no_harm(tmp_path: Path) -> None:
+    with server(tmp_path) as process:
+        process.send(b"\xef\xbb\xbf" + json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode())
+        assert process.next_message() == {"jsonrpc": "2.0", "id": 1, "result": {}}
+        assert process.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "number", "code"),
+    [
+        (b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "params": {"a": "\\ud83d"}}', 5, None),
+        (b'{"jsonrpc": "2.0", "id": "a", "method": "ping", "params": {"\\udc00": 1}}', "a", None),
+        (b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "params": {"a": "\xff\xed\xa0\x80"}}', 5, None),
+        (b'{"jsonrpc": "2.0", "id": 5, "method": "ping"}\r', 5, None),
+        (b'{"jsonrpc": "2.0", "id": 5, "method": "ping", "params": [1]}', 5, -32600),
+        (b'{"jsonrpc": "1.0", "id": "a", "method": "ping"}', "a", -32600),
+        (b'{"jsonrpc": "2.0", "id": 5, "method": 7}', 5, -32600),
+        (b'[{"jsonrpc": "2.0", "id": 5, "method": "ping"}]', None, -32600),
+        (b'{"jsonrpc": "2.0", "id": 5, "method": "ping"', None, -32700),
+        (b"[" * 100_000, None, -32700),
+        (b"\x00", None, -32700),
+    ],
+    ids=["value", "key", "no utf-8", "crlf", "params", "version", "method", "batch", "cut", "deep", "nul"],
+)
+def test_every_request_is_answered_by_its_id(
+    tmp_path: Path, line: bytes, number: int | str | None, code: int | None
+) -> None:
+    with server(tmp_path) as process:
+        process.send(line)
+        answer = process.next_message()
+        assert answer["id"] == number
+        assert answer.get("error", {}).get("code") == code
+        assert process.end() == 0
+        assert "Traceback" not in process.errors()
+
+
+def test_what_is_no_request_gets_no_answer(tmp_path: Path) -> None:
+    with server(tmp_path) as process:
+        for line in (
+            b"",
+            b"  ",
+            b"\r",
+            b'{"jsonrpc": "2.0"}',
+            b'{"jsonrpc": "2.0", "method": 7}',
+            b'{"id": 3, "result": 1}',
+        ):
+            process.send(line)
+        process.send({"jsonrpc": "2.0", "id": 9, "method": "ping"})
+        assert process.next_message()["id"] == 9
+        assert process.end() == 0
+        assert process.errors().count("A line of input was dropped") == 3
+
+
+def test_a_message_that_the_end_of_input_cuts_off_is_not_taken(tmp_path: Path, simulator: RunningSimulator) -> None:
+    (name,) = simulator.platform.seed_executions(status="Running", project_id=PROJECT)
+    call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call"}
+    params = {"name": "cancel_execution", "arguments": {"execution_id": name}, "_meta": MODERN}
+    with server(tmp_path, **credentials(simulator)) as process:
+        assert process.popen.stdin is not None
+        process.popen.stdin.write(json.dumps({**call, "params": params}).encode())
+        assert process.end() == 0
+        assert process.errors() == ""
+    assert simulator.platform.status(name) == "Running"
+    assert not [path for method, path, _ in simulator.platform.requests if method == "PATCH"]
+
+
+def test_the_end_of_input_ends_a_process_whose_output_nobody_reads(tmp_path: Path) -> None:
+    with server(tmp_path) as process:
+        process.handshake()
+        for number in range(20):
+            process.send({"jsonrpc": "2.0", "id": number, "method": "tools/list", "params": {}})
+        assert process.end() == 0
+
+
+def test_a_process_ends_when_the_reader_of_its_output_has_gone(tmp_path: Path) -> None:
+    with server(tmp_path) as process:
+        process.handshake()
+        assert process.popen.stdout is not None
+        process.popen.stdout.close()
+        process.send({"jsonrpc": "2.0", "id": 2, "method": "ping"})
+        assert process.popen.wait(PROMPT_SECONDS) == 0
+        assert process.errors() == ""
+
+
+def test_calls_go_on_and_the_end_comes_though_nobody_reads_stderr(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write, b"x" * 4096)
+    os.set_blocking(write, True)
+    with server_beside(tmp_path, write, DEEPORIGIN_MCP_LOG_LEVEL="DEBUG") as process:
+        for number in range(50):
+            answer = process.ask(
+                "tools/call", {"name": "get_workspace", "arguments": {}, "_meta": MODERN}, number=number
+            )
+            assert answer["result"]["isError"] is True
+        assert process.end() == 0
+    os.close(read)
+    os.close(write)
+
+
+def test_a_process_without_standard_streams_ends(tmp_path: Path) -> None:
+    for closed in ("<&-", ">&-", "<&- >&- 2>&-", "2>&-"):
+        command = f"exec {' '.join(COMMAND)} {closed}"
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], env=environment(tmp_path), input=b"", timeout=SLOW_START_SECONDS, check=False
+        )
+        assert done.returncode in (0, 1)
+
+
+def test_no_answer_is_more_than_one_line_for_any_reader(tmp_path: Path, simulator: RunningSimulator) -> None:
+    name = simulator.platform.add_execution(
+        {
+            "status": f"Run{WIRE}ning",
+            "name": WIRE,
+            "tool": {"key": "deeporigin.docking", "version": "4.2.0"},
+            "createdAt": "2026-10-05T08:00:00.000Z",
+            "projectId": PROJECT,
+            "userInputs": {WIRE: WIRE},
+            "jobOutputs": {"text": [WIRE, "\ud800"]},
+        }
+    )
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("get_execution", {"execution_id": name, "detail": "detailed"}),
+        ("get_execution_results", {"execution_id": name}),
+        ("wait_executions", {"execution_ids": [name], "timeout_seconds": 0}),
+        ("get_execution", {"execution_id": WIRE}),
+        ("find_platform_tools", {"query": WIRE}),
+    ]
+    with server(tmp_path, **credentials(simulator)) as process:
+        process.handshake()
+        for number, (tool, arguments) in enumerate(calls, 1):
+            params = {"name": tool, "arguments": arguments, "_meta": {"progressToken": "p"}}
+            process.send({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
+            while "id" not in (message := process.next_message()):
+                assert message["method"] == "notifications/progress"
+            if tool == "get_execution_results":
+                assert message["result"]["structuredContent"]["outputs"] == {"text": [WIRE, "\ufffd"]}
+        uri = {"uri": f"deeporigin://executions/{name}"}
+        assert "result" in process.ask("resources/read", uri, number=20)
+        assert process.end() == 0
+    for letter in (b"\xe2\x80\xa8", b"\xe2\x80\xa9", b"\xc2\x85", b"\\ud800"):
+        assert letter not in process.received
+
+
+def test_a_token_that_the_platform_repeats_reaches_neither_client_nor_log(tmp_path: Path) -> None:
+    with echoing() as base_url:
+        variables = {"DO_AUTH_TOKEN": bench_token(), "DO_ORG_KEY": "deeporigin", "DO_BASE_URL": base_url}
+        with server(tmp_path, **variables, DEEPORIGIN_MCP_LOG_LEVEL="DEBUG") as process:
+            process.handshake()
+            asked: list[tuple[str, dict[str, Any]]] = [
+                ("tools/call", {"name": "get_execution", "arguments": {"execution_id": "e-1"}}),
+                ("tools/call", {"name": "get_execution", "arguments": {"execution_id": "e-1", "detail": "detailed"}}),
+                ("tools/call", {"name": "get_execution_results", "arguments": {"execution_id": "e-1"}}),
+                ("tools/call", {"name": "list_executions", "arguments": {}}),
+                ("resources/read", {"uri": "deeporigin://executions/e-1"}),
+            ]
+            for number, (method, params) in enumerate(asked, 1):
+                answer = process.ask(method, params, number=number)
+                assert "[secret]" in json.dumps(answer), answer
+            assert process.end() == 0
+            told = process.errors()
+    assert "[secret]" in told
+    for piece in (bench_token(), bench_token()[-43:], bench_token()[40:80]):
+        assert piece not in process.received.decode()
+        assert piece not in told
+
+
+@contextlib.contextmanager
+def echoing() -> Iterator[str]:
+    """A platform that repeats the headers of a request in whatever it answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            header = self.headers.get("Authorization", "")
+            record: dict[str, Any] = {
+                "executionId": "e-1",
+                "status": "Completed",
+                "name": header,
+                "statusReason": header,
+            }
+            record |= {"userInputs": {header: 1}, "jobOutputs": {"debug": [header]}, "projectId": header}
+            body = json.dumps(record if self.path.endswith("/e-1") else {"data": [record], "count": 1}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("X-Request-Id", header)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def log_message(self, format: str, *values: Any) -> None:  # noqa: A002 (the base class's name)
+            pass
+
+    platform = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=platform.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{platform.server_port}"
+    finally:
+        platform.shutdown()
+        platform.server_close()
+        thread.join()
+
+
+def test_descriptions_are_there_where_python_drops_docstrings(tmp_path: Path) -> None:
+    shown = []
+    for level in ("0", "2"):
+        with server(tmp_path, PYTHONOPTIMIZE=level) as process:
+            lists = ("tools/list", "resources/templates/list", "prompts/list")
+            shown.append([process.ask(method, {"_meta": MODERN}, number=n)["result"] for n, method in enumerate(lists)])
+            assert process.end() == 0
+    assert shown[0] == shown[1]
+    assert all(tool["description"] for tool in shown[1][0]["tools"])

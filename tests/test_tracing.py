@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from mcp.shared.exceptions import MCPError
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -173,3 +174,16 @@ async def test_the_platform_is_told_nothing_of_the_trace(bench: Bench, spans: Sp
     assert spans()
     assert sent
     assert not [name for headers in sent for name in headers if name in ("traceparent", "tracestate", "baggage")]
+
+
+async def test_a_token_that_the_platform_repeats_is_in_no_span(
+    agent: Agent, bench: Bench, exporter: InMemorySpanExporter
+) -> None:
+    token = bench_token()
+    name = bench.raw(status="Failed", statusReason=f"Refused: {token}", name=token)
+    await agent.read("get_execution", execution_id=name)
+    await agent.client.read_resource(f"deeporigin://executions/{name}")
+    with pytest.raises(MCPError):
+        await agent.client.read_resource(f"deeporigin://executions/{token}")
+    told = " ".join(span.to_json() for span in exporter.get_finished_spans())
+    assert token[40:90] not in told

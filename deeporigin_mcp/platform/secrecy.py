@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 
 MASK = "[secret]"
@@ -24,8 +24,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RUNS_OF_JSON = re.compile(rf"\\u[0-9a-fA-F]{{4}}|\\.|({_RUNS.pattern})", re.DOTALL)
 
 _secrets: OrderedDict[str, None] = OrderedDict()
-_parts: dict[str, tuple[str, int]] = {}
-"""Part of a secret → the form that it is part of, and where it begins there."""
+_parts: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+"""Part of a secret → the forms that it is part of, and where it begins there; tokens of one issuer begin alike."""
 
 
 def keep_secret(secret: str) -> None:
@@ -40,9 +40,9 @@ def keep_secret(secret: str) -> None:
         _secrets.popitem(last=False)
         _parts.clear()
         for kept in _secrets:
-            _parts.update(_parts_of(kept))
+            _add_parts_of(kept)
     else:
-        _parts.update(_parts_of(secret))
+        _add_parts_of(secret)
 
 
 def masked(text: str) -> str:
@@ -68,23 +68,27 @@ def _masked_run(found: re.Match[str]) -> str:
         if held is None:
             index += 1
             continue
-        form, start = held
-        end = index
-        while index > kept_from and start > 0 and run[index - 1] == form[start - 1]:
-            index, start = index - 1, start - 1
-        offset = start - index
-        while end < len(run) and end + offset < len(form) and run[end] == form[end + offset]:
-            end += 1
-        shown += run[kept_from:index] + MASK
-        index = kept_from = end
+        pieces = [_piece(run, index, kept_from, form, start) for form, start in held]
+        shown += run[kept_from : min(begin for begin, _ in pieces)] + MASK
+        index = kept_from = max(end for _, end in pieces)
     return shown + run[kept_from:]
 
 
-def _parts_of(secret: str) -> Iterator[tuple[str, tuple[str, int]]]:
+def _piece(run: str, index: int, first: int, form: str, start: int) -> tuple[int, int]:
+    """Where what the run and a form have in common around a place begins, not before `first`, and where it ends."""
+    end, offset = index, start - index
+    while index > first and index + offset > 0 and run[index - 1] == form[index + offset - 1]:
+        index -= 1
+    while end < len(run) and end + offset < len(form) and run[end] == form[end + offset]:
+        end += 1
+    return index, end
+
+
+def _add_parts_of(secret: str) -> None:
     for form in _forms_of(secret):
         last = max(0, len(form) - PART_CHARACTERS)
         for start in {*range(0, last, PART_CHARACTERS), last}:
-            yield form[start : start + PART_CHARACTERS], (form, start)
+            _parts[form[start : start + PART_CHARACTERS]].append((form, start))
 
 
 def _forms_of(secret: str) -> Iterator[str]:

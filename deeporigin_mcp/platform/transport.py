@@ -95,6 +95,8 @@ class Transport:
         self.on_accepted: Callable[[], None] = lambda: None
         """Called whenever the platform has served a request with the token."""
         self._clock_offset = 0.0
+        if settings.token is not None:
+            keep_secret(settings.token.get_secret_value())
 
     def platform_time(self) -> float:
         """Unix seconds by the clock that the platform's times are of, as the `Date` of its last response told it.

@@ -177,6 +177,7 @@ def _read(
     values = {name: plainly(value) for name, value in given.items() if belongs(name)}
     return {name: value for name, value in values.items() if not unfilled.fullmatch(value)}
 
+
 def state_directory() -> Path | None:
     """Where this program keeps what it must remember for its user; None if there is no home directory."""
     try:

@@ -63,7 +63,6 @@ def test_a_full_record_is_read() -> None:
         "price_is_partial": False,
         "billed": None,
         "cost": 2.5,
-        "cost_state": "",
         "status_reason": "Done. Rest.",
         "outputs": [{"poses": []}],
     }

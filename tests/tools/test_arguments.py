@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import pytest
+from mcp.server.mcpserver import MCPServer
 
 from deeporigin_mcp.tools import surface
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
 from deeporigin_mcp.tools.nearness import did_you_mean
+from deeporigin_mcp.tools.surface import PlatformTool
 from tests.tools.bench import PROJECT, Agent, Bench, calls_in_text, docking, lines_of, running_bench
 
 pytestmark = pytest.mark.anyio
@@ -202,6 +204,47 @@ async def test_an_argument_that_does_not_exist_is_refused_by_name(
 ) -> None:
     assert words in await agent.refused(tool, **arguments)
     assert not bench.platform.requests
+
+
+async def test_an_unknown_argument_hides_no_other_problem(agent: Agent, bench: Bench) -> None:
+    lines = lines_of(await agent.refused("list_executions", sesion="s", page=-1, detail="full", status=["runing"]))
+    assert [line.partition(":")[0] for line in lines] == ["sesion", "page", "status.0", "detail", "valid arguments"]
+    lines = lines_of(await agent.refused("wait_executions", execution_id=ID))
+    assert lines[1].startswith("execution_ids: is required; it was given as execution_id")
+    lines = lines_of(await agent.refused("wait_executions", ids=[], execution_ids=["x"] * 2_000))
+    assert [line.partition(":")[0] for line in lines] == ["ids", "valid arguments", "execution_ids"]
+    assert not bench.platform.requests
+
+
+JSON_LOOKING = ("null", "true", "7", "-1.5", "[1]", "[]", "{}", '{"a": 1}', '"x"', '["a"]', "NaN", "1e5", " null ")
+
+
+def texts_of(server: MCPServer[Any]) -> list[tuple[PlatformTool, str]]:
+    """Every parameter of every tool that takes any text."""
+    found = []
+    for tool in server._tool_manager.list_tools():
+        assert isinstance(tool, PlatformTool)
+        for name, schema in tool.parameters["properties"].items():
+            forms = schema.get("anyOf", [schema])
+            if any(form.get("type") == "string" and "enum" not in form for form in forms):
+                found.append((tool, name))
+    return found
+
+
+def test_a_text_that_looks_like_json_stays_a_text_in_every_parameter_that_takes_one(bench: Bench) -> None:
+    parameters = texts_of(bench.server())
+    assert len(parameters) > 25
+    for tool, name in parameters:
+        for text in JSON_LOOKING:
+            read = tool.fn_metadata.pre_parse_json({name: text})
+            assert read == {name: text}, (tool.name, name)
+
+
+@pytest.mark.parametrize("text", ["null", "7", "true", '"x"'])
+async def test_a_text_that_holds_no_list_is_none(agent: Agent, text: str) -> None:
+    """It would be no filter at all, or another one, if it were taken for what it holds."""
+    assert "status: input should be a valid list" in await agent.refused("list_executions", status=text)
+    assert "expected_price" in await agent.refused("confirm_execution", execution_id=ID, expected_price="null")
 
 
 async def test_all_unknown_arguments_are_named_at_once(agent: Agent) -> None:
