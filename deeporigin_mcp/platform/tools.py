@@ -86,6 +86,11 @@ class ToolDefinition:
         return self.raw.get("enabled") is not False
 
     @property
+    def is_featured(self) -> bool:
+        """Whether the platform recommends it to MCP clients."""
+        return self.raw.get("mcpFeatured") is True
+
+    @property
     def inputs_schema(self) -> Json:
         """The JSON Schema of `inputs`, with the platform's `x-…` keys; `{}` if there is none."""
         schema = self.raw.get("inputs")

@@ -14,8 +14,8 @@ from deeporigin_mcp.errors import ArgumentError, DeepOriginError, OutcomeUnknown
 from deeporigin_mcp.platform import Execution, ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import approval, steps
+from deeporigin_mcp.tools.catalogue.definitions import find_definition
 from deeporigin_mcp.tools.consequences import of_creation
-from deeporigin_mcp.tools.definitions import find_definition
 from deeporigin_mcp.tools.details import ended_view
 from deeporigin_mcp.tools.idempotency import (
     KEY_LOOKBACK,

@@ -192,11 +192,15 @@ class PlatformToolRow(View):
     name: str | None = None
     description: str | None = None
     enabled: bool | None = None
+    featured: bool | None = None
     matched: str | None = None
 
 
 class PlatformToolListView(View):
+    """`matched` are words of the query, or what they name in a tool's inputs; `others` are keys of all other tools."""
+
     tools: list[PlatformToolRow]
+    others: list[str] | None = None
     count: int
     has_more: bool
     next_step: str | None = None

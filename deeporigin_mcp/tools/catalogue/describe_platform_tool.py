@@ -8,7 +8,7 @@ from pydantic import Field
 
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.definitions import definitions_of, find_definition
+from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition
 from deeporigin_mcp.tools.executions import Detail
 from deeporigin_mcp.tools.pricing import price_rule
 from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, size

@@ -14,7 +14,6 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.tools import CATALOGUE_KEPT_SECONDS, Tools
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.nearness import nearest, plainly
-from deeporigin_mcp.tools.ranking import ranked
 from deeporigin_mcp.tools.state import ServerState
 
 logger = logging.getLogger("deeporigin_mcp")
@@ -83,7 +82,7 @@ def versions_of(catalogue: Iterable[ToolDefinition], tool_key: str) -> list[Tool
 def near_keys(catalogue: Sequence[ToolDefinition], tool_key: str) -> list[str]:
     """Keys of tools that a key which does not exist may have been meant for, best first.
 
-    The same word with another owner or spelling, else keys that hold it, else typing errors, else what it means.
+    The same word with another owner or spelling, else keys that hold it, else typing errors.
     """
     keys = sorted({definition.key for definition in catalogue})
     tails = {key: key.rpartition(".")[2] for key in keys}
@@ -94,8 +93,7 @@ def near_keys(catalogue: Sequence[ToolDefinition], tool_key: str) -> list[str]:
     said = set(re.findall(r"[a-z0-9]+", tool_key.rpartition(".")[2].lower()))
     holding = [key for key, tail in tails.items() if said and said <= set(tail.lower().split("-"))]
     near = holding or [key for tail in nearest(last, tails.values(), cutoff=0.8) for key in keys if tails[key] == tail]
-    meant = [definition.key for definition in ranked(catalogue, tool_key.replace("_", " ").rpartition(".")[2])]
-    return list(dict.fromkeys(near or meant))[:3]
+    return list(dict.fromkeys(near))[:3]
 
 
 def _either(keys: Sequence[str]) -> str:

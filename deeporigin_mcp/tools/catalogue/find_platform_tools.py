@@ -1,0 +1,167 @@
+"""Finding the platform's tool for a task: all of them, those that the query's words name first."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from deeporigin_mcp.platform import ToolDefinition
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.catalogue.definitions import allowed_definitions
+from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.views import PlatformToolListView, PlatformToolRow
+
+MAX_QUERY_WORDS = 30
+MAX_OTHERS = 60
+"""Tools that are named by their key only."""
+MAX_TEXT = 500
+"""Characters of a name or description that are searched."""
+MAX_NODES = 500
+MAX_VALUES = 300
+"""Parts of one schema that are searched, and values of enumerations in them."""
+SHORTEST_BEGINNING = 4
+"""Letters in which two words have to begin alike: dock and docking, ligands and ligand."""
+
+_WORD = re.compile(r"[a-z0-9]+")
+_TEST = re.compile(r"(?<![a-z])test")
+_COMMON = frozenset(
+    ("all", "and", "any", "for", "from", "how", "into", "make", "predict", "run", "that", "the", "tools", "use", "with")
+)
+
+
+async def find_platform_tools(
+    ctx: ToolContext,
+    query: Annotated[str, Field(description="Words for the task, e.g. dock ligands; empty lists all.")] = "",
+    limit: Annotated[int, Field(description="1 to 100.", ge=1, le=100)] = 10,
+    include_disabled: Annotated[bool, Field(description="Also tools that cannot run now.")] = False,
+) -> PlatformToolListView:
+    """Find scientific tools that the platform can run (docking, free energies, ADMET, …), best match first.
+
+    The first step of a new run: it gives the tool_key that describe_platform_tool and create_execution take. `others`
+    are the keys of all other tools. Free, reads only; not for runs that exist: use list_executions for those.
+    """
+    newest: dict[str, ToolDefinition] = {}
+    for definition in await allowed_definitions(state_of(ctx)):
+        known = newest.get(definition.key)
+        if (include_disabled or definition.enabled) and (
+            known is None or definition.version_numbers > known.version_numbers
+        ):
+            newest[definition.key] = definition
+    words = _words(query)
+    matched = {tool.key: _matched(tool, words) for tool in newest.values()}
+    ordered = sorted(
+        newest.values(),
+        key=lambda tool: (
+            tool.key != query.strip(),
+            _is_junk(tool),
+            -_fit(matched[tool.key]),
+            not tool.is_featured,
+            _share_unsaid(tool, matched[tool.key]),
+            tool.key,
+        ),
+    )
+    best = max(map(_fit, matched.values()), default=0)
+    matching = [tool for tool in ordered if 2 * _fit(matched[tool.key]) > best or tool.key == query.strip()]
+    listed = matching or ordered
+    others = [one_line(tool.key, 80) for tool in [*listed[limit:], *(tool for tool in ordered if tool not in listed)]]
+    next_step = None
+    if listed:
+        described = steps.call("describe_platform_tool", tool_key=listed[0].key)
+        next_step = f"{described} shows inputs and an example."
+        if words and not matching:
+            next_step = f"No tool holds a word of {one_line(query, 60)!r}; all are listed. {next_step}"
+    return PlatformToolListView(
+        tools=[_row(tool, matched[tool.key].values()) for tool in listed[:limit]],
+        others=others[:MAX_OTHERS] or None,
+        count=len(listed),
+        has_more=len(listed) > limit or len(others) > MAX_OTHERS,
+        next_step=next_step,
+    )
+
+
+def _words(text: str) -> list[str]:
+    """The words of a query that can name something, once each."""
+    found = [word for word in _WORD.findall(text[:MAX_TEXT].lower()) if len(word) > 2 and word not in _COMMON]
+    return list(dict.fromkeys(found))[:MAX_QUERY_WORDS]
+
+
+def _matched(tool: ToolDefinition, words: Sequence[str]) -> dict[str, str]:
+    """The words that a tool's own texts hold, and those that name a value of its inputs, with what they name."""
+    own = {*_terms(_own_key(tool), tool.name, tool.description)}
+    found = {word: word for word in words if any(_is_same(word, term) for term in own)}
+    left = [word for word in words if word not in found]
+    for said in itertools.islice(_values(tool.inputs_schema), MAX_VALUES) if left else ():
+        terms = {*_terms(said)}
+        for word in left:
+            if word not in found and any(_is_same(word, term) for term in terms):
+                found[word] = said
+    return found
+
+
+def _fit(matched: Mapping[str, str]) -> int:
+    """A word of the tool's own texts counts twice: many tools have values that are named like another tool."""
+    return sum(2 if said == word else 1 for word, said in matched.items())
+
+
+def _terms(*texts: str) -> Iterator[str]:
+    for text in texts:
+        yield from _WORD.findall(text[:MAX_TEXT].lower())
+
+
+def _own_key(tool: ToolDefinition) -> str:
+    """A key without its owner."""
+    return tool.key.partition(".")[2] or tool.key
+
+
+def _is_same(word: str, term: str) -> bool:
+    """Whether two words are one, or one is the beginning of the other."""
+    shorter, longer = sorted((word, term), key=len)
+    return word == term or (len(shorter) >= SHORTEST_BEGINNING and longer.startswith(shorter))
+
+
+def _share_unsaid(tool: ToolDefinition, matched: Iterable[str]) -> float:
+    """How much of a key nobody asked for: of tools that hold as many words, `docking` comes before others."""
+    terms = [*_terms(_own_key(tool))]
+    return sum(not any(_is_same(word, term) for word in matched) for term in terms) / max(1, len(terms))
+
+
+def _values(schema: Any) -> Iterator[str]:
+    """The values that inputs may have, each with its input and its name for people."""
+    waiting: list[tuple[str, Any]] = [("", schema)]
+    for _ in range(MAX_NODES):
+        if not waiting:
+            return
+        name, node = waiting.pop(0)
+        if isinstance(node, list):
+            waiting += [(name, entry) for entry in node[:MAX_NODES]]
+        elif isinstance(node, dict):
+            options, names = node.get("enum"), node.get("x-enum-display-names")
+            for place, option in enumerate(options if isinstance(options, list) else ()):
+                said = names[place] if isinstance(names, list) and place < len(names) else ""
+                yield f"{name}: {option}" + (f" ({said})" if said else "")
+            for key in ("properties", "$defs", "definitions"):
+                inner = node.get(key)
+                waiting += list(inner.items())[:MAX_NODES] if isinstance(inner, dict) else []
+            waiting += [(name, node[key]) for key in ("items", "allOf", "anyOf", "oneOf") if key in node]
+
+
+def _is_junk(tool: ToolDefinition) -> bool:
+    """Tests of the platform's developers, and rows that say nothing about themselves (platform-facts 1.11)."""
+    return bool(_TEST.search(tool.key.lower())) or not (tool.name or tool.description)
+
+
+def _row(tool: ToolDefinition, matched: Iterable[str]) -> PlatformToolRow:
+    return PlatformToolRow(
+        tool_key=tool.key,
+        tool_version=tool.version,
+        name=one_line(tool.name, 80) or None,
+        description=one_line(tool.description, 200) or None,
+        enabled=None if tool.enabled else False,
+        featured=tool.is_featured or None,
+        matched=one_line(", ".join(dict.fromkeys(matched)), 80) or None,
+    )
