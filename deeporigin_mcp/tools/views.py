@@ -83,9 +83,13 @@ class ExecutionRow(View):
 
 
 class ExecutionView(ExecutionRow):
-    """One execution by itself. `outputs` come with one that has ended within the call, where they are small."""
+    """One execution by itself. `outputs` come with one that has ended within the call, where they are small.
+
+    `warnings` come with its creation: what in its inputs is doubtful, and what is in them twice.
+    """
 
     outputs: dict[str, Any] | None = None
+    warnings: list[str] | None = None
     next_step: str | None = None
 
 
@@ -101,6 +105,7 @@ class ExecutionDetailView(ExecutionRow):
     metadata: dict[str, Any] | None = None
     session: str | None = None
     cut: list[str] | None = None
+    warnings: list[str] | None = None
     next_step: str | None = None
 
 
@@ -167,7 +172,7 @@ class ExecutionLogsView(View):
 
 
 class ExecutionResultsView(View):
-    """What a run found: `outputs` came with the run, `rows` were stored by it."""
+    """What a run found: `outputs` came with the run or are files that it was asked for, `rows` were stored by it."""
 
     execution_id: str
     status: str
@@ -206,30 +211,17 @@ class PlatformToolListView(View):
     next_step: str | None = None
 
 
-class ParameterRow(View):
-    """One input of a tool; `ligands[].smiles` is a field of each entry of the list `ligands`.
-
-    `required` is `yes`, or `if ligands` for a field that is required where the optional `ligands` is given.
-    """
-
-    path: str
-    form: str
-    required: str | None = None
-    about: str | None = None
-
-
 class PlatformToolView(View):
     tool_key: str
     tool_version: str
     name: str | None = None
     description: str | None = None
     enabled: bool
+    featured: bool | None = None
     other_versions: list[str]
     sync: str
     price: str
-    parameters: list[ParameterRow]
-    rules: list[str] | None = None
-    inputs_schema: dict[str, Any] | None = None
+    inputs_schema: dict[str, Any]
     example_inputs: dict[str, Any] | None = None
     cut: list[str] | None = None
     next_step: str | None = None

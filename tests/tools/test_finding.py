@@ -141,4 +141,4 @@ rows = st.dictionaries(
 @given(rows, st.text(max_size=40))
 def test_no_definition_is_an_error(row: dict[str, Any], query: str) -> None:
     tool = ToolDefinition(row)
-    assert set(finding._matched(tool, finding._words(query))) <= set(finding._words(query))
+    assert set(finding._matched(tool, finding._words(query)).said) <= set(finding._words(query))

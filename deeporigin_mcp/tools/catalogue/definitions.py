@@ -76,7 +76,7 @@ async def find_definition(
 
 def versions_of(catalogue: Iterable[ToolDefinition], tool_key: str) -> list[ToolDefinition]:
     """All versions of one tool, the newest first."""
-    return sorted((d for d in catalogue if d.key == tool_key), key=lambda d: d.version_numbers, reverse=True)
+    return sorted((d for d in catalogue if d.key == tool_key), key=lambda d: d.version_order, reverse=True)
 
 
 def near_keys(catalogue: Sequence[ToolDefinition], tool_key: str) -> list[str]:
@@ -108,7 +108,7 @@ class UnknownTool(NamedTuple):
 
 
 async def unknown_tool(state: ServerState, tool_key: str) -> UnknownTool | None:
-    """Why nothing can have run under this key; None if there is such a tool.
+    """Why nothing may have run under this key; None if there is such a tool.
 
     Also None where the catalogue cannot be read: it serves explanations only.
     """
@@ -117,9 +117,14 @@ async def unknown_tool(state: ServerState, tool_key: str) -> UnknownTool | None:
         if not any(definition.key == tool_key for definition in catalogue):
             near = near_keys(catalogue, tool_key)
             hint = f" Did you mean {_either(near)}?" if near else ""
-            told = f"There is no tool {one_line(tool_key, 80)!r}.{hint}"
+            told = f"{_not_there(tool_key)}{hint}"
             return UnknownTool(told, near[0] if len(near) == 1 else None)
     return None
+
+
+def _not_there(tool_key: str) -> str:
+    """A tool that is gone may still have runs, so that is all that is known."""
+    return f"The catalogue has no tool {one_line(tool_key, 80)!r} now."
 
 
 def _no_such_tool(tool_key: str, catalogue: Sequence[ToolDefinition], error: NotFoundError) -> NotFoundError:
@@ -137,7 +142,7 @@ def _no_such_tool(tool_key: str, catalogue: Sequence[ToolDefinition], error: Not
         described = steps.call("describe_platform_tool", tool_key=near[0])
         hint = f"Did you mean {_either(near)}? {described} shows its inputs; "
     return NotFoundError(
-        f"There is no tool {one_line(tool_key, 80)!r}.",
+        _not_there(tool_key),
         next_step=hint + lists,
         http_status=error.http_status,
         request_id=error.request_id,
@@ -154,9 +159,10 @@ def _no_such_version(
     meant = (same or nearest(asked, names) or ["latest"])[0]
     described = steps.call("describe_platform_tool", tool_key=tool_key, tool_version=meant)
     hint = f" Did you mean {meant}?" if meant != "latest" else ""
+    more = f" and {len(names) - MAX_VERSIONS_NAMED} more" if len(names) > MAX_VERSIONS_NAMED else ""
     return NotFoundError(
         f"{tool_key} has no version {one_line(asked, 40)!r}.",
-        next_step=f"Valid: latest, {', '.join(names[:MAX_VERSIONS_NAMED])}, or a major such as "
+        next_step=f"Valid: latest, {', '.join(names[:MAX_VERSIONS_NAMED])}{more}, or a major such as "
         f"{names[0].partition('.')[0]}.{hint} {described} describes it.",
         http_status=error.http_status,
         request_id=error.request_id,

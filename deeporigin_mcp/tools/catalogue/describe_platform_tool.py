@@ -6,22 +6,20 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition
-from deeporigin_mcp.tools.executions import Detail
+from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition, versions_of
+from deeporigin_mcp.tools.guard import sendable
 from deeporigin_mcp.tools.pricing import price_rule
-from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS, fitted, size
+from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, fitted, size
 from deeporigin_mcp.tools.state import ToolContext, state_of
-from deeporigin_mcp.tools.views import ParameterRow, PlatformToolView
+from deeporigin_mcp.tools.views import PlatformToolView
 
-SCHEMA_CHARACTERS = 9_000
-TABLE_CHARACTERS = 5_500
-LEAST_TABLE_CHARACTERS = 1_500
-CUT_CHARACTERS = 400
-"""For saying what was cut."""
-EXAMPLE_CHARACTERS = 900
-MAX_RULES = 8
+SCHEMA_CHARACTERS = 12_000
+EXAMPLE_CHARACTERS = 3_000
+DEPTHS = (32, 12, 8, 6, 5, 4, 3, 2, 1)
+"""Levels of a schema that are shown, as many as fit."""
+MAX_VERSIONS = 8
 
 
 async def describe_platform_tool(
@@ -30,34 +28,22 @@ async def describe_platform_tool(
     tool_version: Annotated[
         str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True)
     ] = "latest",
-    detail: Annotated[Detail, Field(description="detailed adds the JSON Schema.")] = "concise",
 ) -> PlatformToolView:
-    """Describe one platform tool: a table of its inputs, the rules among them, its price if known, and an example.
+    """Describe one platform tool: the JSON Schema of its inputs, its price if known, and an example.
 
     Call it before create_execution, whose inputs must fit. The example shows the form: every value in it is to be
     replaced. Free, reads only.
     """
     state = state_of(ctx)
     definition = await find_definition(state, tool_key, tool_version)
-    others = sorted(
-        (d for d in await definitions_of(state) if d.key == definition.key and d.version != definition.version),
-        key=lambda d: d.version_numbers,
-        reverse=True,
-    )
-    is_detailed = detail == "detailed"
-    cut: list[str] = []
+    versions = [found.version for found in versions_of(await definitions_of(state), definition.key)]
+    others = [version for version in versions if version != definition.version]
     # Here and not above: a server starts without what reads schemas.
-    from deeporigin_mcp.tools.inputs import example_inputs
-    from deeporigin_mcp.tools.parameters import Parameters
+    from deeporigin_mcp.tools.catalogue.checking import off_loop
 
-    example = example_inputs(definition)
-    if example is not None and size(example) > EXAMPLE_CHARACTERS:
-        example = None
-        cut.append("example_inputs")
-    rules = Parameters(definition.inputs_schema).rules()
-    cut += ["rules"] if len(rules) > MAX_RULES else []
-    schema, was_cut = fitted(definition.inputs_schema, SCHEMA_CHARACTERS) if is_detailed else (None, False)
-    cut += ["inputs_schema"] if was_cut else []
+    schema, example, cut = await off_loop(_read, definition)
+    if len(others) > MAX_VERSIONS:
+        cut.append(f"other_versions: {len(others) - MAX_VERSIONS} more")
     sync = definition.sync_rule
     view = PlatformToolView(
         tool_key=definition.key or tool_key,
@@ -65,51 +51,45 @@ async def describe_platform_tool(
         name=one_line(definition.name, 80) or None,
         description=one_line(definition.description, 400) or None,
         enabled=definition.enabled,
-        other_versions=[one_line(d.version, 30) for d in others[:8]],
+        featured=definition.is_featured or None,
+        other_versions=[one_line(version, 30) for version in others[:MAX_VERSIONS]],
         sync="not taken" if sync.place == "none" else f"beside inputs; default {str(sync.default).lower()}",
         price=price_rule(definition.key),
-        parameters=[],
-        rules=rules[:MAX_RULES] or None,
         inputs_schema=schema,
         example_inputs=example,
-        next_step=_next_step(example is not None),
+        cut=cut or None,
+        next_step=_next_step(example),
     )
-    more = steps.call("describe_platform_tool", tool_key=tool_key, tool_version=tool_version, detail="detailed")
-    more += " has what was cut. "
-    if is_detailed:
-        view.parameters, cut_rows = _table(definition.inputs_schema, TABLE_CHARACTERS, 0)
-    else:
-        room = CONCISE_CHARACTERS - size(view.model_dump(mode="json", exclude_none=True)) - len(more) * bool(cut)
-        view.parameters, cut_rows = _table(definition.inputs_schema, room, len(more) + CUT_CHARACTERS)
-    view.cut = [*cut, *cut_rows] or None
-    if view.cut and not is_detailed:
-        view.next_step = f"{more}{view.next_step}"
-    return view.held_to(RESULT_CHARACTERS if is_detailed else CONCISE_CHARACTERS)
+    return view.held_to(RESULT_CHARACTERS)
 
 
-def _table(schema: dict[str, Any], room: int, more: int) -> tuple[list[ParameterRow], list[str]]:
-    """As much of the table as the room takes, and what was cut, for whose telling so much more room is needed.
+def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
+    """The schema as it is shown, an example, and what was cut. Both may take a while."""
+    from deeporigin_mcp.tools.catalogue.checking import example_inputs
+    from deeporigin_mcp.tools.catalogue.schemas import cleaned
 
-    The fields that a definition gives to several parameters are told once unless there is much room; the names that
-    people have for the values of enumerations go before rows do.
-    """
-    forms = ((True, True), (False, True), (False, False))
-    from deeporigin_mcp.tools.parameters import Parameters
-
-    for repeating, with_names in forms if room >= TABLE_CHARACTERS else forms[1:]:
-        # Where `sync` belongs is create_execution's business.
-        table = Parameters(schema, left_out=("sync",), with_names=with_names, repeating=repeating)
-        rows, cut = table.rows(room)
-        if cut:
-            rows, cut = table.rows(max(room - more, LEAST_TABLE_CHARACTERS))
-        if len(rows) == table.count:
+    cut: list[str] = []
+    schema = definition.inputs_schema
+    shown: dict[str, Any] = {}
+    for depth in DEPTHS:
+        shown = cleaned(schema, depth)
+        if size(shown) <= SCHEMA_CHARACTERS:
+            if depth < DEPTHS[0]:
+                cut.append(f"inputs_schema: levels below {depth}, where … stands")
             break
-    return rows, cut
+    else:
+        shown, _ = fitted(shown, SCHEMA_CHARACTERS)
+        cut.append("inputs_schema: inputs at its end")
+    example = example_inputs(schema)
+    if example is not None and size(example) > EXAMPLE_CHARACTERS:
+        example = None
+        cut.append("example_inputs")
+    # The names and values are the tool's own, and may be anything.
+    return sendable(shown), None if example is None else sendable(example), cut
 
 
-def _next_step(has_example: bool) -> str:
-    if not has_example:
-        return "create_execution prices inputs of these forms; confirm_execution starts the run."
-    return (
-        "example_inputs shows the form: replace every value. create_execution prices, confirm_execution starts a run."
-    )
+def _next_step(example: dict[str, Any] | None) -> str:
+    then = "create_execution prices, confirm_execution starts a run."
+    if example is None:
+        return f"No example can be made up from this schema. {then}"
+    return f"example_inputs shows the form: replace every value. {then}"

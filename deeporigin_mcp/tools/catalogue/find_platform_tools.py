@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
@@ -49,7 +49,7 @@ async def find_platform_tools(
     for definition in await allowed_definitions(state_of(ctx)):
         known = newest.get(definition.key)
         if (include_disabled or definition.enabled) and (
-            known is None or definition.version_numbers > known.version_numbers
+            known is None or definition.version_order > known.version_order
         ):
             newest[definition.key] = definition
     words = _words(query)
@@ -59,14 +59,14 @@ async def find_platform_tools(
         key=lambda tool: (
             tool.key != query.strip(),
             _is_junk(tool),
-            -_fit(matched[tool.key]),
+            -matched[tool.key].weight,
             not tool.is_featured,
-            _share_unsaid(tool, matched[tool.key]),
+            _share_unsaid(tool, matched[tool.key].said),
             tool.key,
         ),
     )
-    best = max(map(_fit, matched.values()), default=0)
-    matching = [tool for tool in ordered if 2 * _fit(matched[tool.key]) > best or tool.key == query.strip()]
+    best = max((found.weight for found in matched.values()), default=0)
+    matching = [tool for tool in ordered if 2 * matched[tool.key].weight > best or tool.key == query.strip()]
     listed = matching or ordered
     others = [one_line(tool.key, 80) for tool in [*listed[limit:], *(tool for tool in ordered if tool not in listed)]]
     next_step = None
@@ -76,7 +76,7 @@ async def find_platform_tools(
         if words and not matching:
             next_step = f"No tool holds a word of {one_line(query, 60)!r}; all are listed. {next_step}"
     return PlatformToolListView(
-        tools=[_row(tool, matched[tool.key].values()) for tool in listed[:limit]],
+        tools=[_row(tool, matched[tool.key].said.values()) for tool in listed[:limit]],
         others=others[:MAX_OTHERS] or None,
         count=len(listed),
         has_more=len(listed) > limit or len(others) > MAX_OTHERS,
@@ -90,22 +90,29 @@ def _words(text: str) -> list[str]:
     return list(dict.fromkeys(found))[:MAX_QUERY_WORDS]
 
 
-def _matched(tool: ToolDefinition, words: Sequence[str]) -> dict[str, str]:
-    """The words that a tool's own texts hold, and those that name a value of its inputs, with what they name."""
-    own = {*_terms(_own_key(tool), tool.name, tool.description)}
-    found = {word: word for word in words if any(_is_same(word, term) for term in own)}
-    left = [word for word in words if word not in found]
-    for said in itertools.islice(_values(tool.inputs_schema), MAX_VALUES) if left else ():
-        terms = {*_terms(said)}
-        for word in left:
-            if word not in found and any(_is_same(word, term) for term in terms):
-                found[word] = said
-    return found
+class _Matched(NamedTuple):
+    """What a tool holds of a query: word → the word, or the value of its inputs that it names; and how much that is."""
+
+    said: dict[str, str]
+    weight: int
 
 
-def _fit(matched: Mapping[str, str]) -> int:
-    """A word of the tool's own texts counts twice: many tools have values that are named like another tool."""
-    return sum(2 if said == word else 1 for word, said in matched.items())
+def _matched(tool: ToolDefinition, words: Sequence[str]) -> _Matched:
+    """A word of the key or name counts most; values are often named like another tool."""
+    said: dict[str, str] = {}
+    weight = 0
+    for texts, worth in (((_own_key(tool), tool.name), 4), ((tool.description,), 2)):
+        terms = {*_terms(*texts)}
+        found = [word for word in words if word not in said and any(_is_same(word, term) for term in terms)]
+        said |= {word: word for word in found}
+        weight += worth * len(found)
+    if len(said) < len(words):
+        for value in itertools.islice(_values(tool.inputs_schema), MAX_VALUES):
+            terms = {*_terms(value)}
+            found = [word for word in words if word not in said and any(_is_same(word, term) for term in terms)]
+            said |= dict.fromkeys(found, value)
+            weight += len(found)
+    return _Matched(said, weight)
 
 
 def _terms(*texts: str) -> Iterator[str]:
