@@ -17,6 +17,9 @@ from deeporigin_mcp.tools.shaping import shown
 
 MAX_STEPS = 100_000
 """Rules of a schema that are applied to values, references among them; about a second."""
+LIGANDS = frozenset({"ligands", "molecules", "compounds"})
+"""Fields whose texts are SMILES, or ids or names of molecules."""
+LIST_FILES = frozenset(f"{name}_file" for name in LIGANDS)
 MAX_TOLD = 20
 VALUE_CHARACTERS = 80
 
@@ -121,11 +124,15 @@ class Run:
             text.path = path
             if said == "smiles" or said.endswith(("_smiles", "smiles_list")):
                 self._smiles[path] = value
-            elif said in ("ligands", "molecules", "compounds"):
+            elif said in LIGANDS:
                 self._names[path] = value
             return text
         before = f"{path}." if path else ""
         if isinstance(value, dict):
+            for list_file in LIST_FILES & value.keys():
+                self.doubts[f"{before}{list_file}: its molecules were not read, so neither checked nor compared."] = (
+                    None
+                )
             made = Object((key, self.noted(entry, f"{before}{key}", str(key))) for key, entry in value.items())
             made.path = path
             return made
@@ -137,9 +144,10 @@ class Run:
         return value
 
     def molecule_problems(self) -> list[str]:
-        kinds = ((self._smiles, smiles.smiles_problem), (self._names, smiles.text_problem))
+        kinds = ((self._smiles, smiles.smiles_problem), (self._names, smiles.name_problem))
         return [
-            f"{path}: {shown(text, VALUE_CHARACTERS)} {problem}"
+            # Escaped, so that what cannot be seen can be.
+            f"{path}: {one_line(json.dumps(text[:VALUE_CHARACTERS]), VALUE_CHARACTERS)} {problem}"
             for texts, check in kinds
             for path, text in texts.items()
             if (problem := check(text))

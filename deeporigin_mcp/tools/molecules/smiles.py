@@ -16,6 +16,9 @@ from deeporigin_mcp.platform.failures import one_line
 SHOWN_CHARACTERS = 60
 BACKSLASH = r"In JSON a backslash is written twice: C/C=C\\C."
 
+_UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
+"""Categories of characters that nobody sees; a blank is seen."""
+
 _TOKEN = re.compile(
     r"(?P<bracket>\[[^\[\]]+\])"
     r"|(?P<ring>%\d\d|%\(\d{1,5}\)|\d)"
@@ -26,21 +29,30 @@ _TOKEN = re.compile(
 )
 
 
-def text_problem(text: str) -> str | None:
-    """Why a text names no molecule in any notation: it is empty or holds what cannot be seen; None if it may."""
+def name_problem(text: str) -> str | None:
+    """Why a text names no molecule in any notation, SMILES or id: it is empty or holds what cannot be seen."""
     if not text.strip():
         return "is empty"
     for place, letter in enumerate(text):
-        if letter == " ":
-            return f"has a blank at character {place + 1}; give names and other text in fields of their own"
-        if not "!" <= letter <= "~":
-            return f"has {_named(letter)} at character {place + 1}. {BACKSLASH if letter < ' ' else ''}".strip()
+        if letter != " " and unicodedata.category(letter) in _UNSEEN:
+            return _strange(letter, place)
     return None
 
 
 def smiles_problem(text: str) -> str | None:
     """Why a text cannot be a SMILES, such as `has a line end at character 6`; None if it can be one."""
-    return text_problem(text) or next(_syntax_problems(text), None)
+    if not text.strip():
+        return "is empty"
+    for place, letter in enumerate(text):
+        if letter == " ":
+            return f"has a blank at character {place + 1}; names and other text belong into fields of their own"
+        if not "!" <= letter <= "~":
+            return _strange(letter, place)
+    return next(_syntax_problems(text), None)
+
+
+def _strange(letter: str, place: int) -> str:
+    return f"has {_named(letter)} at character {place + 1}. {BACKSLASH if letter < ' ' else ''}".strip()
 
 
 def _named(letter: str) -> str:
