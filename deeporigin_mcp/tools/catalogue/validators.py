@@ -121,9 +121,13 @@ def _error(message: str) -> jsonschema.ValidationError:
 
 def _type(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     kinds = rule if isinstance(rule, list) else [rule]
+    run = RUN.get()
+    if isinstance(given, str) and is_file(schema):
+        run.lenient += "string" not in kinds
+        yield from _file_problems(given)
+        return
     if any(validator.is_type(given, kind) for kind in kinds):
         return
-    run = RUN.get()
     if given is None and schema.get("nullable") is True:
         run.lenient += 1
         return
@@ -155,7 +159,7 @@ def _file_problems(given: Any) -> Iterator[jsonschema.ValidationError]:
 
 
 def _format(_: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
-    if rule in ("file", "directory") and is_file(schema) and ("type" not in schema or isinstance(given, str)):
+    if "type" not in schema and is_file(schema):
         yield from _file_problems(given)
     elif rule == "smiles":
         RUN.get().is_smiles(given)
