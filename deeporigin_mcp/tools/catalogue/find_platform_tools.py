@@ -37,13 +37,13 @@ _COMMON = frozenset(
 async def find_platform_tools(
     ctx: ToolContext,
     query: Annotated[str, Field(description="Words for the task, e.g. dock ligands; empty lists all.")] = "",
-    limit: Annotated[int, Field(description="1 to 100.", ge=1, le=100)] = 10,
+    limit: Annotated[int, Field(description="1 to 100.", ge=1, le=100)] = 30,
     include_disabled: Annotated[bool, Field(description="Also tools that cannot run now.")] = False,
 ) -> PlatformToolListView:
     """Find scientific tools that the platform can run (docking, free energies, ADMET, …), best match first.
 
-    The first step of a new run: it gives the tool_key that describe_platform_tool and create_execution take. `others`
-    are the keys of all other tools. Free, reads only; not for runs that exist: use list_executions for those.
+    The first step of a new run: it gives the tool_key that describe_platform_tool and create_execution take. Tools that
+    match less are named in `others`. Free, reads only; not for runs that exist: use list_executions for those.
     """
     newest: dict[str, ToolDefinition] = {}
     for definition in await allowed_definitions(state_of(ctx)):
@@ -140,21 +140,21 @@ def _share_unsaid(tool: ToolDefinition, matched: Iterable[str]) -> float:
 def _values(schema: Any) -> Iterator[str]:
     """The values that inputs may have, each with its input and its name for people."""
     waiting: list[tuple[str, Any]] = [("", schema)]
-    for _ in range(MAX_NODES):
-        if not waiting:
-            return
-        name, node = waiting.pop(0)
+    for name, node in itertools.islice(waiting, MAX_NODES):
+        inner: list[tuple[str, Any]] = []
         if isinstance(node, list):
-            waiting += [(name, entry) for entry in node[:MAX_NODES]]
+            inner = [(name, entry) for entry in node]
         elif isinstance(node, dict):
             options, names = node.get("enum"), node.get("x-enum-display-names")
             for place, option in enumerate(options if isinstance(options, list) else ()):
                 said = names[place] if isinstance(names, list) and place < len(names) else ""
-                yield f"{name}: {option}" + (f" ({said})" if said else "")
+                if isinstance(option, str):
+                    yield f"{name}: {option}" + (f" ({said})" if said and isinstance(said, str) else "")
             for key in ("properties", "$defs", "definitions"):
-                inner = node.get(key)
-                waiting += list(inner.items())[:MAX_NODES] if isinstance(inner, dict) else []
-            waiting += [(name, node[key]) for key in ("items", "allOf", "anyOf", "oneOf") if key in node]
+                fields = node.get(key)
+                inner += fields.items() if isinstance(fields, dict) else []
+            inner += [(name, node[key]) for key in ("items", "allOf", "anyOf", "oneOf") if key in node]
+        waiting += inner[: MAX_NODES - len(waiting)] if len(waiting) < MAX_NODES else []
 
 
 def _is_junk(tool: ToolDefinition) -> bool:

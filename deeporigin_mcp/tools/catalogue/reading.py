@@ -37,7 +37,7 @@ class Repeats:
     def told(self, price: Any) -> str:
         """What the repeated entries are, and their even share of a price."""
         spare = self.count - self.distinct
-        cost = "each entry is run and priced"
+        cost = "each entry is run and priced by itself"
         if price:
             share = float(price) * spare / self.count
             cost = f"an even share of the price for these duplicates is {share:.2f} of {float(price):.2f} USD"
