@@ -20,11 +20,9 @@ from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import (
-    catalogue,
     confirmation,
     creation,
     executions,
-    finding,
     listing,
     logs,
     results,
@@ -33,6 +31,8 @@ from deeporigin_mcp.tools import (
 )
 from deeporigin_mcp.tools.asking import readable_answers
 from deeporigin_mcp.tools.audit import AuditLog
+from deeporigin_mcp.tools.catalogue.describe_platform_tool import describe_platform_tool
+from deeporigin_mcp.tools.catalogue.find_platform_tools import find_platform_tools
 from deeporigin_mcp.tools.completion import serve_completion
 from deeporigin_mcp.tools.deferred import task_extensions
 from deeporigin_mcp.tools.ledger import Ledger
@@ -110,8 +110,8 @@ TOOLS = (
     Offer(confirmation.confirm_execution, "Confirm and start an execution", "executions", Hints(False, True, True)),
     Offer(executions.cancel_execution, "Cancel an execution", "executions", Hints(False, True, True)),
     Offer(waiting.wait_executions, "Wait for executions", "executions", READS),
-    Offer(finding.find_platform_tools, "Find platform tools", "catalogue", READS),
-    Offer(catalogue.describe_platform_tool, "Describe a platform tool", "catalogue", READS),
+    Offer(find_platform_tools, "Find platform tools", "catalogue", READS),
+    Offer(describe_platform_tool, "Describe a platform tool", "catalogue", READS),
     Offer(logs.get_execution_logs, "Get an execution's logs", "executions", READS),
     Offer(results.get_execution_results, "Get an execution's results", "executions", READS),
     Offer(workspace.get_workspace, "Show the workspace", "workspace", READS),

@@ -24,6 +24,9 @@ CATALOGUE_KEPT_SECONDS = 3600.0
 CATALOGUE_PAUSE_SECONDS = 30.0
 """After a failed renewal, how long the list does not count as stale again."""
 
+MAX_DIGITS = 100
+"""Of one number of a version; reading more takes long."""
+
 _NUMBERS = re.compile(r"\d+")
 
 SyncPlace = Literal["inputs", "top level", "none"]
@@ -87,6 +90,11 @@ class ToolDefinition:
         return self.raw.get("enabled") is not False
 
     @property
+    def is_featured(self) -> bool:
+        """Whether the platform recommends it to MCP clients."""
+        return self.raw.get("mcpFeatured") is True
+
+    @property
     def inputs_schema(self) -> Json:
         """The JSON Schema of `inputs`, with the platform's `x-…` keys; `{}` if there is none."""
         schema = self.raw.get("inputs")
@@ -94,16 +102,29 @@ class ToolDefinition:
 
     @property
     def sync_rule(self) -> SyncRule:
-        properties = self.inputs_schema.get("properties")
-        if isinstance(properties, dict) and "sync" in properties:
-            return SyncRule("inputs", False)
+        all_of = self.inputs_schema.get("allOf")
+        for part in (self.inputs_schema, *(all_of if isinstance(all_of, list) else ())):
+            properties = part.get("properties") if isinstance(part, dict) else None
+            if isinstance(properties, dict) and "sync" in properties:
+                return SyncRule("inputs", False)
         if self.key in _TOP_LEVEL_SYNC:
             return SyncRule("top level", _TOP_LEVEL_SYNC[self.key])
         return SyncRule("none", None)
 
     @property
     def version_numbers(self) -> tuple[int, ...]:
-        return tuple(int(number[:9]) for number in _NUMBERS.findall(self.version))
+        """The numbers of the version as they stand; builds are counted with 14 digits and more."""
+        return _numbers(self.version)
+
+    @property
+    def version_order(self) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
+        """What is greater for the newer of two versions; a release is newer than its candidates."""
+        release, _, candidate = self.version.partition("-")
+        return _numbers(release), not candidate, _numbers(candidate)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number[:MAX_DIGITS]) for number in _NUMBERS.findall(version))
 
 
 class Tools:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from deeporigin_mcp.simulator.catalogue import design, free_energy, properties, structure
+from deeporigin_mcp.simulator.catalogue.shapes import path_of
 
 METALS = frozenset(
     {"Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Ga", "Mo", "Ru", "Rh", "Pd", "Ag", "Cd"}
@@ -88,7 +89,7 @@ def run_failure(key: str, inputs: dict[str, Any]) -> str | None:
         decisions = (inputs.get("selection") or {}).get("decisions") or {}
         if decisions and set(decisions.values()) == {"skip"}:
             return "the selection leaves nothing of the structure"
-    if key == design.DRACO and "scanned" in str(inputs["input_file"]["key"]):
+    if key == design.DRACO and "scanned" in path_of(inputs["input_file"]):
         return "the document holds images only, no text was found"
     failed = failed_ligands(inputs)
     if failed and len(failed) == len(inputs["ligands"]):

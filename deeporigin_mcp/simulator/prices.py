@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deeporigin_mcp.simulator.catalogue import design, free_energy, junk, properties, structure
+from deeporigin_mcp.simulator.catalogue.shapes import path_of
 from deeporigin_mcp.simulator.identifiers import Identifiers, fraction
 
 PER_LIGAND = 0.2
@@ -159,7 +160,7 @@ def _rbfe(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001
 
 def page_count(inputs: dict[str, Any]) -> int:
     """Pages of a patent, a stable guess from its path."""
-    return 8 + int(fraction("pages", inputs["input_file"]["key"]) * 60)
+    return 8 + int(fraction("pages", path_of(inputs["input_file"])) * 60)
 
 
 def _patent(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001

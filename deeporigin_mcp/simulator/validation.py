@@ -1,7 +1,8 @@
 """Inputs against a definition's JSON Schema, the way the platform's AJV does it (platform-facts 1.4).
 
 Defaults are filled in first, extra top-level keys are dropped in silence unless the schema forbids them, and an
-explicit null for an optional property counts as absent. All problems are reported together.
+explicit null for an optional property counts as absent. A file may be given by its path or as
+`{"$provider": "ufa", "key": path}`, whatever type its schema names. All problems are reported together.
 """
 
 import copy
@@ -49,7 +50,17 @@ def checked_inputs(definition: Definition, given: dict[str, Any]) -> tuple[dict[
 
 @cache
 def _validator(definition: Definition) -> Validator:
-    return jsonschema.Draft202012Validator(definition.inputs)
+    validator: Validator = _KIND(definition.inputs)
+    return validator
+
+
+def _type(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+    is_reference = isinstance(given, dict) and isinstance(given.get("key"), str) and "$provider" in given
+    if not (is_reference and schema.get("format") in ("file", "directory")):
+        yield from jsonschema.Draft202012Validator.VALIDATORS["type"](validator, rule, given, schema) or ()
+
+
+_KIND: Any = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"type": _type})  # type: ignore[no-untyped-call]
 
 
 def _fill_defaults(schema: Schema, value: object, root: Schema) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools.forms import Forms
+from deeporigin_mcp.tools.forms import form_of
 from deeporigin_mcp.tools.nearness import did_you_mean, nearest
 from deeporigin_mcp.tools.shaping import shown
 
@@ -44,7 +44,7 @@ def _problem(detail: Any, parameters: Mapping[str, Any], *, is_known: bool) -> s
     place = ".".join(map(str, location)) or "arguments"
     described = one_line(str(schema.get("description", "")), DESCRIPTION_CHARACTERS)
     about = f"description: {described}" if described else ""
-    form = Forms({}).form_of(schema)
+    form = form_of(schema)
     valid = f"valid: {form}" if form else ""
     given, kind = detail["input"], detail["type"]
     got = f"got {shown(given, GIVEN_CHARACTERS)}"

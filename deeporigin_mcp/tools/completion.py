@@ -66,7 +66,7 @@ async def _tool_versions(state: ServerState, typed: str, others: Mapping[str, st
     if not tool_key or not state.settings.allows_tool(tool_key):
         return Found.all([])
     versions = [one for one in await state.client.tools.catalogue() if one.key == tool_key]
-    newest_first = sorted(versions, key=lambda one: one.version_numbers, reverse=True)
+    newest_first = sorted(versions, key=lambda one: one.version_order, reverse=True)
     options = ["latest", *(one.version for one in newest_first)] if versions else []
     return Found.all([option for option in options if option.startswith(typed)])
 

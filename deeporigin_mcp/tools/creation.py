@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio
 from pydantic import Field
@@ -14,8 +14,8 @@ from deeporigin_mcp.errors import ArgumentError, DeepOriginError, OutcomeUnknown
 from deeporigin_mcp.platform import Execution, ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import approval, steps
+from deeporigin_mcp.tools.catalogue.definitions import find_definition
 from deeporigin_mcp.tools.consequences import of_creation
-from deeporigin_mcp.tools.definitions import find_definition
 from deeporigin_mcp.tools.details import ended_view
 from deeporigin_mcp.tools.idempotency import (
     KEY_LOOKBACK,
@@ -31,6 +31,9 @@ from deeporigin_mcp.tools.projects import listed, project_names, set_project_err
 from deeporigin_mcp.tools.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ExecutionView
+
+if TYPE_CHECKING:
+    from deeporigin_mcp.tools.catalogue.checking import Findings
 
 QUOTE_ONLY = -1
 """`approveAmount` that never starts anything (platform-facts 2.4)."""
@@ -137,7 +140,7 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
     approval.require_allowed_tool(tool_key, state.settings)
     definition = await find_definition(state, tool_key, wish.tool_version, must_be_enabled=True)
     inputs, top_level = _placed_sync(definition, wish.inputs, wish.sync)
-    await _refuse_problems(definition, inputs)
+    findings = await _refuse_problems(definition, inputs)
     project = await _project(state, wish.project_id)
     fingerprint = fingerprint_of(tool_key, wish.tool_version, inputs, project)
     body = {
@@ -186,6 +189,8 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
                 execution = Execution(error.execution)
     view = ended_view(execution, next_step or steps.after(execution, state.settings))
     view.warning = warning
+    repeated = [repeats.told(execution.quoted_price) for repeats in findings.repeats]
+    view.notes = [*repeated, *findings.warnings] or None
     if existing is not None:
         view.next_step = (
             f"This key's execution existed already; nothing new was created. {view.next_step or ''}".strip()
@@ -209,11 +214,13 @@ def _placed_sync(
     return inputs, {} if chosen is None else {"sync": chosen}
 
 
-async def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any]) -> None:
+async def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any]) -> Findings:
+    """What a check of the inputs found that is no reason to refuse them."""
     # Inputs are checked where a run is created only: a server that is asked for others starts without it.
-    from deeporigin_mcp.tools.inputs import checked
+    from deeporigin_mcp.tools.catalogue.checking import checked, off_loop
 
-    problems = await checked(inputs, definition.inputs_schema)
+    findings = await off_loop(checked, inputs, definition.inputs_schema)
+    problems = findings.problems
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "\n".join(f"- {problem}" for problem in problems)
@@ -222,6 +229,7 @@ async def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any]) -
             next_step=steps.call("describe_platform_tool", tool_key=definition.key, tool_version=definition.version)
             + " shows the schema and an example.",
         )
+    return findings
 
 
 async def _project(state: ServerState, asked: str | None) -> str:

@@ -11,7 +11,7 @@ from deeporigin_mcp.platform.progress import children, is_tree, label
 from deeporigin_mcp.platform.wire import Json, text
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.parts import Summary, as_object
-from deeporigin_mcp.tools.shaping import rows_that_fit
+from deeporigin_mcp.tools.shaping import fitted, rows_that_fit
 from deeporigin_mcp.tools.views import ExecutionDetailView, ExecutionView, LineItemView, execution_view
 
 CHARACTERS = {
@@ -21,6 +21,7 @@ CHARACTERS = {
     "outputs": 5_500,
     "billing": 1_200,
     "metadata": 1_000,
+    "files": 1_500,
 }
 """Each field's share; what is left is for the short facts and the next call."""
 SMALL_OUTPUTS_CHARACTERS = 1_500
@@ -45,6 +46,13 @@ def big_fields(execution: Execution) -> dict[str, Any]:
         "progress": raw.get("progressReport") or None,
         "prices": field("quotationResult"),
     }
+
+
+def result_files(execution: Execution) -> Json | None:
+    """The files that a run was asked to write, as far as they can be shown; None if it names none."""
+    files = execution.raw.get("userOutputs")
+    shown: Json | None = fitted(files, CHARACTERS["files"])[0] if isinstance(files, dict) and files else None
+    return shown
 
 
 def ended_view(execution: Execution, next_step: str | None) -> ExecutionView:
@@ -82,7 +90,7 @@ def detailed_view(short: ExecutionView, execution: Execution) -> ExecutionDetail
     cut += ["prices"] if shown < len(items) else []
     view.progress, is_part = progress_lines(fields["progress"])
     cut += ["progress"] if is_part else []
-    view.inputs, view.outputs = share("inputs"), share("outputs")
+    view.inputs, view.outputs = share("inputs"), share("outputs") or result_files(execution)
     view.billing, view.metadata = share("billing"), share("metadata")
     view.session = one_line(execution.session, 120) or None
     if cut:

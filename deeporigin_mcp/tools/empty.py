@@ -7,7 +7,7 @@ from typing import Any
 
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.definitions import unknown_tool
+from deeporigin_mcp.tools.catalogue.definitions import unknown_tool
 from deeporigin_mcp.tools.identifiers import is_execution_id, stray
 from deeporigin_mcp.tools.projects import unknown_project
 from deeporigin_mcp.tools.state import ServerState

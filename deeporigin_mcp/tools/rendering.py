@@ -9,7 +9,7 @@ from typing import Any
 from deeporigin_mcp.platform.wording import HARMFUL, escaped, words_of
 
 MISSING = "-"
-LINES = ("progress", "problems")
+LINES = ("progress", "problems", "notes")
 """Lists of sentences, shown one a line."""
 
 

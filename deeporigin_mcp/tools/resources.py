@@ -24,7 +24,7 @@ from deeporigin_mcp.extensions import RequestContext, Stop, Subscriptions, serve
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import TERMINAL
 from deeporigin_mcp.platform.tools import CATALOGUE_SECONDS
-from deeporigin_mcp.tools.catalogue import describe_platform_tool
+from deeporigin_mcp.tools.catalogue.describe_platform_tool import describe_platform_tool
 from deeporigin_mcp.tools.executions import get_execution
 from deeporigin_mcp.tools.logs import read_logs
 from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of, state_of_request

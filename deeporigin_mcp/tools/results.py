@@ -14,7 +14,7 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, next_cursor_of, rows_of, text
 from deeporigin_mcp.tools import row_order, steps
 from deeporigin_mcp.tools.conditions import Order
-from deeporigin_mcp.tools.details import big_fields
+from deeporigin_mcp.tools.details import big_fields, result_files
 from deeporigin_mcp.tools.executions import ExecutionId, existing
 from deeporigin_mcp.tools.parts import Place, Summary, part_at, slice_of
 from deeporigin_mcp.tools.row_pages import NO_SUCH_CURSOR, Page, page_after, page_at
@@ -56,6 +56,8 @@ async def get_execution_results(
         view = _outputs(execution, outputs)
     else:
         view = await _rows(state, execution, result_type, limit, page_at(execution, cursor, wanted))
+    if view.outputs is None and not cursor and not result_type and not wanted:
+        view.outputs = result_files(execution)
     if view.next_step is None and not execution.is_terminal:
         view.next_step = steps.after(execution, state.settings)
     return view

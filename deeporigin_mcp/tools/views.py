@@ -99,9 +99,13 @@ class Warned(View):
 
 
 class ExecutionView(ExecutionRow, Warned):
-    """One execution by itself. `outputs` come with one that has ended within the call, where they are small."""
+    """One execution by itself. `outputs` come with one that has ended within the call, where they are small.
+
+    `notes` come with its creation: what in its inputs is doubtful, and what is in them twice.
+    """
 
     outputs: dict[str, Any] | None = None
+    notes: list[str] | None = None
     next_step: str | None = None
 
 
@@ -117,6 +121,7 @@ class ExecutionDetailView(ExecutionRow, Warned):
     metadata: dict[str, Any] | None = None
     session: str | None = None
     cut: list[str] | None = None
+    notes: list[str] | None = None
     next_step: str | None = None
 
 
@@ -200,9 +205,10 @@ class ExecutionLogsView(View):
 
 
 class ExecutionResultsView(View):
-    """What a run found: `outputs` came with it, `rows` were stored by it. `next_cursor` reads on.
+    """What a run found: `outputs` came with it, or are files that it was asked for, `rows` were stored by it.
 
-    What a cursor reads of another field comes under that field's own name; of a row, under `row`.
+    `next_cursor` reads on. What a cursor reads of another field comes under that field's own name; of a row, under
+    `row`.
     """
 
     execution_id: str
@@ -237,26 +243,18 @@ class PlatformToolRow(View):
     name: str | None = None
     description: str | None = None
     enabled: bool | None = None
+    featured: bool | None = None
     matched: str | None = None
 
 
 class PlatformToolListView(View):
+    """`matched` are words of the query, or what they name in a tool's inputs; `others` are keys of all other tools."""
+
     tools: list[PlatformToolRow]
+    others: list[str] | None = None
     count: int
     has_more: bool
     next_step: str | None = None
-
-
-class ParameterRow(View):
-    """One input of a tool; `ligands[].smiles` is a field of each entry of the list `ligands`.
-
-    `required` is `yes`, or `if ligands` for a field that is required where the optional `ligands` is given.
-    """
-
-    path: str
-    form: str
-    required: str | None = None
-    about: str | None = None
 
 
 class PlatformToolView(View):
@@ -265,12 +263,11 @@ class PlatformToolView(View):
     name: str | None = None
     description: str | None = None
     enabled: bool
+    featured: bool | None = None
     other_versions: list[str]
     sync: str
     price: str
-    parameters: list[ParameterRow]
-    rules: list[str] | None = None
-    inputs_schema: dict[str, Any] | None = None
+    inputs_schema: dict[str, Any]
     example_inputs: dict[str, Any] | None = None
     cut: list[str] | None = None
     next_step: str | None = None

@@ -14,7 +14,7 @@ from deeporigin_mcp.platform.wire import Json, rows_of, text, utc_stamp
 from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.settings import Settings, TokenClaims
 from deeporigin_mcp.tools.approval import left_of, spent_by_session
-from deeporigin_mcp.tools.definitions import idle_rules
+from deeporigin_mcp.tools.catalogue.definitions import idle_rules
 from deeporigin_mcp.tools.projects import unknown_project
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained

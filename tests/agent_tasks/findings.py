@@ -193,9 +193,7 @@ def _free_and_fast(platform: Platform) -> Judge:
 async def _compute_at_once(solver: Solver) -> dict[str, Any]:
     found = await solver.read("find_platform_tools", query="logP and polar surface area")
     tool = await solver.follow(found["next_step"])
-    (properties,) = [row for row in tool["parameters"] if row["path"] == "molprops"]
-    assert '"logp"' in properties["form"]
-    assert '"tpsa"' in properties["form"]
+    assert {"logp", "tpsa"} <= {*tool["inputs_schema"]["properties"]["molprops"]["items"]["enum"]}
     inputs = {"ligands": [{"smiles": ASPIRIN}, {"smiles": CAFFEINE}], "molprops": ["logp", "tpsa"]}
     done = await solver.read("create_execution", tool_key=tool["tool_key"], inputs=inputs, start=True)
     rows = done["outputs"]["molprops"]

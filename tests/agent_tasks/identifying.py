@@ -226,7 +226,7 @@ async def _search_the_field_term(solver: Solver) -> dict[str, Any]:
     for row in found["tools"]:
         tool = await solver.read("describe_platform_tool", tool_key=row["tool_key"])
         for word in ("solubility", "logs"):
-            if re.search(rf"\b{word}\b", json.dumps(tool["parameters"])):
+            if re.search(rf"\b{word}\b", json.dumps(tool["inputs_schema"])):
                 return {"tool_key": row["tool_key"], "input_value": word}
     raise AssertionError(found)
 

@@ -81,13 +81,12 @@ class Solver(Agent):
 
 def inputs_of(tool: dict[str, Any]) -> list[str]:
     """The names of a tool's inputs, as its description has them."""
-    return [row["path"] for row in tool["parameters"] if not set(row["path"]) & set(".[")]
+    return [*tool["inputs_schema"]["properties"]]
 
 
 def required_inputs(tool: dict[str, Any]) -> list[str]:
     """Those of its inputs that must be given."""
-    required = {row["path"] for row in tool["parameters"] if row.get("required")}
-    return [name for name in inputs_of(tool) if name in required]
+    return [*tool["inputs_schema"].get("required", [])]
 
 
 def _bytes(content: Any) -> int:

@@ -186,6 +186,7 @@ def test_a_definition_without_its_fields_is_still_one(raw: dict[str, Any]) -> No
         ({"key": "deeporigin.system-prep", "inputs": {"properties": {}}}, SyncRule("top level", True)),
         ({"key": "deeporigin.mol-props-combined"}, SyncRule("top level", False)),
         ({"key": "deeporigin.rbfe", "inputs": {"properties": []}}, SyncRule("none", None)),
+        ({"key": "x", "inputs": {"allOf": [1, {"properties": {"sync": {}}}]}}, SyncRule("inputs", False)),
     ],
 )
 def test_sync_goes_where_the_tool_takes_it(raw: dict[str, Any], rule: SyncRule) -> None:

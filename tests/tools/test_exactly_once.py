@@ -260,7 +260,7 @@ async def test_a_platform_too_slow_to_look_is_told_and_nothing_was_created(
 async def test_a_call_to_be_corrected_is_not_told_to_be_repeated_with_the_same_arguments(agent: Agent) -> None:
     wrong = docking() | {"tool_key": "deeporigin.dockin"}
     told = await agent.refused("create_execution", **wrong)
-    assert told.startswith("Nothing was created: There is no tool 'deeporigin.dockin'.")
+    assert told.startswith("Nothing was created: The catalogue has no tool 'deeporigin.dockin' now.")
     assert "Then call create_execution again. " in told
     told = await agent.refused("create_execution", **wrong, idempotency_key="k")
     assert 'Then call create_execution again with the same idempotency_key="k". ' in told

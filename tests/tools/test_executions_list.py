@@ -401,9 +401,9 @@ async def test_a_list_that_is_empty_because_of_a_wrong_key_says_so(agent: Agent,
         assert [row["execution_id"] for row in followed.get("executions") or followed["rows"]] == [name]
 
 
-async def test_a_wrong_key_that_may_mean_several_tools_names_them(agent: Agent) -> None:
-    found = await agent.read("list_executions", tool_key="solubility")
-    assert "Did you mean deeporigin.mol-props-combined or deeporigin.admet-properties?" in found["next_step"]
+async def test_a_key_of_no_tool_is_said_to_be_none_of_the_catalogue_and_no_more(agent: Agent) -> None:
+    found = await agent.read("list_executions", tool_key="acme.retired")
+    assert found["next_step"].startswith("The catalogue has no tool 'acme.retired' now.")
     assert (await agent.follow(found["next_step"]))["count"] > 0
 
 
@@ -412,7 +412,7 @@ async def test_a_list_that_is_rightly_empty_says_no_more_than_that(agent: Agent,
     assert found["next_step"].startswith("Nothing matches.")
     bench.fault("GET */definitions status=403")
     found = await agent.read("list_executions", tool_key="docking")
-    assert found["next_step"].startswith(("Nothing matches.", "There is no tool"))
+    assert found["next_step"].startswith(("Nothing matches.", "The catalogue has no tool"))
 
 
 async def test_rows_of_no_project_do_not_hide_that_there_is_no_such_project(agent: Agent, bench: Bench) -> None:

@@ -237,8 +237,7 @@ async def test_names_in_the_catalogue_and_of_projects_are_one_line_of_any_senten
         for told in refusals:
             assert "- forged" in told
             assert not any(line.startswith(("- forged", "| z")) for line in told.splitlines())
-        for detail in ("concise", "detailed"):
-            await agent.read("describe_platform_tool", tool_key="evil.tool", detail=detail)
+        await agent.read("describe_platform_tool", tool_key="evil.tool")
         for tool_name, given in (
             ("find_platform_tools", {"query": "forged"}),
             ("get_workspace", {}),

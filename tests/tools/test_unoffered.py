@@ -176,7 +176,7 @@ async def test_what_cannot_be_called_is_told_with_what_a_person_can_do(bench: Be
     async with bench.agent(toolsets=("executions", "workspace")) as agent:
         told = await agent.refused("create_execution", tool_key="deeporigin.docking", inputs={})
         assert told.endswith(LEFT_OUT)
-        assert "protein: is required" in told
+        assert "'protein' is a required property" in told
         told = await agent.refused("create_execution", tool_key="deeporigin.dokcing", inputs={})
         assert "Did you mean deeporigin.docking? Then call create_execution again" in told
         assert told.endswith(LEFT_OUT)

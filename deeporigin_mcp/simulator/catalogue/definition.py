@@ -22,6 +22,7 @@ class Definition:
         enabled: False hides it from selectors and refuses creates.
         manifest: `toolManifestVersion`.
         gpu: Whether its executor asks for one.
+        featured: Whether the platform recommends it to MCP clients.
         private_to: The organisation whose tokens alone see it; empty for everybody.
     """
 
@@ -38,6 +39,7 @@ class Definition:
     outputs: Schema = field(default_factory=lambda: {"type": "object", "properties": {}})
 
     private_to: str = ""
+    featured: bool = False
 
     def is_seen_by(self, orgs: frozenset[str] | None) -> bool:
         """Whether a token for these organisations, or for all, may know of it."""
@@ -75,6 +77,8 @@ class Definition:
             ],
             "enabled": self.enabled,
         }
+        if self.featured:
+            row["mcpFeatured"] = True
         if self.name is not None:
             row["name"] = self.name
         if self.description is not None:

@@ -9,6 +9,7 @@ from deeporigin_mcp.simulator.catalogue.shapes import (
     LIGAND_FILE,
     boolean,
     choice,
+    file,
     inputs,
     integer,
     ligand,
@@ -138,11 +139,7 @@ _IMPORT_DATASET = inputs(
 )
 _DRACO = inputs(
     {
-        "input_file": objects(
-            {"$provider": text("Storage", enum=["ufa", "s3"]), "key": text("Path", format="file")},
-            "$provider",
-            "key",
-        )
+        "input_file": file("Patent", "/inputs/input_file.pdf", pattern=r".*\.pdf$"),
     },
     "input_file",
 )

@@ -8,7 +8,8 @@ HELLO_TEST = "acme.hello-test"
 
 _LEGACY = inputs(
     {
-        "protein": {"type": "object"},
+        # Without a type, as some definitions of 2025 have it.
+        "protein": {"format": "file", "x-deeporigin-path": "/inputs/protein.pdb"},
         "pocket_center": vector("Pocket centre"),
         "box_size": vector("Box"),
         "smiles_list": {"type": "array", "items": {"type": "string"}},

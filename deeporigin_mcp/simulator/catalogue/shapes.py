@@ -10,6 +10,16 @@ def text(title: str, **extra: object) -> Schema:
     return {"type": "string", "x-display-name": title, **extra}
 
 
+def file(title: str, mounted_at: str, **extra: object) -> Schema:
+    """A file that the platform puts beside the tool: a path, or `{"$provider": "ufa", "key": path}`."""
+    return text(title, format="file", **{"x-deeporigin-path": mounted_at}, **extra)
+
+
+def path_of(given: Any) -> str:
+    """The path of a file in either form."""
+    return str(given["key"] if isinstance(given, dict) else given)
+
+
 def number(title: str, **extra: object) -> Schema:
     """A number property."""
     return {"type": "number", "x-display-name": title, **extra}

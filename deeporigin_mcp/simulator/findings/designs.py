@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from deeporigin_mcp.simulator.catalogue import design
+from deeporigin_mcp.simulator.catalogue.shapes import path_of
 from deeporigin_mcp.simulator.findings.energies import edges
 from deeporigin_mcp.simulator.findings.poses import pockets
 from deeporigin_mcp.simulator.findings.rows import Finder, Found, Row, number, working_ligands
@@ -51,7 +52,10 @@ def _enumeration(execution: str, inputs: Row) -> Iterator[Found]:
 def _patent(execution: str, inputs: Row) -> Iterator[Found]:
     for index in range(3):
         path = f"tool-runs/{execution}/molecule_{index + 1}.mol"
-        yield "patentmolecule", {"smiles": "C" * (index + 2), "file_path": path, "source": inputs["input_file"]["key"]}
+        yield (
+            "patentmolecule",
+            {"smiles": "C" * (index + 2), "file_path": path, "source": path_of(inputs["input_file"])},
+        )
 
 
 def _report(execution: str, inputs: Row) -> Iterator[Found]:

@@ -17,7 +17,7 @@ MOST_POWERS = 50
 
 _ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _EXACTLY = re.compile(r"(?<!\))\{\d+\}")
-_INNERMOST = re.compile(r"\((?:\?(?:P?<\w+>|[:=!>]|<[=!]))?([^()]*)\)(?=([*+{])?)")
+_INNERMOST = re.compile(r"\((?:\?(?:P?<\w+>|[:=!>]|<[=!]))?([^()]*)\)(?=([*+]|\{(\d{1,9}\})?)?)")
 _CHOICE = "\0"
 """Stands for a choice that is counted already."""
 _VARIES = re.compile(r"[*+?{|\0]")
@@ -46,7 +46,10 @@ def _ways(pattern: str) -> tuple[int, float]:
     bare = _ATOM.sub("x", pattern.replace(_CHOICE, "x"))
     factor = 1.0
     while group := _INNERMOST.search(bare := _EXACTLY.sub("", bare)):
-        inner, repeated = group[1], group[2]
+        inner, repeated, exactly = group[1], group[2], group[3]
+        if exactly:
+            # Even what holds nothing is tried so often.
+            factor *= max(1.0, float(exactly[:-1]))
         if not _VARIES.search(inner):
             inner = "x"
         elif repeated:

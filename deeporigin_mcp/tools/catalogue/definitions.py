@@ -14,7 +14,6 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.tools import CATALOGUE_KEPT_SECONDS, Tools
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.nearness import nearest, plainly
-from deeporigin_mcp.tools.ranking import ranked
 from deeporigin_mcp.tools.state import ServerState
 
 logger = logging.getLogger("deeporigin_mcp")
@@ -91,13 +90,13 @@ async def find_definition(
 
 def versions_of(catalogue: Iterable[ToolDefinition], tool_key: str) -> list[ToolDefinition]:
     """All versions of one tool, the newest first."""
-    return sorted((d for d in catalogue if d.key == tool_key), key=lambda d: d.version_numbers, reverse=True)
+    return sorted((d for d in catalogue if d.key == tool_key), key=lambda d: d.version_order, reverse=True)
 
 
 def near_keys(catalogue: Sequence[ToolDefinition], tool_key: str) -> list[str]:
     """Keys of tools that a key which does not exist may have been meant for, best first.
 
-    The same word with another owner or spelling, else keys that hold it, else typing errors, else what it means.
+    The same word with another owner or spelling, else keys that hold it, else typing errors.
     """
     keys = sorted({definition.key for definition in catalogue})
     tails = {key: key.rpartition(".")[2] for key in keys}
@@ -108,8 +107,7 @@ def near_keys(catalogue: Sequence[ToolDefinition], tool_key: str) -> list[str]:
     said = set(re.findall(r"[a-z0-9]+", tool_key.rpartition(".")[2].lower()))
     holding = [key for key, tail in tails.items() if said and said <= set(tail.lower().split("-"))]
     near = holding or [key for tail in nearest(last, tails.values(), cutoff=0.8) for key in keys if tails[key] == tail]
-    meant = [definition.key for definition in ranked(catalogue, tool_key.replace("_", " ").rpartition(".")[2])]
-    return list(dict.fromkeys(near or meant))[:3]
+    return list(dict.fromkeys(near))[:3]
 
 
 def _either(keys: Sequence[str]) -> str:
@@ -124,7 +122,7 @@ class UnknownTool(NamedTuple):
 
 
 async def unknown_tool(state: ServerState, tool_key: str) -> UnknownTool | None:
-    """Why nothing can have run under this key; None if there is such a tool.
+    """Why nothing may have run under this key; None if there is such a tool.
 
     Also None where the catalogue cannot be read: it serves explanations only.
     """
@@ -133,9 +131,14 @@ async def unknown_tool(state: ServerState, tool_key: str) -> UnknownTool | None:
         if not any(definition.key == tool_key for definition in catalogue):
             near = near_keys(catalogue, tool_key)
             hint = f" Did you mean {_either(near)}?" if near else ""
-            told = f"There is no tool {one_line(tool_key, 80)!r}.{hint}"
+            told = f"{_not_there(tool_key)}{hint}"
             return UnknownTool(told, near[0] if len(near) == 1 else None)
     return None
+
+
+def _not_there(tool_key: str) -> str:
+    """A tool that is gone may still have runs, so that is all that is known."""
+    return f"The catalogue has no tool {one_line(tool_key, 80)!r} now."
 
 
 def _no_such_tool(tool_key: str, catalogue: Sequence[ToolDefinition], error: NotFoundError) -> NotFoundError:
@@ -153,7 +156,7 @@ def _no_such_tool(tool_key: str, catalogue: Sequence[ToolDefinition], error: Not
         described = steps.call("describe_platform_tool", tool_key=near[0])
         hint = f"Did you mean {_either(near)}? {described} shows its inputs; "
     return NotFoundError(
-        f"There is no tool {one_line(tool_key, 80)!r}.",
+        _not_there(tool_key),
         next_step=hint + lists,
         http_status=error.http_status,
         request_id=error.request_id,
@@ -170,9 +173,10 @@ def _no_such_version(
     meant = (same or nearest(asked, names) or ["latest"])[0]
     described = steps.call("describe_platform_tool", tool_key=tool_key, tool_version=meant)
     hint = f" Did you mean {meant}?" if meant != "latest" else ""
+    more = f" and {len(names) - MAX_VERSIONS_NAMED} more" if len(names) > MAX_VERSIONS_NAMED else ""
     return NotFoundError(
         f"{tool_key} has no version {one_line(asked, 40)!r}.",
-        next_step=f"Valid: latest, {', '.join(names[:MAX_VERSIONS_NAMED])}, or a major such as "
+        next_step=f"Valid: latest, {', '.join(names[:MAX_VERSIONS_NAMED])}{more}, or a major such as "
         f"{names[0].partition('.')[0]}.{hint} {described} describes it.",
         http_status=error.http_status,
         request_id=error.request_id,

@@ -1,0 +1,155 @@
+"""Checking a tool's inputs before anything is sent: against its own JSON Schema, and its molecules by themselves.
+
+What cannot be meant is a problem. Where our reading of a schema is doubtful it is a warning, and the platform decides:
+it checks again, with another validator, and its schemas carry vendor keys (`x-…`).
+
+Everything here costs a bounded time whatever schema and inputs say, and runs beside everything else.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+from anyio.lowlevel import RunVar
+
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.catalogue.reading import MAX_STEPS, RUN, Known, Object, Repeats, Run
+from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, example_of, examples_of, fields_of
+from deeporigin_mcp.tools.catalogue.validators import validator_of
+
+if TYPE_CHECKING:
+    # Imported by the functions that use it: it takes a while, and a server starts without it.
+    import jsonschema
+
+Result = TypeVar("Result")
+
+MAX_PROBLEMS = 20
+MAX_ERRORS = 200
+"""How many are looked for: inputs of megabytes can break a schema in a million places."""
+PROBLEM_CHARACTERS = 1_000
+MAX_THREADS = 2
+"""More would only take the time from each other, and from everything else."""
+WHOLE = "inputs"
+UNREAD = "The tool's own schema could not be used for a full check; the platform checks the inputs."
+
+_THREADS: RunVar[anyio.CapacityLimiter] = RunVar("threads that check inputs")
+
+
+@dataclass
+class Findings:
+    """What a check found: `problems` forbid the run, `warnings` and `repeats` are told with its price."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    repeats: list[Repeats] = field(default_factory=list)
+
+
+async def off_loop(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Call a function in one of a few threads. Who gives up does not wait for it, so it should change nothing."""
+    limiter = _THREADS.get(None)
+    if limiter is None:
+        limiter = anyio.CapacityLimiter(MAX_THREADS)
+        _THREADS.set(limiter)
+    return await anyio.to_thread.run_sync(function, *arguments, abandon_on_cancel=True, limiter=limiter)
+
+
+def checked(inputs: dict[str, Any], schema: Schema) -> Findings:
+    """Every way in which inputs cannot be meant, one line each with its path, and what is doubtful."""
+    return _checked(Run(MAX_STEPS), inputs, schema)
+
+
+def _checked(run: Run, inputs: dict[str, Any], schema: Schema) -> Findings:
+    problems: list[str] = []
+    try:
+        given = run.noted(inputs, "", "")
+        run.known = Known(schema)
+        problems += run.known.strangers(inputs, run)
+        problems += _broken_rules(run, given, schema)
+    except (RecursionError, TooLarge):
+        run.doubt(UNREAD)
+    problems += run.molecule_problems()
+    lines = (one_line(problem, PROBLEM_CHARACTERS) for problem in dict.fromkeys(problems))
+    warnings = [one_line(warning, PROBLEM_CHARACTERS) for warning in run.doubts]
+    return Findings([*itertools.islice(lines, MAX_PROBLEMS)], warnings[:MAX_PROBLEMS], run.repeats())
+
+
+def example_inputs(schema: Schema) -> dict[str, Any] | None:
+    """Inputs that the tool's schema accepts, with what is required; None if none can be made up."""
+    left = MAX_STEPS
+    for example in examples_of(schema):
+        if not isinstance(example, dict):
+            return None
+        for _ in range(3):
+            # Some inputs are required only by what others say.
+            run = Run(left)
+            for name in _missing(run, example, schema):
+                example[name] = example_of(fields_of(schema)[name], schema, name)
+            left = run.left
+        run = Run(left)
+        found = _checked(run, example, schema)
+        left = run.left
+        if left < 0:
+            return None
+        if not found.problems:
+            return example
+    return None
+
+
+def _missing(run: Run, example: dict[str, Any], schema: Schema) -> list[str]:
+    """Known inputs that conditions of the schema require and the example lacks."""
+    errors = _errors(run, example, schema)
+    wanted = [name for error in errors if error.validator == "required" and not error.path for name in _required(error)]
+    return [name for name in dict.fromkeys(wanted) if name not in example and name in fields_of(schema)]
+
+
+def _required(error: jsonschema.ValidationError) -> list[str]:
+    return [name for name in entries_of(error.validator_value) if isinstance(name, str)]
+
+
+def _broken_rules(run: Run, inputs: Any, schema: Schema) -> list[str]:
+    required = entries_of(schema.get("required"))
+    # The official client sends null for what nobody set, and it is taken.
+    given = Object((name, value) for name, value in inputs.items() if value is not None or name in required)
+    given.path = ""
+    errors = _errors(run, given, schema)
+    # Inputs that the tool does not have are told already.
+    errors = [error for error in errors if error.validator != "additionalProperties" or error.absolute_path]
+    return [_told(error) for error in sorted(errors, key=lambda error: [_order(part) for part in error.absolute_path])]
+
+
+def _errors(run: Run, inputs: dict[str, Any], schema: Schema) -> list[jsonschema.ValidationError]:
+    """What is found until something comes up that only the platform's validator understands, or it takes too long."""
+    errors: list[jsonschema.ValidationError] = []
+    before = RUN.set(run)
+    try:
+        validator = validator_of(schema)
+        if validator is not None:
+            errors.extend(itertools.islice(validator.iter_errors(inputs), MAX_ERRORS))
+        elif schema:
+            run.doubt(UNREAD)
+    except Exception:  # noqa: BLE001 (a schema may hold anything, and breaks the library anywhere)
+        run.doubt(UNREAD)
+    finally:
+        RUN.reset(before)
+    return errors
+
+
+def _order(part: object) -> tuple[int, str]:
+    """In which lines are told: by name, entries of a list by number."""
+    return (part, "") if isinstance(part, int) else (0, str(part))
+
+
+def _told(error: jsonschema.ValidationError) -> str:
+    """One line: where, and the library's own words, of alternatives those about the one that came nearest."""
+    import jsonschema
+
+    best = jsonschema.exceptions.best_match([error]) or error
+    path = ".".join(str(part) for part in best.absolute_path) or WHOLE
+    reasons = dict.fromkeys(inner.message for inner in itertools.islice(best.context or (), MAX_PROBLEMS))
+    message = best.message + (f": {'; '.join(reasons)}" if reasons else "")
+    return f"{path}: {message}"

@@ -1,0 +1,94 @@
+"""Understanding one of the platform's tools."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from deeporigin_mcp.platform import ToolDefinition
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition, versions_of
+from deeporigin_mcp.tools.pricing import price_rule
+from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, fitted, size
+from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.views import PlatformToolView
+
+SCHEMA_CHARACTERS = 12_000
+EXAMPLE_CHARACTERS = 3_000
+DEPTHS = (32, 12, 8, 6, 5, 4, 3, 2, 1)
+"""Levels of a schema that are shown, as many as fit."""
+MAX_VERSIONS = 8
+
+
+async def describe_platform_tool(
+    ctx: ToolContext,
+    tool_key: Annotated[str, Field(description="Tool key, e.g. deeporigin.docking.")],
+    tool_version: Annotated[
+        str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True)
+    ] = "latest",
+) -> PlatformToolView:
+    """Describe one platform tool: the JSON Schema of its inputs, its price if known, and an example.
+
+    Call it before create_execution, whose inputs must fit. The example shows the form: every value in it is to be
+    replaced. Free, reads only.
+    """
+    state = state_of(ctx)
+    definition = await find_definition(state, tool_key, tool_version)
+    versions = [found.version for found in versions_of(await definitions_of(state), definition.key)]
+    others = [version for version in versions if version != definition.version]
+    # Here and not above: a server starts without what reads schemas.
+    from deeporigin_mcp.tools.catalogue.checking import off_loop
+
+    schema, example, cut = await off_loop(_read, definition)
+    if len(others) > MAX_VERSIONS:
+        cut.append(f"other_versions: {len(others) - MAX_VERSIONS} more")
+    sync = definition.sync_rule
+    view = PlatformToolView(
+        tool_key=definition.key or tool_key,
+        tool_version=definition.version or tool_version,
+        name=one_line(definition.name, 80) or None,
+        description=one_line(definition.description, 400) or None,
+        enabled=definition.enabled,
+        featured=definition.is_featured or None,
+        other_versions=[one_line(version, 30) for version in others[:MAX_VERSIONS]],
+        sync="not taken" if sync.place == "none" else f"beside inputs; default {str(sync.default).lower()}",
+        price=price_rule(definition.key),
+        inputs_schema=schema,
+        example_inputs=example,
+        cut=cut or None,
+        next_step=_next_step(example),
+    )
+    return view.held_to(RESULT_CHARACTERS)
+
+
+def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
+    """The schema as it is shown, an example, and what was cut. Both may take a while."""
+    from deeporigin_mcp.tools.catalogue.checking import example_inputs
+    from deeporigin_mcp.tools.catalogue.schemas import cleaned
+
+    cut: list[str] = []
+    schema = definition.inputs_schema
+    shown: dict[str, Any] = {}
+    for depth in DEPTHS:
+        shown = cleaned(schema, depth)
+        if size(shown) <= SCHEMA_CHARACTERS:
+            if depth < DEPTHS[0]:
+                cut.append(f"inputs_schema: levels below {depth}, where … stands")
+            break
+    else:
+        shown, _ = fitted(shown, SCHEMA_CHARACTERS)
+        cut.append("inputs_schema: inputs at its end")
+    example = example_inputs(schema)
+    if example is not None and size(example) > EXAMPLE_CHARACTERS:
+        example = None
+        cut.append("example_inputs")
+    # The names and values are the tool's own, and may be anything.
+    return shown, example, cut
+
+
+def _next_step(example: dict[str, Any] | None) -> str:
+    then = "create_execution prices, confirm_execution starts a run."
+    if example is None:
+        return f"No example can be made up from this schema. {then}"
+    return f"example_inputs shows the form: replace every value. {then}"

@@ -1,0 +1,200 @@
+"""What one check of inputs comes upon beside broken rules: doubts, molecules, equal entries, and how much is left."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, fields_of, parts_of
+from deeporigin_mcp.tools.molecules import smiles
+from deeporigin_mcp.tools.nearness import did_you_mean
+from deeporigin_mcp.tools.shaping import shown
+
+MAX_STEPS = 100_000
+"""Rules of a schema that are applied to values, references among them; about a second."""
+LIGANDS = frozenset({"ligands", "molecules", "compounds"})
+"""Fields whose texts are SMILES, or ids or names of molecules."""
+LIST_FILES = frozenset(f"{name}_file" for name in LIGANDS)
+MAX_TOLD = 20
+VALUE_CHARACTERS = 80
+
+
+@dataclass
+class Repeats:
+    """A list in which some entries are equal."""
+
+    path: str
+    count: int
+    distinct: int
+    most: str
+    most_count: int
+
+    def told(self, price: Any) -> str:
+        """What the repeated entries are, and their even share of a price."""
+        spare = self.count - self.distinct
+        cost = "each entry is run and priced by itself"
+        if price:
+            share = float(price) * spare / self.count
+            cost = f"an even share of the price for these duplicates is {share:.2f} of {float(price):.2f} USD"
+        told = f"{self.path}: {self.count} entries, {spare} of them duplicates"
+        return f"{told} ({self.most} {self.most_count} times); {cost}."
+
+
+class Known:
+    """The names of a tool's inputs, as all parts of its schema have them."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.described: dict[str, Any] = {}
+        named: list[str] = []
+        self.is_open = False
+        for part in parts_of(schema):
+            self.described = {**fields_of(part), **self.described}
+            required = [*entries_of(part.get("required"))]
+            for key in ("dependentRequired", "dependencies"):
+                for name, needed in fields_of(part, key).items():
+                    required += [name, *entries_of(needed)]
+            named += [name for name in required if isinstance(name, str)]
+            others = part.get("additionalProperties")
+            reference = part.get("$ref")
+            self.is_open |= bool(part.get("patternProperties")) or (others is not None and others is not False)
+            self.is_open |= isinstance(reference, str) and not reference.startswith("#")
+        self.names = dict.fromkeys([*self.described, *named])
+
+    def strangers(self, inputs: dict[str, Any], run: Run) -> list[str]:
+        """Inputs that the tool does not have. The platform drops most of them silently, typing errors included."""
+        problems = []
+        strange = (name for name in inputs if name not in self.names) if self.described else iter(())
+        for name in itertools.islice(strange, MAX_TOLD):
+            near = did_you_mean(name, self.names)
+            if not self.is_open:
+                hint = near or f"valid: {', '.join(self.names)}"
+                problems.append(f"{one_line(name, 60)}: the tool has no such input; {hint}")
+            elif near:
+                run.doubt(f"{one_line(name, 60)}: the schema does not describe it; {near}")
+        return problems
+
+
+class Run:
+    """One check: how much of it is left, and what came up that is no broken rule.
+
+    Values that are checked know where they stand, and are shown cut, whoever shows them.
+    """
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.lenient = 0
+        """How often something passed that the schema, read strictly, forbids."""
+        self.known: Known | None = None
+        self.doubts: dict[str, None] = {}
+        self._smiles: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        """Texts in lists of ligands that may be SMILES or ids."""
+        self._lists: dict[str, list[Any]] = {}
+
+    def spend(self, steps: int) -> None:
+        self.left -= steps
+        if self.left < 0:
+            raise TooLarge
+
+    def doubt(self, warning: str) -> None:
+        self.lenient += 1
+        self.doubts[warning] = None
+
+    def is_smiles(self, value: Any) -> None:
+        """A text, or each text of a list, is a SMILES."""
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, Text):
+                self._smiles[text.path] = text
+
+    def is_molecule(self, value: Any) -> None:
+        """A text is a SMILES, or the id or name of a molecule."""
+        if isinstance(value, Text):
+            self._names[value.path] = value
+
+    def noted(self, value: Any, path: str, name: str) -> Any:
+        """A value as it is checked; texts that are SMILES by the name of their field are remembered."""
+        if isinstance(value, str):
+            said = name.lower()
+            text = Text(value)
+            text.path = path
+            if said == "smiles" or said.endswith(("_smiles", "smiles_list")):
+                self._smiles[path] = value
+            elif said in LIGANDS:
+                self._names[path] = value
+            return text
+        before = f"{path}." if path else ""
+        if isinstance(value, dict):
+            for list_file in LIST_FILES & value.keys():
+                self.doubts[f"{before}{list_file}: its molecules were not read, so neither checked nor compared."] = (
+                    None
+                )
+            made = Object((key, self.noted(entry, f"{before}{key}", str(key))) for key, entry in value.items())
+            made.path = path
+            return made
+        if isinstance(value, list):
+            entries = List(self.noted(entry, f"{before}{place}", name) for place, entry in enumerate(value))
+            entries.path = path
+            self._lists[path] = value
+            return entries
+        return value
+
+    def molecule_problems(self) -> list[str]:
+        kinds = ((self._smiles, smiles.smiles_problem), (self._names, smiles.name_problem))
+        return [
+            # Escaped, so that what cannot be seen can be.
+            f"{path}: {one_line(json.dumps(text[:VALUE_CHARACTERS]), VALUE_CHARACTERS)} {problem}"
+            for texts, check in kinds
+            for path, text in texts.items()
+            if (problem := check(text))
+        ]
+
+    def repeats(self) -> list[Repeats]:
+        """Lists of molecules, or of other objects, that hold one twice."""
+        told = []
+        for path, entries in self._lists.items():
+            texts = all(f"{path}.{place}" in self._smiles for place in range(len(entries)))
+            if not texts and not all(isinstance(entry, dict) for entry in entries):
+                continue
+            counts = Counter(_molecule_of(entry) for entry in entries)
+            if len(counts) < len(entries):
+                most, count = counts.most_common(1)[0]
+                told.append(Repeats(path, len(entries), len(counts), smiles.told(most), count))
+        return told[:MAX_TOLD]
+
+
+def _molecule_of(entry: Any) -> str:
+    """What tells the molecules of a list apart."""
+    if isinstance(entry, dict) and isinstance(entry.get("smiles"), str):
+        return str(entry["smiles"])
+    return entry if isinstance(entry, str) else json.dumps(entry, sort_keys=True)
+
+
+class Text(str):
+    path: str
+
+    def __repr__(self) -> str:
+        return shown(str(self[: 2 * VALUE_CHARACTERS]), VALUE_CHARACTERS)
+
+    __hash__ = str.__hash__
+
+
+class Object(dict[str, Any]):
+    path: str
+
+    def __repr__(self) -> str:
+        return shown(self, VALUE_CHARACTERS)
+
+
+class List(list[Any]):
+    path: str
+
+    def __repr__(self) -> str:
+        return shown(self, VALUE_CHARACTERS)
+
+
+RUN: ContextVar[Run] = ContextVar("the check that goes on")

@@ -1,0 +1,351 @@
+"""A tool's JSON Schema as an agent reads it: without what only the platform's own pages need, and with an example.
+
+Whatever a schema holds is no error. Everything here visits each part of a schema once, or counts what it visits.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.wire import text
+from deeporigin_mcp.tools.catalogue.patterns import found
+
+Schema = dict[str, Any]
+
+PROVIDER, KEY = "$provider", "key"
+REFERENCE = {PROVIDER: "ufa", KEY: "path/to/file"}
+"""How a file of the platform's storage is given, beside its path as text."""
+MAX_PARTS = 20_000
+"""Parts of a schema that are cleaned or read."""
+MAX_MADE = 2_000
+"""Values that an example may be made of."""
+MAX_ENTRIES = 20
+MAX_DEPTH = 32
+MAX_CHARACTERS = 200
+DESCRIPTION_CHARACTERS = 200
+
+_OF_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_ONE = ("items", "additionalItems", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
+_DROPPED = ("$schema", "$id", "$comment", "title", "description")
+_WORD = re.compile(r"[^\W_]+")
+_COUNT = re.compile(r"\{(\d{1,3})")
+_ENDING = re.compile(r"\\\.\(?(?:\?:)?([A-Za-z0-9]+)")
+
+
+class TooLarge(Exception):  # noqa: N818 (nothing is wrong with the schema)
+    """A schema, or what would be made of it, is larger than is worth reading."""
+
+
+def is_file(node: Any) -> bool:
+    """Whether a part of a schema stands for a file or directory of the platform's storage."""
+    if not isinstance(node, dict):
+        return False
+    kinds = node.get("type")
+    if not {"string", "object"} & {*(kinds if isinstance(kinds, list) else [kinds or "string"])}:
+        return False
+    properties = node.get("properties")
+    return (
+        node.get("format") in ("file", "directory")
+        or "x-deeporigin-path" in node
+        or text(node.get("x-data-type")).lower().endswith("file_path")
+        or (isinstance(properties, dict) and {PROVIDER, KEY} <= properties.keys())
+    )
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a value names a file as `{"$provider": "ufa", "key": path}` does."""
+    return isinstance(value, dict) and isinstance(value.get(KEY), str) and isinstance(value.get(PROVIDER), str)
+
+
+def is_smiles(node: Any) -> bool:
+    """Whether a schema says of a text that it is a SMILES, such as `"x-data-type": "Ligand.smiles"`."""
+    if not isinstance(node, dict):
+        return False
+    said = (text(node.get(key)).lower() for key in ("x-data-type", "x-key", "format"))
+    return any(name.rpartition(".")[2] == "smiles" for name in said)
+
+
+def entries_of(value: Any) -> list[Any]:
+    """A list; an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def fields_of(node: Any, key: str = "properties") -> Schema:
+    """A part of a schema that holds others by name; an empty one if it does not."""
+    inner = node.get(key) if isinstance(node, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def resolved(node: Any, root: Schema) -> Schema:
+    """A part with its references inside the schema followed; `{}` for anything but an object."""
+    for _ in range(MAX_DEPTH):
+        if not isinstance(node, dict) or "$ref" not in node:
+            break
+        target = _target(node["$ref"], root)
+        node = {**(target if isinstance(target, dict) else {}), **{k: v for k, v in node.items() if k != "$ref"}}
+    return node if isinstance(node, dict) else {}
+
+
+def _target(reference: Any, root: Schema) -> Any:
+    """Where a reference leads inside the schema; None if it leads elsewhere or nowhere."""
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    node: Any = root
+    for step in filter(None, reference.removeprefix("#").split("/")):
+        node = node.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
+    return node
+
+
+def parts_of(root: Schema) -> Iterator[Schema]:
+    """The schema and all parts of it that speak of the same value: alternatives, conditions, what they refer to.
+
+    Raises:
+        TooLarge: there is no end of them.
+    """
+    waiting: list[Any] = [root]
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or not isinstance(node, dict):
+            continue
+        if len(seen) >= MAX_PARTS:
+            raise TooLarge
+        seen.add(id(node))
+        yield node
+        waiting.append(_target(node.get("$ref"), root))
+        for key in ("allOf", "anyOf", "oneOf"):
+            waiting += entries_of(node.get(key))
+        waiting += [node.get(key) for key in ("if", "then", "else")]
+        waiting += fields_of(node, "dependentSchemas").values()
+
+
+def cleaned(schema: Schema, depth: int = MAX_DEPTH) -> Schema:
+    """The schema without vendor keys and titles; what these say to a reader stands in the descriptions.
+
+    Args:
+        depth: levels of objects and lists that are kept; deeper ones are left open.
+    """
+    left = [MAX_PARTS]
+    whole = _cleaned(schema, ("",), depth, left)
+    # Where `sync` belongs is create_execution's business.
+    if "sync" in fields_of(whole):
+        whole["properties"] = {name: entry for name, entry in whole["properties"].items() if name != "sync"}
+        whole["required"] = [name for name in entries_of(whole.get("required")) if name != "sync"]
+    return {key: value for key, value in whole.items() if key != "required" or value}
+
+
+def _cleaned(node: Any, name: tuple[str, ...], depth: int, left: list[int]) -> Any:
+    """`name`: of the field, and of the object that it is in."""
+    left[0] -= 1
+    if not isinstance(node, dict):
+        return node
+    if depth <= 0 or left[0] <= 0:
+        is_cut = bool({*_OF_SCHEMAS, *_LISTS, *_ONE} & node.keys())
+        return _own(node, name) | ({"description": "…"} if is_cut else {})
+    kept = _own(node, name)
+    if PROVIDER in fields_of(node) and is_file(node):
+        # The description says all of it.
+        return {key: kept[key] for key in ("type", "description") if key in kept}
+    for key, value in node.items():
+        if key in _OF_SCHEMAS and isinstance(value, dict):
+            kept[key] = {inner: _cleaned(entry, (name[-1], inner), depth - 1, left) for inner, entry in value.items()}
+        elif key in _LISTS and isinstance(value, list):
+            kept[key] = [_cleaned(entry, name, depth - 1, left) for entry in value]
+        elif key in _ONE:
+            kept[key] = _cleaned(value, name, depth - 1, left)
+    return kept
+
+
+def _own(node: Schema, name: tuple[str, ...]) -> Schema:
+    """What a part says of itself, its description first."""
+    inner = (*_OF_SCHEMAS, *_LISTS, *_ONE, *_DROPPED)
+    kept = {key: value for key, value in node.items() if key not in inner and not key.startswith("x-")}
+    if is_file(node):
+        kept.pop("format", None)
+    described = _description(node, name)
+    return {**({"description": described} if described else {}), **kept}
+
+
+def _description(node: Schema, name: tuple[str, ...]) -> str:
+    """The words of a part, with those of its vendor keys."""
+    said = text(node.get("description")) or text(node.get("x-display-name")) or text(node.get("title"))
+    parts = [said] if _says_more(said, " ".join(name)) else []
+    if is_file(node):
+        parts.append(_of_file(node, name[-1]))
+    elif is_smiles(node) and "smiles" not in said.lower():
+        parts.append("SMILES")
+    named = zip(entries_of(node.get("enum")), entries_of(node.get("x-enum-display-names")), strict=False)
+    parts += [f"{option}: {shown}" for option, shown in named if _says_more(text(shown), str(option))]
+    return one_line("; ".join(parts), DESCRIPTION_CHARACTERS if len(said) < DESCRIPTION_CHARACTERS else 2_000)
+
+
+def _of_file(node: Schema, name: str) -> str:
+    kind = "folder" if node.get("format") == "directory" else "file"
+    reference = f'{{"{PROVIDER}": "ufa", "{KEY}": path}}'
+    if "x-deeporigin-path" in node or PROVIDER in fields_of(node):
+        return f"platform {kind} as {reference}"
+    if name.lower().endswith("path"):
+        return f"platform {kind} path"
+    return f"platform {kind}: path or {reference}"
+
+
+def _says_more(said: str, known: str) -> bool:
+    """Whether a text has a word that another has not: not `Half-life` of `half_life`."""
+    words, others = ({word.rstrip("s") for word in _WORD.findall(entry.lower())} for entry in (said, known))
+    return bool(words - others)
+
+
+def examples_of(schema: Schema) -> Iterator[Any]:
+    """Values of the schema's form, made of constants, defaults, first choices, and of the first branch, the second, ….
+
+    None of them is anybody's data, and none need fit: check them.
+    """
+    branches = 1
+    branch = 0
+    while branch < min(branches, MAX_ENTRIES):
+        maker = _Maker(schema, branch)
+        try:
+            yield maker.made(schema, "", 0)
+        except (TooLarge, RecursionError):
+            return
+        branches = max(branches, maker.branches)
+        branch += 1
+
+
+def example_of(node: Any, root: Schema, name: str) -> Any:
+    """One such value for a part of the schema."""
+    try:
+        return _Maker(root, 0).made(node, name, 0)
+    except (TooLarge, RecursionError):
+        return None
+
+
+class _Maker:
+    """Makes one example; `branches` is how many it could have chosen from at most."""
+
+    def __init__(self, root: Schema, branch: int) -> None:
+        self._root = root
+        self._branch = branch
+        self._left = MAX_MADE
+        self.branches = 1
+
+    def made(self, node: Any, name: str, number: int, depth: int = 0) -> Any:
+        self._left -= 1
+        if self._left < 0 or depth > MAX_DEPTH:
+            raise TooLarge
+        node = self._joined(node)
+        for key in ("const", "default"):
+            if node.get(key) is not None:
+                return node[key]
+        for key in ("examples", "enum"):
+            if options := entries_of(node.get(key)):
+                return options[number % len(options)]
+        kind = node.get("type")
+        kind = next((one for one in kind if one != "null"), None) if isinstance(kind, list) else kind
+        if is_file(node):
+            return _a_file(node, name, number)
+        if kind == "array" or (kind is None and ("items" in node or "prefixItems" in node)):
+            first = entries_of(node.get("prefixItems"))
+            count = min(MAX_ENTRIES, int(max(1, len(first), _number(node.get("minItems"), 1))))
+            entries = [*first, *[node.get("items", {})] * count][:count]
+            return [self.made(entry, name, place, depth + 1) for place, entry in enumerate(entries)]
+        if kind in ("integer", "number"):
+            return _a_number(node, is_whole=kind == "integer")
+        if kind == "boolean":
+            return False
+        if kind == "string" or (kind is None and not fields_of(node) and "required" not in node):
+            return _a_text(node, name, number)
+        return self._an_object(node, number, depth)
+
+    def _joined(self, node: Any) -> Schema:
+        """A part with what it refers to, with all of its allOf, and with one of its alternatives."""
+        joined = resolved(node, self._root)
+        for key in ("allOf", "oneOf", "anyOf"):
+            options = [option for option in entries_of(joined.get(key)) if isinstance(option, dict)]
+            options = [option for option in options if option.get("type") != "null"]
+            if key != "allOf" and options:
+                self.branches = max(self.branches, len(options))
+                options = [options[min(self._branch, len(options) - 1)]]
+            for option in options:
+                self._left -= 1
+                if self._left < 0:
+                    raise TooLarge
+                joined = _merged({k: v for k, v in joined.items() if k != key}, self._joined(option))
+        return joined
+
+    def _an_object(self, node: Schema, number: int, depth: int) -> dict[str, Any]:
+        properties = fields_of(node)
+        wanted = [name for name in entries_of(node.get("required")) if isinstance(name, str)]
+        if not wanted:
+            # An object without required fields is of no use when empty: show what a molecule or a file is known by.
+            wanted = [str(name) for name in ("smiles", "file_path", "id") if name in properties][:1]
+        return {name: self.made(properties.get(name, {}), name, number, depth + 1) for name in dict.fromkeys(wanted)}
+
+
+def _merged(first: Schema, second: Schema) -> Schema:
+    """Two parts that both hold."""
+    both = {**first, **second}
+    inner, other = fields_of(first), fields_of(second)
+    if inner or other:
+        both["properties"] = {**inner, **{name: _one(inner.get(name), other[name]) for name in other}}
+    if names := [*entries_of(first.get("required")), *entries_of(second.get("required"))]:
+        both["required"] = [*dict.fromkeys(name for name in names if isinstance(name, str))]
+    return both
+
+
+def _one(known: Any, other: Any) -> Any:
+    return {**known, **other} if isinstance(known, dict) and isinstance(other, dict) else other
+
+
+def _a_file(node: Schema, name: str, number: int) -> Any:
+    """A file or folder in the form that the schema shows."""
+    pattern = node.get("pattern")
+    path = "path/to/folder" if node.get("format") == "directory" else "path/to/file"
+    if isinstance(pattern, str):
+        endings = ("", *(f".{ending}" for ending in _ENDING.findall(pattern)))
+        tried = [f"{stem}{ending}" for stem in (path, "file") for ending in endings]
+        path = next((one for one in tried if found(pattern, one)), path)
+    stem, dot, ending = path.partition(".")
+    path = f"{stem}-{number + 1}{dot}{ending}" if number else path
+    is_given_by_key = "x-deeporigin-path" in node or PROVIDER in fields_of(node)
+    return {**REFERENCE, KEY: path} if is_given_by_key and not name.lower().endswith("path") else path
+
+
+def _a_number(node: Schema, *, is_whole: bool) -> float:
+    """The least number that there may be, or else the greatest, or 1."""
+    least, most = _number(node.get("minimum"), -math.inf), _number(node.get("maximum"), math.inf)
+    above, below = _number(node.get("exclusiveMinimum"), -math.inf), _number(node.get("exclusiveMaximum"), math.inf)
+    low, high = max(least, above), min(most, below)
+    value = 1.0 if low < 1 < high else low if low > -math.inf else high
+    if not above < value < below:
+        value = value + (1 if value == low else -1) if math.isinf(low) or math.isinf(high) else (low + high) / 2
+    step = _number(node.get("multipleOf"), 1 if is_whole else 0)
+    value = math.ceil(value / step) * step if step > 0 else value
+    return int(value) if value == int(value) else value
+
+
+def _a_text(node: Schema, name: str, number: int) -> str:
+    """A text, such as a SMILES where one is asked for."""
+    said = name.lower()
+    likely = ["text"]
+    if is_smiles(node) or said.endswith("smiles") or said == "smiles_list":
+        likely = ["CCO", "CCN", "CCC"]
+    least = int(min(MAX_CHARACTERS, max(0, _number(node.get("minLength"), 0))))
+    most = int(min(MAX_CHARACTERS, max(0, _number(node.get("maxLength"), MAX_CHARACTERS))))
+    value = likely[number % len(likely)].ljust(least, "x")[:most]
+    pattern = node.get("pattern")
+    if not isinstance(pattern, str):
+        return value
+    counts = {1, 4, 8, *(int(count) for count in _COUNT.findall(pattern)[:10])}
+    tried = [value, *(letter * count for letter in ("A", "a", "1", "A1", "a1") for count in sorted(counts))]
+    return next((one for one in tried if found(pattern, one) and least <= len(one) <= most), value)
+
+
+def _number(value: Any, otherwise: float) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and abs(value) < 1e15 else otherwise

@@ -1,0 +1,1 @@
+"""Molecules as they are given to tools."""

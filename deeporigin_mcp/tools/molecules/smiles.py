@@ -1,0 +1,94 @@
+"""What a SMILES has to be before it is worth a price: one line that every reader of SMILES could take.
+
+The check knows the alphabet, brackets, branches and ring closures. Valences, aromaticity and elements are left to the
+platform: what passes here may still be no molecule.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+
+from deeporigin_mcp.platform.failures import one_line
+
+SHOWN_CHARACTERS = 60
+BACKSLASH = r"In JSON a backslash is written twice: C/C=C\\C."
+
+_UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
+"""Categories of characters that nobody sees; a blank is seen."""
+
+_TOKEN = re.compile(
+    r"(?P<bracket>\[[^\[\]]+\])"
+    r"|(?P<ring>%\d\d|%\(\d{1,5}\)|\d)"
+    r"|(?P<branch>[()])"
+    r"|Cl|Br|[BCNOPSFIbcnops*]"
+    # Bonds, a quadruple one among them; dative bonds, reactions and separate parts.
+    r"|->|<-|[-=#$:/\\~.>]"
+)
+
+
+def name_problem(text: str) -> str | None:
+    """Why a text names no molecule in any notation, SMILES or id: it is empty or holds what cannot be seen."""
+    if not text.strip():
+        return "is empty"
+    for place, letter in enumerate(text):
+        if letter != " " and unicodedata.category(letter) in _UNSEEN:
+            return _strange(letter, place)
+    return None
+
+
+def smiles_problem(text: str) -> str | None:
+    """Why a text cannot be a SMILES, such as `has a line end at character 6`; None if it can be one."""
+    if not text.strip():
+        return "is empty"
+    for place, letter in enumerate(text):
+        if letter == " ":
+            return f"has a blank at character {place + 1}; names and other text belong into fields of their own"
+        if not "!" <= letter <= "~":
+            return _strange(letter, place)
+    return next(_syntax_problems(text), None)
+
+
+def _strange(letter: str, place: int) -> str:
+    return f"has {_named(letter)} at character {place + 1}. {BACKSLASH if letter < ' ' else ''}".strip()
+
+
+def _named(letter: str) -> str:
+    """A character that should not be there, so that a person can find it."""
+    usual = {"\n": "a line end", "\r": "a line end", "\t": "a tab"}
+    code = f"U+{ord(letter):04X}"
+    return usual.get(letter) or f"{unicodedata.name(letter, 'an unprintable character')} ({code})"
+
+
+def _syntax_problems(text: str) -> Iterator[str]:
+    place = depth = 0
+    rings: Counter[str] = Counter()
+    while place < len(text):
+        token = _TOKEN.match(text, place)
+        if token is None:
+            letter = text[place]
+            yield (
+                f"has a bracket {letter} without its other half at character {place + 1}"
+                if letter in "[]"
+                else f"has {letter!r} at character {place + 1}, which means nothing outside [ ]"
+            )
+            return
+        if ring := token["ring"]:
+            rings[ring.strip("%()").lstrip("0") or "0"] += 1
+        elif branch := token["branch"]:
+            depth += 1 if branch == "(" else -1
+            if depth < 0:
+                yield f"has a ) without its ( at character {place + 1}"
+                return
+        place = token.end()
+    if depth:
+        yield f"has {depth} ( without )"
+    if open_rings := [label for label, count in rings.items() if count % 2]:
+        yield f"does not close ring {', '.join(open_rings[:5])}"
+
+
+def told(text: str) -> str:
+    """A SMILES as it is shown: on one line, long ones cut."""
+    return one_line(text, SHOWN_CHARACTERS)
