@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -21,6 +21,20 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 FOREIGN = ("DO_", "DEEPORIGIN_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_")
 """Beginnings of variables that must not reach a test, in any case."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Reports go from process to process, which takes no halves of characters; some tests log them."""
+    return _whole((yield))
+
+
+def _whole(data: Any) -> Any:
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode()
+    if isinstance(data, dict):
+        return {key: _whole(value) for key, value in data.items()}
+    return type(data)(map(_whole, data)) if isinstance(data, list | tuple) else data
 
 
 @pytest.fixture(scope="session")
