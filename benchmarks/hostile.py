@@ -1,4 +1,9 @@
-"""Callers that harm a server over HTTP if it lets them: each of them goes on until it is cancelled."""
+"""Callers that harm a server over HTTP if it lets them.
+
+    python -m benchmarks.hostile http://127.0.0.1:8321 SECONDS
+
+A process of its own, so that those who are measured do not wait for it. Prints what it did and was told, as JSON.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,15 +49,17 @@ class Hostile:
         post = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         head = f"{post}Content-Length: {LARGE}\r\n\r\n"
         chunked = f"{post}Transfer-Encoding: chunked\r\n\r\n10\r\n"
+        values, pipelined = self._request(*LIST, values=LARGE // 4), self._request(*LIST) * 20
+        half = head.encode() + b"x" * (LARGE - 1)
         return [
             ("silent", 300, lambda: b""),
             ("half headers", 300, lambda: head[:-2].encode() + b"X-A: "),
             ("many headers", 20, lambda: head[:-2].encode() + b"a: b\r\n" * 9000 + b"\r\n"),
-            ("half bodies", 60, lambda: head.encode() + b"x" * (LARGE - 1)),
+            ("half bodies", 60, lambda: half),
             ("chunks", 20, lambda: chunked.encode()),
             ("garbage", 5, lambda: random.randbytes(200) + b"\r\n\r\n"),
-            ("does not read", 30, lambda: self._request(*LIST) * 20),
-            ("values", 5, lambda: self._request(*LIST, values=LARGE // 4)),
+            ("does not read", 30, lambda: pipelined),
+            ("values", 5, lambda: values),
             ("streams of nobody", 20, lambda: self._request(*LISTEN)),
             ("streams of one token", 30, lambda: self._request(*LISTEN, eve | self._project())),
             ("projects of one token", 20, lambda: self._request(*CALL, eve | self._project())),
@@ -117,3 +125,13 @@ class Hostile:
         finally:
             if writer is not None:
                 writer.transport.abort()
+
+
+def main() -> None:
+    hostile = Hostile(sys.argv[1])
+    asyncio.run(hostile.go_on(float(sys.argv[2])))
+    print(json.dumps({"done": hostile.done, "statuses": hostile.statuses}))
+
+
+if __name__ == "__main__":
+    main()

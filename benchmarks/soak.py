@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import random
 import re
 import socket
@@ -33,7 +34,6 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
-from benchmarks.hostile import Hostile
 from benchmarks.platforms import ORGANISATION, PROJECT, simulator, variables
 from benchmarks.processes import Footprint, environment
 from deeporigin_mcp.simulator import make_token
@@ -134,22 +134,23 @@ async def soak_over_http(base_url: str, seconds: float, agents: int) -> None:
             stderr=log,
         )
         address = f"http://127.0.0.1:{port}"
-        hostile = Hostile(address)
         try:
             await answering(port)
             async with contextlib.AsyncExitStack() as stack:
                 clients = [await stack.enter_async_context(one_of(address, number)) for number in range(agents)]
-                beside = asyncio.create_task(hostile.go_on(seconds))
+                hostile = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "benchmarks.hostile", address, str(seconds)), stdout=asyncio.subprocess.PIPE
+                )
                 await measured(process.pid, clients, seconds)
-                await beside
+                done, statuses = json.loads((await hostile.communicate())[0]).values()
         finally:
             process.terminate()
             await process.wait()
         print("\n| hostile | times | told |\n|---|---|---|")
-        for kind, count in hostile.done.items():
+        for kind, count in done.items():
             told = ", ".join(
                 f"{status.partition(': ')[2]} x {times}"
-                for status, times in hostile.statuses.most_common()
+                for status, times in statuses.items()
                 if status.startswith(f"{kind}: ")
             )
             print(f"| {kind} | {count} | {told} |")

@@ -26,7 +26,7 @@ STOP_SECONDS = CALL_SECONDS + 5
 """How long calls that run may take to end once the server was told to stop."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than proxies commonly keep idle connections, so that it is not this side that closes one just used."""
-MAX_HEADER_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 32 * 1024
 MAX_CONNECTIONS = 900
 """Fewer where a process may have few files open: half of them are left for connections to the platform."""
 BACKLOG = 128

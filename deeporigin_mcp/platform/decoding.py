@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ACCEPT_ENCODING = "gzip, deflate"
 """What is asked for; whatever else comes is refused unread."""
 MAX_ENCODINGS = 3
-MAX_PIECE_BYTES = 256 * 1024
+MAX_PIECE_BYTES = 64 * 1024
 
 
 async def decoded(
