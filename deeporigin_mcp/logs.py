@@ -21,6 +21,7 @@ class OneLineFormatter(logging.Formatter):
     """One bounded line. No traceback: frames show paths of the machine, and values in them may be secret."""
 
     def format(self, record: logging.LogRecord) -> str:
+        # Here, because `leave_at_once` is for commands too that never need the platform.
         from deeporigin_mcp.platform.secrecy import masked
         from deeporigin_mcp.platform.wording import HARMFUL
 
