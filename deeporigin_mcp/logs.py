@@ -21,6 +21,7 @@ class OneLineFormatter(logging.Formatter):
     """One bounded line. No traceback: frames show paths of the machine, and values in them may be secret."""
 
     def format(self, record: logging.LogRecord) -> str:
+        # Here, because `leave_at_once` is for commands too that never need the platform.
         from deeporigin_mcp.platform.secrecy import masked
         from deeporigin_mcp.platform.wording import HARMFUL
 
@@ -42,10 +43,18 @@ class LineWriter(logging.Handler):
         self._descriptor = descriptor
         self._waiting: SimpleQueue[bytes | threading.Event] = SimpleQueue()
         self._dropped = 0
+        self._thread = self._started()
+
+    def _started(self) -> threading.Thread:
         # Not through sys.stderr: the interpreter would wait at its end for the lock of a write that is stuck.
-        threading.Thread(target=self._write_all, name="log", daemon=True).start()
+        thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        thread.start()
+        return thread
 
     def emit(self, record: logging.LogRecord) -> None:
+        if not self._thread.is_alive():
+            # This process was forked off another.
+            self._thread = self._started()
         if self._waiting.qsize() >= MAX_WAITING_LINES:
             self._dropped += 1
             return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -54,7 +56,7 @@ def test_a_line_that_others_wrote_parts_of_does_no_harm(log: Log) -> None:
 
 def test_an_exception_is_named_without_its_stack(log: Log) -> None:
     try:
-        raise OSError("/home/ada/secret")
+        raise OSError("a secret of somebody")
     except OSError:
         log.logger.exception("It failed")
     (line,) = log.lines()
@@ -117,3 +119,18 @@ def test_a_descriptor_that_does_not_wait_gets_every_line(log: Log) -> None:
     reader.close()
     os.close(log.end)
     assert [line[-4:] for line in found] == [f"{number:04d}".encode() for number in range(MAX_WAITING_LINES - 1)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_process_logs_too() -> None:
+    """As servers do that load an application once for several workers."""
+    script = (
+        "import logging, os\n"
+        "from deeporigin_mcp.logs import configure_logging\n"
+        "configure_logging('WARNING')\n"
+        "child = os.fork()\n"
+        "logging.getLogger('deeporigin_mcp').warning('child' if child == 0 else 'parent')\n"
+        "child and os.waitpid(child, 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=True)
+    assert sorted(line.split()[-1] for line in done.stderr.splitlines()) == [b"child", b"parent"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Iterator
 
 MASK = "[secret]"
@@ -16,6 +16,8 @@ MAX_SECRETS = 256
 PART_CHARACTERS = 16
 """So much is compared: every piece of a secret that is at least twice as long is found, and many shorter ones."""
 
+MOST_PLACES = 16
+"""What more secrets than these have in common is none, and is not compared with all of them."""
 UUID_CHARACTERS = 36
 
 _RUNS = re.compile(r"[A-Za-z0-9_\-+/=.~]{16,}")
@@ -24,8 +26,11 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RUNS_OF_JSON = re.compile(rf"\\u[0-9a-fA-F]{{4}}|\\.|({_RUNS.pattern})", re.DOTALL)
 
 _secrets: OrderedDict[str, None] = OrderedDict()
-_parts: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
-"""Part of a secret → the forms that it is part of, and where it begins there; tokens of one issuer begin alike."""
+Place = tuple[str, int]
+"""A form of a secret, and where a part begins in it."""
+
+_parts: dict[str, list[Place]] = {}
+"""Part → where it is from; tokens of one issuer begin alike."""
 
 
 def keep_secret(secret: str) -> None:
@@ -36,13 +41,14 @@ def keep_secret(secret: str) -> None:
         _secrets.move_to_end(secret)
         return
     _secrets[secret] = None
+    for part, place in _parts_of(secret):
+        _parts.setdefault(part, []).append(place)
     if len(_secrets) > MAX_SECRETS:
-        _secrets.popitem(last=False)
-        _parts.clear()
-        for kept in _secrets:
-            _add_parts_of(kept)
-    else:
-        _add_parts_of(secret)
+        oldest, _ = _secrets.popitem(last=False)
+        for part, place in _parts_of(oldest):
+            _parts[part].remove(place)
+            if not _parts[part]:
+                del _parts[part]
 
 
 def masked(text: str) -> str:
@@ -68,7 +74,7 @@ def _masked_run(found: re.Match[str]) -> str:
         if held is None:
             index += 1
             continue
-        pieces = [_piece(run, index, kept_from, form, start) for form, start in held]
+        pieces = [_piece(run, index, kept_from, form, start) for form, start in held[-MOST_PLACES:]]
         shown += run[kept_from : min(begin for begin, _ in pieces)] + MASK
         index = kept_from = max(end for _, end in pieces)
     return shown + run[kept_from:]
@@ -84,11 +90,11 @@ def _piece(run: str, index: int, first: int, form: str, start: int) -> tuple[int
     return index, end
 
 
-def _add_parts_of(secret: str) -> None:
+def _parts_of(secret: str) -> Iterator[tuple[str, Place]]:
     for form in _forms_of(secret):
         last = max(0, len(form) - PART_CHARACTERS)
         for start in {*range(0, last, PART_CHARACTERS), last}:
-            _parts[form[start : start + PART_CHARACTERS]].append((form, start))
+            yield form[start : start + PART_CHARACTERS], (form, start)
 
 
 def _forms_of(secret: str) -> Iterator[str]:

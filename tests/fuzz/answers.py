@@ -200,8 +200,13 @@ class DamagedPlatform(httpx.AsyncBaseTransport):
                 value = json.loads(content)
             except (ValueError, RecursionError):
                 value = None
-            for _ in range(random.choice((1, 1, 2, 5))):
-                value = damaged(random, value, self._secret, self._seen)
+            rows = value.get("data") if isinstance(value, dict) else value
+            if isinstance(rows, list) and random.random() < 0.4:
+                # Each row, so that the one that matters is among them.
+                rows[:] = [damaged(random, row, self._secret, self._seen) for row in rows[:100]]
+            else:
+                for _ in range(random.choice((1, 1, 2, 5))):
+                    value = damaged(random, value, self._secret, self._seen)
             content = body_of(value)
         elif kind < 0.83:
             content = random.choice(NOT_JSON)

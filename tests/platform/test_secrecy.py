@@ -12,6 +12,7 @@ import pytest
 
 from deeporigin_mcp.platform import secrecy
 from deeporigin_mcp.platform.secrecy import MASK, MAX_SECRETS, keep_secret, masked
+from deeporigin_mcp.platform.wording import one_line, word
 
 
 def token(seed: int) -> str:
@@ -73,6 +74,13 @@ def test_json_stays_json() -> None:
         read = json.loads(masked(json.dumps(held, ensure_ascii=ensure_ascii)))
         assert TOKEN[8:40] not in json.dumps(read)
         assert read["a"] == f"line\n{MASK}\tend"
+
+
+def test_a_quoted_text_is_masked_before_it_is_cut() -> None:
+    for limit in (20, 60, 300):
+        line = one_line(f"refused: {TOKEN}\u200b{TOKEN[300:]}", limit)
+        assert not any(TOKEN[start : start + 12] in line for start in range(len(TOKEN) - 12))
+    assert word(TOKEN[50:150]) == MASK
 
 
 def test_nothing_else_is_masked() -> None:
