@@ -31,6 +31,7 @@ from deeporigin_mcp.tools import (
     waiting,
     workspace,
 )
+from deeporigin_mcp.tools.asking import readable_answers
 from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.completion import serve_completion
 from deeporigin_mcp.tools.deferred import task_extensions
@@ -118,6 +119,7 @@ TOOLS = (
 """Every tool, in the order in which a model reads them; what a server offers is a filter over this table."""
 
 
+SEAL_SECONDS = 24 * 3600.0
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
 """What is the same for everybody as long as the server runs."""
 
@@ -216,7 +218,7 @@ def create_server(
         lifespan=lifespan,
         log_level=settings.log_level,
         request_state_security=_sealing(settings, callers),
-        middleware=[] if callers is None else [callers.serve],
+        middleware=[readable_answers, *([] if callers is None else [callers.serve])],
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=3_600_000, scope="public")),
     )
     serve_resources(server, names, unoffered)
@@ -228,7 +230,10 @@ def create_server(
 def _sealing(settings: Settings, callers: Callers | None) -> RequestStateSecurity:
     """How the state of a question is sealed: for the caller who was asked, and by keys that all workers share.
 
-    Without keys of the operator's, a question is bound to the process that asked it.
+    Without keys of the operator's, a question is bound to the process that asked it. For how long an answer counts,
+    `tools/asking.py` decides: the seal's own time is by a clock that can be set, and its end is no result of a tool.
     """
     keys = [key.get_secret_value() for key in settings.state_keys] or [secrets.token_hex()]
-    return RequestStateSecurity(keys=keys, bind_principal=None if callers is None else callers.principal)
+    return RequestStateSecurity(
+        keys=keys, ttl=SEAL_SECONDS, bind_principal=None if callers is None else callers.principal
+    )

@@ -90,7 +90,7 @@ def test_a_run_above_the_limit_is_only_quoted(
     [
         ("y\n", ""),
         ("what?\n\n Y \n", ""),
-        ("n\n", "Not started: the person said no to deeporigin.docking for 0.2 USD"),
+        ("n\n", "Not started: the form that asks a person about deeporigin.docking for 0.2 USD"),
         ("", "closed without an answer"),
     ],
 )
@@ -106,7 +106,7 @@ def test_a_question_about_money_is_answered_at_the_terminal(
         timeout=TIMEOUT_SECONDS,
     )
     assert done.returncode == (1 if told else 0), done.stderr
-    assert "Start this Deep Origin run for 0.2 USD?\nTool: deeporigin.docking" in done.stdout
+    assert "Start this Deep Origin run for 0.2 USD, charged to deeporigin?\nTool: deeporigin.docking" in done.stdout
     assert "Traceback" not in done.stderr
     assert told in done.stderr
     (name,) = simulator.platform.creates

@@ -2,83 +2,148 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 import anyio
-from mcp.server.mcpserver.resolve import (
-    AcceptedElicitation,
-    CancelledElicitation,
-    DeclinedElicitation,
-    ElicitationResult,
-    Resolve,
-)
+from mcp_types import InputRequiredResult
 from pydantic import Field
 
-from deeporigin_mcp.errors import OutcomeUnknownError, SpendingLimitError
+from deeporigin_mcp.errors import (
+    DeepOriginError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PlatformError,
+    SpendingLimitError,
+    StateConflictError,
+)
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools import approval, steps
-from deeporigin_mcp.tools.asking import Approval, Quote, ask_for_approval, current_quote
+from deeporigin_mcp.tools import approval, asking, steps
 from deeporigin_mcp.tools.consequences import of_confirmation
 from deeporigin_mcp.tools.details import ended_view
-from deeporigin_mcp.tools.executions import ExecutionId
-from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
-from deeporigin_mcp.tools.views import NAME_CHARACTERS, ExecutionView
+from deeporigin_mcp.tools.executions import ExecutionId, existing
+from deeporigin_mcp.tools.questions import Answer, Reply
+from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.views import NAME_CHARACTERS, ExecutionView, execution_view
 
-BY_A_PERSON = "a person said yes"
+LOOK_SECONDS = 12.0
+"""How long the looks before a confirmation may take together."""
+PERSON_SECONDS = 35.0
+"""When a call stops waiting for a person, counted from its beginning; the rest is for a confirmation."""
+GIVE_UP_SECONDS = CALL_SECONDS - 2.0
+"""When it says what became of a confirmation that lasts: before the call itself is given up."""
+
+
+class ConfirmationView(ExecutionView):
+    """The execution after a confirmation, or, while a person has not answered yet, as it is: `Quoted`."""
+
+    approval: Literal["pending"] | None = None
+    look_for: str | None = None
 
 
 async def confirm_execution(
     ctx: ToolContext,
-    execution_id: ExecutionId,  # noqa: ARG001 (read by the resolvers)
-    looked: Annotated[Quote, Resolve(current_quote)],
-    answer: Annotated[ElicitationResult[Approval], Resolve(ask_for_approval)],
-    expected_price: Annotated[  # noqa: ARG001 (read by the resolvers)
+    execution_id: ExecutionId,
+    expected_price: Annotated[
         float | None,
         Field(description="The quoted_price in USD that you told the user; another is refused.", ge=0),
     ] = None,
-) -> ExecutionView:
+) -> ConfirmationView | InputRequiredResult:
     """Start a quoted execution. This spends the organisation's money and cannot be undone.
 
     Within the operator's automatic limit (default: only free runs) it starts at once; otherwise a person is asked
     through the client. Without a yes, or where nobody can be asked, nothing starts: pass the refusal on, calling
     again does not help. Give expected_price so that a changed quote is noticed.
     """
-    state, quote = state_of(ctx), looked.execution
-    rule = _rule(answer)
-    if rule is None:
-        refusal = _not_approved(answer, quote)
+    state, began = state_of(ctx), anyio.current_time()
+    with of_confirmation(one_line(execution_id, 60), expected_price).told(knows_better=(NotFoundError,)):
+        with _looking_until(began + LOOK_SECONDS):
+            quote = await existing(state.client, execution_id, action="confirm_execution")
+        reply = None
+        if await _needs_a_person(state, quote, expected_price, look_until=began + LOOK_SECONDS):
+            reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS)
+    if reply is not None and reply.answer is Answer.PENDING:
+        return reply.request or _pending_view(quote, reply, expected_price)
+    if reply is not None and reply.answer is not Answer.YES:
+        refusal = _not_approved(quote, reply, state)
         state.record(quote, "refused", str(refusal))
         raise refusal
-    with anyio.move_on_after(CALL_SECONDS - looked.used_seconds):
+    rule = approval.AUTOMATIC if reply is None else f"yes by {reply.told}"
+    with anyio.CancelScope(deadline=began + GIVE_UP_SECONDS):
         confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
         view = ended_view(confirmed, steps.after(confirmed, state.settings))
         view.warning = approval.dearer_than_approved(confirmed, quote.quoted_price)
-        return view
+        return ConfirmationView(**dict(view)).held_to(view.at_most)
     with of_confirmation(quote.execution_id, quote.quoted_price).told():
         raise OutcomeUnknownError(
-            f"The confirmation of {quote.execution_id} was given up after {CALL_SECONDS:g} s. It may have started."
+            f"The confirmation of {quote.execution_id} was given up after {GIVE_UP_SECONDS:g} s. It may have started."
         )
 
 
-def _rule(answer: ElicitationResult[Approval]) -> str | None:
-    """By which rule it may start: the operator's, or a person's clear yes; None otherwise."""
-    if not isinstance(answer, AcceptedElicitation):
-        return None
-    data: object = answer.data
-    if isinstance(data, Approval):
-        return BY_A_PERSON if data.approve is True else None
-    # The resolver found that no question is needed.
-    return approval.AUTOMATIC if data == approval.AUTOMATIC else None
+async def _needs_a_person(
+    state: ServerState, quote: Execution, expected_price: float | None, *, look_until: float
+) -> bool:
+    """Whether only a person can allow this quote to start, rather than the operator's automatic limit.
+
+    Raises:
+        DeepOriginError: it may not start, whoever says yes.
+    """
+    try:
+        approval.require_quoted(quote)
+        approval.require_expected(quote, expected_price)
+        if approval.within_automatic_limit(quote, state.settings):
+            return False
+        with _looking_until(look_until):
+            await approval.require_within_limits(state, quote)
+    except DeepOriginError as refusal:
+        if isinstance(refusal, StateConflictError):
+            state.questions.withdraw(quote.execution_id)
+        state.record(quote, "refused", str(refusal))
+        raise
+    return True
 
 
-def _not_approved(answer: ElicitationResult[Approval], quote: Execution) -> SpendingLimitError:
-    asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {quote.quoted_price} USD ({quote.execution_id})"
-    if isinstance(answer, CancelledElicitation):
-        return SpendingLimitError(
-            f"Not started: the question about {asked} was closed without an answer, by the person or by a client that "
-            "runs without one. It stays quoted. Only the operator of this MCP server can let runs start without a "
-            "person (DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO)."
+@contextlib.contextmanager
+def _looking_until(deadline: float) -> Iterator[None]:
+    """Look no longer than that, by `anyio.current_time()`.
+
+    Raises:
+        PlatformError: it took longer.
+    """
+    with anyio.CancelScope(deadline=deadline) as limit:
+        yield
+    if limit.cancelled_caught:
+        raise PlatformError(
+            f"Nothing was started: the platform did not show the quote and the limits within {LOOK_SECONDS:g} s."
         )
-    said = "declined" if isinstance(answer, DeclinedElicitation) else "said no to"
-    return SpendingLimitError(f"Not started: the person {said} {asked}. It stays quoted and costs nothing.")
+
+
+def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) -> ConfirmationView:
+    """The quote as it is, with where the person finds the question and the same call, which waits for the answer."""
+    named = {} if expected_price is None else {"expected_price": expected_price}
+    again = steps.call("confirm_execution", execution_id=quote.execution_id, **named)
+    view = execution_view(quote, next_step=f"Nothing is started yet. {again} waits on for the user's answer.")
+    return ConfirmationView(**dict(view), approval="pending", look_for=reply.told).held_to(view.at_most)
+
+
+def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> SpendingLimitError:
+    """Why it does not start, without a claim that a person said no where nobody knows that."""
+    if reply.answer is Answer.NOBODY and not reply.told:
+        return approval.nobody_to_ask(quote, state.settings)
+    asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {asking.usd(quote.quoted_price)} ({quote.execution_id})"
+    if reply.answer is Answer.NO:
+        told = (
+            f"Not started: the form that asks a person about {asked} came back with no. It stays quoted and costs "
+            "nothing."
+        )
+    else:
+        told = (
+            f"Not started: nobody is known to have approved {asked}: {reply.told}. It stays quoted and costs nothing. "
+            "Where the user saw no question, the operator of this MCP server can raise "
+            "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can confirm it in the Deep Origin web app."
+        )
+    refusal = SpendingLimitError(told)
+    refusal.next_step = "Tell the user. A new call asks once more: make it only if the user wants that."
+    return refusal

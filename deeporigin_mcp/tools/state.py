@@ -20,6 +20,7 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.ledger import Ledger, Scope
+from deeporigin_mcp.tools.questions import Questions
 from deeporigin_mcp.tools.recent import RecentExecutions
 
 T = TypeVar("T")
@@ -51,6 +52,11 @@ class ServerState:
     @property
     def settings(self) -> Settings:
         return self.client.settings
+
+    @cached_property
+    def questions(self) -> Questions:
+        """What a person was asked and has not been used yet."""
+        return Questions(self.client.timing.since_boot)
 
     @cached_property
     def followers(self) -> Followers:

@@ -48,7 +48,10 @@ class PlatformTool(Tool):
         tool = cast("PlatformTool", made)
         tool.parameters = {**compact_schema(tool.parameters), "additionalProperties": False}
         # The SDK would make this schema too, once for each tool; several tools answer with the same view.
-        tool.fn_metadata.output_schema = output_schema(get_type_hints(function)["return"])
+        returned = get_type_hints(function)["return"]
+        # A tool that asks a person may answer with the question instead of a view.
+        views = [part for part in get_args(returned) or (returned,) if part is not InputRequiredResult]
+        tool.fn_metadata.output_schema = output_schema(views[0])
         return tool
 
     def beside(self, unoffered: Unoffered) -> Self:
@@ -87,8 +90,7 @@ class PlatformTool(Tool):
     async def _answer(self, arguments: dict[str, Any], context: Context[Any, Any], call: telemetry.Call) -> Any:
         self._refuse_unreadable(arguments)
         try:
-            # A person may take their time; tools that ask one bound the rest of their work themselves.
-            with anyio.move_on_after(None if self.resolved_params else CALL_SECONDS) as limit:
+            with anyio.move_on_after(CALL_SECONDS) as limit:
                 answer = await super().run(arguments, context)
             if limit.cancelled_caught:
                 call.outcome = "gave_up"
@@ -99,11 +101,6 @@ class PlatformTool(Tool):
         except ToolError as error:
             if isinstance(error.__cause__, ValidationError):
                 raise ToolError(_refusal(self.name, argument_problems(error.__cause__, self.parameters))) from None
-            if self.resolved_params and isinstance(error.__cause__, ToolError):
-                raise ToolError(
-                    f"{self.name} did nothing: the client's answer to the question could not be understood. Tell the "
-                    "user; a new call asks again."
-                ) from None
             raise
         return answer
 

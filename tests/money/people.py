@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp.client.context import ClientRequestContext
 from mcp.server.mcpserver import MCPServer
-from mcp_types import ElicitRequestFormParams, ElicitResult
+from mcp_types import ElicitRequestFormParams, ElicitResult, ErrorData
 
 from deeporigin_mcp.tools.state import ServerState
 from tests.tools.bench import Agent, Bench
@@ -32,22 +33,40 @@ class Person:
     """Gives one answer to every question and remembers what was asked.
 
     Args:
-        answer: what is said; None if there is nobody to ask.
+        answer: what is said; None if there is nobody to ask. An error is the client's own.
         meanwhile: what happens while the first question is on the screen.
+        thinks: if given, an answer comes only once it is set.
     """
 
-    answer: ElicitResult | None = field(default_factory=lambda: YES)
+    answer: ElicitResult | ErrorData | None = field(default_factory=lambda: YES)
     meanwhile: Callable[[], None] = lambda: None
+    thinks: anyio.Event | None = None
     questions: list[str] = field(default_factory=list)
+    asked: anyio.Event = field(default_factory=anyio.Event)
+    """Set by the next question."""
+    dismissed: anyio.Event = field(default_factory=anyio.Event)
+    """Set when a question is taken off the screen before it is answered."""
 
-    async def reply(self, context: ClientRequestContext, params: Any) -> ElicitResult:
+    async def reply(self, context: ClientRequestContext, params: Any) -> ElicitResult | ErrorData:
         assert isinstance(params, ElicitRequestFormParams)
         assert params.requested_schema["required"] == ["approve"]
         self.questions.append(params.message)
         if len(self.questions) == 1:
             self.meanwhile()
+        self.asked.set()
+        self.asked = anyio.Event()
+        if self.thinks is not None:
+            try:
+                await self.thinks.wait()
+            except anyio.get_cancelled_exc_class():
+                self.dismissed.set()
+                raise
         assert self.answer is not None
         return self.answer
+
+    async def until_asked(self, times: int) -> None:
+        while len(self.questions) < times:
+            await self.asked.wait()
 
 
 @contextlib.asynccontextmanager

@@ -87,7 +87,7 @@ async def test_a_lie_about_the_price_starts_nothing_and_asks_nobody(bench: Bench
         assert told.startswith("The price is now 5.0 USD, not ")
         assert not person.questions
         await agent.read("confirm_execution", execution_id=name, expected_price=5)
-    assert "for 5.0 USD?" in person.questions[0]
+    assert "for 5.0 USD, charged to deeporigin?" in person.questions[0]
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,17 @@ pytestmark = pytest.mark.anyio
 
 LIMITS: dict[str, Any] = {"auto_approve_up_to": 1, "max_price": 20}
 
-NOT_UNDERSTOOD = ("did nothing", "could not be understood", "Tell the user")
+STAYS = ("Not started", "5.0 USD", "stays quoted and costs nothing")
+NOBODY_KNOWS = (*STAYS, "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO", "Deep Origin web app")
+"""Nobody knows whether a person answered: the model reads who may do what all the same."""
+NOT_UNDERSTOOD = (*NOBODY_KNOWS, "could not be understood")
 
 CLIENTS: dict[str, tuple[ElicitResult | None, tuple[str, ...]]] = {
     "yes": (YES, ()),
     "yes and more": (form(approve=True, note="do it"), ()),
-    "no": (NO, ("Not started: the person said no to", "5.0 USD", "It stays quoted and costs nothing")),
-    "decline": (DECLINE, ("Not started: the person declined", "5.0 USD", "It stays quoted and costs nothing")),
-    "cancel": (CANCEL, ("closed without an answer", "5.0 USD", "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO")),
+    "no": (NO, (*STAYS, "the form that asks a person about deeporigin.docking for 5.0 USD")),
+    "decline": (DECLINE, (*NOBODY_KNOWS, "declined, by a person or by the client itself")),
+    "cancel": (CANCEL, (*NOBODY_KNOWS, "closed without an answer, by a person or by the client itself")),
     "perhaps": (form(approve="perhaps"), NOT_UNDERSTOOD),
     "the word yes": (form(approve="yes"), NOT_UNDERSTOOD),
     "the word true": (form(approve="true"), NOT_UNDERSTOOD),
@@ -97,6 +100,8 @@ async def test_what_is_above_the_automatic_limit_starts_only_with_a_clear_yes(de
     assert all(words in told for words in desk.words), told
     if not started:
         assert "confirm_execution(" not in told
+        assert "the person" not in told
+        assert "said no" not in told
         assert bench.platform.status(name) == "Quoted"
         assert not bench.sent("PATCH")
 
@@ -110,8 +115,8 @@ async def test_a_price_that_changes_under_the_question_needs_a_yes_of_its_own(de
     elif desk.mode == "auto":
         # The answer was one to another question: it does not count, and the new question is asked.
         assert (started, questions) == (desk.kind in STARTS, 2)
-        assert "for 5.0 USD?" in desk.person.questions[0]
-        assert "for 6.0 USD?" in desk.person.questions[1]
+        assert "for 5.0 USD, charged to deeporigin?" in desk.person.questions[0]
+        assert "for 6.0 USD, charged to deeporigin?" in desk.person.questions[1]
     else:
         assert (started, questions) == (False, 1)
         if desk.kind in STARTS:

@@ -80,7 +80,7 @@ async def test_a_start_is_one_line_with_who_what_how_much_and_why(bench: Bench, 
         "organization": "deeporigin",
         "user": "ada@deeporigin.invalid",
         "session": SESSION,
-        "reason": "a person said yes",
+        "reason": "yes by elicitation",
     }
     assert (audited[0]["price_usd"], audited[0]["reason"]) == (0.0, "the operator's automatic limit")
 
@@ -89,7 +89,7 @@ async def test_a_start_is_one_line_with_who_what_how_much_and_why(bench: Bench, 
 async def test_each_refusal_is_one_line(bench: Bench, log: Path, audited: Lines, mode: str) -> None:
     limits: dict[str, Any] = {"audit_log": log, "max_price": 20, "budget": 15, "auto_approve_up_to": 1}
     cases = [
-        (quoted(bench, 5), NO, "said no to"),
+        (quoted(bench, 5), NO, "came back with no"),
         (quoted(bench, 5), DECLINE, "declined"),
         (quoted(bench, 5), CANCEL, "closed without an answer"),
         (quoted(bench, 5), None, "cannot ask"),

@@ -44,11 +44,19 @@ class SimulatedTime:
         self._elapsed = 0.0
         self._heartbeats: list[tuple[float, anyio.Event]] = []
         self.token_ages_seconds = 0.0
+        self.slept_through_seconds = 0.0
+        """How long the machine was suspended."""
         self.slept: list[float] = []
 
     @property
     def timing(self) -> Timing:
-        return Timing(wall=self._wall, monotonic=self.elapsed, sleep=self._sleep, chance=lambda: 0.5)
+        return Timing(
+            wall=self._wall,
+            monotonic=self.elapsed,
+            since_boot=lambda: self._elapsed + self.slept_through_seconds,
+            sleep=self._sleep,
+            chance=lambda: 0.5,
+        )
 
     def elapsed(self) -> float:
         return self._elapsed

@@ -12,9 +12,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from deeporigin_mcp.errors import PlatformError
-from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.tools import approval, asking
+from deeporigin_mcp.tools import approval, confirmation
 from tests.tools.bench import ABFE, ERAS, PROJECT, SESSION, Agent, Bench, bench_token, docking
 
 pytestmark = pytest.mark.anyio
@@ -311,23 +309,13 @@ async def test_each_decision_is_one_line_without_secrets_and_inputs(
 async def test_looks_that_take_too_long_end_before_anything_is_sent(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(asking, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(confirmation, "LOOK_SECONDS", 0.3)
     async with bench.agent(budget=1) as agent:
         created = await agent.read("create_execution", **docking())
         bench.fault(f"GET {path} delay=300")
         told = await agent.refused("confirm_execution", execution_id=created["execution_id"])
     assert "Nothing was started" in told
     assert not bench.sent("PATCH")
-
-
-async def test_the_time_that_looking_took_is_not_there_for_confirming() -> None:
-    looked = asking.Quote(Execution({}), used_seconds=1.0)
-    with looked.bounded():
-        await anyio.lowlevel.checkpoint()
-    assert 1.0 < looked.used_seconds < 2.0
-    spent = asking.Quote(Execution({}), used_seconds=asking.LOOK_SECONDS)
-    with pytest.raises(PlatformError, match="Nothing was started"), spent.bounded():
-        await anyio.sleep_forever()
 
 
 async def test_a_server_that_only_reads_names_no_call_that_it_does_not_have(bench: Bench) -> None:

@@ -1,0 +1,293 @@
+"""A person who takes their time: no call outlasts 50 s, the question stays open, and its answer counts once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from mcp.server.mcpserver import MCPServer
+from mcp_types import ElicitResult, ErrorData
+
+from deeporigin_mcp.tools import confirmation
+from deeporigin_mcp.tools.questions import KEPT_SECONDS
+from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState
+from tests.money.people import DECLINE, NO, YES, Person, agent_with, quoted, reprice
+from tests.tools.bench import Agent, Bench
+
+pytestmark = pytest.mark.anyio
+
+Patience = Callable[[float], None]
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> Patience:
+    """How many seconds a call waits for a person; none at first."""
+
+    def wait(seconds: float) -> None:
+        monkeypatch.setattr(confirmation, "PERSON_SECONDS", seconds)
+
+    wait(0)
+    return wait
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person(thinks=anyio.Event())
+
+
+@pytest.fixture
+async def agent(bench: Bench, person: Person, patience: Patience) -> AsyncIterator[Agent]:
+    async with agent_with(bench.server(), person, mode="legacy") as agent:
+        yield agent
+
+
+def think_no_more(person: Person, answer: ElicitResult | ErrorData = YES) -> None:
+    assert person.thinks is not None
+    person.answer = answer
+    person.thinks.set()
+
+
+async def answer_between_calls(person: Person, answer: ElicitResult | ErrorData = YES) -> None:
+    """The person answers while no call waits, and the answer reaches the server."""
+    await person.until_asked(1)
+    think_no_more(person, answer)
+    await anyio.wait_all_tasks_blocked()
+
+
+async def test_a_call_leaves_time_for_a_confirmation_and_ends_before_clients_give_up() -> None:
+    assert confirmation.LOOK_SECONDS < confirmation.PERSON_SECONDS < confirmation.GIVE_UP_SECONDS < CALL_SECONDS <= 50
+
+
+async def test_while_a_person_thinks_the_model_reads_what_is_pending_and_the_same_call(
+    agent: Agent, bench: Bench, person: Person
+) -> None:
+    name = quoted(bench, 5)
+    found = await agent.read("confirm_execution", execution_id=name, expected_price=5)
+    assert (found["status"], found["approval"], found["quoted_price"]) == ("Quoted", "pending", 5)
+    assert "form in this client" in found["look_for"]
+    assert "5.0 USD" in found["look_for"]
+    assert f'confirm_execution(execution_id="{name}", expected_price=5' in found["next_step"]
+    assert not bench.sent("PATCH")
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+async def test_the_next_call_takes_the_open_question_up_and_the_yes_starts_it_once(
+    agent: Agent, bench: Bench, person: Person, patience: Patience, in_time: bool
+) -> None:
+    name = quoted(bench, 5)
+    found = await agent.read("confirm_execution", execution_id=name)
+    await person.until_asked(1)
+    patience(30)
+    if in_time:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(agent.follow, found["next_step"])
+            await anyio.wait_all_tasks_blocked()
+            think_no_more(person)
+    else:
+        await answer_between_calls(person)
+        assert not bench.sent("PATCH")
+        assert (await agent.follow(found["next_step"]))["status"] == "Created"
+    assert bench.platform.confirms == [name]
+    assert len(person.questions) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (NO, "came back with no"),
+        (DECLINE, "declined, by a person or by"),
+        (ErrorData(code=-32603, message="gone"), "-32603"),
+    ],
+)
+async def test_what_came_between_two_calls_is_said_once_and_then_asked_anew(
+    agent: Agent,
+    bench: Bench,
+    person: Person,
+    patience: Patience,
+    audited: list[dict[str, Any]],
+    answer: ElicitResult | ErrorData,
+    words: str,
+) -> None:
+    name = quoted(bench, 5)
+    await agent.read("confirm_execution", execution_id=name)
+    await answer_between_calls(person, answer)
+    patience(30)
+    assert words in await agent.refused("confirm_execution", execution_id=name)
+    assert [line["decision"] for line in audited] == ["refused"]
+    person.answer = YES
+    assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Created"
+    assert len(person.questions) == 2
+
+
+async def test_many_calls_ask_one_question_and_one_of_them_starts_it(
+    agent: Agent, bench: Bench, person: Person, patience: Patience
+) -> None:
+    patience(30)
+    name = quoted(bench, 5)
+    answers = []
+
+    async def confirm() -> None:
+        answers.append(await agent.call("confirm_execution", {"execution_id": name}))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(confirm)
+        await person.until_asked(1)
+        await anyio.wait_all_tasks_blocked()
+        think_no_more(person)
+    assert bench.platform.confirms == [name]
+    assert len(person.questions) == 1
+    assert sorted(answer.is_error for answer in answers) == [False, True, True]
+    assert all("by another call" in answer.text for answer in answers if answer.is_error)
+
+
+async def test_a_yes_is_used_up_even_if_the_platform_then_refuses(
+    agent: Agent, bench: Bench, person: Person, patience: Patience
+) -> None:
+    name = quoted(bench, 5)
+    await agent.read("confirm_execution", execution_id=name)
+    await answer_between_calls(person)
+    patience(30)
+    bench.fault("PATCH *:confirm status=503 times=1")
+    await agent.refused("confirm_execution", execution_id=name)
+    person.answer = NO
+    assert "came back with no" in await agent.refused("confirm_execution", execution_id=name)
+    assert len(person.questions) == 2
+    assert not bench.platform.confirms
+
+
+async def test_a_yes_to_another_price_is_dropped_and_its_question_dismissed(
+    agent: Agent, bench: Bench, person: Person, patience: Patience
+) -> None:
+    answered, open_still = quoted(bench, 5), quoted(bench, 5)
+    await agent.read("confirm_execution", execution_id=answered)
+    await answer_between_calls(person)
+    person.thinks = anyio.Event()
+    await agent.read("confirm_execution", execution_id=open_still)
+    await person.until_asked(2)
+    for asked, name in enumerate((answered, open_still), 3):
+        reprice(bench, name, 6)
+        assert (await agent.read("confirm_execution", execution_id=name))["approval"] == "pending"
+        await person.until_asked(asked)
+    await person.dismissed.wait()
+    assert ["for 6.0 USD" in question for question in person.questions] == [False, False, True, True]
+    patience(30)
+    think_no_more(person)
+    assert (await agent.read("confirm_execution", execution_id=open_still))["status"] == "Created"
+    assert bench.platform.confirms == [open_still]
+
+
+async def test_a_question_about_one_execution_is_no_answer_about_another(
+    agent: Agent, bench: Bench, person: Person
+) -> None:
+    first, second = quoted(bench, 5), quoted(bench, 5)
+    await agent.read("confirm_execution", execution_id=first)
+    await answer_between_calls(person)
+    person.thinks = anyio.Event()
+    assert (await agent.read("confirm_execution", execution_id=second))["approval"] == "pending"
+    assert not bench.sent("PATCH")
+
+
+async def pass_by_waiting(bench: Bench, seconds: float) -> None:
+    await bench.time.timing.sleep(seconds)
+
+
+async def pass_asleep(bench: Bench, seconds: float) -> None:
+    bench.time.slept_through_seconds += seconds
+
+
+@pytest.mark.parametrize("pass_time", [pass_by_waiting, pass_asleep])
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_after_ten_minutes_also_of_a_suspended_laptop_a_person_is_asked_anew(
+    agent: Agent, bench: Bench, person: Person, patience: Patience, pass_time: Any, is_answered: bool
+) -> None:
+    name = quoted(bench, 5)
+    await agent.read("confirm_execution", execution_id=name)
+    await person.until_asked(1)
+    if is_answered:
+        await answer_between_calls(person)
+        person.thinks = anyio.Event()
+    await pass_time(bench, KEPT_SECONDS + 1)
+    assert (await agent.read("confirm_execution", execution_id=name))["approval"] == "pending"
+    await person.until_asked(2)
+    assert person.dismissed.is_set() is not is_answered
+    assert not bench.sent("PATCH")
+
+
+@pytest.mark.parametrize("jump_seconds", [-30 * 24 * 3600, 30 * 24 * 3600])
+async def test_a_jump_of_the_clock_neither_opens_nor_closes_a_question(
+    agent: Agent, bench: Bench, person: Person, patience: Patience, jump_seconds: float
+) -> None:
+    kept, late = quoted(bench, 5), quoted(bench, 5)
+    await agent.read("confirm_execution", execution_id=kept)
+    await answer_between_calls(person)
+    person.thinks = anyio.Event()
+    await agent.read("confirm_execution", execution_id=late)
+    await person.until_asked(2)
+    bench.time.token_ages_seconds += jump_seconds
+    patience(30)
+    assert (await agent.read("confirm_execution", execution_id=kept))["status"] == "Created"
+    think_no_more(person, NO)
+    assert "came back with no" in await agent.refused("confirm_execution", execution_id=late)
+    assert bench.platform.confirms == [kept]
+
+
+async def test_a_call_that_the_client_takes_back_takes_its_question_off_the_screen(
+    agent: Agent, bench: Bench, person: Person, patience: Patience
+) -> None:
+    patience(30)
+    name = quoted(bench, 5)
+    with anyio.CancelScope() as call:
+        person.meanwhile = call.cancel
+        await agent.call("confirm_execution", {"execution_id": name})
+    await person.dismissed.wait()
+    assert not bench.sent("PATCH")
+    think_no_more(person)
+    assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Created"
+    assert len(person.questions) == 2
+
+
+async def test_a_question_about_what_somebody_else_has_started_is_taken_off_the_screen(
+    agent: Agent, bench: Bench, person: Person
+) -> None:
+    name = quoted(bench, 5)
+    await agent.read("confirm_execution", execution_id=name)
+    await person.until_asked(1)
+    bench.platform.executions[name].stored["status"] = "Running"
+    assert "not Quoted" in await agent.refused("confirm_execution", execution_id=name)
+    await person.dismissed.wait()
+    assert not bench.sent("PATCH")
+
+
+async def test_a_confirmation_that_does_not_end_is_told_as_unknown_before_the_call_is_given_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirmation, "GIVE_UP_SECONDS", 1.0)
+    name = quoted(bench, 5)
+    bench.fault("PATCH *:confirm delay=300")
+    async with agent_with(bench.server(), Person(), mode="legacy") as agent:
+        told = await agent.refused("confirm_execution", execution_id=name)
+    assert told.startswith("Whether it was started is unknown")
+    assert f'get_execution(execution_id="{name}")' in told
+
+
+async def test_a_limit_that_has_been_reached_meanwhile_refuses_whoever_said_yes(
+    bench: Bench, person: Person, patience: Patience
+) -> None:
+    server: MCPServer[ServerState] = bench.server(budget=6)
+    async with agent_with(server, person, mode="legacy") as agent:
+        first, second = quoted(bench, 5), quoted(bench, 5)
+        for name in (first, second):
+            assert (await agent.read("confirm_execution", execution_id=name))["approval"] == "pending"
+        await person.until_asked(2)
+        await answer_between_calls(person)
+        patience(30)
+        await agent.read("confirm_execution", execution_id=first)
+        # The record of the session, where the platform keeps it.
+        bench.platform.executions[first].stored["session"] = "s-bench"
+        told = await agent.refused("confirm_execution", execution_id=second)
+    assert "DEEPORIGIN_MCP_BUDGET" in told
+    assert bench.platform.confirms == [first]
