@@ -120,12 +120,17 @@ async def observe(state: ServerState, executions: Sequence[Execution], *, from_l
         _audit(state, rise.execution, "unapproved", reason, price=rise.amount)
 
 
-async def record_unasked(state: ServerState, execution: Execution) -> None:
-    """Count and put on record a run that the platform started at its creation, which had asked for a quote only."""
-    entry = Entry(execution.execution_id, execution.tool_key, user_of(state.settings), UNASKED, None)
+async def record_start(state: ServerState, execution: Execution, rule: str = UNASKED) -> None:
+    """Count and put on record a run that the platform started at its creation, which had asked for a quote only.
+
+    Args:
+        rule: by which a person had allowed that; without one nobody had.
+    """
+    entry = Entry(execution.execution_id, execution.tool_key, user_of(state.settings), rule, None)
     with contextlib.suppress(SpendingLimitError):
         await state.ledger.record(state.scope, entry, execution, now=state.client.timing.wall())
-    _audit(state, execution, "unapproved", UNASKED, price=reported_amount(execution))
+    decision = "unapproved" if rule == UNASKED else "started"
+    _audit(state, execution, decision, rule, price=reported_amount(execution))
 
 
 def dearer_than_approved(execution: Execution, approved: Decimal | None) -> str | None:
@@ -154,8 +159,8 @@ async def unasked_start(state: ServerState, execution: Execution, *, is_new: boo
         if not is_new and execution.session != state.settings.session:
             return None
         # Its creation was sent by a call that never saw the answer.
-        await record_unasked(state, execution)
-    elif row.approved is not None and not is_new:
+        await record_start(state, execution)
+    elif row.rule != UNASKED and not is_new:
         return None
     amount = reported_amount(execution)
     price = "at a price that is not known" if amount is None else f"for {shown(amount)} USD"

@@ -84,6 +84,7 @@ class Row(NamedTuple):
     execution_id: str
     approved: Decimal | None
     reported: Decimal | None
+    rule: str
     state: State
     claim: str
     at: float
@@ -409,7 +410,9 @@ def _set(
     )
 
 
-_COLUMNS = "SELECT execution, approved, reported, state, claim, at FROM runs WHERE platform = ? AND organisation = ?"
+_COLUMNS = (
+    "SELECT execution, approved, reported, rule, state, claim, at FROM runs WHERE platform = ? AND organisation = ?"
+)
 
 
 def _all(database: sqlite3.Connection, scope: Scope) -> list[Row]:
@@ -422,10 +425,10 @@ def _row(database: sqlite3.Connection, scope: Scope, execution_id: str) -> Row |
     return next((_read(values) for values in found), None)
 
 
-def _read(values: tuple[str, str | None, str | None, State, str, float]) -> Row:
-    execution_id, approved, reported, state, claim, at = values
+def _read(values: tuple[str, str | None, str | None, str, State, str, float]) -> Row:
+    execution_id, approved, reported, rule, state, claim, at = values
     approved_usd, reported_usd = (None if text is None else Decimal(text) for text in (approved, reported))
-    return Row(execution_id, approved_usd, reported_usd, state, claim, at)
+    return Row(execution_id, approved_usd, reported_usd, rule, state, claim, at)
 
 
 # Whose claim it is, and whether that process lives
