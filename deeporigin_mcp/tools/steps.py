@@ -70,7 +70,7 @@ def after_waiting(done: Sequence[Execution], pending: Sequence[str]) -> str | No
         # With the usual time, however short this wait was: a short one repeated would be a loop.
         return call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED])
     quoted = [execution for execution in done if execution.status == "Quoted"]
-    priced = [execution for execution in quoted if execution.quoted_price is not None]
+    priced = [each for each in quoted if each.quoted_price is not None and not each.price_is_partial]
     if priced:
         first = priced[0]
         step = call("confirm_execution", execution_id=first.execution_id, expected_price=first.quoted_price)
