@@ -173,7 +173,7 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
             if reply.request is not None:
                 return reply.request
             rule = f"yes by {reply.told}"
-            state.record(run, "approved", rule)
+            _record(state, run, "approved", rule)
         if existing is None:
             wish.is_sent = True
         version = definition.version or wish.tool_version
@@ -236,26 +236,31 @@ async def _yes_to(ctx: ToolContext, run: Execution) -> Reply:
         StateConflictError: nobody has answered yet.
     """
     state = state_of(ctx)
-    what = f"{run.tool_key} starts at its creation, at a price that the platform names only afterwards"
+    what = f"{run.tool_key} starts at once when it is created, and the platform names its price only afterwards"
     try:
         if state.settings.max_price is not None or state.settings.budget is not None:
             raise SpendingLimitError(
-                f"Nothing was created: {what}, so the operator's limits (DEEPORIGIN_MCP_MAX_PRICE, "
+                f"Nothing was created: {what}; so the operator's limits (DEEPORIGIN_MCP_MAX_PRICE, "
                 "DEEPORIGIN_MCP_BUDGET) cannot be kept. A person can run it in the Deep Origin web app."
             )
         reply = await asking.ask(ctx, run, until=anyio.current_time() + PERSON_SECONDS)
         if reply.answer in (Answer.NO, Answer.NOBODY):
             became = "came back with no" if reply.answer is Answer.NO else reply.told or "this client cannot ask one"
             raise SpendingLimitError(
-                f"Nothing was created: {what}, so a person has to approve it before: {became}. A person can run it in "
+                f"Nothing was created: {what}; so a person has to approve it before: {became}. A person can run it in "
                 "the Deep Origin web app."
             )
     except SpendingLimitError as refusal:
-        state.record(run, "refused", str(refusal))
+        _record(state, run, "refused", str(refusal))
         raise
     if reply.answer is Answer.PENDING and reply.request is None:
         raise StateConflictError(f"Nothing was created yet: a person is asked first, as {what}. {reply.told}")
     return reply
+
+
+def _record(state: ServerState, run: Execution, decision: str, reason: str) -> None:
+    """Put on record what was decided about a run that does not exist yet."""
+    state.record(Execution({**run.raw, "executionId": ""}), decision, reason)
 
 
 def _placed_sync(

@@ -38,7 +38,12 @@ async def test_it_is_not_sent_where_nobody_can_be_asked(liar: Liar, tmp_path: Pa
     log = tmp_path / "audit.jsonl"
     async with liar.agent(audit_log=log, **limits) as agent:
         told = await agent.refused("create_execution", **RUN)
-    for words in ("Nothing was created", "starts at its creation", "a person has to approve it", "cannot ask"):
+    for words in (
+        "Nothing was created",
+        "starts at once when it is created",
+        "a person has to approve it",
+        "cannot ask",
+    ):
         assert words in told
     assert liar.created == []
     assert [line["decision"] for line in lines_in(log)] == ["refused"]
@@ -100,7 +105,7 @@ async def described(agent: Agent, key: str) -> str:
 async def test_the_description_says_so_before_anything_is_sent(liar: Liar) -> None:
     async with liar.agent() as agent:
         told = await described(agent, "deeporigin.metabolism")
-        assert "starts at its creation" in told
+        assert "starts at once when it is created" in told
         assert "asks a person first" in told
         liar.definition = {"key": "deeporigin.system-prep", "version": "1", "inputs": {}}
         assert "may start it at its creation" in await described(agent, "deeporigin.system-prep")
