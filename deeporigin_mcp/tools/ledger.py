@@ -54,7 +54,8 @@ CREATE TABLE IF NOT EXISTS runs (
 _UPSERT = """
 INSERT INTO runs (platform, organisation, execution, session, user, tool, rule, approved, reported, state, claim, at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET session = excluded.session, user = excluded.user, tool = excluded.tool, rule = excluded.rule,
+ON CONFLICT (platform, organisation, execution) DO UPDATE SET
+    session = excluded.session, user = excluded.user, tool = excluded.tool, rule = excluded.rule,
     approved = coalesce(excluded.approved, approved), reported = coalesce(excluded.reported, reported),
     state = excluded.state, claim = excluded.claim, at = excluded.at, settled_at = NULL
 """
@@ -459,6 +460,9 @@ def _machine() -> str:
 
 def _born(pid: int) -> str:
     """When a process began, in ticks where the system tells; empty if there is no such process."""
+    if os.name != "posix":
+        # There, signal 0 is one that ends processes.
+        return "?"
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
