@@ -103,10 +103,16 @@ async def read_back(state: ServerState) -> None:
     """Learn, once, what became of confirmations whose process ended before it knew."""
     if state.has_read_back:
         return
-    state.has_read_back = True
-    now = state.client.timing.wall()
-    left = [row for row in await state.ledger.rows(state.scope) if row.is_left_behind(now)]
-    for execution in await _read_again(state, left):
+    state.has_read_back, is_complete = True, False
+    try:
+        now = state.client.timing.wall()
+        left = [row for row in await state.ledger.rows(state.scope) if row.is_left_behind(now)]
+        found = await _read_again(state, left)
+        is_complete = len(found) == len(left)
+    finally:
+        # What could not be read now counts, and is asked for again.
+        state.has_read_back = is_complete
+    for execution in found:
         if execution.status != "Quoted":
             decision = "started" if was_started(execution) else "not started"
             _audit(state, execution, decision, "read back: its confirmation was sent, and its outcome was not known")
