@@ -10,7 +10,9 @@ RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --constrain
 
 FROM python:3.13-slim
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+# Where the ledger of approvals is kept; mount a volume there to keep it for longer than the container.
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 XDG_STATE_HOME=/var/lib
+RUN install -d -o 10001 -g 10001 -m 700 /var/lib/deeporigin-mcp
 # A number, so that Kubernetes can see that it is not root.
 USER 10001:10001
 EXPOSE 8321

@@ -122,9 +122,9 @@ def _platform(settings: Settings) -> Finding:
 
 
 def _spending(settings: Settings) -> Finding:
-    limits = [f"automatic up to {settings.auto_approve_up_to:g} USD"]
-    limits += [] if settings.max_price is None else [f"no run above {settings.max_price:g} USD"]
-    limits += [] if settings.budget is None else [f"budget {settings.budget:g} USD per session"]
+    limits = [f"automatic up to {settings.auto_approve_up_to.normalize():f} USD"]
+    limits += [] if settings.max_price is None else [f"no run above {settings.max_price.normalize():f} USD"]
+    limits += [] if settings.budget is None else [f"budget {settings.budget.normalize():f} USD per session"]
     limits += ["read-only"] if settings.read_only else []
     return Finding("spending", "ok", ", ".join(limits))
 

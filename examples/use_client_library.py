@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -51,7 +52,7 @@ async def stored_results(client: DeepOriginClient, execution_id: str) -> list[di
     return []
 
 
-async def run(smiles: list[str], limit: float) -> int:
+async def run(smiles: list[str], limit: Decimal) -> int:
     async with DeepOriginClient() as client:
         await show_latest(client)
         execution = await quote(client, smiles)
@@ -72,7 +73,7 @@ async def run(smiles: list[str], limit: float) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Predict mutagenicity on the Deep Origin platform.")
     parser.add_argument("smiles", nargs="+", help="molecules")
-    parser.add_argument("--limit", type=float, default=0.0, help="USD that may be spent (default: %(default)g)")
+    parser.add_argument("--limit", type=Decimal, default=Decimal(0), help="USD to spend at most (default: %(default)s)")
     options = parser.parse_args()
     try:
         return anyio.run(run, options.smiles, options.limit)

@@ -87,6 +87,18 @@ def _exactly(value: Any) -> Decimal | None:
     return number if number.is_finite() and number.adjusted() < MAX_DIGITS else None
 
 
+def without_noise(value: Any, levels: int = 6) -> Any:
+    """An object of the platform about money, its fractions without binary noise; what is deeper stays as it is."""
+    if isinstance(value, float):
+        number = amount(value)
+        return value if number is None else float(number)
+    if levels and isinstance(value, dict):
+        return {name: without_noise(entry, levels - 1) for name, entry in value.items()}
+    if levels and isinstance(value, list):
+        return [without_noise(entry, levels - 1) for entry in value]
+    return value
+
+
 def missing_amount(said: str, price: Decimal | None) -> Decimal | None:
     """USD that are missing, where a refusal names the price and one other, smaller sum: the balance."""
     sums = {number for found in _USD.findall(said) if (number := _exactly(found.replace(",", ""))) is not None}

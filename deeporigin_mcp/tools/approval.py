@@ -103,10 +103,16 @@ async def read_back(state: ServerState) -> None:
     """Learn, once, what became of confirmations whose process ended before it knew."""
     if state.has_read_back:
         return
-    state.has_read_back = True
-    now = state.client.timing.wall()
-    left = [row for row in await state.ledger.rows(state.scope) if row.is_left_behind(now)]
-    for execution in await _read_again(state, left):
+    state.has_read_back, is_complete = True, False
+    try:
+        now = state.client.timing.wall()
+        left = [row for row in await state.ledger.rows(state.scope) if row.is_left_behind(now)]
+        found = await _read_again(state, left)
+        is_complete = len(found) == len(left)
+    finally:
+        # What could not be read now counts, and is asked for again.
+        state.has_read_back = is_complete
+    for execution in found:
         if execution.status != "Quoted":
             decision = "started" if was_started(execution) else "not started"
             _audit(state, execution, decision, "read back: its confirmation was sent, and its outcome was not known")
@@ -120,12 +126,17 @@ async def observe(state: ServerState, executions: Sequence[Execution], *, from_l
         _audit(state, rise.execution, "unapproved", reason, price=rise.amount)
 
 
-async def record_unasked(state: ServerState, execution: Execution) -> None:
-    """Count and put on record a run that the platform started at its creation, which had asked for a quote only."""
-    entry = Entry(execution.execution_id, execution.tool_key, user_of(state.settings), UNASKED, None)
+async def record_start(state: ServerState, execution: Execution, rule: str = UNASKED) -> None:
+    """Count and put on record a run that the platform started at its creation, which had asked for a quote only.
+
+    Args:
+        rule: by which a person had allowed that; without one nobody had.
+    """
+    entry = Entry(execution.execution_id, execution.tool_key, user_of(state.settings), rule, None)
     with contextlib.suppress(SpendingLimitError):
         await state.ledger.record(state.scope, entry, execution, now=state.client.timing.wall())
-    _audit(state, execution, "unapproved", UNASKED, price=reported_amount(execution))
+    decision = "unapproved" if rule == UNASKED else "started"
+    _audit(state, execution, decision, rule, price=reported_amount(execution))
 
 
 def dearer_than_approved(execution: Execution, approved: Decimal | None) -> str | None:
@@ -154,8 +165,8 @@ async def unasked_start(state: ServerState, execution: Execution, *, is_new: boo
         if not is_new and execution.session != state.settings.session:
             return None
         # Its creation was sent by a call that never saw the answer.
-        await record_unasked(state, execution)
-    elif row.approved is not None and not is_new:
+        await record_start(state, execution)
+    elif row.rule != UNASKED and not is_new:
         return None
     amount = reported_amount(execution)
     price = "at a price that is not known" if amount is None else f"for {shown(amount)} USD"

@@ -71,7 +71,8 @@ async def ask(ctx: ToolContext, quote: Execution, *, until: float) -> Reply:
     """Ask by one way after the other, until one has reached somebody.
 
     Args:
-        quote: as it was read in this call, with a complete price.
+        quote: as it was read in this call, with a complete price; or a run that is to be created and that the
+            platform starts without a quote.
         until: when to stop waiting for an answer, by `anyio.current_time()`.
 
     Raises:
@@ -94,7 +95,7 @@ async def by_elicitation(ctx: ToolContext, quote: Execution, until: float) -> Re
         return await _by_result(ctx, quote)
     state = state_of(ctx)
     reply = await state.questions.reply(
-        state.tasks, quote.execution_id, price_of(quote), lambda: _elicited(ctx, quote), until=until
+        state.tasks, quote.execution_id, quote.quoted_price, lambda: _elicited(ctx, quote), until=until
     )
     return _pending(ctx, quote) if reply is None else reply
 
@@ -109,14 +110,6 @@ def can_ask(ctx: ToolContext) -> bool:
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
         return False
     return _asks_by_result(ctx) or ctx.request_context.session.can_send_request
-
-
-def price_of(quote: Execution) -> Decimal:
-    """The complete price of a quote, in USD."""
-    price = quote.quoted_price
-    if price is None:
-        raise ValueError("a quote without a price is no question")
-    return price
 
 
 def _asks_by_result(ctx: ToolContext) -> bool:
@@ -180,7 +173,7 @@ async def _by_result(ctx: ToolContext, quote: Execution) -> Reply:
     state = state_of(ctx)
     bound = {
         "execution": quote.execution_id,
-        "price": shown(price_of(quote)),
+        "price": usd(quote.quoted_price),
         "caller": _caller(state.settings),
     }
     answer = (ctx.input_responses or {}).get(KEY)
@@ -232,8 +225,8 @@ async def _form(ctx: ToolContext, quote: Execution) -> ElicitRequestFormParams:
         _title(quote, state_of(ctx).settings),
         f"Tool: {_value(quote.tool_key, 80)} {_value(quote.tool_version, 40)}",
         f"Name: {_quoted(quote.name, 80) if quote.name else 'none'}; project: {await _project(ctx, quote.project_id)}",
-        "Yes starts it at once and cannot be undone. No leaves it as a quote, which costs nothing.",
-        f"Execution: {_value(quote.execution_id, 60)}",
+        f"Yes starts it at once and cannot be undone. {_without_a_yes(quote)}",
+        *([] if quote.quoted_price is None else [f"Execution: {_value(quote.execution_id, 60)}"]),
         *(["Price:"] if items else []),
         *(f"  {_value(item.name or item.code, 80)}: {usd(item.total)}" for item in items[:MAX_ITEMS_SHOWN]),
         *([f"  and {len(items) - MAX_ITEMS_SHOWN} more items"] if len(items) > MAX_ITEMS_SHOWN else []),
@@ -246,9 +239,15 @@ def _title(quote: Execution, settings: Settings) -> str:
     return f"Start this Deep Origin run for {usd(quote.quoted_price)}, charged to {organisation}?"
 
 
+def _without_a_yes(quote: Execution) -> str:
+    if quote.quoted_price is None:
+        return "The platform names the price only afterwards. No creates nothing."
+    return "No leaves it as a quote, which costs nothing."
+
+
 def usd(price: Decimal | None) -> str:
     """A price as a person and a model read it."""
-    return "no price" if price is None else f"{shown(price)} USD"
+    return "a price that is not known" if price is None else f"{shown(price)} USD"
 
 
 async def _project(ctx: ToolContext, project_id: str) -> str:

@@ -8,12 +8,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio
+from mcp_types import InputRequiredResult
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, OutcomeUnknownError, PlatformError, RestrictionError
+from deeporigin_mcp.errors import (
+    ArgumentError,
+    DeepOriginError,
+    OutcomeUnknownError,
+    PlatformError,
+    RestrictionError,
+    SpendingLimitError,
+    StateConflictError,
+)
 from deeporigin_mcp.platform import Execution, ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools import approval, steps
+from deeporigin_mcp.tools import approval, asking, steps
 from deeporigin_mcp.tools.catalogue.definitions import find_definition
 from deeporigin_mcp.tools.consequences import of_creation
 from deeporigin_mcp.tools.details import ended_view
@@ -27,7 +36,9 @@ from deeporigin_mcp.tools.idempotency import (
     stamped,
 )
 from deeporigin_mcp.tools.ledger import was_started
+from deeporigin_mcp.tools.pricing import UNQUOTED
 from deeporigin_mcp.tools.projects import listed, project_names, set_project_error, unknown_project
+from deeporigin_mcp.tools.questions import Answer, Reply
 from deeporigin_mcp.tools.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import ExecutionView
@@ -37,6 +48,8 @@ if TYPE_CHECKING:
 
 QUOTE_ONLY = -1
 """`approveAmount` that never starts anything (platform-facts 2.4)."""
+PERSON_SECONDS = 30.0
+"""How long a call waits for a person; an open question is taken up by the next one."""
 ANSWER_SECONDS = 4.0
 """What is left of a call for its answer."""
 
@@ -74,14 +87,13 @@ async def create_execution(
         bool,
         Field(description="Also start it if the price is within the operator's automatic limit (default: free only)."),
     ] = False,
-) -> ExecutionView:
+) -> ExecutionView | InputRequiredResult:
     """Create an execution as a quote: it gets an id and a price in USD, and nothing runs or is charged yet.
 
     Confirm it with confirm_execution to run it. Every problem of the inputs is told at once; call
     describe_platform_tool before. It is sent once and never repeated; if an answer is lost, call again with the same
     idempotency_key.
     """
-    state = state_of(ctx)
     key = idempotency_key or str(uuid.uuid4())
     optional = {
         "name": name,
@@ -107,7 +119,7 @@ async def create_execution(
     )
     with of_creation(key, is_callers_key=wish.is_callers_key).told():
         with anyio.move_on_after(CALL_SECONDS - ANSWER_SECONDS / 2):
-            return await _carried_out(state, wish)
+            return await _carried_out(ctx, wish)
         if not wish.is_sent:
             raise PlatformError("The platform is too slow now to show the tool, the project and earlier runs.")
         raise OutcomeUnknownError(
@@ -134,9 +146,10 @@ class _Wish:
     is_sent: bool = False
 
 
-async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
+async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRequiredResult:
     """Check, look for the key, create, and start if that is wished and allowed."""
-    client, tool_key = state.client, wish.tool_key
+    state, tool_key, rule = state_of(ctx), wish.tool_key, approval.UNASKED
+    client = state.client
     approval.require_allowed_tool(tool_key, state.settings)
     definition = await find_definition(state, tool_key, wish.tool_version, must_be_enabled=True)
     inputs, top_level = _placed_sync(definition, wish.inputs, wish.sync)
@@ -157,11 +170,18 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
         existing = None
         if wish.is_callers_key:
             existing = await execution_with_key(client, wish.key, fingerprint, KEY_LOOKBACK)
+        if existing is None and {definition.key, tool_key.strip()} & UNQUOTED:
+            run = _unquoted(definition, wish, project, fingerprint)
+            reply = await _yes_to(ctx, run)
+            if reply.request is not None:
+                return reply.request
+            rule = f"yes by {reply.told}"
+            _record(state, run, "approved", rule)
         if existing is None:
             wish.is_sent = True
         version = definition.version or wish.tool_version
         try:
-            dto = existing or await created_once(state, tool_key, version, body, wish.key, fingerprint)
+            dto = existing or await created_once(state, tool_key, version, body, wish.key, fingerprint, rule)
         except ArgumentError as refusal:
             raise await set_project_error(client, refusal) from None
         made, spare = Execution(dto), ""
@@ -170,7 +190,9 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
             dto, spare = await agreed_on(client, wish.key, fingerprint, dto, seconds)
 
     execution = Execution(dto)
-    warning = await approval.unasked_start(state, execution, is_new=existing is None and not spare)
+    warning = None
+    if rule == approval.UNASKED:
+        warning = await approval.unasked_start(state, execution, is_new=existing is None and not spare)
     next_step = ""
     if wish.start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
         look = steps.call("get_execution", execution_id=execution.execution_id)
@@ -200,6 +222,53 @@ async def _carried_out(state: ServerState, wish: _Wish) -> ExecutionView:
         told = f"Another server created it with this key at the same time; {spare} {became}."
         view.next_step = f"{told} {view.next_step or ''}".strip()
     return view
+
+
+def _unquoted(definition: ToolDefinition, wish: _Wish, project: str, fingerprint: str) -> Execution:
+    """A run that is to be created, as a person is asked about it: an answer counts for this very request."""
+    return Execution(
+        {
+            "executionId": fingerprint,
+            "name": wish.fields.get("name"),
+            "tool": {"key": definition.key, "version": definition.version},
+            "projectId": project,
+        }
+    )
+
+
+async def _yes_to(ctx: ToolContext, run: Execution) -> Reply:
+    """A person's yes to a run that starts at its creation at a price that nobody knows, or the question to one.
+
+    Raises:
+        SpendingLimitError: an operator's limit cannot be kept, or nobody has approved it.
+        StateConflictError: nobody has answered yet.
+    """
+    state = state_of(ctx)
+    what = f"{run.tool_key} starts at once when it is created, and the platform names its price only afterwards"
+    try:
+        if state.settings.max_price is not None or state.settings.budget is not None:
+            raise SpendingLimitError(
+                f"Nothing was created: {what}; so the operator's limits (DEEPORIGIN_MCP_MAX_PRICE, "
+                "DEEPORIGIN_MCP_BUDGET) cannot be kept. A person can run it in the Deep Origin web app."
+            )
+        reply = await asking.ask(ctx, run, until=anyio.current_time() + PERSON_SECONDS)
+        if reply.answer in (Answer.NO, Answer.NOBODY):
+            became = "came back with no" if reply.answer is Answer.NO else reply.told or "this client cannot ask one"
+            raise SpendingLimitError(
+                f"Nothing was created: {what}; so a person has to approve it before: {became}. A person can run it in "
+                "the Deep Origin web app."
+            )
+    except SpendingLimitError as refusal:
+        _record(state, run, "refused", str(refusal))
+        raise
+    if reply.answer is Answer.PENDING and reply.request is None:
+        raise StateConflictError(f"Nothing was created yet: a person is asked first, as {what}. {reply.told}")
+    return reply
+
+
+def _record(state: ServerState, run: Execution, decision: str, reason: str) -> None:
+    """Put on record what was decided about a run that does not exist yet."""
+    state.record(Execution({**run.raw, "executionId": ""}), decision, reason)
 
 
 def _placed_sync(

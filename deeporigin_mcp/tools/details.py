@@ -6,7 +6,7 @@ from typing import Any
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import LineItem
+from deeporigin_mcp.platform.money import LineItem, without_noise
 from deeporigin_mcp.platform.progress import children, is_tree, label
 from deeporigin_mcp.platform.wire import Json, text
 from deeporigin_mcp.tools import steps
@@ -41,10 +41,10 @@ def big_fields(execution: Execution) -> dict[str, Any]:
     return {
         "outputs": as_object(execution.outputs),
         "inputs": field("userInputs"),
-        "billing": field("billingTransaction"),
+        "billing": without_noise(field("billingTransaction")),
         "metadata": field("metadata"),
         "progress": raw.get("progressReport") or None,
-        "prices": field("quotationResult"),
+        "prices": without_noise(field("quotationResult")),
     }
 
 

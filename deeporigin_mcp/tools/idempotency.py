@@ -24,7 +24,7 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of
-from deeporigin_mcp.tools.approval import record_unasked
+from deeporigin_mcp.tools.approval import record_start
 from deeporigin_mcp.tools.ledger import was_started
 from deeporigin_mcp.tools.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, Outlasting, ServerState
 
@@ -60,9 +60,18 @@ def forget_ended(state: ServerState, key: str) -> None:
 
 
 async def created_once(
-    state: ServerState, tool_key: str, tool_version: str, body: Json, key: str, fingerprint: str
+    state: ServerState,
+    tool_key: str,
+    tool_version: str,
+    body: Json,
+    key: str,
+    fingerprint: str,
+    rule: str,
 ) -> Json:
     """Send the creation once. An answer that does not come in time is looked for by its key.
+
+    Args:
+        rule: by which it may come back started; `UNASKED` for what is to be a quote only.
 
     Raises:
         StateConflictError: the key's creation is under way for another request.
@@ -75,7 +84,7 @@ async def created_once(
             next_step="Use a new key for a new run, or the old arguments to get the old one.",
         )
     if creation is None:
-        creation = Outlasting(lambda: _created(state, tool_key, tool_version, body))
+        creation = Outlasting(lambda: _created(state, tool_key, tool_version, body, rule))
         state.creations[key] = (fingerprint, creation)
     lost: OutcomeUnknownError | None = None
     try:
@@ -110,11 +119,11 @@ async def created_once(
     )
 
 
-async def _created(state: ServerState, tool_key: str, tool_version: str, body: Json) -> Json:
+async def _created(state: ServerState, tool_key: str, tool_version: str, body: Json, rule: str) -> Json:
     """Send the creation; one that comes back started is put on record, whether or not a call still waits for it."""
     dto = await state.client.executions.create(tool_key=tool_key, tool_version=tool_version, data=body)
     if was_started(Execution(dto)):
-        await record_unasked(state, Execution(dto))
+        await record_start(state, Execution(dto), rule)
     return dto
 
 

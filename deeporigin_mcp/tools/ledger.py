@@ -54,7 +54,8 @@ CREATE TABLE IF NOT EXISTS runs (
 _UPSERT = """
 INSERT INTO runs (platform, organisation, execution, session, user, tool, rule, approved, reported, state, claim, at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET session = excluded.session, user = excluded.user, tool = excluded.tool, rule = excluded.rule,
+ON CONFLICT (platform, organisation, execution) DO UPDATE SET
+    session = excluded.session, user = excluded.user, tool = excluded.tool, rule = excluded.rule,
     approved = coalesce(excluded.approved, approved), reported = coalesce(excluded.reported, reported),
     state = excluded.state, claim = excluded.claim, at = excluded.at, settled_at = NULL
 """
@@ -84,6 +85,7 @@ class Row(NamedTuple):
     execution_id: str
     approved: Decimal | None
     reported: Decimal | None
+    rule: str
     state: State
     claim: str
     at: float
@@ -409,7 +411,9 @@ def _set(
     )
 
 
-_COLUMNS = "SELECT execution, approved, reported, state, claim, at FROM runs WHERE platform = ? AND organisation = ?"
+_COLUMNS = (
+    "SELECT execution, approved, reported, rule, state, claim, at FROM runs WHERE platform = ? AND organisation = ?"
+)
 
 
 def _all(database: sqlite3.Connection, scope: Scope) -> list[Row]:
@@ -422,10 +426,10 @@ def _row(database: sqlite3.Connection, scope: Scope, execution_id: str) -> Row |
     return next((_read(values) for values in found), None)
 
 
-def _read(values: tuple[str, str | None, str | None, State, str, float]) -> Row:
-    execution_id, approved, reported, state, claim, at = values
+def _read(values: tuple[str, str | None, str | None, str, State, str, float]) -> Row:
+    execution_id, approved, reported, rule, state, claim, at = values
     approved_usd, reported_usd = (None if text is None else Decimal(text) for text in (approved, reported))
-    return Row(execution_id, approved_usd, reported_usd, state, claim, at)
+    return Row(execution_id, approved_usd, reported_usd, rule, state, claim, at)
 
 
 # Whose claim it is, and whether that process lives
@@ -456,6 +460,9 @@ def _machine() -> str:
 
 def _born(pid: int) -> str:
     """When a process began, in ticks where the system tells; empty if there is no such process."""
+    if os.name != "posix":
+        # There, signal 0 is one that ends processes.
+        return "?"
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -14,13 +14,24 @@ PRICES_SEEN: Mapping[str, str] = {
     "deeporigin.draco": "0.1 USD per page",
 }
 UNQUOTED = frozenset({"deeporigin.enumerator", "deeporigin.metabolism"})
-"""Tools that the platform may start or refuse instead of pricing them (platform-facts 7)."""
+"""Tools that the platform starts at their creation instead of pricing them (platform-facts 7): a person is asked."""
+MAY_START = frozenset(
+    {
+        "deeporigin.import-dataset",
+        "deeporigin.mol-props-protonation",
+        "deeporigin.secondary-pharma",
+        "deeporigin.system-prep",
+    }
+)
+"""Tools that a platform was seen to start at their creation, whatever amount was approved; mostly free ones."""
 
 
 def price_rule(tool_key: str) -> str:
     """How a run of a tool is priced, as far as anybody knows; always only an estimate."""
     if seen := PRICES_SEEN.get(tool_key):
-        return f"seen so far: {seen}; only the quote counts"
-    if tool_key in UNQUOTED:
-        return "not known; the platform may not be able to quote it"
-    return "not known before the quote"
+        told = f"seen so far: {seen}; only the quote counts"
+    elif tool_key in UNQUOTED:
+        return "not known: it starts at once when it is created, without a quote; create_execution asks a person first"
+    else:
+        told = "not known before the quote"
+    return f"{told}; the platform may start it at its creation" if tool_key in MAY_START else told

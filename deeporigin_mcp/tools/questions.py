@@ -50,7 +50,7 @@ WITHDRAWN = Reply(Answer.NOBODY, "the question was withdrawn")
 class _Question:
     """A question about one price that is open, or whose reply no call has taken."""
 
-    def __init__(self, price: Decimal, since_boot: Callable[[], float]) -> None:
+    def __init__(self, price: Decimal | None, since_boot: Callable[[], float]) -> None:
         self.price = price
         self.reply = WITHDRAWN
         self.replied = anyio.Event()
@@ -92,7 +92,7 @@ class Questions:
         self,
         tasks: anyio.abc.TaskGroup,
         execution_id: str,
-        price: Decimal,
+        price: Decimal | None,
         ask: Callable[[], Awaitable[Reply]],
         *,
         until: float,

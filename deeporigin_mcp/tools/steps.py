@@ -98,7 +98,7 @@ def _without(lost: Mapping[str, DeepOriginError]) -> str:
 
 def _after_the_end(done: Sequence[Execution]) -> str | None:
     quoted = [execution for execution in done if execution.status == "Quoted"]
-    priced = [execution for execution in quoted if execution.quoted_price is not None]
+    priced = [each for each in quoted if each.quoted_price is not None and not each.price_is_partial]
     if priced:
         first = priced[0]
         step = call("confirm_execution", execution_id=first.execution_id, expected_price=first.quoted_price)

@@ -246,3 +246,51 @@ async def test_a_budget_is_kept_by_both_workers(tmp_path: Path) -> None:
         assert cluster.front.workers_of(CALL) == BOTH
         assert refused == [False, False, True, True]
         assert cluster.bench.platform.confirms == names[:2]
+
+
+async def test_at_the_same_moment_both_workers_keep_one_budget_and_send_one_confirmation(tmp_path: Path) -> None:
+    limits = {"DEEPORIGIN_MCP_BUDGET": "10", "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO": "10"}
+    async with running_cluster(tmp_path, **limits) as cluster, contextlib.AsyncExitStack() as stack:
+        # Nobody's session: the platform's record of ours shows none of them.
+        names = [quoted(cluster.bench, 4, session="theirs") for _ in range(5)]
+        clients = []
+        for worker in cluster.workers:
+            cluster.front = await stack.enter_async_context(balancer([worker]))
+            clients.append(await stack.enter_async_context(cluster.client()))
+        async with anyio.create_task_group() as tasks:
+            for name in names:
+                for client in clients:
+                    tasks.start_soon(client.call_tool, "confirm_execution", {"execution_id": name})
+        assert len(cluster.bench.platform.confirms) == len(cluster.bench.sent("PATCH", ":confirm")) == 2
+        spending = [(await cluster.read(client, "get_workspace"))["spending"]["spent"] for client in clients]
+        assert spending == [8, 8]
+
+
+async def test_a_worker_that_is_killed_while_it_confirms_takes_its_spending_with_it_to_nobody(tmp_path: Path) -> None:
+    limits = {"DEEPORIGIN_MCP_BUDGET": "5", "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO": "5"}
+    async with running_cluster(tmp_path, **limits) as cluster:
+        sent, other = quoted(cluster.bench, 4, session=SESSION), quoted(cluster.bench, 4, session=SESSION)
+        cluster.bench.fault("PATCH *:confirm delay=30 times=1")
+        async with anyio.create_task_group() as tasks:
+
+            async def confirm() -> None:
+                with contextlib.suppress(Exception):
+                    async with cluster.client() as client:
+                        await client.call_tool("confirm_execution", {"execution_id": sent})
+
+            tasks.start_soon(confirm)
+            async with cluster.client() as client:
+                while not cluster.bench.platform.faults[0].fired:
+                    await cluster.read(client, "get_execution", execution_id=other)
+            for worker in cluster.workers:
+                worker.process.kill()
+                await worker.ended()
+            tasks.cancel_scope.cancel()
+        with workers(1, tmp_path, cluster.bench.base_url, **limits) as again:
+            async with balancer(again) as front:
+                cluster.front = front
+                async with cluster.client() as client:
+                    refused = await client.call_tool("confirm_execution", {"execution_id": other})
+                    assert refused.is_error
+                    assert (await cluster.read(client, "get_workspace"))["spending"]["left"] == 1
+        assert cluster.bench.platform.status(other) == "Quoted"

@@ -54,6 +54,7 @@ class Liar:
     rows: Callable[[list[str]], Any] = lambda names: [record(name, "Running") for name in names]
     create: Callable[[Json], Any] = lambda body: record(named(99), metadata=body["metadata"])
     patch: Callable[[str], Any] = lambda name: record(name, "Running")
+    definition: Json = field(default_factory=lambda: ANY_INPUTS)
     confirmed: list[str] = field(default_factory=list)
     created: list[Json] = field(default_factory=list)
     url: str = ""
@@ -66,8 +67,9 @@ class Liar:
             if path.endswith(":confirm"):
                 self.confirmed.append(name)
             return _reply(self.patch(name))
-        if "/definitions" in path:
-            return Reply(ANY_INPUTS)
+        if path.endswith("/definitions"):
+            is_one = path.count("/") == 6
+            return Reply(self.definition if is_one else [self.definition])
         if request.method == "POST" and path.endswith("/executions"):
             self.created.append(request.body)
             return _reply(self.create(request.body))
@@ -81,10 +83,10 @@ class Liar:
         return Reply({"data": [], "count": 0})
 
     @contextlib.asynccontextmanager
-    async def agent(self, *, person: Person | None = None, **limits: Any) -> AsyncIterator[Agent]:
+    async def agent(self, *, person: Person | None = None, mode: str = "auto", **limits: Any) -> AsyncIterator[Agent]:
         """An agent of a new server in front of it."""
         settings = settings_for(self.url, **{"session": SESSION} | limits)
-        async with agent_with(create_server(settings), person or Person(None)) as agent:
+        async with agent_with(create_server(settings), person or Person(None), mode=mode) as agent:
             yield agent
 
 

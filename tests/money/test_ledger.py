@@ -24,6 +24,7 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.ledger import Entry, Ledger, OverBudgetError, Scope, spent
 from tests.money.liars import Liar, lines_in, lying, named, record
 from tests.money.people import quoted
+from tests.platform.recording import Reply
 from tests.processes import environment
 from tests.tools.bench import Bench
 
@@ -349,6 +350,20 @@ async def test_what_a_killed_process_had_sent_is_settled_by_reading_it_back(
         await agent.read("get_workspace")
     found = [(line["decision"], line["price_usd"]) for line in lines_in(log) if line["execution_id"] == named(1)]
     assert found == ([] if told is None else [told])
+
+
+async def test_what_cannot_be_read_back_now_counts_and_is_read_back_later(
+    liar: Liar, path: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    kill(claimed_by_a_process(path, tmp_path, named(1), Scope(liar.url, "acme", "s-lies")))
+    async with liar.agent(ledger=path, audit_log=log) as agent:
+        liar.get = lambda name, started: Reply(status=403)
+        assert (await agent.read("get_workspace"))["spending"]["spent"] == 5
+        liar.get = lambda name, started: record(name, "Cancelled")
+        for _ in range(2):
+            assert (await agent.read("get_workspace"))["spending"]["spent"] == 0
+    assert [line["decision"] for line in lines_in(log)] == ["not started"]
 
 
 async def test_a_quote_whose_confirmation_was_lost_with_its_process_can_be_confirmed_again(

@@ -171,6 +171,27 @@ async def test_a_creation_that_comes_back_started_is_told_first_counted_and_audi
     assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("unapproved", counted)]
 
 
+async def test_a_run_that_is_started_with_its_creation_at_another_price_is_told_too(liar: Liar, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    liar.create = lambda body: record(named(99), price=0, metadata=body["metadata"])
+    liar.get = lambda name, started: record(name, "Running" if started else "Quoted", 500 if started else 0)
+    liar.patch = lambda name: record(name, "Running", 500)
+    async with liar.agent(audit_log=log) as agent:
+        answer = await agent.call("create_execution", {"tool_key": "deeporigin.docking", "inputs": {}, "start": True})
+    assert answer.text.startswith("warning: The platform reports 500.0 USD")
+    assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", 0), ("unapproved", 500)]
+
+
+async def test_a_lost_answer_to_a_confirmation_hides_no_other_price(liar: Liar, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    liar.get = lambda name, started: record(name, "Running", 500) if started else record(name, price=0)
+    liar.patch = lambda _: Reply(status=502)
+    async with liar.agent(audit_log=log) as agent:
+        answer = await agent.call("confirm_execution", {"execution_id": named(1)})
+    assert answer.text.startswith("warning: The platform reports 500.0 USD")
+    assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", 0), ("unapproved", 500)]
+
+
 @pytest.mark.parametrize("status", ["Quoted", "FailedQuotation", "InsufficientFunds"])
 async def test_a_creation_that_was_not_started_is_no_alarm(liar: Liar, tmp_path: Path, status: str) -> None:
     log = tmp_path / "audit.jsonl"

@@ -13,6 +13,7 @@ import pytest
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.parts import Summary
 from tests.money.people import Person, agent_with, quoted
 from tests.tools.bench import ERAS, FREE, SESSION, Agent, Bench, docking
 
@@ -51,6 +52,29 @@ async def test_creating_with_start_keeps_the_limits_too(bench: Bench, limit: str
     assert found["status"] == "Quoted"
     assert setting in found["next_step"]
     assert not bench.sent("PATCH")
+
+
+async def test_what_javascript_makes_of_three_times_20_cents_is_60_cents(bench: Bench) -> None:
+    limits: dict[str, Any] = {"auto_approve_up_to": "0.60", "max_price": "0.60", "budget": "0.60"}
+    async with bench.agent(**limits) as agent:
+        found = await agent.read("create_execution", **docking("CCO", "CCN", "CCC"))
+        stored = bench.platform.executions[found["execution_id"]].stored["quotationResult"]
+        assert [row["priceTotal"] for row in stored["successfulQuotations"]] == [0.6000000000000001]
+        assert found["quoted_price"] == 0.6
+        started = await agent.follow(found["next_step"])
+        assert (started["status"], started["cost"]) == ("Created", 0.6)
+        name = found["execution_id"]
+        for tool, more in (
+            ("get_execution", {"detail": "detailed"}),
+            ("get_execution_results", {"cursor": Summary("billing:").cursor((), 0)}),
+            ("get_execution_results", {"cursor": Summary("prices:").cursor((), 0)}),
+        ):
+            answer = await agent.call(tool, {"execution_id": name, **more})
+            assert "0.6" in answer.text
+            assert "000001" not in answer.text
+        assert (await agent.read("get_workspace"))["spending"]["left"] == 0
+        (row,) = (await agent.read("list_executions", fetch_all_pages=True, session=SESSION))["totals"]
+        assert row["cost"] == 0.6
 
 
 async def test_a_free_run_starts_whatever_the_limits_are(bench: Bench) -> None:

@@ -1,0 +1,113 @@
+"""Tools that the platform starts at their creation, whatever was asked: a person has to approve that before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.money.liars import Liar, lines_in, lying, named, record
+from tests.money.people import CANCEL, DECLINE, NO, Person
+from tests.tools.bench import ERAS, Agent
+
+pytestmark = pytest.mark.anyio
+
+RUN: dict[str, Any] = {"tool_key": "deeporigin.metabolism", "inputs": {"ligands": []}}
+
+
+@pytest.fixture
+async def liar(anyio_backend: str) -> AsyncIterator[Liar]:
+    async with lying() as found:
+        tool = {"key": "deeporigin.metabolism", "version": "1.0.0"}
+        found.definition = {**tool, "inputs": {"type": "object"}}
+        found.create = lambda body: record(
+            named(99),
+            "Completed",
+            None,
+            tool=tool,
+            metadata=body["metadata"],
+            billingTransaction={"totalCost": 3.5},
+        )
+        yield found
+
+
+@pytest.mark.parametrize("limits", [{}, {"auto_approve_up_to": 1000}])
+async def test_it_is_not_sent_where_nobody_can_be_asked(liar: Liar, tmp_path: Path, limits: dict[str, Any]) -> None:
+    log = tmp_path / "audit.jsonl"
+    async with liar.agent(audit_log=log, **limits) as agent:
+        told = await agent.refused("create_execution", **RUN)
+    for words in (
+        "Nothing was created",
+        "starts at once when it is created",
+        "a person has to approve it",
+        "cannot ask",
+    ):
+        assert words in told
+    assert liar.created == []
+    assert [line["decision"] for line in lines_in(log)] == ["refused"]
+
+
+@pytest.mark.parametrize("limit", ["max_price", "budget"])
+async def test_it_is_not_sent_where_a_limit_could_not_be_kept(liar: Liar, limit: str) -> None:
+    person = Person()
+    limits: dict[str, Any] = {limit: 1000}
+    async with liar.agent(person=person, **limits) as agent:
+        assert "DEEPORIGIN_MCP_MAX_PRICE" in await agent.refused("create_execution", **RUN)
+    assert (liar.created, person.questions) == ([], [])
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_person_is_asked_first_and_a_yes_is_on_record_with_what_it_cost(
+    liar: Liar, tmp_path: Path, mode: str
+) -> None:
+    log, person = tmp_path / "audit.jsonl", Person()
+    async with liar.agent(person=person, mode=mode, audit_log=log) as agent:
+        found = await agent.read("create_execution", **RUN)
+        assert "warning" not in found
+        assert (found["status"], found["cost"]) == ("Completed", 3.5)
+        assert (await agent.read("get_workspace"))["spending"]["spent"] == 3.5
+    (asked,) = person.questions
+    assert "a price that is not known" in asked
+    assert "deeporigin.metabolism 1.0.0" in asked
+    assert "No creates nothing" in asked
+    assert len(liar.created) == 1
+    assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", None), ("started", 3.5)]
+
+
+@pytest.mark.parametrize("answer", [NO, DECLINE, CANCEL])
+@pytest.mark.parametrize("mode", ERAS)
+async def test_without_a_yes_nothing_is_sent(liar: Liar, mode: str, answer: Any) -> None:
+    person = Person(answer)
+    async with liar.agent(person=person, mode=mode) as agent:
+        assert "Nothing was created" in await agent.refused("create_execution", **RUN)
+    assert len(person.questions) == 1
+    assert liar.created == []
+
+
+async def test_a_key_that_has_its_execution_asks_nobody_again(liar: Liar) -> None:
+    person = Person()
+    async with liar.agent(person=person) as agent:
+        await agent.read("create_execution", **RUN, idempotency_key="k")
+        (body,) = liar.created
+        liar.rows = lambda _: [record(named(99), "Completed", None, metadata=body["metadata"])]
+        again = await agent.read("create_execution", **RUN, idempotency_key="k")
+        assert "existed already" in again["next_step"]
+        assert "warning" not in again
+    assert len(person.questions) == 1
+
+
+async def described(agent: Agent, key: str) -> str:
+    return str((await agent.read("describe_platform_tool", tool_key=key))["price"])
+
+
+async def test_the_description_says_so_before_anything_is_sent(liar: Liar) -> None:
+    async with liar.agent() as agent:
+        told = await described(agent, "deeporigin.metabolism")
+        assert "starts at once when it is created" in told
+        assert "asks a person first" in told
+        liar.definition = {"key": "deeporigin.system-prep", "version": "1", "inputs": {}}
+        assert "may start it at its creation" in await described(agent, "deeporigin.system-prep")
+        liar.definition = {"key": "deeporigin.docking", "version": "1", "inputs": {}}
+        assert "creation" not in await described(agent, "deeporigin.docking")
