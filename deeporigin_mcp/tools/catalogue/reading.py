@@ -20,6 +20,8 @@ MAX_STEPS = 100_000
 LIGANDS = frozenset({"ligands", "molecules", "compounds"})
 """Fields whose texts are SMILES, or ids or names of molecules."""
 LIST_FILES = frozenset(f"{name}_file" for name in LIGANDS)
+MAX_VALUES = 200_000
+"""Values of the inputs that are read, at all depths."""
 MAX_TOLD = 20
 VALUE_CHARACTERS = 80
 
@@ -91,6 +93,7 @@ class Run:
         """How often something passed that the schema, read strictly, forbids."""
         self.known: Known | None = None
         self.doubts: dict[str, None] = {}
+        self._values = 0
         self._smiles: dict[str, str] = {}
         self._names: dict[str, str] = {}
         """Texts in lists of ligands that may be SMILES or ids."""
@@ -118,6 +121,9 @@ class Run:
 
     def noted(self, value: Any, path: str, name: str) -> Any:
         """A value as it is checked; texts that are SMILES by the name of their field are remembered."""
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise TooLarge
         if isinstance(value, str):
             said = name.lower()
             text = Text(value)
