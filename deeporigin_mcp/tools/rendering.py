@@ -9,7 +9,7 @@ from typing import Any
 from deeporigin_mcp.platform.wording import HARMFUL, words_of
 
 MISSING = "-"
-LINES = ("progress", "problems", "warnings")
+LINES = ("progress", "problems", "input_warnings")
 """Lists of sentences, shown one a line."""
 
 

@@ -85,11 +85,11 @@ class ExecutionRow(View):
 class ExecutionView(ExecutionRow):
     """One execution by itself. `outputs` come with one that has ended within the call, where they are small.
 
-    `warnings` come with its creation: what in its inputs is doubtful, and what is in them twice.
+    `input_warnings` come with its creation: what in its inputs is doubtful, and what is in them twice.
     """
 
     outputs: dict[str, Any] | None = None
-    warnings: list[str] | None = None
+    input_warnings: list[str] | None = None
     next_step: str | None = None
 
 
@@ -105,7 +105,7 @@ class ExecutionDetailView(ExecutionRow):
     metadata: dict[str, Any] | None = None
     session: str | None = None
     cut: list[str] | None = None
-    warnings: list[str] | None = None
+    input_warnings: list[str] | None = None
     next_step: str | None = None
 
 
