@@ -294,6 +294,13 @@ COSTLY: dict[str, tuple[Any, Schema]] = {
 }
 
 
+def test_a_schema_of_many_names_in_many_parts_is_read_once() -> None:
+    parts = [{"properties": {name: {}}, "required": [name]} for name in WIDE[:5_000]]
+    found = checked({f"other_{number}": 1 for number in range(100)} | {"p1": 1}, {"anyOf": parts})
+    assert len(found.problems) == MAX_PROBLEMS
+    assert found.problems[0].startswith("other_0: the tool has no such input; ")
+
+
 @pytest.mark.parametrize(("inputs", "schema"), COSTLY.values(), ids=COSTLY)
 def test_what_takes_too_long_is_given_up_and_said_so(inputs: dict[str, Any], schema: Schema) -> None:
     assert UNREAD in checked(inputs, schema).warnings
