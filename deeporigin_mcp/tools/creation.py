@@ -212,7 +212,7 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
     view = ended_view(execution, next_step or steps.after(execution, state.settings))
     view.warning = warning
     repeated = [repeats.told(execution.quoted_price) for repeats in findings.repeats]
-    view.notes = [*repeated, *findings.warnings] or None
+    view.input_warnings = [*repeated, *findings.warnings] or None
     if existing is not None:
         view.next_step = (
             f"This key's execution existed already; nothing new was created. {view.next_step or ''}".strip()

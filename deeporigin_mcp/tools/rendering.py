@@ -9,7 +9,7 @@ from typing import Any
 from deeporigin_mcp.platform.wording import HARMFUL, escaped, words_of
 
 MISSING = "-"
-LINES = ("progress", "problems", "notes")
+LINES = ("progress", "problems", "input_warnings")
 """Lists of sentences, shown one a line."""
 
 

@@ -101,11 +101,11 @@ class Warned(View):
 class ExecutionView(ExecutionRow, Warned):
     """One execution by itself. `outputs` come with one that has ended within the call, where they are small.
 
-    `notes` come with its creation: what in its inputs is doubtful, and what is in them twice.
+    `input_warnings` come with its creation: what in its inputs is doubtful, and what is in them twice.
     """
 
     outputs: dict[str, Any] | None = None
-    notes: list[str] | None = None
+    input_warnings: list[str] | None = None
     next_step: str | None = None
 
 
@@ -121,7 +121,7 @@ class ExecutionDetailView(ExecutionRow, Warned):
     metadata: dict[str, Any] | None = None
     session: str | None = None
     cut: list[str] | None = None
-    notes: list[str] | None = None
+    input_warnings: list[str] | None = None
     next_step: str | None = None
 
 

@@ -108,7 +108,7 @@ async def test_a_file_is_sent_as_it_was_given(bench: Bench) -> None:
         for value in (REFERENCE, "patent/a.pdf"):
             quote = await agent.read("create_execution", tool_key="deeporigin.draco", inputs={"input_file": value})
             assert bench.platform.executions[quote["execution_id"]].inputs["input_file"] == value
-            assert "notes" not in quote
+            assert "input_warnings" not in quote
         described = await agent.read("describe_platform_tool", tool_key="deeporigin.draco")
         assert described["example_inputs"] == {"input_file": {"$provider": "ufa", "key": "path/to/file.pdf"}}
 
@@ -119,7 +119,7 @@ async def test_a_file_of_another_name_than_the_pattern_is_told_and_left_to_the_p
         quote = await agent.read(
             "create_execution", tool_key="acme.tool", inputs={"f": {"$provider": "ufa", "key": "a.txt"}}
         )
-        assert "notes" not in quote
+        assert "input_warnings" not in quote
     found = checked({"f": "patent/in.pdf"}, schema)
     assert found.problems == []
     assert found.warnings == ["f: \"patent/in.pdf\" does not match '^in\\\\.pdf$', which the schema asks of this file."]

@@ -262,3 +262,46 @@ def test_large_values_in_many_broken_alternatives_are_shown_cut() -> None:
     schema = a({"anyOf": [{"type": "object", "title": str(number)} for number in range(200)]})
     (line,) = checked({"a": large}, schema).problems
     assert len(line) <= PROBLEM_CHARACTERS
+
+
+WIDE = [f"p{number}" for number in range(20_000)]
+COSTLY: dict[str, tuple[Any, Schema]] = {
+    "many alternatives of many values": (
+        {"a": {"k": "q"}},
+        a({"anyOf": [{"properties": {"k": {"anyOf": [{"const": n} for n in range(200)]}}}] * 100}),
+    ),
+    "a long enumeration for a long list": ({"a": ["q"] * 5_000}, a({"items": {"enum": WIDE}})),
+    "many fields for a long list": (
+        {"a": [{"p1": 1}] * 3_000},
+        a({"items": {"properties": {name: {"type": "string"} for name in WIDE}}}),
+    ),
+    "a large constant for a long list": (
+        {"a": [[[n] for n in range(300)]] * 300},
+        a({"items": {"const": [[n] for n in range(5_000)]}}),
+    ),
+    "a chain of references": (
+        {"a": 1},
+        a({"$ref": "#/$defs/d0"}, **{"$defs": {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(5_000)}}),
+    ),
+    "a list in lists, read twice at each depth": (
+        {"a": json.loads("[" * 60 + "1" + "]" * 60)},
+        a(
+            {"$ref": "#/$defs/t"},
+            **{"$defs": {"t": {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/t"}}] * 2}}},
+        ),
+    ),
+    "as many values as fit into a request": ({"a": [1] * 2_000_000}, a({"items": {"type": "number"}})),
+}
+
+
+def test_a_schema_of_many_names_in_many_parts_is_read_once() -> None:
+    parts = [{"properties": {name: {}}, "required": [name]} for name in WIDE[:5_000]]
+    found = checked({f"other_{number}": 1 for number in range(100)} | {"p1": 1}, {"anyOf": parts})
+    assert len(found.problems) == MAX_PROBLEMS
+    assert found.problems[0].startswith("other_0: the tool has no such input; ")
+
+
+@pytest.mark.parametrize(("inputs", "schema"), COSTLY.values(), ids=COSTLY)
+def test_what_takes_too_long_is_given_up_and_said_so(inputs: dict[str, Any], schema: Schema) -> None:
+    assert UNREAD in checked(inputs, schema).warnings
+    example_inputs(schema)

@@ -179,10 +179,10 @@ def test_what_is_no_smiles_is_not_read_as_one(name: str, value: Any) -> None:
 async def test_molecules_given_twice_are_told_with_what_they_cost(agent: Agent) -> None:
     quote = await agent.read("create_execution", **docking("CCO", "CCN", "CCO", "CCO"))
     assert quote["quoted_price"] == 0.8
-    (warning,) = quote["notes"]
+    (warning,) = quote["input_warnings"]
     assert warning.startswith("ligands: 4 entries, 2 of them duplicates (CCO 3 times); ")
     assert warning.endswith("0.40 of 0.80 USD.")
-    assert "notes" not in await agent.read("create_execution", **docking("CCO", "CCN"))
+    assert "input_warnings" not in await agent.read("create_execution", **docking("CCO", "CCN"))
 
 
 REPEATED: dict[str, tuple[dict[str, Any], list[tuple[str, int, int]]]] = {
@@ -205,7 +205,7 @@ async def test_a_list_file_is_said_to_be_unread(agent: Agent) -> None:
     inputs = {name: value for name, value in docking("C")["inputs"].items() if name != "ligands"}
     inputs |= {"ligands_file": "entities/ligands.csv", "ligands_count": 3}
     quote = await agent.read("create_execution", tool_key="deeporigin.docking", inputs=inputs)
-    assert quote["notes"] == ["ligands_file: its molecules were not read, so neither checked nor compared."]
+    assert quote["input_warnings"] == ["ligands_file: its molecules were not read, so neither checked nor compared."]
 
 
 async def test_a_list_given_where_its_file_belongs_is_refused(agent: Agent) -> None:

@@ -20,6 +20,9 @@ MAX_STEPS = 100_000
 LIGANDS = frozenset({"ligands", "molecules", "compounds"})
 """Fields whose texts are SMILES, or ids or names of molecules."""
 LIST_FILES = frozenset(f"{name}_file" for name in LIGANDS)
+MAX_VALUES = 200_000
+"""Values of the inputs that are read, at all depths."""
+MAX_NAMES = 200
 MAX_TOLD = 20
 VALUE_CHARACTERS = 80
 
@@ -53,7 +56,8 @@ class Known:
         named: list[str] = []
         self.is_open = False
         for part in parts_of(schema):
-            self.described = {**fields_of(part), **self.described}
+            for name, entry in fields_of(part).items():
+                self.described.setdefault(name, entry)
             required = [*entries_of(part.get("required"))]
             for key in ("dependentRequired", "dependencies"):
                 for name, needed in fields_of(part, key).items():
@@ -68,11 +72,13 @@ class Known:
     def strangers(self, inputs: dict[str, Any], run: Run) -> list[str]:
         """Inputs that the tool does not have. The platform drops most of them silently, typing errors included."""
         problems = []
+        # Comparing with thousands of names takes long, and nobody reads them.
+        told = list(itertools.islice(self.names, MAX_NAMES))
         strange = (name for name in inputs if name not in self.names) if self.described else iter(())
         for name in itertools.islice(strange, MAX_TOLD):
-            near = did_you_mean(name, self.names)
+            near = did_you_mean(name, told)
             if not self.is_open:
-                hint = near or f"valid: {', '.join(self.names)}"
+                hint = near or f"valid: {', '.join(told)}"
                 problems.append(f"{one_line(name, 60)}: the tool has no such input; {hint}")
             elif near:
                 run.doubt(f"{one_line(name, 60)}: the schema does not describe it; {near}")
@@ -91,6 +97,7 @@ class Run:
         """How often something passed that the schema, read strictly, forbids."""
         self.known: Known | None = None
         self.doubts: dict[str, None] = {}
+        self._values = 0
         self._smiles: dict[str, str] = {}
         self._names: dict[str, str] = {}
         """Texts in lists of ligands that may be SMILES or ids."""
@@ -118,6 +125,9 @@ class Run:
 
     def noted(self, value: Any, path: str, name: str) -> Any:
         """A value as it is checked; texts that are SMILES by the name of their field are remembered."""
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise TooLarge
         if isinstance(value, str):
             said = name.lower()
             text = Text(value)

@@ -5,9 +5,10 @@ Whatever a schema holds is no error. Everything here visits each part of a schem
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from deeporigin_mcp.platform.failures import one_line
@@ -31,6 +32,11 @@ DESCRIPTION_CHARACTERS = 200
 _OF_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _ONE = ("items", "additionalItems", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
+_BOUNDS = (
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties", "minContains", "maxContains"),
+)
+_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
 _DROPPED = ("$schema", "$id", "$comment", "title", "description")
 _WORD = re.compile(r"[^\W_]+")
 _COUNT = re.compile(r"\{(\d{1,3})")
@@ -89,6 +95,50 @@ def resolved(node: Any, root: Schema) -> Schema:
         target = _target(node["$ref"], root)
         node = {**(target if isinstance(target, dict) else {}), **{k: v for k, v in node.items() if k != "$ref"}}
     return node if isinstance(node, dict) else {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+
+
+def _are_types(value: Any) -> bool:
+    return all(isinstance(kind, str) and kind in _TYPES for kind in (value if isinstance(value, list) else [value]))
+
+
+_SHAPES: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(_OF_SCHEMAS, lambda value: isinstance(value, dict)),
+    **dict.fromkeys(_LISTS, lambda value: isinstance(value, list)),
+    **dict.fromkeys(_ONE, lambda value: isinstance(value, dict | bool | list)),
+    **dict.fromkeys(_BOUNDS, _is_number),
+    "type": _are_types,
+    "enum": lambda value: isinstance(value, list),
+    "required": _are_texts,
+    "pattern": lambda value: isinstance(value, str),
+    "uniqueItems": lambda value: isinstance(value, bool),
+    "dependentRequired": lambda value: isinstance(value, dict) and all(map(_are_texts, value.values())),
+    "$ref": lambda value: isinstance(value, str),
+}
+"""What the keywords hold that a check reads. The library's own check of schemas takes a millisecond a part."""
+
+
+def is_readable(schema: Any) -> bool:
+    """Whether a schema is written as the newest draft has it, and not too large to be checked."""
+    waiting = [schema]
+    for node in itertools.islice(waiting, MAX_PARTS):
+        if isinstance(node, bool):
+            continue
+        if not isinstance(node, dict) or not all(_SHAPES[key](node[key]) for key in _SHAPES.keys() & node.keys()):
+            return False
+        waiting += [part for key in _OF_SCHEMAS for part in fields_of(node, key).values()]
+        waiting += [part for key in _LISTS for part in entries_of(node.get(key))]
+        for key in _ONE:
+            if key in node:
+                waiting += node[key] if isinstance(node[key], list) else [node[key]]
+    return len(waiting) <= MAX_PARTS
 
 
 def _target(reference: Any, root: Schema) -> Any:

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools.catalogue.patterns import found, is_bounded
 from deeporigin_mcp.tools.catalogue.reading import RUN, VALUE_CHARACTERS
-from deeporigin_mcp.tools.catalogue.schemas import KEY, PROVIDER, Schema, fields_of, is_file, is_reference, is_smiles
+from deeporigin_mcp.tools.catalogue.schemas import (
+    KEY,
+    PROVIDER,
+    Schema,
+    fields_of,
+    is_file,
+    is_readable,
+    is_reference,
+    is_smiles,
+)
 from deeporigin_mcp.tools.shaping import shown
 
 if TYPE_CHECKING:
@@ -51,7 +60,7 @@ def _made_validator(text: str) -> Validator | None:
     named = {"$schema": dialect} if isinstance(dialect, str) else {}
     kind: Any = jsonschema.validators.validator_for(named, default=jsonschema.Draft202012Validator)
     schema = json.loads(text, object_hook=_prepared)
-    if any(True for _ in _counted(kind)(kind.META_SCHEMA).iter_errors(schema)):
+    if not is_readable(schema):
         return None
     # By default a reference to an address would be fetched from it, wherever it leads.
     validator: Validator = _counted(kind, schema)(schema, registry=referencing.Registry())
@@ -73,31 +82,31 @@ def _prepared(node: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key != "$schema" or not isinstance(value, str)}
 
 
-def _counted(kind: Any, schema: Schema | None = None) -> Any:
+def _counted(kind: Any, schema: Schema) -> Any:
     """A kind of validator that stops after so many steps, and that reads files and SMILES as the platform does."""
     import jsonschema
 
     checks: dict[str, Check] = dict(kind.VALIDATORS)
-    checks["uniqueItems"] = _unique_items
+    checks |= {"type": _type, "format": _format, "required": _required_fields, "x-data-type": _vendor, "x-key": _vendor}
+    checks |= {"pattern": _pattern, "uniqueItems": _unique_items}
+    checks |= {key: _unless_lenient(checks[key]) for key in ("oneOf", "not") if key in checks}
     # How the library finds what was evaluated cannot be counted.
-    for key in ("unevaluatedProperties", "unevaluatedItems"):
-        if key in checks:
-            checks[key] = _left_to_the_platform
-    if schema is not None:
-        checks |= {"type": _type, "format": _format, "required": _required_fields}
-        checks |= {key: _unless_lenient(checks[key]) for key in ("oneOf", "not") if key in checks}
-        checks |= {"x-data-type": _vendor, "x-key": _vendor}
-        patterns = list(dict.fromkeys(_name_patterns(schema)))
-        for key in ("patternProperties", "additionalProperties") if patterns else ():
-            checks[key] = _of_names(checks[key], patterns)
-    checks["pattern"] = _pattern
-    counted = {key: _counting(check, DEAR if key in _DEAR else 1) for key, check in checks.items()}
+    checks |= dict.fromkeys(("unevaluatedProperties", "unevaluatedItems"), _left_to_the_platform)
+    patterns = list(dict.fromkeys(_name_patterns(schema)))
+    for key in ("patternProperties", "additionalProperties") if patterns else ():
+        checks[key] = _of_names(checks[key], patterns)
+    counted = {key: _counting(key, check) for key, check in checks.items()}
     return jsonschema.validators.extend(kind, counted)  # type: ignore[no-untyped-call]
 
 
-def _counting(check: Check, steps: int) -> Check:
+def _counting(name: str, check: Check) -> Check:
+    steps = DEAR if name in _DEAR else 1
+
     def counting(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
         sizes = sum(len(value) for value in (rule, given) if isinstance(value, dict | list))
+        if name in ("const", "enum"):
+            # They are compared with all that is in them.
+            sizes = len(json.dumps(rule))
         RUN.get().spend(steps + sizes // 8)
         yield from check(validator, rule, given, schema) or ()
 

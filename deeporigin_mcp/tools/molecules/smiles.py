@@ -20,13 +20,12 @@ _UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
 """Categories of characters that nobody sees; a blank is seen."""
 
 _TOKEN = re.compile(
-    r"(?P<bracket>\[[^\[\]]+\])"
-    r"|(?P<ring>%\d\d|%\(\d{1,5}\)|\d)"
+    r"(?P<ring>%\d\d|%\(\d{1,5}\)|\d)"
     r"|(?P<branch>[()])"
-    r"|Cl|Br|[BCNOPSFIbcnops*]"
-    # Bonds, a quadruple one among them; dative bonds, reactions and separate parts.
-    r"|->|<-|[-=#$:/\\~.>]"
+    # Atoms; bonds, quadruple and dative ones among them; separate parts and reactions.
+    r"|(?:\[[^\[\]]+\]|Cl|Br|[BCNOPSFIbcnops*]|->|<-|[-=#$:/\\~.>]){1,100}"
 )
+_ODD = re.compile(r"[^!-~]")
 
 
 def name_problem(text: str) -> str | None:
@@ -43,11 +42,10 @@ def smiles_problem(text: str) -> str | None:
     """Why a text cannot be a SMILES, such as `has a line end at character 6`; None if it can be one."""
     if not text.strip():
         return "is empty"
-    for place, letter in enumerate(text):
-        if letter == " ":
-            return f"has a blank at character {place + 1}; names and other text belong into fields of their own"
-        if not "!" <= letter <= "~":
-            return _strange(letter, place)
+    if odd := _ODD.search(text):
+        if odd[0] == " ":
+            return f"has a blank at character {odd.start() + 1}; names and other text belong into fields of their own"
+        return _strange(odd[0], odd.start())
     return next(_syntax_problems(text), None)
 
 
