@@ -73,7 +73,9 @@ async def run(smiles: list[str], limit: Decimal) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Predict mutagenicity on the Deep Origin platform.")
     parser.add_argument("smiles", nargs="+", help="molecules")
-    parser.add_argument("--limit", type=Decimal, default=Decimal(0), help="USD to spend at most (default: %(default)s)")
+    parser.add_argument(
+        "--limit", type=Decimal, default=Decimal("0.0"), help="USD to spend at most (default: %(default)s)"
+    )
     options = parser.parse_args()
     try:
         return anyio.run(run, options.smiles, options.limit)
