@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -57,7 +58,8 @@ class SimulatedTime:
         return self._clock.now().timestamp() + self.token_ages_seconds
 
     async def _sleep(self, seconds: float) -> None:
-        until = self._elapsed + seconds
+        # Far into the future a short sleep would otherwise not move it at all, and whoever polls would never end.
+        until = max(self._elapsed + seconds, math.nextafter(self._elapsed, math.inf))
         if seconds == HEARTBEAT_SECONDS:
             beat = anyio.Event()
             self._heartbeats.append((until, beat))
