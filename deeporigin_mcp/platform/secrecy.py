@@ -16,6 +16,8 @@ MAX_SECRETS = 256
 PART_CHARACTERS = 16
 """So much is compared: every piece of a secret that is at least twice as long is found, and many shorter ones."""
 
+FEWEST_LETTERS = 6
+"""Different ones in a part that may be masked."""
 MOST_PLACES = 16
 """What more secrets than these have in common is none, and is not compared with all of them."""
 UUID_CHARACTERS = 36
@@ -94,7 +96,10 @@ def _parts_of(secret: str) -> Iterator[tuple[str, Place]]:
     for form in _forms_of(secret):
         last = max(0, len(form) - PART_CHARACTERS)
         for start in {*range(0, last, PART_CHARACTERS), last}:
-            yield form[start : start + PART_CHARACTERS], (form, start)
+            part = form[start : start + PART_CHARACTERS]
+            # Sixteen times the same letter is in many texts, and tells nothing.
+            if len(set(part)) >= FEWEST_LETTERS:
+                yield part, (form, start)
 
 
 def _forms_of(secret: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -70,7 +71,8 @@ class SimulatedTime:
         await beat.wait()
 
     async def _sleep(self, seconds: float) -> None:
-        until = self._elapsed + seconds
+        # Far into the future a short sleep would otherwise not move it at all, and whoever polls would never end.
+        until = max(self._elapsed + seconds, math.nextafter(self._elapsed, math.inf))
         self.slept.append(seconds)
         await checkpoint()
         while self._elapsed < until:
