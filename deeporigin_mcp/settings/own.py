@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -48,6 +47,8 @@ def own_settings(given: Mapping[str, str]) -> dict[str, Any]:
     values = _values(variables)
     for name in sorted(given):
         if name not in variables.known:
+            import difflib
+
             # Compared without the beginning, which all have in common.
             known = {letters(each).removeprefix(letters(OWN)): each for each in variables.known}
             near = difflib.get_close_matches(letters(name).removeprefix(letters(OWN)), known, 1, 0.6)

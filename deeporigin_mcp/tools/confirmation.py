@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 import anyio
 from mcp_types import InputRequiredResult
@@ -36,13 +36,6 @@ GIVE_UP_SECONDS = CALL_SECONDS - 2.0
 """When it says what became of a confirmation that lasts: before the call itself is given up."""
 
 
-class ConfirmationView(ExecutionView):
-    """The execution after a confirmation, or, while a person has not answered yet, as it is: `Quoted`."""
-
-    approval: Literal["pending"] | None = None
-    look_for: str | None = None
-
-
 async def confirm_execution(
     ctx: ToolContext,
     execution_id: ExecutionId,
@@ -50,7 +43,7 @@ async def confirm_execution(
         float | None,
         Field(description="The quoted_price in USD that you told the user; another is refused.", ge=0),
     ] = None,
-) -> ConfirmationView | InputRequiredResult:
+) -> ExecutionView | InputRequiredResult:
     """Start a quoted execution. This spends the organisation's money and cannot be undone.
 
     Within the operator's automatic limit (default: only free runs) it starts at once; otherwise a person is asked
@@ -75,7 +68,7 @@ async def confirm_execution(
         confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
         view = ended_view(confirmed, steps.after(confirmed, state.settings))
         view.warning = approval.dearer_than_approved(confirmed, quote.quoted_price)
-        return ConfirmationView(**dict(view)).held_to(view.at_most)
+        return view
     with of_confirmation(quote.execution_id, quote.quoted_price).told():
         raise OutcomeUnknownError(
             f"The confirmation of {quote.execution_id} was given up after {GIVE_UP_SECONDS:g} s. It may have started."
@@ -120,12 +113,13 @@ def _looking_until(deadline: float) -> Iterator[None]:
         )
 
 
-def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) -> ConfirmationView:
+def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) -> ExecutionView:
     """The quote as it is, with where the person finds the question and the same call, which waits for the answer."""
     named = {} if expected_price is None else {"expected_price": expected_price}
     again = steps.call("confirm_execution", execution_id=quote.execution_id, **named)
     view = execution_view(quote, next_step=f"Nothing is started yet. {again} waits on for the user's answer.")
-    return ConfirmationView(**dict(view), approval="pending", look_for=reply.told).held_to(view.at_most)
+    view.approval, view.look_for = "pending", reply.told
+    return view
 
 
 def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> SpendingLimitError:

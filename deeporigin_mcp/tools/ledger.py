@@ -11,12 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import sqlite3
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from anyio import to_thread
 
@@ -27,6 +26,10 @@ from deeporigin_mcp.platform.money import ZERO, rounded, total
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings, state_directory
 from deeporigin_mcp.tools import steps
+
+if TYPE_CHECKING:
+    # Imported where a file is opened: a server starts without it.
+    import sqlite3
 
 SETTING = "DEEPORIGIN_MCP_LEDGER"
 FILE_MODE = 0o600
@@ -328,6 +331,8 @@ class Ledger:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """A transaction that no other process's can come between; undone where the block raises."""
+        import sqlite3
+
         try:
             with contextlib.closing(self._connect()) as database:
                 database.execute("BEGIN IMMEDIATE")
@@ -343,6 +348,8 @@ class Ledger:
             raise self._unusable(reason) from None
 
     def _connect(self) -> sqlite3.Connection:
+        import sqlite3
+
         if self._path is None:
             raise self._unusable("there is no home directory to keep it in")
         self._make_file(self._path)

@@ -6,7 +6,7 @@ Names are the platform's ideas in snake_case; money is USD; times are the platfo
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PrivateAttr, WithJsonSchema
 
@@ -101,11 +101,14 @@ class Warned(View):
 class ExecutionView(ExecutionRow, Warned):
     """One execution by itself. `outputs` come with one that has ended within the call, where they are small.
 
-    `input_warnings` come with its creation: what in its inputs is doubtful, and what is in them twice.
+    `input_warnings` come with its creation: what in its inputs is doubtful, and what is in them twice. While a person
+    has not answered yet, `approval` is pending and `look_for` says where the person finds the question.
     """
 
     outputs: dict[str, Any] | None = None
     input_warnings: list[str] | None = None
+    approval: Literal["pending"] | None = None
+    look_for: str | None = None
     next_step: str | None = None
 
 
