@@ -218,8 +218,43 @@ async def test_what_nobody_was_billed_for_is_summed_by_its_quotes(agent: Agent, 
     bench.platform.seed_executions(count=3, status="Quoted")
     bench.raw(status="Failed", tool={"key": "acme.free", "version": "1"})
     found = await agent.read("list_executions", fetch_all_pages=True)
-    assert found["total"] == {"tools": 2, "count": 4, "quoted_price": 1.2}
-    assert found["totals"][-1] == {"tool_key": "acme.free", "count": 1}
+    assert found["total"] == {"tools": 2, "count": 4, "quoted_price": 1.2, "unpriced": 1}
+    assert found["totals"][-1] == {"tool_key": "acme.free", "count": 1, "unpriced": 1}
+
+
+def quote(*totals: Any) -> dict[str, Any]:
+    """A quotation of items at these prices."""
+    return {"successfulQuotations": [{"priceTotal": total} for total in totals]}
+
+
+async def test_sums_say_how_many_runs_they_know_no_price_of(agent: Agent, bench: Bench) -> None:
+    started = {"startedAt": "2026-11-29T00:00:00Z"}
+    records: dict[str, list[dict[str, Any]]] = {
+        "refund": [{"status": "Completed", "billingTransaction": {"totalCost": cost}} for cost in (7.5, -5)],
+        "half a price": [{"status": "Quoted", "quotationResult": quote(2, None)}],
+        "never ran": [
+            {"status": status, "quotationResult": quote(50)}
+            for status in ("Cancelled", "InsufficientFunds", "FailedQuotation")
+        ],
+        "no price": [{"status": "Running", **started}, {"status": "Completed", "quotationResult": quote(3, "?")}],
+        "runs": [{"status": "Running", "quotationResult": quote(0.1, "0.20"), **started}],
+        "no number": [{"status": "Completed", "billingTransaction": {"totalCost": 1e18}}],
+    }
+    for tool, runs in records.items():
+        for run in runs:
+            bench.raw(tool={"key": tool, "version": "1"}, **run)
+    found = await agent.read("list_executions", fetch_all_pages=True)
+    assert {row.pop("tool_key"): row for row in found["totals"]} == {
+        "refund": {"count": 2, "cost": 2.5},
+        "half a price": {"count": 1, "unpriced": 1},
+        "never ran": {"count": 3},
+        "no price": {"count": 2, "unpriced": 2},
+        "runs": {"count": 1, "quoted_price": 0.3},
+        "no number": {"count": 1, "unpriced": 1},
+    }
+    assert found["total"] == {"tools": 6, "count": 10, "quoted_price": 0.3, "cost": 2.5, "unpriced": 4}
+    shown = {row["tool_key"] for row in found["executions"] if {"quoted_price", "cost"} & row.keys()}
+    assert shown == {"refund", "never ran", "runs"}, "a part of a price is no price"
 
 
 async def test_a_workflow_that_runs_shows_how_far_it_is(agent: Agent, bench: Bench) -> None:
