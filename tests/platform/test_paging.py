@@ -213,3 +213,21 @@ async def test_rows_of_other_sessions_that_the_platform_lets_through_are_left_ou
         page = await client.executions.list(session="s-1")
     assert everything == {"data": rows[:1], "count": 1}
     assert page["data"] == rows[:1]
+
+
+@pytest.mark.parametrize("envelope", ["list", "data", "null count", "meta"])
+async def test_a_page_without_a_total_says_how_many_match_all_the_same(server: Recorder, envelope: str) -> None:
+    rows = [execution(execution_id=f"e-{number}") for number in range(45)]
+
+    def serve(request: Request) -> Reply:
+        page, size = (int(request.params[name]) for name in ("page", "pageSize"))
+        return Reply(ENVELOPES[envelope](rows[page * size : (page + 1) * size], len(rows), page))
+
+    server.handler = serve
+    async with client_for(server) as client:
+        for page, shown in enumerate([20, 20, 5, 0]):
+            found = await client.executions.list(page=page, page_size=20)
+            assert (len(found["data"]), found["count"]) == (shown, 45)
+        asked = len(server.requests)
+        assert (await client.executions.list(page=0, page_size=100))["count"] == 45
+        assert len(server.requests) == asked + 1, "a page that is not full is all"
