@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import anyio
@@ -9,11 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deeporigin_mcp.server import create_server
 from deeporigin_mcp.simulator import parse_fault
 from deeporigin_mcp.tools.progress import MOST_ASKED_FOR
 from deeporigin_mcp.tools.totals import MOST_TOOLS
 from tests.agent_tasks.history import ABFE, abfe
-from tests.tools.bench import PROJECT, SESSION, Agent, Bench, compact_size, running_bench
+from tests.platform.recording import capped_listing, execution, recording, settings_for
+from tests.tools.bench import PROJECT, SESSION, Agent, Bench, agent_of, compact_size, running_bench
 from tests.tools.facts import calls_in
 
 pytestmark = pytest.mark.anyio
@@ -342,6 +345,20 @@ async def test_pages_too_large_for_an_answer_go_on_in_pages_that_are_not(
             found = await agent.read("list_executions", page=found["page"] + 1, page_size=found["page_size"])
             seen += [row["execution_id"] for row in found["executions"]]
         assert seen == names[::-1]
+
+
+async def test_a_platform_with_smaller_pages_than_asked_for_loses_no_row() -> None:
+    rows = [execution("Completed", execution_id=f"e-{number:03d}", startedAt=None) for number in range(301)]
+    async with recording() as server:
+        server.handler = capped_listing(rows, cap=100)
+        async with agent_of(create_server(settings_for(server.url))) as agent:
+            names: list[str] = []
+            for page in itertools.count():
+                found = await agent.read("list_executions", page=page, page_size=200)
+                names += [row["execution_id"] for row in found["executions"]]
+                if not found["has_more"]:
+                    break
+    assert names == [row["executionId"] for row in rows]
 
 
 async def test_a_list_that_has_room_is_shown_whole_however_large_its_page(agent: Agent, bench: Bench) -> None:
