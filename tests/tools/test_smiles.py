@@ -199,6 +199,7 @@ REPEATED: dict[str, tuple[dict[str, Any], list[tuple[str, int, int]]]] = {
     "under other ids": ({"ligands": [{"id": "1", "smiles": "C"}, {"id": "2", "smiles": "C"}]}, [("ligands", 2, 1)]),
     "by file": ({"ligands": [{"file_path": "a"}, {"file_path": "a"}, {"file_path": "b"}]}, [("ligands", 3, 2)]),
     "as texts": ({"smiles_list": ["C", "CC", "C"]}, [("smiles_list", 3, 2)]),
+    "as names": ({"ligands": ["CCO", "CCO", "08L1GAND00001"]}, [("ligands", 3, 2)]),
     "two lists": ({"a": [{"x": 1}] * 2, "b": {"c": [{"y": 1}] * 3}}, [("a", 2, 1), ("b.c", 3, 1)]),
     "none": ({"ligands": [{"smiles": "C"}, {"smiles": "CC"}], "center": [1, 1, 1], "names": ["a", "a"]}, []),
 }

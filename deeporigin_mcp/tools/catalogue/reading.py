@@ -171,8 +171,9 @@ class Run:
     def repeats(self) -> list[Repeats]:
         """Lists of molecules, or of other objects, that hold one twice."""
         told = []
+        molecules = {**self._smiles, **self._names}
         for path, entries in self._lists.items():
-            texts = all(f"{path}.{place}" in self._smiles for place in range(len(entries)))
+            texts = all(f"{path}.{place}" in molecules for place in range(len(entries)))
             if not texts and not all(isinstance(entry, dict) for entry in entries):
                 continue
             counts = Counter(_molecule_of(entry) for entry in entries)
