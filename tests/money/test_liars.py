@@ -229,7 +229,7 @@ async def test_a_creation_of_something_else_than_was_asked_for_is_told_first(lia
 
 @pytest.mark.parametrize("unsaid", ["tool", "projectId"])
 async def test_what_a_creation_leaves_out_is_no_contradiction(liar: Liar, unsaid: str) -> None:
-    liar.create = lambda body: record(named(99), metadata=body["metadata"], **{unsaid: None})
+    liar.create = lambda body: record(named(99), metadata=body["metadata"]) | {unsaid: None}
     async with liar.agent() as agent:
         assert "warning" not in await agent.read("create_execution", tool_key="deeporigin.docking", inputs={})
 
