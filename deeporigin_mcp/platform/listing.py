@@ -24,9 +24,13 @@ class ExecutionListing:
     async def page(self, query: ListQuery, page: int | None = None, page_size: int | None = None) -> Json:
         """One page: `{"data": [DTO, …], "count": all that match}`."""
         answer = await self._fetch(query, page, page_size)
-        rows = self._matching(query, rows_of(answer))
+        found = rows_of(answer)
         total = total_of(answer)
-        return {"data": rows, "count": len(rows) if total is None else total}
+        if total is None:
+            is_all = not page and (page_size is None or len(found) < page_size)
+            # Without a total, only the pages themselves tell whether there are more.
+            total = len(found) if is_all else (await self.all(query, fields=()))["count"]
+        return {"data": self._matching(query, found), "count": total}
 
     async def all(
         self, query: ListQuery, page_size: int | None = None, *, fields: Collection[str] | None = None

@@ -117,7 +117,7 @@ class Execution:
     def cost(self) -> Decimal | None:
         """USD: what was billed, or the quote once the run has completed."""
         billed = self.billed
-        if billed is None and self.status == status.SUCCEEDED:
+        if billed is None and self.status == status.SUCCEEDED and not self.price_is_partial:
             return self.quoted_price
         return billed
 

@@ -130,15 +130,14 @@ def is_this_machine(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     address = _address(name)
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return mapped is not None and (mapped.is_loopback or mapped.is_unspecified)
+    return address is not None and (address.is_loopback or address.is_unspecified)
 
 
 def is_exempt(host: str, port: int, exceptions: str) -> bool:
     """Whether NO_PROXY names a host, in any of the forms that people write.
 
-    Names count for what is below them too, with or without a leading `.` or `*.`; addresses and ranges count for
-    addresses; a port, if one is given, must be the same.
+    Names count for what is below them too, with or without a leading `.` or `*.`; addresses, ranges and their
+    beginnings (`10.`) count for addresses; a port, if one is given, must be the same.
     """
     address = _address(host)
     for entry in _SEPARATORS.split(exceptions):
@@ -148,27 +147,34 @@ def is_exempt(host: str, port: int, exceptions: str) -> bool:
         if wanted == "*" or (wanted == "<local>" and "." not in host and address is None):
             return True
         try:
-            found = ipaddress.ip_network(wanted.strip("[]"), strict=False)
+            bare = re.sub(r"\[([^\]]*)\](?=/|$)", r"\1", wanted)
+            found = ipaddress.ip_network(bare, strict=False)
         except ValueError:
             pass
         else:
-            if address is not None and address in found:
+            if address is not None and (address in found or address == _address(bare)):
                 return True
             continue
         parts = _EXCEPTION.fullmatch(wanted)
         if not parts or (parts["port"] and int(parts["port"]) != port):
             continue
-        name = parts["name"].strip("[]").removeprefix("*.").strip(".")
+        name = parts["name"].strip("[]")
+        if address is not None:
+            if (name.endswith(".") and host.startswith(name.lstrip("."))) or address == _address(name):
+                return True
+            if not name.endswith("*"):
+                continue
+        name = name.removeprefix("*.").strip(".")
         if name and (host == name or host.endswith("." + name) or ("*" in name and fnmatchcase(host, name))):
-            return True
-        if address is not None and address == _address(name):
             return True
     return False
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host)
+        address = ipaddress.ip_address(host)
+        # ::ffff:10.1.2.3 is 10.1.2.3.
+        return getattr(address, "ipv4_mapped", None) or address
     except ValueError:
         pass
     try:

@@ -360,8 +360,8 @@ def _as_given(price: float | Decimal) -> str:
 def nobody_to_ask(execution: Execution, settings: Settings) -> SpendingLimitError:
     tool_key = one_line(execution.tool_key, NAME_CHARACTERS)
     return SpendingLimitError(
-        f"Not started: {tool_key} costs {execution.quoted_price} USD, and no more than "
-        f"{rounded(settings.auto_approve_up_to)} USD may start without a person, whom this client cannot ask. The "
+        f"Not started: {tool_key} costs {shown(execution.quoted_price or ZERO)} USD, and no more than "
+        f"{shown(settings.auto_approve_up_to)} USD may start without a person, whom this client cannot ask. The "
         f"quote {execution.execution_id} stays as it is: the operator of this MCP server can raise "
         "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can confirm it in the Deep Origin web app."
     )

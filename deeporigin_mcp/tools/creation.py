@@ -41,7 +41,7 @@ from deeporigin_mcp.tools.projects import listed, project_names, set_project_err
 from deeporigin_mcp.tools.questions import Answer, Reply
 from deeporigin_mcp.tools.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
-from deeporigin_mcp.tools.views import ExecutionView
+from deeporigin_mcp.tools.views import NAME_CHARACTERS, ExecutionView
 
 if TYPE_CHECKING:
     from deeporigin_mcp.tools.catalogue.checking import Findings
@@ -193,8 +193,15 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
     warning = None
     if rule == approval.UNASKED:
         warning = await approval.unasked_start(state, execution, is_new=existing is None and not spare)
+    if existing is None:
+        warning = warning or _another(execution, definition, project)
     next_step = ""
-    if wish.start and execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings):
+    if (
+        wish.start
+        and warning is None
+        and execution.status == "Quoted"
+        and approval.within_automatic_limit(execution, state.settings)
+    ):
         look = steps.call("get_execution", execution_id=execution.execution_id)
         next_step = f"It exists; starting it takes long and may have happened: {look} shows its state."
         try:
@@ -222,6 +229,22 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
         told = f"Another server created it with this key at the same time; {spare} {became}."
         view.next_step = f"{told} {view.next_step or ''}".strip()
     return view
+
+
+def _another(execution: Execution, definition: ToolDefinition, project: str) -> str | None:
+    """What has to be said first of a creation that is of something else than was asked for; None if it is not."""
+    pairs = (
+        (execution.tool_key, definition.key),
+        (execution.tool_version, definition.version),
+        (execution.project_id, project),
+    )
+    if all(not made or not asked or made == asked for made, asked in pairs):
+        return None
+    made_as, asked_as = (
+        " ".join(one_line(each, NAME_CHARACTERS) for each in side) for side in zip(*pairs, strict=True)
+    )
+    cancel = steps.call("cancel_execution", execution_id=execution.execution_id)
+    return f"The platform created {made_as}, although {asked_as} was asked for. Tell the user; {cancel} withdraws it."
 
 
 def _unquoted(definition: ToolDefinition, wish: _Wish, project: str, fingerprint: str) -> Execution:

@@ -22,7 +22,7 @@ from anyio import to_thread
 from deeporigin_mcp.errors import SettingsError, SpendingLimitError, StateConflictError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import ZERO, rounded, total
+from deeporigin_mcp.platform.money import ZERO, rounded, shown, total
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings, state_directory
 from deeporigin_mcp.tools import steps
@@ -115,8 +115,8 @@ class OverBudgetError(SpendingLimitError):
 
     def __init__(self, spent: Decimal, price: Decimal, budget: Decimal) -> None:
         super().__init__(
-            f"Not started: this session has started runs for {spent} USD, and {price} USD more would exceed its "
-            f"budget of {rounded(budget)} USD (DEEPORIGIN_MCP_BUDGET)."
+            f"Not started: this session has started runs for {shown(spent)} USD, and {shown(price)} USD more would "
+            f"exceed its budget of {shown(budget)} USD (DEEPORIGIN_MCP_BUDGET)."
         )
 
 

@@ -167,10 +167,13 @@ async def list_executions(
     totals = total = None
     # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
     is_whole = fetch_all_pages or session is not None
+    if not is_whole:
+        size = min(page_size, MOST_ROWS)
+        answer = await client.listing.page(query, page, size)
+        # A platform whose own pages are smaller counts them otherwise, too.
+        is_whole = len(answer["data"]) < min(size, answer["count"] - page * size)
     if is_whole:
         answer = await client.listing.all(query, fields=ROW_FIELDS)
-    else:
-        answer = await client.listing.page(query, page, min(page_size, MOST_ROWS))
     read, count = [Execution(row) for row in answer["data"]], answer["count"]
     if fetch_all_pages and read:
         totals, total = totals_of(read)

@@ -82,7 +82,7 @@ def after_waiting(done: Sequence[Execution], pending: Sequence[str], lost: Mappi
     parts = [_after_the_end(done)]
     if pending:
         # With the usual time, however short this wait was: a short one repeated would be a loop.
-        parts = [call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED])]
+        parts = [call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED]) + ("." if lost else "")]
     if lost:
         parts.append(_without(lost))
     return " ".join(part for part in parts if part) or None
@@ -92,7 +92,7 @@ def _without(lost: Mapping[str, DeepOriginError]) -> str:
     told = f"{len(lost)} could not be read, so whether {'it is' if len(lost) == 1 else 'they are'} over is unknown"
     refused = next((error for error in lost.values() if isinstance(error, CredentialError)), None)
     if refused is None:
-        return f"{told}: see each error. Waiting again does not change that."
+        return f"{told}: see each error. Waiting again does not change that. Tell the user."
     return f"{told}. {refused.next_step} Then {call('wait_executions', execution_ids=list(lost)[:MAX_IDS_NAMED])}."
 
 

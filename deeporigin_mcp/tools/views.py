@@ -129,12 +129,13 @@ class ExecutionDetailView(ExecutionRow, Warned):
 
 
 class ToolTotal(View):
-    """What all runs of one tool in a list come to."""
+    """What all runs of one tool in a list come to; `unpriced` are those of which neither sum knows anything."""
 
     tool_key: str
     count: int
     quoted_price: Number | None = None
     cost: Number | None = None
+    unpriced: int | None = None
 
 
 class GrandTotal(View):
@@ -144,6 +145,7 @@ class GrandTotal(View):
     count: int
     quoted_price: Number | None = None
     cost: Number | None = None
+    unpriced: int | None = None
 
 
 class ExecutionListView(View):
@@ -343,7 +345,8 @@ def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
         "tool_version": one_line(execution.tool_version, WORD_CHARACTERS) or None,
         "status": one_line(execution.status, WORD_CHARACTERS),
         "progress_percent": execution.progress_percent,
-        "quoted_price": execution.quoted_price,
+        # A part of a price would say too little.
+        "quoted_price": None if execution.price_is_partial else execution.quoted_price,
         "cost": execution.cost,
         "cost_state": execution.cost_state or None,
         "created_at": one_line(execution.created_at, WORD_CHARACTERS) or None,

@@ -202,6 +202,38 @@ async def test_a_creation_that_was_not_started_is_no_alarm(liar: Liar, tmp_path:
     assert lines_in(log) == []
 
 
+ANOTHER: dict[str, dict[str, Any]] = {
+    "deeporigin.docking 9.9.9": {"tool": {"key": "deeporigin.docking", "version": "9.9.9"}},
+    "acme.other": {"tool": {"key": "acme.other", "version": "4.2.0"}},
+    "proj_2": {"projectId": "proj_2"},
+}
+"""What a creation comes back as, though something else was asked for."""
+
+
+@pytest.mark.parametrize("what", ANOTHER)
+async def test_a_creation_of_something_else_than_was_asked_for_is_told_first(liar: Liar, what: str) -> None:
+    def create(body: dict[str, Any]) -> dict[str, Any]:
+        made.append(record(named(99), metadata=body["metadata"], **ANOTHER[what]))
+        return made[0]
+
+    made: list[dict[str, Any]] = []
+    liar.create, liar.rows = create, lambda _: made
+    async with liar.agent() as agent:
+        answer = await agent.call("create_execution", {"tool_key": "deeporigin.docking", "inputs": {}})
+    first = answer.text.splitlines()[0]
+    assert first.startswith("warning: The platform created ")
+    assert what in first
+    assert "cancel_execution" in first
+    assert liar.confirmed == []
+
+
+@pytest.mark.parametrize("unsaid", ["tool", "projectId"])
+async def test_what_a_creation_leaves_out_is_no_contradiction(liar: Liar, unsaid: str) -> None:
+    liar.create = lambda body: record(named(99), metadata=body["metadata"]) | {unsaid: None}
+    async with liar.agent() as agent:
+        assert "warning" not in await agent.read("create_execution", tool_key="deeporigin.docking", inputs={})
+
+
 async def test_a_start_whose_answer_was_lost_is_told_when_it_is_found(liar: Liar, tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     liar.create = lambda _: Reply(status=502)

@@ -211,3 +211,13 @@ def execution(status: Any = "Running", execution_id: str = "e-1", **fields: Any)
         "completedAt": None,
         **fields,
     }
+
+
+def capped_listing(rows: list[dict[str, Any]], cap: int = 100) -> Callable[[Request], Reply]:
+    """A platform that serves these rows in pages of at most `cap`."""
+
+    def answer(request: Request) -> Reply:
+        page, size = int(request.params.get("page", 0)), min(int(request.params.get("pageSize", 100)), cap)
+        return Reply({"data": rows[page * size : (page + 1) * size], "count": len(rows)})
+
+    return answer

@@ -12,7 +12,7 @@ from deeporigin_mcp.errors import CredentialError, NotFoundError
 from deeporigin_mcp.platform import RetryPolicy
 from deeporigin_mcp.platform.paging import MAX_CONCURRENT_PAGES, all_rows
 from tests.platform.fake_time import FakeTime
-from tests.platform.recording import Recorder, Reply, Request, client_for, execution
+from tests.platform.recording import Recorder, Reply, Request, capped_listing, client_for, execution
 
 pytestmark = pytest.mark.anyio
 
@@ -145,19 +145,9 @@ async def test_rows_without_an_id_are_all_kept() -> None:
 # Over HTTP, through the client
 
 
-def listing(rows: list[dict[str, Any]], cap: int = 100) -> Callable[[Request], Reply]:
-    """A platform that serves these rows in pages of at most `cap`."""
-
-    def answer(request: Request) -> Reply:
-        page, size = int(request.params.get("page", 0)), min(int(request.params.get("pageSize", 100)), cap)
-        return Reply({"data": rows[page * size : (page + 1) * size], "count": len(rows)})
-
-    return answer
-
-
 async def test_all_pages_are_read_in_order_through_the_client(server: Recorder) -> None:
     rows = [execution(execution_id=f"e-{number}") for number in range(33)]
-    server.handler = listing(rows, cap=10)
+    server.handler = capped_listing(rows, cap=10)
     async with client_for(server) as client:
         found = await client.executions.list(fetch_all_pages=True, page=7, page_size=1000, order="createdAt desc")
     assert found == {"data": rows, "count": 33}
@@ -167,7 +157,7 @@ async def test_all_pages_are_read_in_order_through_the_client(server: Recorder) 
 
 async def test_pages_are_read_at_the_same_time_but_only_a_few(server: Recorder) -> None:
     rows = [execution(execution_id=f"e-{number}") for number in range(60)]
-    serve = listing(rows, cap=2)
+    serve = capped_listing(rows, cap=2)
 
     async def slowly(request: Request) -> Reply:
         if request.params["page"] != "0":
@@ -184,18 +174,18 @@ async def test_pages_are_read_at_the_same_time_but_only_a_few(server: Recorder) 
 
 @pytest.mark.parametrize(("status", "kind"), [(404, NotFoundError), (403, CredentialError)])
 async def test_an_error_of_one_page_is_raised_as_itself(server: Recorder, status: int, kind: type[Exception]) -> None:
-    serve = listing([execution(execution_id=f"e-{number}") for number in range(50)], cap=5)
+    serve = capped_listing([execution(execution_id=f"e-{number}") for number in range(50)], cap=5)
     server.handler = lambda request: Reply(status=status) if request.params["page"] == "4" else serve(request)
     async with client_for(server) as client:
         with pytest.raises(kind):
             await client.executions.list(fetch_all_pages=True)
-        server.handler = listing([])
+        server.handler = capped_listing([])
         assert await client.executions.list(fetch_all_pages=True) == {"data": [], "count": 0}
 
 
 async def test_a_page_that_fails_once_is_read_again(server: Recorder, time: FakeTime) -> None:
     rows = [execution(execution_id=f"e-{number}") for number in range(50)]
-    serve = listing(rows, cap=5)
+    serve = capped_listing(rows, cap=5)
     failures = iter([Reply(status=503), Reply(fault="reset")])
     server.handler = lambda request: (
         next(failures, None) or serve(request) if request.params["page"] == "4" else serve(request)
@@ -207,9 +197,27 @@ async def test_a_page_that_fails_once_is_read_again(server: Recorder, time: Fake
 
 async def test_rows_of_other_sessions_that_the_platform_lets_through_are_left_out(server: Recorder) -> None:
     rows = [execution(execution_id="e-1", session="s-1"), execution(execution_id="e-2", session=None)]
-    server.handler = listing(rows)
+    server.handler = capped_listing(rows)
     async with client_for(server) as client:
         everything = await client.executions.list(session="s-1", fetch_all_pages=True)
         page = await client.executions.list(session="s-1")
     assert everything == {"data": rows[:1], "count": 1}
     assert page["data"] == rows[:1]
+
+
+@pytest.mark.parametrize("envelope", ["list", "data", "null count", "meta"])
+async def test_a_page_without_a_total_says_how_many_match_all_the_same(server: Recorder, envelope: str) -> None:
+    rows = [execution(execution_id=f"e-{number}") for number in range(45)]
+
+    def serve(request: Request) -> Reply:
+        page, size = (int(request.params[name]) for name in ("page", "pageSize"))
+        return Reply(ENVELOPES[envelope](rows[page * size : (page + 1) * size], len(rows), page))
+
+    server.handler = serve
+    async with client_for(server) as client:
+        for page, shown in enumerate([20, 20, 5, 0]):
+            found = await client.executions.list(page=page, page_size=20)
+            assert (len(found["data"]), found["count"]) == (shown, 45)
+        asked = len(server.requests)
+        assert (await client.executions.list(page=0, page_size=100))["count"] == 45
+        assert len(server.requests) == asked + 1, "a page that is not full is all"

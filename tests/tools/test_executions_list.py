@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import anyio
@@ -9,11 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deeporigin_mcp.server import create_server
 from deeporigin_mcp.simulator import parse_fault
 from deeporigin_mcp.tools.progress import MOST_ASKED_FOR
 from deeporigin_mcp.tools.totals import MOST_TOOLS
 from tests.agent_tasks.history import ABFE, abfe
-from tests.tools.bench import PROJECT, SESSION, Agent, Bench, compact_size, running_bench
+from tests.platform.recording import capped_listing, execution, recording, settings_for
+from tests.tools.bench import PROJECT, SESSION, Agent, Bench, agent_of, compact_size, running_bench
 from tests.tools.facts import calls_in
 
 pytestmark = pytest.mark.anyio
@@ -218,8 +221,43 @@ async def test_what_nobody_was_billed_for_is_summed_by_its_quotes(agent: Agent, 
     bench.platform.seed_executions(count=3, status="Quoted")
     bench.raw(status="Failed", tool={"key": "acme.free", "version": "1"})
     found = await agent.read("list_executions", fetch_all_pages=True)
-    assert found["total"] == {"tools": 2, "count": 4, "quoted_price": 1.2}
-    assert found["totals"][-1] == {"tool_key": "acme.free", "count": 1}
+    assert found["total"] == {"tools": 2, "count": 4, "quoted_price": 1.2, "unpriced": 1}
+    assert found["totals"][-1] == {"tool_key": "acme.free", "count": 1, "unpriced": 1}
+
+
+def quote(*totals: Any) -> dict[str, Any]:
+    """A quotation of items at these prices."""
+    return {"successfulQuotations": [{"priceTotal": total} for total in totals]}
+
+
+async def test_sums_say_how_many_runs_they_know_no_price_of(agent: Agent, bench: Bench) -> None:
+    started = {"startedAt": "2026-11-29T00:00:00Z"}
+    records: dict[str, list[dict[str, Any]]] = {
+        "refund": [{"status": "Completed", "billingTransaction": {"totalCost": cost}} for cost in (7.5, -5)],
+        "half a price": [{"status": "Quoted", "quotationResult": quote(2, None)}],
+        "never ran": [
+            {"status": status, "quotationResult": quote(50)}
+            for status in ("Cancelled", "InsufficientFunds", "FailedQuotation")
+        ],
+        "no price": [{"status": "Running", **started}, {"status": "Completed", "quotationResult": quote(3, "?")}],
+        "runs": [{"status": "Running", "quotationResult": quote(0.1, "0.20"), **started}],
+        "no number": [{"status": "Completed", "billingTransaction": {"totalCost": 1e18}}],
+    }
+    for tool, runs in records.items():
+        for run in runs:
+            bench.raw(tool={"key": tool, "version": "1"}, **run)
+    found = await agent.read("list_executions", fetch_all_pages=True)
+    assert {row.pop("tool_key"): row for row in found["totals"]} == {
+        "refund": {"count": 2, "cost": 2.5},
+        "half a price": {"count": 1, "unpriced": 1},
+        "never ran": {"count": 3},
+        "no price": {"count": 2, "unpriced": 2},
+        "runs": {"count": 1, "quoted_price": 0.3},
+        "no number": {"count": 1, "unpriced": 1},
+    }
+    assert found["total"] == {"tools": 6, "count": 10, "quoted_price": 0.3, "cost": 2.5, "unpriced": 4}
+    shown = {row["tool_key"] for row in found["executions"] if {"quoted_price", "cost"} & row.keys()}
+    assert shown == {"refund", "never ran", "runs"}, "a part of a price is no price"
 
 
 async def test_a_workflow_that_runs_shows_how_far_it_is(agent: Agent, bench: Bench) -> None:
@@ -307,6 +345,20 @@ async def test_pages_too_large_for_an_answer_go_on_in_pages_that_are_not(
             found = await agent.read("list_executions", page=found["page"] + 1, page_size=found["page_size"])
             seen += [row["execution_id"] for row in found["executions"]]
         assert seen == names[::-1]
+
+
+async def test_a_platform_with_smaller_pages_than_asked_for_loses_no_row() -> None:
+    rows = [execution("Completed", execution_id=f"e-{number:03d}", startedAt=None) for number in range(301)]
+    async with recording() as server:
+        server.handler = capped_listing(rows, cap=100)
+        async with agent_of(create_server(settings_for(server.url))) as agent:
+            names: list[str] = []
+            for page in itertools.count():
+                found = await agent.read("list_executions", page=page, page_size=200)
+                names += [row["execution_id"] for row in found["executions"]]
+                if not found["has_more"]:
+                    break
+    assert names == [row["executionId"] for row in rows]
 
 
 async def test_a_list_that_has_room_is_shown_whole_however_large_its_page(agent: Agent, bench: Bench) -> None:

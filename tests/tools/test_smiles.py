@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -181,14 +182,24 @@ async def test_molecules_given_twice_are_told_with_what_they_cost(agent: Agent) 
     assert quote["quoted_price"] == 0.8
     (warning,) = quote["input_warnings"]
     assert warning.startswith("ligands: 4 entries, 2 of them duplicates (CCO 3 times); ")
-    assert warning.endswith("0.40 of 0.80 USD.")
+    assert warning.endswith("0.4 of 0.8 USD.")
     assert "input_warnings" not in await agent.read("create_execution", **docking("CCO", "CCN"))
+
+
+@pytest.mark.parametrize(
+    ("price", "told"),
+    [("0.005", "0.003333 of 0.005"), ("151.25", "100.8 of 151.25"), ("0.0000003", "0.0000002 of 0.0000003")],
+)
+def test_the_price_of_duplicates_is_the_price_that_is_quoted(price: str, told: str) -> None:
+    (repeats,) = checked({"smiles_list": ["C"] * 3}, {}).repeats
+    assert repeats.told(Decimal(price)).endswith(f" {told} USD.")
 
 
 REPEATED: dict[str, tuple[dict[str, Any], list[tuple[str, int, int]]]] = {
     "under other ids": ({"ligands": [{"id": "1", "smiles": "C"}, {"id": "2", "smiles": "C"}]}, [("ligands", 2, 1)]),
     "by file": ({"ligands": [{"file_path": "a"}, {"file_path": "a"}, {"file_path": "b"}]}, [("ligands", 3, 2)]),
     "as texts": ({"smiles_list": ["C", "CC", "C"]}, [("smiles_list", 3, 2)]),
+    "as names": ({"ligands": ["CCO", "CCO", "08L1GAND00001"]}, [("ligands", 3, 2)]),
     "two lists": ({"a": [{"x": 1}] * 2, "b": {"c": [{"y": 1}] * 3}}, [("a", 2, 1), ("b.c", 3, 1)]),
     "none": ({"ligands": [{"smiles": "C"}, {"smiles": "CC"}], "center": [1, 1, 1], "names": ["a", "a"]}, []),
 }

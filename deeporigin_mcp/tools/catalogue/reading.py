@@ -7,8 +7,10 @@ import json
 from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass
+from decimal import Context, Decimal
 from typing import Any
 
+from deeporigin_mcp.platform import money
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, fields_of, parts_of
 from deeporigin_mcp.tools.molecules import smiles
@@ -25,6 +27,7 @@ MAX_VALUES = 200_000
 MAX_NAMES = 200
 MAX_TOLD = 20
 VALUE_CHARACTERS = 80
+_FOUR_DIGITS = Context(prec=4)
 
 
 @dataclass
@@ -37,13 +40,15 @@ class Repeats:
     most: str
     most_count: int
 
-    def told(self, price: Any) -> str:
+    def told(self, price: Decimal | None) -> str:
         """What the repeated entries are, and their even share of a price."""
         spare = self.count - self.distinct
         cost = "each entry is run and priced by itself"
         if price:
-            share = float(price) * spare / self.count
-            cost = f"an even share of the price for these duplicates is {share:.2f} of {float(price):.2f} USD"
+            share = _FOUR_DIGITS.create_decimal(price * spare / self.count)
+            cost = (
+                f"an even share of the price for these duplicates is {money.shown(share)} of {money.shown(price)} USD"
+            )
         told = f"{self.path}: {self.count} entries, {spare} of them duplicates"
         return f"{told} ({self.most} {self.most_count} times); {cost}."
 
@@ -166,8 +171,9 @@ class Run:
     def repeats(self) -> list[Repeats]:
         """Lists of molecules, or of other objects, that hold one twice."""
         told = []
+        molecules = {**self._smiles, **self._names}
         for path, entries in self._lists.items():
-            texts = all(f"{path}.{place}" in self._smiles for place in range(len(entries)))
+            texts = all(f"{path}.{place}" in molecules for place in range(len(entries)))
             if not texts and not all(isinstance(entry, dict) for entry in entries):
                 continue
             counts = Counter(_molecule_of(entry) for entry in entries)
