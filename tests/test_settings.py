@@ -345,6 +345,13 @@ def test_no_text_in_a_variable_is_worse_than_unusable_credentials(
         assert settings.require_token(0.0)
 
 
+@pytest.mark.parametrize("named", [["staging"], {"name": "staging"}, 1, True])
+def test_an_environment_in_a_file_that_is_no_name_is_not_production(tmp_path: Path, named: Any) -> None:
+    home = make_home(tmp_path, {"env": named, "org_key": "diskorg"}, DISK)
+    with pytest.raises(CredentialError):
+        Settings.load({}, home).require_token()
+
+
 LEFT = ["", "  ", "${DO_ORG_KEY}", "${env:DO_ORG_KEY}", "${user_config.organisation}", "$DO_ORG_KEY"]
 LEFT += ["$env:DO_ORG_KEY", "%DO_ORG_KEY%", "{{DO_ORG_KEY}}", "<your key>", '"${DO_ORG_KEY}"']
 

@@ -59,7 +59,7 @@ def official_settings(variables: Mapping[str, str], home: Path | None) -> dict[s
     environment = "prod"
     if named:
         environment, sources["base_url"] = named, "DO_ENV"
-    elif named := _text(config.get("env")).lower():
+    elif named := _text(str(config.get("env") or "")).lower():
         environment, sources["base_url"] = named, "~/.deeporigin/config.json"
     _require_environment(environment, sources.get("base_url", ""))
     if org_key:
