@@ -8,7 +8,6 @@ the output, ends the process.
 from __future__ import annotations
 
 import asyncio
-import codecs
 import json
 import logging
 import os
@@ -28,6 +27,7 @@ from mcp_types import (
     ErrorData,
     JSONRPCError,
     JSONRPCMessage,
+    JSONRPCNotification,
     jsonrpc_message_adapter,
 )
 from pydantic_core import PydanticSerializationError
@@ -39,6 +39,9 @@ logger = logging.getLogger("deeporigin_mcp.stdio")
 
 LAST_SECONDS = 2.0
 """How long after the end of the input the rest of the output may be read."""
+
+_EDGES = " \t\r\n\ufeff\0"
+"""What some clients have around a message: byte order marks, even in later lines, and the end of a text of C."""
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -71,7 +74,7 @@ async def _read(
     with to_server, outgoing:
         # A last line without its end is a message that was cut off.
         while (line := await _in_thread(lambda: _line_of(stream))).endswith(b"\n"):
-            message, answer = _message(line.removeprefix(codecs.BOM_UTF8))
+            message, answer = _message(line)
             if answer is not None:
                 await outgoing.send(SessionMessage(answer))
             if message is not None:
@@ -113,17 +116,22 @@ def _line_of(stream: BinaryIO) -> bytes:
 
 def _message(line: bytes) -> tuple[JSONRPCMessage | None, JSONRPCError | None]:
     """The message of a line, and the error to answer where a request cannot be read."""
-    text = line.decode("utf-8", "replace").strip()
+    text = line.decode("utf-8", "replace").strip(_EDGES)
     if not text:
         return None, None
     try:
-        return jsonrpc_message_adapter.validate_json(whole_characters(text), by_name=False), None
+        message = jsonrpc_message_adapter.validate_json(whole_characters(text), by_name=False)
     except ValueError:
-        pass
+        message = None
+    # A request whose id is neither text nor a whole number is taken for a notification, which nobody answers.
+    if message is not None and not (isinstance(message, JSONRPCNotification) and '"id"' in text):
+        return message, None
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return None, _error(None, PARSE_ERROR, "The line is not valid JSON, or is nested too deeply.")
+    if message is not None and "id" not in found:
+        return message, None
     number = found.get("id") if isinstance(found, dict) else None
     known = number if isinstance(number, str) or type(number) is int else None
     if isinstance(found, dict) and "method" not in found and known is not None:

@@ -332,9 +332,33 @@ def test_a_byte_order_mark_before_the_first_message_does_no_harm(tmp_path: Path)
         (b'[{"jsonrpc": "2.0", "id": 5, "method": "ping"}]', None, -32600),
         (b'{"jsonrpc": "2.0", "id": 5, "method": "ping"', None, -32700),
         (b"[" * 100_000, None, -32700),
-        (b"\x00", None, -32700),
+        (b'\x00{"jsonrpc": "2.0", "id": 5, "method": "ping"}\x00', 5, None),
+        (b'\xef\xbb\xbf\xef\xbb\xbf {"jsonrpc": "2.0", "id": 5, "method": "ping"}', 5, None),
+        (b"{\x00}", None, -32700),
+        (b'{"jsonrpc": "2.0", "id": 1.5, "method": "ping"}', None, -32600),
+        (b'{"jsonrpc": "2.0", "id": null, "method": "ping"}', None, -32600),
+        (b'{"jsonrpc": "2.0", "id": true, "method": "ping"}', None, -32600),
+        (b'{"jsonrpc": "2.0", "id": {"a": 1}, "method": "ping"}', None, -32600),
     ],
-    ids=["value", "key", "no utf-8", "crlf", "params", "version", "method", "batch", "cut", "deep", "nul"],
+    ids=[
+        "value",
+        "key",
+        "no utf-8",
+        "crlf",
+        "params",
+        "version",
+        "method",
+        "batch",
+        "cut",
+        "deep",
+        "nul around",
+        "marks",
+        "nul",
+        "fraction",
+        "null",
+        "true",
+        "object",
+    ],
 )
 def test_every_request_is_answered_by_its_id(
     tmp_path: Path, line: bytes, number: int | str | None, code: int | None
@@ -357,6 +381,10 @@ def test_what_is_no_request_gets_no_answer(tmp_path: Path) -> None:
             b'{"jsonrpc": "2.0"}',
             b'{"jsonrpc": "2.0", "method": 7}',
             b'{"id": 3, "result": 1}',
+            b"\xef\xbb\xbf",
+            b"\x00",
+            b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "id"}}',
+            b'{"jsonrpc": "2.0", "method": "notifications/roots", "params": {"id": 4}}',
         ):
             process.send(line)
         process.send({"jsonrpc": "2.0", "id": 9, "method": "ping"})
