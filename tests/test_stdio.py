@@ -443,12 +443,53 @@ def test_calls_go_on_and_the_end_comes_though_nobody_reads_stderr(tmp_path: Path
 
 
 def test_a_process_without_standard_streams_ends(tmp_path: Path) -> None:
-    for closed in ("<&-", ">&-", "<&- >&- 2>&-", "2>&-"):
+    ping = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode() + b"\n"
+    for closed in ("<&-", ">&-", "<&- >&-", "<&- >&- 2>&-", "2>&-"):
         command = f"exec {' '.join(COMMAND)} {closed}"
         done = subprocess.run(
-            ["/bin/sh", "-c", command], env=environment(tmp_path), input=b"", timeout=SLOW_START_SECONDS, check=False
+            ["/bin/sh", "-c", command],
+            env=environment(tmp_path),
+            input=ping,
+            timeout=SLOW_START_SECONDS,
+            check=False,
+            capture_output=True,
         )
-        assert done.returncode in (0, 1)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.count(b"\n") == (closed == "2>&-")
+
+
+def test_what_was_asked_before_the_end_of_the_input_is_answered(tmp_path: Path, simulator: RunningSimulator) -> None:
+    call = {"name": "get_workspace", "arguments": {}}
+    listed = [{"jsonrpc": "2.0", "id": number, "method": "tools/list"} for number in range(2, 40)]
+    called = {"jsonrpc": "2.0", "id": 40, "method": "tools/call", "params": call}
+    first = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HANDSHAKE}
+    done = subprocess.run(
+        COMMAND,
+        env=environment(tmp_path, **credentials(simulator)),
+        input="".join(json.dumps(line) + "\n" for line in (first, *listed, called)).encode(),
+        timeout=SLOW_START_SECONDS,
+        check=False,
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {answer["id"] for answer in answers if "result" in answer} == {*range(1, 41)}
+
+
+def test_an_input_that_does_not_block_is_waited_for(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    process = subprocess.Popen(COMMAND, env=environment(tmp_path), stdin=read, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    for number in (1, 2):
+        line = json.dumps({"jsonrpc": "2.0", "id": number, "method": "ping"}).encode()
+        os.write(write, line[:9])
+        os.write(write, line[9:] + b"\n")
+        assert json.loads(process.stdout.readline())["id"] == number
+    os.close(write)
+    assert process.wait(PROMPT_SECONDS) == 0
+    process.stdout.close()
+    os.close(read)
 
 
 def test_no_answer_is_more_than_one_line_for_any_reader(tmp_path: Path, simulator: RunningSimulator) -> None:
