@@ -167,6 +167,9 @@ def _pass_over_tracing_of_others() -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from deeporigin_mcp.logs import open_closed_streams
+
+    open_closed_streams()
     _pass_over_tracing_of_others()
     if options.command and options.http:
         return _serve_http(options)

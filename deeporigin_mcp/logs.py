@@ -95,6 +95,13 @@ def write_all(descriptor: int, data: bytes) -> bool:
     return True
 
 
+def open_closed_streams() -> None:
+    """Open the null device for each standard stream that was closed: what is opened next would take its place."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
 def configure_logging(level: str) -> None:
     """Send all logging to stderr; standard output belongs to the protocol. The audit log is always on."""
     handler = LineWriter(2)

@@ -8,10 +8,11 @@ the output, ends the process.
 from __future__ import annotations
 
 import asyncio
-import codecs
+import io
 import json
 import logging
 import os
+import select
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -28,6 +29,9 @@ from mcp_types import (
     ErrorData,
     JSONRPCError,
     JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
     jsonrpc_message_adapter,
 )
 from pydantic_core import PydanticSerializationError
@@ -39,6 +43,11 @@ logger = logging.getLogger("deeporigin_mcp.stdio")
 
 LAST_SECONDS = 2.0
 """How long after the end of the input the rest of the output may be read."""
+ANSWER_SECONDS = 1.0
+"""How long of that the calls that are under way may take to end; clients kill a process that stays for long."""
+
+_EDGES = " \t\r\n\ufeff\0"
+"""What some clients have around a message: byte order marks, even in later lines, and the end of a text of C."""
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -55,37 +64,80 @@ async def _serve(server: MCPServer[Any]) -> None:
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
     source, target = _claimed(STDIN, None), _claimed(STDOUT, STDERR)
+    unanswered = _Unanswered()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_read, source, to_server, outgoing.clone(), tasks.cancel_scope)
-        tasks.start_soon(_write, target, from_server, tasks.cancel_scope)
+        tasks.start_soon(_read, source, to_server, outgoing.clone(), unanswered, tasks.cancel_scope)
+        tasks.start_soon(_write, target, from_server, unanswered, tasks.cancel_scope)
         await lowlevel.run(incoming, outgoing, lowlevel.create_initialization_options())
+
+
+class _Unanswered:
+    """Requests that were read and whose responses are not written yet."""
+
+    def __init__(self) -> None:
+        self._ids: set[str | int] = set()
+        self._is_empty = anyio.Event()
+
+    def read(self, message: JSONRPCMessage) -> None:
+        if isinstance(message, JSONRPCRequest):
+            self._ids.add(message.id)
+
+    def written(self, message: JSONRPCMessage) -> None:
+        if isinstance(message, JSONRPCResponse | JSONRPCError) and message.id is not None:
+            self._ids.discard(message.id)
+            if not self._ids:
+                self._is_empty.set()
+
+    async def answered(self) -> None:
+        """Wait until there are none. Nothing is read any more."""
+        if self._ids:
+            self._is_empty = anyio.Event()
+            await self._is_empty.wait()
+
+
+class _Input(io.FileIO):
+    """A descriptor that waits for input, also where somebody who shares it has made it non-blocking."""
+
+    def readinto(self, buffer: Any) -> int:
+        while (count := super().readinto(buffer)) is None:
+            select.select([self], [], [])
+        return count
 
 
 async def _read(
     source: int,
     to_server: MemoryObjectSendStream[SessionMessage | Exception],
     outgoing: MemoryObjectSendStream[SessionMessage],
+    unanswered: _Unanswered,
     everything: anyio.CancelScope,
 ) -> None:
-    stream = os.fdopen(source, "rb", closefd=False)
+    stream = io.BufferedReader(_Input(source, closefd=False))
     with to_server, outgoing:
         # A last line without its end is a message that was cut off.
         while (line := await _in_thread(lambda: _line_of(stream))).endswith(b"\n"):
-            message, answer = _message(line.removeprefix(codecs.BOM_UTF8))
+            message, answer = _message(line)
             if answer is not None:
                 await outgoing.send(SessionMessage(answer))
             if message is not None:
+                unanswered.read(message)
                 await to_server.send(SessionMessage(message))
         everything.deadline = anyio.current_time() + LAST_SECONDS
+        # The end of the input ends all calls; what was just asked, as by a pipe from a file, is answered before.
+        with anyio.move_on_after(ANSWER_SECONDS):
+            await unanswered.answered()
 
 
 async def _write(
-    target: int, from_server: MemoryObjectReceiveStream[SessionMessage], everything: anyio.CancelScope
+    target: int,
+    from_server: MemoryObjectReceiveStream[SessionMessage],
+    unanswered: _Unanswered,
+    everything: anyio.CancelScope,
 ) -> None:
     async for message in from_server:
         line = _line(message.message)
         if not await _in_thread(lambda line=line: write_all(target, line)):  # type: ignore[misc]
             everything.cancel()
+        unanswered.written(message.message)
 
 
 async def _in_thread(work: Callable[[], Result]) -> Result:
@@ -113,17 +165,22 @@ def _line_of(stream: BinaryIO) -> bytes:
 
 def _message(line: bytes) -> tuple[JSONRPCMessage | None, JSONRPCError | None]:
     """The message of a line, and the error to answer where a request cannot be read."""
-    text = line.decode("utf-8", "replace").strip()
+    text = line.decode("utf-8", "replace").strip(_EDGES)
     if not text:
         return None, None
     try:
-        return jsonrpc_message_adapter.validate_json(whole_characters(text), by_name=False), None
+        message = jsonrpc_message_adapter.validate_json(whole_characters(text), by_name=False)
     except ValueError:
-        pass
+        message = None
+    # A request whose id is neither text nor a whole number is taken for a notification, which nobody answers.
+    if message is not None and not (isinstance(message, JSONRPCNotification) and '"id"' in text):
+        return message, None
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return None, _error(None, PARSE_ERROR, "The line is not valid JSON, or is nested too deeply.")
+    if message is not None and "id" not in found:
+        return message, None
     number = found.get("id") if isinstance(found, dict) else None
     known = number if isinstance(number, str) or type(number) is int else None
     if isinstance(found, dict) and "method" not in found and known is not None:
@@ -154,12 +211,6 @@ def _claimed(descriptor: int, instead: int | None) -> int:
     Args:
         instead: what others that use the descriptor reach from now on; None for nothing.
     """
-    null = os.open(os.devnull, os.O_RDWR)
-    try:
-        while (own := os.dup(descriptor)) <= STDERR:
-            # That standard stream was closed: nothing meant for it may come here.
-            os.dup2(null, own)
-        os.dup2(null if instead is None else instead, descriptor)
-    except OSError:
-        return null
+    own = os.dup(descriptor)
+    os.dup2(os.open(os.devnull, os.O_RDWR) if instead is None else instead, descriptor)
     return own

@@ -270,13 +270,24 @@ def test_broken_files_do_not_matter_to_whoever_sets_token_and_organisation(tmp_p
     assert Settings.load({"DO_AUTH_TOKEN": PROD, "DO_ORG_KEY": "acme"}, home).require_token()
 
 
-@pytest.mark.parametrize("value", ["edge", "PROD", "x" * 5000, "\udcff", "a\nb"])
+@pytest.mark.parametrize("value", ["edge", "Production", "x" * 5000, "\udcff", "a\nb"])
 def test_an_unknown_environment_is_told_at_the_first_call(tmp_path: Path, value: str) -> None:
-    with pytest.raises(CredentialError) as caught:
-        Settings.load({"DO_ENV": value}, tmp_path).require_token()
-    assert "DO_ENV" in str(caught.value)
+    for credentials in ({}, {"DO_AUTH_TOKEN": PROD, "DO_ORG_KEY": "acme"}):
+        with pytest.raises(CredentialError, match="DO_ENV") as caught:
+            Settings.load({"DO_ENV": value, **credentials}, tmp_path).require_token()
     assert len(str(caught.value)) < 300
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("value", ["PROD", "Prod ", '"prod"'])
+def test_the_case_of_an_environment_does_not_matter(tmp_path: Path, value: str) -> None:
+    home = make_home(tmp_path, {"env": "DEV", "org_key": "diskorg"}, DISK)
+    given = {"DO_AUTH_TOKEN": PROD, "DO_ORG_KEY": "acme"}
+    for variables in ({"DO_ENV": value}, {"DO_ENV": value, **given}):
+        assert Settings.load(variables, home).require_token()
+        assert Settings.load(variables, home).environment == "prod"
+    assert Settings.load({}, home).environment == "dev"
+    assert Settings.load_for_http({"DO_ENV": value.lower()}).environment == "prod"
 
 
 @pytest.mark.parametrize(
@@ -334,7 +345,18 @@ def test_no_text_in_a_variable_is_worse_than_unusable_credentials(
         assert settings.require_token(0.0)
 
 
-@pytest.mark.parametrize("left", ["", "  ", "${DO_ORG_KEY}", "${env:DO_ORG_KEY}", "${user_config.organisation}"])
+@pytest.mark.parametrize("named", [["staging"], {"name": "staging"}, 1, True])
+def test_an_environment_in_a_file_that_is_no_name_is_not_production(tmp_path: Path, named: Any) -> None:
+    home = make_home(tmp_path, {"env": named, "org_key": "diskorg"}, DISK)
+    with pytest.raises(CredentialError):
+        Settings.load({}, home).require_token()
+
+
+LEFT = ["", "  ", "${DO_ORG_KEY}", "${env:DO_ORG_KEY}", "${user_config.organisation}", "$DO_ORG_KEY"]
+LEFT += ["$env:DO_ORG_KEY", "%DO_ORG_KEY%", "{{DO_ORG_KEY}}", "<your key>", '"${DO_ORG_KEY}"']
+
+
+@pytest.mark.parametrize("left", LEFT)
 def test_a_credential_that_a_client_left_unfilled_counts_as_not_set(left: str, tmp_path: Path) -> None:
     folder = tmp_path / ".deeporigin"
     folder.mkdir()
@@ -360,6 +382,8 @@ def test_a_limit_left_empty_in_a_bundle_is_none_but_one_that_refers_to_nothing_i
 # Values as people paste them
 
 AROUND = ['"{}"', "'{}'", "\ufeff{}", " {}\r\n", '\ufeff"{}" \r\n', "“{}”", "\u200b{}\u00a0", "\"'{}'\""]
+AROUND += ['"{}",', "'{}';", '\\"{}\\"', "”{}”", "„{}”", "\u00ad{}\u200e"]
+AROUND += ["\u201a{}\u2018", "\u2019{}\u2019", "\u2039{}\u203a"]
 
 
 @pytest.mark.parametrize("around", AROUND)
@@ -380,8 +404,24 @@ def test_what_an_editor_leaves_around_a_value_is_no_part_of_it(around: str, tmp_
 
 
 @pytest.mark.parametrize(
+    "line", ["{}={}", 'export {}="{}"', "set {}={}\r\n", '$env:{} = "{}";', '"{}": "{}",', "{}: {}"]
+)
+def test_the_whole_line_of_a_file_is_read_as_its_value(line: str, tmp_path: Path) -> None:
+    values = {
+        "DO_AUTH_TOKEN": PROD,
+        "DO_ORG_KEY": "acme",
+        "DO_BASE_URL": "https://gateway.example.org",
+        "DEEPORIGIN_MCP_MAX_PRICE": "5",
+    }
+    found = Settings.load({name: line.format(name, value) for name, value in values.items()}, tmp_path)
+    assert found.require_token().get_secret_value() == PROD
+    assert (found.org_key, found.base_url, found.max_price) == ("acme", "https://gateway.example.org", Decimal(5))
+
+
+@pytest.mark.parametrize(
     "form",
     [
+        "Token {}",
         "Bearer {}",
         "bearer  {}",
         '"Bearer {}"',
@@ -404,9 +444,15 @@ def test_a_token_that_a_terminal_wrapped_is_joined(tmp_path: Path) -> None:
     assert found.require_token().get_secret_value() == PROD
 
 
-@pytest.mark.parametrize("value", ['"acme', "acme'", 'a"b'])
+@pytest.mark.parametrize("unseen", ["\u00ad", "\u200b", "\u00a0", "\ufeff"])
+def test_what_a_page_puts_inside_a_token_is_no_part_of_it(unseen: str, tmp_path: Path) -> None:
+    found = Settings.load({"DO_AUTH_TOKEN": f"{PROD[:40]}{unseen}{PROD[40:]}", "DO_ORG_KEY": "acme"}, tmp_path)
+    assert found.require_token().get_secret_value() == PROD
+
+
+@pytest.mark.parametrize("value", ['"acme', "acme'", 'a"b', "acme corp", "acme;", "acme, other", "acme # mine", "a\\b"])
 @pytest.mark.parametrize("name", ["DO_ORG_KEY", "DO_PROJECT_ID"])
-def test_half_a_pair_of_quotes_is_named(name: str, value: str, tmp_path: Path) -> None:
+def test_what_is_no_key_is_named(name: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(CredentialError, match=name):
         Settings.load({"DO_AUTH_TOKEN": PROD, "DO_ORG_KEY": "acme", name: value}, tmp_path).require_token()
 

@@ -332,9 +332,33 @@ def test_a_byte_order_mark_before_the_first_message_does_no_harm(tmp_path: Path)
         (b'[{"jsonrpc": "2.0", "id": 5, "method": "ping"}]', None, -32600),
         (b'{"jsonrpc": "2.0", "id": 5, "method": "ping"', None, -32700),
         (b"[" * 100_000, None, -32700),
-        (b"\x00", None, -32700),
+        (b'\x00{"jsonrpc": "2.0", "id": 5, "method": "ping"}\x00', 5, None),
+        (b'\xef\xbb\xbf\xef\xbb\xbf {"jsonrpc": "2.0", "id": 5, "method": "ping"}', 5, None),
+        (b"{\x00}", None, -32700),
+        (b'{"jsonrpc": "2.0", "id": 1.5, "method": "ping"}', None, -32600),
+        (b'{"jsonrpc": "2.0", "id": null, "method": "ping"}', None, -32600),
+        (b'{"jsonrpc": "2.0", "id": true, "method": "ping"}', None, -32600),
+        (b'{"jsonrpc": "2.0", "id": {"a": 1}, "method": "ping"}', None, -32600),
     ],
-    ids=["value", "key", "no utf-8", "crlf", "params", "version", "method", "batch", "cut", "deep", "nul"],
+    ids=[
+        "value",
+        "key",
+        "no utf-8",
+        "crlf",
+        "params",
+        "version",
+        "method",
+        "batch",
+        "cut",
+        "deep",
+        "nul around",
+        "marks",
+        "nul",
+        "fraction",
+        "null",
+        "true",
+        "object",
+    ],
 )
 def test_every_request_is_answered_by_its_id(
     tmp_path: Path, line: bytes, number: int | str | None, code: int | None
@@ -357,6 +381,10 @@ def test_what_is_no_request_gets_no_answer(tmp_path: Path) -> None:
             b'{"jsonrpc": "2.0"}',
             b'{"jsonrpc": "2.0", "method": 7}',
             b'{"id": 3, "result": 1}',
+            b"\xef\xbb\xbf",
+            b"\x00",
+            b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "id"}}',
+            b'{"jsonrpc": "2.0", "method": "notifications/roots", "params": {"id": 4}}',
         ):
             process.send(line)
         process.send({"jsonrpc": "2.0", "id": 9, "method": "ping"})
@@ -415,12 +443,53 @@ def test_calls_go_on_and_the_end_comes_though_nobody_reads_stderr(tmp_path: Path
 
 
 def test_a_process_without_standard_streams_ends(tmp_path: Path) -> None:
-    for closed in ("<&-", ">&-", "<&- >&- 2>&-", "2>&-"):
+    ping = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode() + b"\n"
+    for closed in ("<&-", ">&-", "<&- >&-", "<&- >&- 2>&-", "2>&-"):
         command = f"exec {' '.join(COMMAND)} {closed}"
         done = subprocess.run(
-            ["/bin/sh", "-c", command], env=environment(tmp_path), input=b"", timeout=SLOW_START_SECONDS, check=False
+            ["/bin/sh", "-c", command],
+            env=environment(tmp_path),
+            input=ping,
+            timeout=SLOW_START_SECONDS,
+            check=False,
+            capture_output=True,
         )
-        assert done.returncode in (0, 1)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.count(b"\n") == (closed == "2>&-")
+
+
+def test_what_was_asked_before_the_end_of_the_input_is_answered(tmp_path: Path, simulator: RunningSimulator) -> None:
+    call = {"name": "get_workspace", "arguments": {}}
+    listed = [{"jsonrpc": "2.0", "id": number, "method": "tools/list"} for number in range(2, 40)]
+    called = {"jsonrpc": "2.0", "id": 40, "method": "tools/call", "params": call}
+    first = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HANDSHAKE}
+    done = subprocess.run(
+        COMMAND,
+        env=environment(tmp_path, **credentials(simulator)),
+        input="".join(json.dumps(line) + "\n" for line in (first, *listed, called)).encode(),
+        timeout=SLOW_START_SECONDS,
+        check=False,
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {answer["id"] for answer in answers if "result" in answer} == {*range(1, 41)}
+
+
+def test_an_input_that_does_not_block_is_waited_for(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    process = subprocess.Popen(COMMAND, env=environment(tmp_path), stdin=read, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    for number in (1, 2):
+        line = json.dumps({"jsonrpc": "2.0", "id": number, "method": "ping"}).encode()
+        os.write(write, line[:9])
+        os.write(write, line[9:] + b"\n")
+        assert json.loads(process.stdout.readline())["id"] == number
+    os.close(write)
+    assert process.wait(PROMPT_SECONDS) == 0
+    process.stdout.close()
+    os.close(read)
 
 
 def test_no_answer_is_more_than_one_line_for_any_reader(tmp_path: Path, simulator: RunningSimulator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import anyio
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deeporigin_mcp.http.bodies import Bodies, Body, NoRoomError, TooLargeError
 from deeporigin_mcp.http.names import Names
-from deeporigin_mcp.http.wishes import OnlyJson, mended
+from deeporigin_mcp.http.wishes import OnlyJson, mended, readable
 
 CONNECTION = "deeporigin_mcp.connection"
 """Where the scope of a request holds its connection, behind `deeporigin_mcp.http.serve`."""
@@ -19,6 +20,8 @@ BODY_SECONDS = 30.0
 """How long the body of a request may take to arrive."""
 MAX_REQUESTS = 1000
 """Requests under way at a time, of all callers together."""
+
+_ABSOLUTE = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
 
 Caller = tuple[str, Callable[[], bool]]
 """A name for whoever's token it is, empty without one; and whether the platform has taken that token."""
@@ -63,14 +66,16 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Below another application, or with uvicorn's --root-path, the path begins with where that is.
-        path = scope["path"].removeprefix(scope.get("root_path", "")) if scope["type"] == "http" else ""
+        root = scope.get("root_path", "")
+        # Some proxies send the whole address in the place of the path.
+        path = _ABSOLUTE.sub("", scope["path"].removeprefix(root)) if scope["type"] == "http" else ""
         if path not in (self._path, f"{self._path}/"):
             await self._app(scope, receive, send)
         elif refusal := self._refusal(scope):
             await refusal(scope, receive, send)
         else:
-            if path != self._path:
-                scope = {**scope, "path": scope["path"][:-1], "raw_path": scope.get("raw_path", b"").removesuffix(b"/")}
+            if scope["path"] != root + self._path:
+                scope = {**scope, "path": root + self._path, "raw_path": self._path.encode()}
             self._under_way += 1
             try:
                 await self._pass(scope, receive, send)
@@ -102,7 +107,7 @@ class Guard:
             if isinstance(found, JSONResponse):
                 await found(scope, receive, send)
             elif found is not None:
-                await self._app(scope, _replayed(found, receive), OnlyJson(send) if only_json else send)
+                await self._app(scope, _replayed(readable(found), receive), OnlyJson(send) if only_json else send)
         finally:
             self._bodies.release(body)
 

@@ -7,6 +7,7 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import Message, Scope, Send
 
+from deeporigin_mcp.platform.wording import whole_characters
 from deeporigin_mcp.settings.places import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
 
 JSON, EVENTS = "application/json", "text/event-stream"
@@ -27,13 +28,15 @@ def mended(scope: Scope) -> tuple[Scope, bool]:
     """The request as it is meant, and whether its client reads nothing but JSON.
 
     A header of one value that repeats it has that value; of two different values both stay, to be refused by whoever
-    reads them. Without `Accept` everything is accepted (RFC 9110 12.5.1).
+    reads them. Without `Accept` everything is accepted (RFC 9110 12.5.1), and either kind of response is enough.
     """
     headers: list[tuple[bytes, bytes]] = []
     for name, value in scope["headers"]:
         if name in _SINGLE:
             parts = {part.strip() for part in value.split(b",")}
             meant = (name, parts.pop() if len(parts) == 1 else value)
+            if name == b"content-type":
+                meant = (name, meant[1].lower())
             if meant in headers:
                 continue
             headers.append(meant)
@@ -44,10 +47,16 @@ def mended(scope: Scope) -> tuple[Scope, bool]:
     takes_json, takes_events = kinds & {JSON, "application/*", "*/*"}, kinds & {EVENTS, "text/*", "*/*"}
     # What is listened to has no end, so there is no JSON to make of it: that one is refused as it is.
     only_json = bool(takes_json) and not takes_events and (b"mcp-method", LISTEN.encode()) not in headers
-    if not kinds or only_json:
+    if not kinds or only_json or takes_events:
         headers = [(name, value) for name, value in headers if name != b"accept"]
         headers.append((b"accept", f"{JSON}, {EVENTS}".encode()))
     return {**scope, "headers": headers}, only_json
+
+
+def readable(content: bytes) -> bytes:
+    """A body as the SDK can read it: without a byte order mark, and without halves of characters."""
+    text = content.decode("utf-8", "replace").removeprefix("\ufeff")
+    return whole_characters(text).encode()
 
 
 class OnlyJson:

@@ -42,7 +42,11 @@ SETTABLE = (
 SECRET = ("DO_AUTH_TOKEN", "DEEPORIGIN_MCP_STATE_KEYS")
 NETWORK = (*PROXIES, *(name.lower() for name in PROXIES), *CERTIFICATES)
 """What `--env` takes beside: how the network is left. Proxies may hold a password."""
-_WINDOWS_WORD = re.compile(r'(?:[^\s"]|"[^"]*")+')
+_WINDOWS_WORD = re.compile(
+    r"""[A-Z]:[\\/](?:[^\s"':]|\s(?=[^"':]*\\))*?\.(?:exe|cmd|bat|com)(?=\s|$)|'[^']*'|(?:[^\s"]|"[^"]*")+""",
+    re.IGNORECASE,
+)
+"""A program's path, whose blanks need no quotes; or what stands in quotes, or between blanks."""
 
 INPUTS: Mapping[str, Mapping[str, Any]] = {
     "DO_AUTH_TOKEN": {
@@ -243,7 +247,7 @@ def _words(given: str) -> list[str]:
     except ValueError:
         return []
     # A backslash is no escape here, but part of a path.
-    words = [word.replace('"', "") for word in _WINDOWS_WORD.findall(given)]
+    words = [word.replace('"', "").strip("'") for word in _WINDOWS_WORD.findall(given)]
     return words if given.count('"') % 2 == 0 and all(words) else []
 
 

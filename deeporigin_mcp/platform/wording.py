@@ -10,6 +10,8 @@ MAX_QUOTED_CHARACTERS = 600
 """How much of the platform's own text a message repeats."""
 MAX_WORD_CHARACTERS = 200
 """Longer than any id, name or status that a record has had."""
+LONGEST_SECRET = 20_000
+"""Characters; a token in base64 is shorter."""
 USUAL_CHARACTERS = 40
 """A word up to here is taken as it is if it is plain: ten thousand rows have five of them each."""
 
@@ -35,8 +37,10 @@ def words_of(text: str) -> list[str]:
 
 def one_line(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
     """One line without control and invisible characters and secrets, length-capped."""
-    flat = masked(" ".join(words_of(text)))
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+    whole = " ".join(words_of(text))
+    # Looking for secrets takes long, and one that is seen at all begins before here.
+    flat = masked(whole[: limit + LONGEST_SECRET])
+    return flat if len(flat) <= limit and len(whole) <= limit + LONGEST_SECRET else flat[: limit - 1] + "…"
 
 
 def word(value: object) -> str:

@@ -17,6 +17,8 @@ from deeporigin_mcp.settings.tokens import TokenClaims, local_token
 
 LOCAL_ORG_KEY = "deeporigin"
 TOKEN_FILE = "~/.deeporigin/api_tokens.json"
+_UNUSABLE = QUOTES | {*" ,;<>{}$%\\|"}
+"""What no key, id, token or address has in it."""
 
 
 def official_settings(variables: Mapping[str, str], home: Path | None) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def official_settings(variables: Mapping[str, str], home: Path | None) -> dict[s
     org_key = _variable(variables, "DO_ORG_KEY")
     project_id = _variable(variables, "DO_PROJECT_ID")
     wanted_url = _variable(variables, "DO_BASE_URL")
-    named = _variable(variables, "DO_ENV")
+    named = _variable(variables, "DO_ENV").lower()
     values: dict[str, Any] = {"project_id": project_id}
     sources = {"project_id": "DO_PROJECT_ID"} if project_id else {}
 
@@ -43,6 +45,8 @@ def official_settings(variables: Mapping[str, str], home: Path | None) -> dict[s
         sources["base_url"] = "DO_BASE_URL" if wanted_url else "the token's issuer"
         values |= {"token": token, "org_key": org_key}
         values["base_url"] = _checked_url(wanted_url) if wanted_url else _url_of_issuer(token)
+        if named and not wanted_url:
+            _require_environment(named, "DO_ENV")
         if named and not wanted_url and BASE_URLS.get(named) != values["base_url"]:
             raise CredentialError(
                 f"DO_ENV is {named[:40]!r}, but with DO_AUTH_TOKEN and DO_ORG_KEY the address follows from the token's "
@@ -55,7 +59,7 @@ def official_settings(variables: Mapping[str, str], home: Path | None) -> dict[s
     environment = "prod"
     if named:
         environment, sources["base_url"] = named, "DO_ENV"
-    elif named := _text(config.get("env")):
+    elif named := _text(str(config.get("env") or "")).lower():
         environment, sources["base_url"] = named, "~/.deeporigin/config.json"
     _require_environment(environment, sources.get("base_url", ""))
     if org_key:
@@ -100,7 +104,7 @@ def operators_url(variables: Mapping[str, str]) -> tuple[str, str]:
     _refuse_mistyped(variables)
     if named := _variable(variables, "DO_BASE_URL"):
         return _checked_url(named), "DO_BASE_URL"
-    environment = _variable(variables, "DO_ENV")
+    environment = _variable(variables, "DO_ENV").lower()
     if environment:
         _require_environment(environment, "DO_ENV")
     return BASE_URLS[environment or "prod"], "DO_ENV" if environment else "the default"
@@ -157,8 +161,12 @@ def _variable(variables: Mapping[str, str], name: str) -> str:
 
 def _text(value: Any, source: str = "a file of ~/.deeporigin") -> str:
     text = plainly(value) if isinstance(value, str) else ""
-    if not text.isprintable() or QUOTES & {*text}:
-        # Control characters, bytes that are no text, or half a pair of quotation marks.
+    if not text.isprintable() or _UNUSABLE & {*text}:
+        # Control characters, bytes that are no text, half a pair of quotation marks, or more than the value.
         fix = "" if source == "DO_AUTH_TOKEN" else f"Correct it in {source} and restart this MCP server."
-        raise CredentialError(f"A value in {source} holds characters that cannot be used.", next_step=fix)
+        raise CredentialError(
+            f"A value in {source} holds characters that cannot be used, such as a blank, a quotation mark or a "
+            "semicolon.",
+            next_step=fix,
+        )
     return text

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deeporigin_mcp.errors import CredentialError, SettingsError
-from deeporigin_mcp.settings.pasted import plainly
+from deeporigin_mcp.settings.pasted import plainly, without_assignment
 
 OWN = "DEEPORIGIN_MCP_"
 OFFICIAL = ("DO_AUTH_TOKEN", "DO_ORG_KEY", "DO_PROJECT_ID", "DO_ENV", "DO_BASE_URL")
@@ -24,7 +24,8 @@ UNREAD_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CE
 """What other programs on such a network are given in the place of SSL_CERT_FILE."""
 LARGEST_FILE_BYTES = 1024 * 1024
 
-_REFERENCE = re.compile(r"\$\{[^{}]*\}")
+_REFERENCE = re.compile(r"\$\{[^{}]*\}|\{\{[^{}]*\}\}|\$(?:env:)?\w+|%\w+%|<[^<>]*>")
+"""What clients, shells and instructions write in the place of a value."""
 _EMPTY_FIELD = re.compile(r"\$\{user_config\.\w+\}")
 _TRACING = {
     "OTEL_PROPAGATORS": "opentelemetry_propagator",
@@ -170,11 +171,12 @@ def _read(
     """The variables of a kind, without those that a client meant to fill in and left as they were written.
 
     A bundle's host leaves `${user_config.budget}` where the person left the field empty; clients leave
-    `${DO_ORG_KEY}` where they know no such variable. A limit that refers to an unknown variable is kept, and refused:
-    it must not turn into no limit.
+    `${DO_ORG_KEY}` where they know no such variable, and people `<your key>`. A limit that refers to an unknown
+    variable is kept, and refused: it must not turn into
+    no limit.
     """
     given = os.environ if environ is None else environ
-    values = {name: plainly(value) for name, value in given.items() if belongs(name)}
+    values = {name: plainly(without_assignment(value, name)) for name, value in given.items() if belongs(name)}
     return {name: value for name, value in values.items() if not unfilled.fullmatch(value)}
 
 

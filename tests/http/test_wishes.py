@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from tests.extensions.waiting_server import started
-from tests.http.site import ADA, Site, request, routing
+from tests.http.site import ADA, Site, on_a_port, request, routing
 from tests.tools.bench import Bench
 
 pytestmark = pytest.mark.anyio
@@ -73,8 +73,10 @@ async def test_two_tokens_are_nobodys(site: Site, bench: Bench) -> None:
 
 NO_EVENTS = ["application/json", "application/json;q=0.9, text/html", "APPLICATION/JSON", "application/*"]
 
+ONLY_EVENTS = ["text/event-stream", "Text/Event-Stream; q=1", "text/*"]
 
-@pytest.mark.parametrize("accept", [None, "", "*/*", "application/json, text/*", *NO_EVENTS])
+
+@pytest.mark.parametrize("accept", [None, "", "*/*", "application/json, text/*", *ONLY_EVENTS, *NO_EVENTS])
 async def test_a_client_gets_what_it_reads(site: Site, accept: str | None) -> None:
     chosen: Lines = [] if accept is None else [("Accept", accept)]
     modern = [(name, value) for name, value in routing("tools/call", "list_executions").items() if name != "Accept"]
@@ -84,6 +86,52 @@ async def test_a_client_gets_what_it_reads(site: Site, accept: str | None) -> No
         assert answer["id"] == 1
         assert "error" not in answer
         assert kind == "application/json" or accept not in NO_EVENTS
+
+
+async def test_what_is_accepted_may_stand_in_two_lines(site: Site) -> None:
+    for kinds in (("application/json", "text/event-stream"), ("text/event-stream", "application/json;q=0.5")):
+        status, _, answer = await sent(site, LISTED, [("Accept", kind) for kind in kinds])
+        assert (status, answer["id"]) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    "kind", ["Application/JSON", "application/json; charset=UTF-8", "APPLICATION/JSON;charset=utf-8"]
+)
+async def test_the_case_of_a_content_type_does_not_matter(site: Site, kind: str) -> None:
+    status, _, answer = await sent(site, LISTED, [("Content-Type", kind)])
+    assert (status, answer["id"]) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [b'"dock\\ud83d"', b'"\\udc00\\ud83d dock"', b'"dock \xff"', b'"dock \xed\xa0\xbd"'],
+    ids=["half", "halves", "no utf-8", "half as bytes"],
+)
+async def test_a_call_with_half_a_character_is_answered(site: Site, query: bytes) -> None:
+    body = (
+        b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "find_platform_tools", "arguments": '
+    )
+    async with site.http(ADA) as http:
+        for mark in (b"", b"\xef\xbb\xbf"):
+            content = mark + body + b'{"query": ' + query + b"}}}"
+            answer = await http.post("/mcp", content=content, headers={"Content-Type": "application/json"})
+            assert answer.status_code == 200
+            assert '"isError":false' in answer.text
+
+
+async def test_the_whole_address_is_a_path_too(site: Site) -> None:
+    async with (
+        on_a_port(site.app) as address,
+        await anyio.connect_tcp("127.0.0.1", int(address.rsplit(":", 1)[1])) as one,
+    ):
+        for path in (f"{address}/mcp", f"{address.upper()}/mcp/?a=b"):
+            lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
+            body = json.dumps(LISTED)
+            await one.send("\r\n".join([*lines, f"Content-Length: {len(body)}", "", body]).encode())
+            received = b""
+            while not received.endswith(b"0\r\n\r\n"):
+                received += await one.receive()
+            assert received.startswith(b"HTTP/1.1 200 ")
 
 
 async def test_who_reads_only_json_is_not_sent_the_progress_of_a_wait(site: Site, bench: Bench) -> None:

@@ -26,7 +26,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give fi
 def on_a_full_disk(home: Home, most_bytes: int, *arguments: str) -> tuple[int, str]:
     """Run a command on a disk that takes files of so many bytes."""
     script = FULL.format(bytes=most_bytes, arguments=[*arguments])
-    done = run([sys.executable, "-c", script], home.folder)
+    # Without bytecode files: a disk that is full cuts them, and the next process cannot read them.
+    done = run([sys.executable, "-B", "-c", script], home.folder)
     return done.returncode, done.stdout + done.stderr
 
 

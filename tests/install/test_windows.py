@@ -139,6 +139,10 @@ def test_a_dry_run_shows_what_would_be_done_where_the_client_is_not_set_up_yet(
         (r'C:\"Program Files"\uvx.exe  deeporigin-mcp', [r"C:\Program Files\uvx.exe", "deeporigin-mcp"]),
         (r'uvx --from "deeporigin-mcp @ C:\my wheels\x.whl" deeporigin-mcp',
          ["uvx", "--from", r"deeporigin-mcp @ C:\my wheels\x.whl", "deeporigin-mcp"]),
+        (r"C:\Program Files\uv\uvx.exe deeporigin-mcp", [r"C:\Program Files\uv\uvx.exe", "deeporigin-mcp"]),
+        (r"C:\My Big Folder\run.CMD", [r"C:\My Big Folder\run.CMD"]),
+        (r"'C:\my tools\uvx' deeporigin-mcp", [r"C:\my tools\uvx", "deeporigin-mcp"]),
+        (r"C:\uv\uvx run a.exe", [r"C:\uv\uvx", "run", "a.exe"]),
         (r"\\server\share\uvx.exe it's", [r"\\server\share\uvx.exe", "it's"]),
     ],
 )  # fmt: skip

@@ -42,6 +42,7 @@ BROKEN: dict[str, tuple[Any, Schema, list[str]]] = {
         ["a: Additional properties are not allowed ('y' was unexpected)"],
     ),
     "pattern": ({"a": "x"}, a({"pattern": "^[A-Z]{4}$"}), ["a: \"x\" does not match '^[A-Z]{4}$'"]),
+    "multiple": ({"a": 7.45}, a({"multipleOf": 0.1}), ["a: 7.45 is not a multiple of 0.1"]),
     "maximum": ({"a": 9}, a({"maximum": 5}), ["a: 9 is greater than the maximum of 5"]),
     "items": (
         {"a": [None] * 11},
@@ -99,6 +100,8 @@ def test_what_cannot_be_meant_is_named_with_its_place_and_value(
 
 
 TAKEN: dict[str, tuple[Any, Schema]] = {
+    "decimal steps": ({"a": [0.3, 7.4, -1.1, 3, True]}, a({"items": {"multipleOf": 0.1}})),
+    "steps of nothing": ({"a": [10**5000, 1e308]}, a({"items": {"multipleOf": 1e-300}})),
     "an input that is required and not described": ({"a": 1, "b": 2}, fields("a", required=["a", "b"])),
     "an input that only an alternative describes": (
         {"c": 1},

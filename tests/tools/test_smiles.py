@@ -57,6 +57,14 @@ BAD = {
     "c1ccccc": "does not close ring 1",
     "C1CC2": "does not close ring 1, 2",
     "c1ccccc%10": "does not close ring 1, 10",
+    "CCO\\": r"has '\\' at character 4, which leads to no atom",
+    "C(=)C": "has '=' at character 3, which leads to no atom",
+    "C==C": "has '=' at character 2, which leads to no atom",
+    "=CC": "has '=' at character 1, which leads to no atom",
+    "C..C": "has '.' at character 2, which leads to no atom",
+    "[Na+].": "has '.' at character 6, which leads to no atom",
+    "CC()C": "has '()' at character 3, which leads to no atom",
+    "-": "has no atom",
 }
 
 
@@ -78,6 +86,7 @@ GOOD = (
     "[Na+].[Cl-]", "C$C", "[U]$[U]", "CCO>>CC=O", "CC(=O)O.OCC>[H+]>CC(=O)OCC", "C%(100)CCCCC%(100)", "C0CC0",
     "C1CC1C1CC1", "C12CC1CC2", "[*:1]CC[*:2]", "[13CH4]", "[C@SP1](F)(Cl)(Br)I", "[NH3]->[Pt](<-[NH3])(Cl)Cl",
     "b1ccccc1", "c1ccsc1", "[se]1cccc1", "[te]1cccc1", "C:C", "C~C", "BrCCl", "[Fe+++]", "[#6]", "C1CCCCC%01",
+    "C(=O)([O-])[O-]", "[NH3+]CC(=O)[O-]", "C=1CCCCC=1", "C/1=C/CCCCCC1", "[Cu+2]<-[OH2]", "(CC)O", "CC>>",
     "OC(=O)" + "C" * 5_000, "C(" * 50 + "C" + ")" * 50,
 )  # fmt: skip
 
@@ -145,6 +154,13 @@ MARKED: dict[str, tuple[dict[str, Any], Any, str]] = {
     ),
     "a marked list": ({"x": {"type": "array", "x-data-type": "Ligand.smiles"}}, {"x": ["C", "C C"]}, "x.1"),
     "by its name": ({"core_smiles": TEXT}, {"core_smiles": "C C"}, "core_smiles"),
+    "by a name in another spelling": ({"ligandSmiles": TEXT}, {"ligandSmiles": "C C"}, "ligandSmiles"),
+    "by a short name": ({"query_smi": TEXT}, {"query_smi": "C(C"}, "query_smi"),
+    "by a name with a number": ({"smiles_2": TEXT}, {"smiles_2": ""}, "smiles_2"),
+    "a list in another spelling": ({"smilesList": {"items": TEXT}}, {"smilesList": ["C", "C\r"]}, "smilesList.1"),
+    "a name behind a ligand of a list": ({"ligands": {}}, {"ligands": ["CCN", "CCO ethanol"]}, "ligands.1"),
+    "half a ligand of a list": ({"ligands": {}}, {"ligands": ["CCN", "CC(C"]}, "ligands.1"),
+    "an id in a list": ({"ligand_ids": {}}, {"ligand_ids": ["08A", "08\u00adB"]}, "ligand_ids.1"),
     "a list by its name": ({"smiles_list": {"items": TEXT}}, {"smiles_list": ["C", ""]}, "smiles_list.1"),
     "in what the schema does not describe": ({"x": {}}, {"x": {"pairs": [{"smiles": "C\n"}]}}, "x.pairs.0.smiles"),
     "twelve levels deep": (
@@ -169,6 +185,8 @@ def test_every_field_that_holds_a_molecule_is_checked(properties: dict[str, Any]
         ("smarts", "[c;R1]!@c"),
         ("ligands", ["beta-estradiol 17", "\u03b2-estradiol", "08L1GAND00001"]),
         ("smiles_column", "canonical smiles"),
+        ("molecules", ["1-(2-chloro-phenyl) urea", "C12", "aspirin 100 mg"]),
+        ("smithy", "J C"),
         ("process_smiles", True),
         ("note", "two\nlines"),
     ],
@@ -198,6 +216,10 @@ def test_the_price_of_duplicates_is_the_price_that_is_quoted(price: str, told: s
 REPEATED: dict[str, tuple[dict[str, Any], list[tuple[str, int, int]]]] = {
     "under other ids": ({"ligands": [{"id": "1", "smiles": "C"}, {"id": "2", "smiles": "C"}]}, [("ligands", 2, 1)]),
     "by file": ({"ligands": [{"file_path": "a"}, {"file_path": "a"}, {"file_path": "b"}]}, [("ligands", 3, 2)]),
+    "under other names": ({"ligands": [{"id": "1", "name": "a"}, {"name": "b", "id": "1"}]}, [("ligands", 2, 1)]),
+    "as texts or ids": ({"ligands": ["C", "08A", "C", "08A"]}, [("ligands", 4, 2)]),
+    "as text and object": ({"ligands": ["C", {"smiles": "C", "name": "methane"}]}, [("ligands", 2, 1)]),
+    "ids": ({"ligand_ids": ["08A", "08B", "08A"]}, [("ligand_ids", 3, 2)]),
     "as texts": ({"smiles_list": ["C", "CC", "C"]}, [("smiles_list", 3, 2)]),
     "as names": ({"ligands": ["CCO", "CCO", "08L1GAND00001"]}, [("ligands", 3, 2)]),
     "two lists": ({"a": [{"x": 1}] * 2, "b": {"c": [{"y": 1}] * 3}}, [("a", 2, 1), ("b.c", 3, 1)]),

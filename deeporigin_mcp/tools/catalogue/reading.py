@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,15 +20,18 @@ from deeporigin_mcp.tools.shaping import shown
 
 MAX_STEPS = 100_000
 """Rules of a schema that are applied to values, references among them; about a second."""
-LIGANDS = frozenset({"ligands", "molecules", "compounds"})
-"""Fields whose texts are SMILES, or ids or names of molecules."""
-LIST_FILES = frozenset(f"{name}_file" for name in LIGANDS)
+LIST_FILES = frozenset({"ligands_file", "molecules_file", "compounds_file"})
 MAX_VALUES = 200_000
 """Values of the inputs that are read, at all depths."""
 MAX_NAMES = 200
 MAX_TOLD = 20
 VALUE_CHARACTERS = 80
 _FOUR_DIGITS = Context(prec=4)
+
+_LIGANDS = re.compile(r"(?:ligand|molecule|compound)(?:s|_?ids)", re.IGNORECASE)
+"""Fields whose texts are SMILES, or ids or names of molecules."""
+_SMILES = re.compile(r"(?:.*smiles|(?:.*_)?smi)(?:_?(?:list|strings?))?_?\d*", re.IGNORECASE)
+"""Fields whose texts are SMILES."""
 
 
 @dataclass
@@ -134,12 +138,11 @@ class Run:
         if self._values > MAX_VALUES:
             raise TooLarge
         if isinstance(value, str):
-            said = name.lower()
             text = Text(value)
             text.path = path
-            if said == "smiles" or said.endswith(("_smiles", "smiles_list")):
+            if _SMILES.fullmatch(name):
                 self._smiles[path] = value
-            elif said in LIGANDS:
+            elif _LIGANDS.fullmatch(name):
                 self._names[path] = value
             return text
         before = f"{path}." if path else ""
@@ -173,8 +176,9 @@ class Run:
         told = []
         molecules = {**self._smiles, **self._names}
         for path, entries in self._lists.items():
-            texts = all(f"{path}.{place}" in molecules for place in range(len(entries)))
-            if not texts and not all(isinstance(entry, dict) for entry in entries):
+            if not all(
+                isinstance(entry, dict) or f"{path}.{place}" in molecules for place, entry in enumerate(entries)
+            ):
                 continue
             counts = Counter(_molecule_of(entry) for entry in entries)
             if len(counts) < len(entries):
@@ -184,9 +188,11 @@ class Run:
 
 
 def _molecule_of(entry: Any) -> str:
-    """What tells the molecules of a list apart."""
-    if isinstance(entry, dict) and isinstance(entry.get("smiles"), str):
-        return str(entry["smiles"])
+    """What tells the molecules of a list apart: the name of one does not."""
+    if isinstance(entry, dict):
+        if isinstance(entry.get("smiles"), str):
+            return str(entry["smiles"])
+        entry = {key: value for key, value in entry.items() if key != "name"}
     return entry if isinstance(entry, str) else json.dumps(entry, sort_keys=True)
 
 

@@ -6,9 +6,11 @@ a list that must not repeat, and writes values into its messages however large t
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.platform.failures import one_line
@@ -88,7 +90,7 @@ def _counted(kind: Any, schema: Schema) -> Any:
 
     checks: dict[str, Check] = dict(kind.VALIDATORS)
     checks |= {"type": _type, "format": _format, "required": _required_fields, "x-data-type": _vendor, "x-key": _vendor}
-    checks |= {"pattern": _pattern, "uniqueItems": _unique_items}
+    checks |= {"pattern": _pattern, "uniqueItems": _unique_items, "multipleOf": _multiple_of}
     checks |= {key: _unless_lenient(checks[key]) for key in ("oneOf", "not") if key in checks}
     # How the library finds what was evaluated cannot be counted.
     checks |= dict.fromkeys(("unevaluatedProperties", "unevaluatedItems"), _left_to_the_platform)
@@ -225,6 +227,15 @@ def _unique_items(_: Any, wanted: Any, entries: Any, schema: Any) -> Iterator[js
         if first != place:
             yield _error(f"{shown(entry, VALUE_CHARACTERS)} is there twice, as entries {first} and {place}")
             return
+
+
+def _multiple_of(_: Any, step: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:  # noqa: ARG001
+    """As decimals, which 0.3 and 0.1 are meant to be; as binary numbers one is no multiple of the other."""
+    if isinstance(given, bool) or not isinstance(given, int | float) or not step:
+        return
+    with contextlib.suppress(ArithmeticError, ValueError):
+        if Decimal(str(given)) % Decimal(str(step)):
+            yield _error(f"{shown(given, VALUE_CHARACTERS)} is not a multiple of {step}")
 
 
 def _left_to_the_platform(_: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:  # noqa: ARG001

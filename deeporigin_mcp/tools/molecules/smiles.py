@@ -26,15 +26,26 @@ _TOKEN = re.compile(
     r"|(?:\[[^\[\]]+\]|Cl|Br|[BCNOPSFIbcnops*]|->|<-|[-=#$:/\\~.>]){1,100}"
 )
 _ODD = re.compile(r"[^!-~]")
+_BRACKETED = re.compile(r"\[[^\[\]]+\]")
+_ATOM = re.compile(r"[A-Za-z*]")
+_UNBOUND = re.compile(r"^[-=#$:/\\~.](?!>)|(?<!<)[-=#$:/\\~.](?=[-=#$:/\\~.)]|$)|\(\)")
+"""A bond or dot before the first atom or to none, and a branch without atoms."""
 
 
 def name_problem(text: str) -> str | None:
-    """Why a text names no molecule in any notation, SMILES or id: it is empty or holds what cannot be seen."""
+    """Why a text names no molecule in any notation, SMILES or id: it is empty, holds what cannot be seen, or is cut."""
     if not text.strip():
         return "is empty"
     for place, letter in enumerate(text):
         if letter != " " and unicodedata.category(letter) in _UNSEEN:
             return _strange(letter, place)
+    for opening, closing in ("()", "[]"):
+        if text.count(opening) != text.count(closing):
+            return f"has more {opening} than {closing}, or fewer"
+    first, blank, _ = text.partition(" ")
+    if blank and smiles_problem(first) is None:
+        # A name may be of several words, but none begins with a molecule.
+        return smiles_problem(text)
     return None
 
 
@@ -85,6 +96,11 @@ def _syntax_problems(text: str) -> Iterator[str]:
         yield f"has {depth} ( without )"
     if open_rings := [label for label, count in rings.items() if count % 2]:
         yield f"does not close ring {', '.join(open_rings[:5])}"
+    bare = _BRACKETED.sub(lambda atom: "*" * len(atom[0]), text)
+    if not _ATOM.search(bare):
+        yield "has no atom"
+    if unbound := _UNBOUND.search(bare):
+        yield f"has {unbound[0]!r} at character {unbound.start() + 1}, which leads to no atom"
 
 
 def told(text: str) -> str:
