@@ -9,14 +9,15 @@ Refusals that can be triggered on purpose:
 * 403 `MASON.TOOL_EXECUTION.TIER_LIMIT_EXCEEDED` on dispatch (create that starts, or confirm): organisation
   `acme`, `deeporigin.admet-properties` with more than 20 ligands;
 * `InsufficientFunds` (200) on dispatch: the price is above the balance (`acme` has 100 USD, one ABFE costs more);
-* `FailedQuotation` (200): see `catalogue.structure`, or any input file whose name holds `missing`.
+* `FailedQuotation` (200): see `chemistry.quotation_failure`.
 """
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from deeporigin_mcp.simulator import keys
 from deeporigin_mcp.simulator.answers import conflict, invalid, not_found, refused, restricted
-from deeporigin_mcp.simulator.catalogue import Definition, properties
+from deeporigin_mcp.simulator.catalogue import Definition
 from deeporigin_mcp.simulator.chemistry import quotation_failure, run_failure
 from deeporigin_mcp.simulator.clock import stamp
 from deeporigin_mcp.simulator.executions import TERMINAL, Execution
@@ -176,7 +177,7 @@ def new_execution(
     sync = {"inputs": inputs.get("sync"), "top": body.get("sync"), "none": False}[definition.sync] is True
     served = sync or not definition.steps
     failure = quotation_failure(definition.key, inputs)
-    items = [] if failure else items_of(definition.key, inputs, len(organisation.entities["ligands"]))
+    items = [] if failure else items_of(definition, inputs, len(organisation.entities["ligands"]))
     now = stamp(at)
     stored = {
         "executionId": platform.ids.uuid4(),
@@ -246,12 +247,12 @@ def dispatch(platform: "Platform", organisation: Organisation, execution: Execut
     execution.charged, execution.charged_at = total, at
     execution.stored["billingTransaction"] = transaction(execution.items, total, organisation.key, platform.ids)
     ligands = ligand_count(execution.inputs, len(organisation.entities["ligands"]))
-    seconds = run_seconds(key, execution.inputs, ligands) if execution.definition else 30.0
+    seconds = run_seconds(execution.definition, execution.inputs, ligands)
     execution.timeline = planned(
         at,
         seconds * platform.ids.jitter(JITTER),
         served=execution.served,
-        failure=run_failure(key, execution.inputs) if execution.definition else None,
+        failure=run_failure(execution.inputs) if execution.definition else None,
         ingestion_lag_seconds=platform.ingestion_lag_seconds,
     )
     return True
@@ -260,7 +261,7 @@ def dispatch(platform: "Platform", organisation: Organisation, execution: Execut
 def _check_tier(organisation: Organisation, key: str, inputs: Body) -> None:
     limit = organisation.admet_ligand_limit
     requested = ligand_count(inputs, len(organisation.entities["ligands"]))
-    if limit is not None and key == properties.ADMET and requested > limit:
+    if limit is not None and key == keys.ADMET and requested > limit:
         raise restricted(
             "MASON.TOOL_EXECUTION.TIER_LIMIT_EXCEEDED",
             f"The plan of {organisation.name} allows {limit} ligands per ADMET run, {requested} were asked for",

@@ -7,7 +7,7 @@ from deeporigin_mcp.simulator.clock import stamp
 from deeporigin_mcp.simulator.executions import Execution
 from deeporigin_mcp.simulator.lifecycle import dispatch, new_execution
 from deeporigin_mcp.simulator.organisations import Organisation
-from deeporigin_mcp.simulator.prices import items_of, quotation, total_of, transaction
+from deeporigin_mcp.simulator.prices import Item, items_of, quotation, total_of, transaction
 from deeporigin_mcp.simulator.validation import checked_inputs
 
 if TYPE_CHECKING:
@@ -16,24 +16,6 @@ if TYPE_CHECKING:
 _NOT_STARTED = {"Created", "Queued", "Quoted", "InsufficientFunds", "FailedQuotation"}
 _FINISHED = {"Completed", "Succeeded", "Failed"}
 _UNPAID = {"Quoted", "InsufficientFunds", "FailedQuotation"}
-
-_PROTEIN = {"id": "08SEEDPR0TE1N", "file_path": "entities/proteins/seed.pdb"}
-_POSE = {"id": "0ASEEDP0SE001", "file_path": "entities/poses/seed.sdf"}
-_LIGANDS = [{"id": "08SEEDL1GAND1", "smiles": "CCO"}, {"id": "08SEEDL1GAND2", "smiles": "CCN"}]
-_POCKET = {"center": [0.0, 0.0, 0.0], "box_size_x": 20.0, "box_size_y": 20.0, "box_size_z": 20.0}
-_INPUTS: dict[str, dict[str, Any]] = {
-    "deeporigin.docking": {"protein": _PROTEIN, "pocket": _POCKET, "ligands": _LIGANDS, "sync": False},
-    "deeporigin.pocket-finder": {"protein": _PROTEIN, "sync": False},
-    "deeporigin.mol-props-combined": {"ligands": _LIGANDS},
-    "deeporigin.mol-props-protonation": {"ligand": _LIGANDS[0]},
-    "deeporigin.admet-properties": {"ligands": _LIGANDS, "properties": ["herg", "ames"]},
-    "deeporigin.abfe-end-to-end": {"protein": _PROTEIN, "pose1": _POSE},
-    "deeporigin.system-prep": {"protein": _PROTEIN, "pose1": _POSE},
-    "deeporigin.rbfe": {
-        "pairs": [{"pose1": _POSE, "pose2": {"id": "0ASEEDP0SE002", "file_path": "entities/poses/other.sdf"}}]
-    },
-}
-"""Inputs of seeded rows, by tool; other tools get none and so have no results."""
 
 
 def earlier_run(
@@ -92,9 +74,10 @@ def seeded_dto(
     if old and status == "Completed":
         status = "Succeeded"
     inputs: dict[str, Any] = {}
-    if definition is not None and tool_key in _INPUTS:
-        inputs, _ = checked_inputs(definition, _INPUTS[tool_key])
-    items = items_of(tool_key, inputs, len(organisation.entities["ligands"])) if inputs else []
+    items: list[Item] = []
+    if definition is not None and definition.example is not None:
+        inputs, _ = checked_inputs(definition, definition.example)
+        items = items_of(definition, inputs, len(organisation.entities["ligands"]))
     cluster = organisation.clusters[0]
     started = None if status in _NOT_STARTED else stamp(created + timedelta(seconds=4))
     finished = stamp(created + timedelta(seconds=50)) if status in _FINISHED else None
