@@ -13,7 +13,7 @@ Refusals that can be triggered on purpose:
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deeporigin_mcp.simulator import keys
 from deeporigin_mcp.simulator.answers import conflict, invalid, not_found, refused, restricted
@@ -32,11 +32,9 @@ from deeporigin_mcp.simulator.prices import (
     total_of,
     transaction,
 )
+from deeporigin_mcp.simulator.state import State
 from deeporigin_mcp.simulator.timeline import planned, run_seconds
 from deeporigin_mcp.simulator.validation import Problem, checked_inputs
-
-if TYPE_CHECKING:
-    from deeporigin_mcp.simulator.platform import Platform
 
 Body = dict[str, Any]
 
@@ -58,7 +56,7 @@ _OPTIONAL_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 
 def create(
-    platform: "Platform", organisation: Organisation, key: str, selector: str, body: Body, user: str
+    platform: State, organisation: Organisation, key: str, selector: str, body: Body, user: str
 ) -> tuple[Execution, bool]:
     """Make an execution out of a request body.
 
@@ -98,7 +96,7 @@ def create(
     return execution, dispatched and asked_to_wait
 
 
-def confirm(platform: "Platform", organisation: Organisation, execution: Execution) -> bool:
+def confirm(platform: State, organisation: Organisation, execution: Execution) -> bool:
     """Dispatch a quoted execution; True when the request blocks until it has ended.
 
     Raises:
@@ -114,7 +112,7 @@ def confirm(platform: "Platform", organisation: Organisation, execution: Executi
     return dispatched and execution.served
 
 
-def cancel(platform: "Platform", organisation: Organisation, execution: Execution) -> None:
+def cancel(platform: State, organisation: Organisation, execution: Execution) -> None:
     """Stop an execution that has not ended.
 
     Raises:
@@ -161,7 +159,7 @@ def _body_problems(organisation: Organisation, body: Body) -> list[Problem]:
 
 
 def new_execution(
-    platform: "Platform",
+    platform: State,
     organisation: Organisation,
     definition: Definition,
     body: Body,
@@ -231,7 +229,7 @@ def _starts_at_once(organisation: Organisation, body: Body, total: float) -> boo
     return bool(amount >= 0 and total <= amount)
 
 
-def dispatch(platform: "Platform", organisation: Organisation, execution: Execution, at: datetime) -> bool:
+def dispatch(platform: State, organisation: Organisation, execution: Execution, at: datetime) -> bool:
     """Take the money and fix the run's life from an instant on; False when the money does not suffice."""
     key = str(execution.tool.get("key"))
     _check_tier(organisation, key, execution.inputs)
