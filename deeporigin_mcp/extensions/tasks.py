@@ -11,8 +11,8 @@ Served: handles in answer to `tools/call`, `tasks/get`, `tasks/update`, `tasks/c
 from __future__ import annotations
 
 import json
-import secrets
 import time
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 from mcp.server.context import CallNext, HandlerResult
 from mcp.server.extension import Extension, MethodBinding
 from mcp.server.mcpserver import require_client_extension
+from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp_types import HEADER_MISMATCH, INVALID_PARAMS, CallToolRequestParams, EmptyResult, RequestParams
@@ -36,10 +37,11 @@ from deeporigin_mcp.extensions.deferral import (
     Task,
     Working,
 )
-from deeporigin_mcp.extensions.sealing import seal, unseal
 
 FORMAT = 1
 """Of what an id holds; an id of another format is unknown."""
+MAX_ID_CHARACTERS = 4096
+"""Over HTTP an id travels in a header; servers and proxies commonly take 8 KB for all headers together."""
 
 
 class TaskParams(RequestParams):
@@ -60,7 +62,7 @@ class TasksExtension(Extension):
     Args:
         tools: those that may be deferred.
         key: the secret that binds tasks to who calls: the same for all requests of one caller, in every process,
-            and for nobody else; at least 16 bytes. None for a caller who cannot own tasks.
+            and for nobody else; at least 32 bytes. None for a caller who cannot own tasks.
         clock: Unix seconds.
     """
 
@@ -151,9 +153,9 @@ class TasksExtension(Extension):
         _check_routing(ctx, params.task_id)
         require_client_extension(ctx, self.identifier)
         key = self._key(ctx)
-        content = None if key is None else unseal(key, params.task_id)
+        content = None if key is None else _unsealed(key, params.task_id)
         if content is not None:
-            version, name, created_ms, _, payload = json.loads(content)
+            version, name, created_ms, payload = content
             if version == FORMAT and name in self._tools:
                 return self._tools[name], self._task(params.task_id, name, payload, created_ms)
         raise MCPError(INVALID_PARAMS, "Task not found: no task of this caller has that id. Call the tool again.")
@@ -166,8 +168,7 @@ class TasksExtension(Extension):
         if key is None:
             return None
         created_ms = self._now_ms()
-        content = [FORMAT, tool.name, created_ms, secrets.token_urlsafe(6), payload]
-        task_id = seal(key, json.dumps(content, separators=(",", ":")).encode())
+        task_id = _sealed(key, [FORMAT, tool.name, created_ms, payload])
         return None if task_id is None else self._task(task_id, tool.name, payload, created_ms)
 
     def _task(self, task_id: str, tool: str, payload: dict[str, Any], created_ms: int) -> Task:
@@ -210,6 +211,26 @@ _STATUS: dict[type[Outcome], str] = {
     Failed: "failed",
     Cancelled: "cancelled",
 }
+
+
+def _sealed(key: bytes, content: list[Any]) -> str | None:
+    """An id that only this key opens, another one each time; None if the content is too long for an id."""
+    packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
+    task_id = AESGCMRequestStateCodec([key]).seal(packed)
+    return task_id if len(task_id) <= MAX_ID_CHARACTERS else None
+
+
+def _unsealed(key: bytes, task_id: str) -> list[Any] | None:
+    """What an id holds; None unless it was sealed with this key and is unchanged."""
+    if len(task_id) > MAX_ID_CHARACTERS:
+        return None
+    try:
+        packed = AESGCMRequestStateCodec([key]).unseal(task_id)
+    except InvalidRequestState:
+        return None
+    # Only now, as a stranger's content could be made to unpack into gigabytes.
+    content: list[Any] = json.loads(zlib.decompress(packed))
+    return content
 
 
 def _check_routing(ctx: RequestContext, task_id: str) -> None:

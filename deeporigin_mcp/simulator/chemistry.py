@@ -1,14 +1,16 @@
 """Reasons for which a run fails, decided from its inputs alone: no chemistry toolkit, no chance.
 
-The triggers are written down in the docstrings of the catalogue's modules.
+* A ligand whose SMILES cannot be read, or which holds a metal, fails. A run is `Completed` while at least one other
+  ligand works (its log names those that failed; ADMET reports each as an `admetfailure` row), else `Failed`.
+* An input file whose name holds `failing` makes any run `Failed`, one that holds `missing` `FailedQuotation`.
+* A search box longer than 80 angstrom on any side cannot be priced: `FailedQuotation`.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from deeporigin_mcp.simulator.catalogue import design, free_energy, properties, structure
-from deeporigin_mcp.simulator.catalogue.shapes import path_of
+from deeporigin_mcp.simulator import keys
 
 METALS = frozenset(
     {"Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Ga", "Mo", "Ru", "Rh", "Pd", "Ag", "Cd"}
@@ -18,9 +20,6 @@ METALS = frozenset(
 
 LARGEST_BOX_ANGSTROM = 80.0
 """A longer side of the search box cannot be priced."""
-
-LARGEST_POCKET_CUBIC_ANGSTROM = 1000
-"""No pocket is larger, so a pocket finder asked for one finds nothing."""
 
 _ATOM = re.compile(r"\[(\d*)([A-Za-z][a-z]?)[^\]]*\]")
 _BONDS_AND_ATOMS = re.compile(r"(?:Cl|Br|[BCNOPSFIbcnops*]|[-=#$:/\\.()%0-9@+H~])*")
@@ -73,24 +72,14 @@ def failed_ligands(inputs: dict[str, Any]) -> dict[int, str]:
     return problems
 
 
-def run_failure(key: str, inputs: dict[str, Any]) -> str | None:
+def run_failure(inputs: dict[str, Any]) -> str | None:
     """Why a whole run ends `Failed`, None when it completes."""
-    if key in {properties.PROTONATION, design.ENUMERATOR}:
-        return ligand_problem((inputs.get("ligand") or {}).get("smiles"))
-    if key == structure.POCKET_FINDER and inputs.get("pocket_min_size", 0) > LARGEST_POCKET_CUBIC_ANGSTROM:
-        return f"no pocket of at least {inputs['pocket_min_size']} cubic angstrom was found"
-    if key in {free_energy.ABFE, free_energy.SYSTEM_PREP}:
-        for name in ("pose1", "pose2"):
-            if "covalent" in _file(inputs.get(name)):
-                return f"{name} is bound covalently: no parameters for the bond to the protein"
-    if key == free_energy.RBFE:
-        return next(_charge_changes(inputs), None)
-    if key == design.PROTEIN_PREP:
-        decisions = (inputs.get("selection") or {}).get("decisions") or {}
-        if decisions and set(decisions.values()) == {"skip"}:
-            return "the selection leaves nothing of the structure"
-    if key == design.DRACO and "scanned" in path_of(inputs["input_file"]):
-        return "the document holds images only, no text was found"
+    for path in _paths(inputs):
+        if "failing" in path:
+            return f"input file cannot be processed: {path}"
+    ligand = inputs.get("ligand")
+    if isinstance(ligand, dict) and "smiles" in ligand:
+        return ligand_problem(ligand["smiles"])
     failed = failed_ligands(inputs)
     if failed and len(failed) == len(inputs["ligands"]):
         first = min(failed)
@@ -99,11 +88,8 @@ def run_failure(key: str, inputs: dict[str, Any]) -> str | None:
 
 
 def quotation_failure(key: str, inputs: dict[str, Any]) -> str | None:
-    """Why a run cannot be priced (`FailedQuotation`), None when it can.
-
-    Any input file whose name holds `missing` is not there when the estimator looks for it.
-    """
-    if key in {structure.DOCKING, structure.CONSTRAINED_DOCKING}:
+    """Why a run cannot be priced, None when it can."""
+    if key in {keys.DOCKING, keys.CONSTRAINED_DOCKING}:
         longest = max(inputs["pocket"][f"box_size_{axis}"] for axis in "xyz")
         if longest > LARGEST_BOX_ANGSTROM:
             return f"a search box of {longest:g} angstrom is above the {LARGEST_BOX_ANGSTROM:g} that can be priced"
@@ -111,21 +97,6 @@ def quotation_failure(key: str, inputs: dict[str, Any]) -> str | None:
         if "missing" in path:
             return f"input file not found: {path}"
     return None
-
-
-def _charge_changes(inputs: dict[str, Any]) -> Iterator[str]:
-    for index, pair in enumerate(inputs.get("pairs") or []):
-        charged = ["charged" in _file(pair[end]) for end in ("pose1", "pose2")]
-        if charged[0] != charged[1]:
-            yield f"pair {index + 1} changes the net charge, which this protocol does not support"
-    ligands = inputs.get("ligands") or []
-    kinds = {"charged" in _file(ligand) for ligand in ligands}
-    if len(kinds) == 2:
-        yield "the network joins ligands of different net charge, which this protocol does not support"
-
-
-def _file(part: object) -> str:
-    return str(part.get("file_path", "")) if isinstance(part, dict) else ""
 
 
 def _paths(value: object, name: str = "") -> Iterator[str]:

@@ -9,14 +9,15 @@ Refusals that can be triggered on purpose:
 * 403 `MASON.TOOL_EXECUTION.TIER_LIMIT_EXCEEDED` on dispatch (create that starts, or confirm): organisation
   `acme`, `deeporigin.admet-properties` with more than 20 ligands;
 * `InsufficientFunds` (200) on dispatch: the price is above the balance (`acme` has 100 USD, one ABFE costs more);
-* `FailedQuotation` (200): see `catalogue.structure`, or any input file whose name holds `missing`.
+* `FailedQuotation` (200): see `chemistry.quotation_failure`.
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from deeporigin_mcp.simulator import keys
 from deeporigin_mcp.simulator.answers import conflict, invalid, not_found, refused, restricted
-from deeporigin_mcp.simulator.catalogue import Definition, properties
+from deeporigin_mcp.simulator.catalogue import Definition
 from deeporigin_mcp.simulator.chemistry import quotation_failure, run_failure
 from deeporigin_mcp.simulator.clock import stamp
 from deeporigin_mcp.simulator.executions import TERMINAL, Execution
@@ -31,11 +32,9 @@ from deeporigin_mcp.simulator.prices import (
     total_of,
     transaction,
 )
+from deeporigin_mcp.simulator.state import State
 from deeporigin_mcp.simulator.timeline import planned, run_seconds
 from deeporigin_mcp.simulator.validation import Problem, checked_inputs
-
-if TYPE_CHECKING:
-    from deeporigin_mcp.simulator.platform import Platform
 
 Body = dict[str, Any]
 
@@ -57,7 +56,7 @@ _OPTIONAL_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 
 def create(
-    platform: "Platform", organisation: Organisation, key: str, selector: str, body: Body, user: str
+    platform: State, organisation: Organisation, key: str, selector: str, body: Body, user: str
 ) -> tuple[Execution, bool]:
     """Make an execution out of a request body.
 
@@ -97,7 +96,7 @@ def create(
     return execution, dispatched and asked_to_wait
 
 
-def confirm(platform: "Platform", organisation: Organisation, execution: Execution) -> bool:
+def confirm(platform: State, organisation: Organisation, execution: Execution) -> bool:
     """Dispatch a quoted execution; True when the request blocks until it has ended.
 
     Raises:
@@ -113,7 +112,7 @@ def confirm(platform: "Platform", organisation: Organisation, execution: Executi
     return dispatched and execution.served
 
 
-def cancel(platform: "Platform", organisation: Organisation, execution: Execution) -> None:
+def cancel(platform: State, organisation: Organisation, execution: Execution) -> None:
     """Stop an execution that has not ended.
 
     Raises:
@@ -160,7 +159,7 @@ def _body_problems(organisation: Organisation, body: Body) -> list[Problem]:
 
 
 def new_execution(
-    platform: "Platform",
+    platform: State,
     organisation: Organisation,
     definition: Definition,
     body: Body,
@@ -176,7 +175,7 @@ def new_execution(
     sync = {"inputs": inputs.get("sync"), "top": body.get("sync"), "none": False}[definition.sync] is True
     served = sync or not definition.steps
     failure = quotation_failure(definition.key, inputs)
-    items = [] if failure else items_of(definition.key, inputs, len(organisation.entities["ligands"]))
+    items = [] if failure else items_of(definition, inputs, len(organisation.entities["ligands"]))
     now = stamp(at)
     stored = {
         "executionId": platform.ids.uuid4(),
@@ -230,7 +229,7 @@ def _starts_at_once(organisation: Organisation, body: Body, total: float) -> boo
     return bool(amount >= 0 and total <= amount)
 
 
-def dispatch(platform: "Platform", organisation: Organisation, execution: Execution, at: datetime) -> bool:
+def dispatch(platform: State, organisation: Organisation, execution: Execution, at: datetime) -> bool:
     """Take the money and fix the run's life from an instant on; False when the money does not suffice."""
     key = str(execution.tool.get("key"))
     _check_tier(organisation, key, execution.inputs)
@@ -246,12 +245,12 @@ def dispatch(platform: "Platform", organisation: Organisation, execution: Execut
     execution.charged, execution.charged_at = total, at
     execution.stored["billingTransaction"] = transaction(execution.items, total, organisation.key, platform.ids)
     ligands = ligand_count(execution.inputs, len(organisation.entities["ligands"]))
-    seconds = run_seconds(key, execution.inputs, ligands) if execution.definition else 30.0
+    seconds = run_seconds(execution.definition, execution.inputs, ligands)
     execution.timeline = planned(
         at,
         seconds * platform.ids.jitter(JITTER),
         served=execution.served,
-        failure=run_failure(key, execution.inputs) if execution.definition else None,
+        failure=run_failure(execution.inputs) if execution.definition else None,
         ingestion_lag_seconds=platform.ingestion_lag_seconds,
     )
     return True
@@ -260,7 +259,7 @@ def dispatch(platform: "Platform", organisation: Organisation, execution: Execut
 def _check_tier(organisation: Organisation, key: str, inputs: Body) -> None:
     limit = organisation.admet_ligand_limit
     requested = ligand_count(inputs, len(organisation.entities["ligands"]))
-    if limit is not None and key == properties.ADMET and requested > limit:
+    if limit is not None and key == keys.ADMET and requested > limit:
         raise restricted(
             "MASON.TOOL_EXECUTION.TIER_LIMIT_EXCEEDED",
             f"The plan of {organisation.name} allows {limit} ligands per ADMET run, {requested} were asked for",

@@ -1,133 +1,25 @@
-"""The whole state of a simulated platform, open to inspection by tests."""
+"""A platform with history: runs started earlier that live on, and static executions in the shapes of both eras."""
 
-import asyncio
-import bisect
-import threading
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from deeporigin_mcp.simulator.answers import not_found
-from deeporigin_mcp.simulator.catalogue import Catalogue, standard_catalogue
-from deeporigin_mcp.simulator.clock import Bell, Clock, ScaledClock
+from deeporigin_mcp.simulator.clock import stamp
 from deeporigin_mcp.simulator.executions import Execution
-from deeporigin_mcp.simulator.faults import FaultRule
-from deeporigin_mcp.simulator.identifiers import Identifiers
-from deeporigin_mcp.simulator.organisations import Organisation, organisations
-from deeporigin_mcp.simulator.seeds import earlier_run, raw_execution, seeded_dto
+from deeporigin_mcp.simulator.lifecycle import dispatch, new_execution
+from deeporigin_mcp.simulator.organisations import Organisation
+from deeporigin_mcp.simulator.prices import Item, items_of, quotation, total_of, transaction
+from deeporigin_mcp.simulator.state import State
+from deeporigin_mcp.simulator.validation import checked_inputs
 
-REMEMBERED_REQUESTS = 20_000
-"""Requests kept in `Platform.requests`; older ones are forgotten."""
-
-STREAMS_PER_USER_AND_PROJECT = 6
-"""Event streams that one user may hold open on one project; the next is refused with 409."""
+_NOT_STARTED = {"Created", "Queued", "Quoted", "InsufficientFunds", "FailedQuotation"}
+_FINISHED = {"Completed", "Succeeded", "Failed"}
+_UNPAID = {"Quoted", "InsufficientFunds", "FailedQuotation"}
 
 
-class Platform:
-    """Organisations, catalogue, executions, money and the record of what came in.
-
-    Args:
-        clock: Simulated time; real time when None.
-        seed: Of ids and run times: the same seed and calls give the same platform.
-        ingestion_lag_seconds: How far the data platform is behind the tools service, simulated seconds.
-        faults: Rules applied to requests, in order (see `faults`).
-        streams_per_user: Event streams per user and project before 409.
-
-    Attributes:
-        executions: Every execution of every organisation, by `executionId`.
-        organisations: By key.
-        catalogue: Tool definitions.
-        requests: (method, path with query, status) of each request, oldest first; 0 = no answer was sent.
-        creates: Ids of executions that a create request made, in order.
-        confirms: Ids of executions that a confirm dispatched, in order.
-        cancels: Ids of executions that a cancel stopped, in order.
-        faults: The rules, with their counters.
-        unhealthy: Names of services whose health is down, such as `tools`.
-        knows_include_hidden: False makes the data platform refuse `include_hidden`, as older ones do.
-        lock: Held around changes; requests and tests may run on different threads.
-    """
-
-    def __init__(
-        self,
-        *,
-        clock: Clock | None = None,
-        seed: int = 0,
-        ingestion_lag_seconds: float = 2.0,
-        faults: Iterable[FaultRule] = (),
-        streams_per_user: int = STREAMS_PER_USER_AND_PROJECT,
-    ) -> None:
-        self.clock: Clock = ScaledClock(1.0) if clock is None else clock
-        self.ids = Identifiers(seed)
-        self.ingestion_lag_seconds = ingestion_lag_seconds
-        self.faults = list(faults)
-        self.streams_per_user = streams_per_user
-        self.organisations: dict[str, Organisation] = organisations()
-        self.catalogue: Catalogue = standard_catalogue()
-        self.executions: dict[str, Execution] = {}
-        self.by_data_platform_id: dict[str, Execution] = {}
-        self.requests: list[tuple[str, str, int]] = []
-        self.creates: list[str] = []
-        self.confirms: list[str] = []
-        self.cancels: list[str] = []
-        self.unhealthy: set[str] = set()
-        self.knows_include_hidden = True
-        self.open_streams: dict[tuple[str, str], int] = {}
-        self.bell = Bell()
-        self.closing = False
-        self.lock = threading.RLock()
-        self._creation_order: dict[str, list[tuple[str, int, Execution]]] = {key: [] for key in self.organisations}
-        self._added = 0
-
-    def add(self, execution: Execution) -> Execution:
-        """Put an execution into its organisation."""
-        with self.lock:
-            self.executions[execution.id] = execution
-            self.by_data_platform_id[execution.data_platform_id] = execution
-            created = str(execution.stored.get("createdAt") or "")
-            self._added += 1
-            bisect.insort(self._creation_order[execution.org], (created, self._added, execution))
-        self.bell.ring()
-        return execution
-
-    def executions_of(self, org: str, *, newest_first: bool = False) -> list[Execution]:
-        """The executions of one organisation by `createdAt`."""
-        with self.lock:
-            order = self._creation_order[org]
-            return [entry[2] for entry in (reversed(order) if newest_first else order)]
-
-    def execution(self, org: str, execution_id: str) -> Execution:
-        """One execution of an organisation; that of another is as unknown as a wrong id."""
-        execution = self.executions.get(execution_id)
-        if execution is None or execution.org != org:
-            raise not_found(f"Execution {execution_id} not found")
-        return execution
-
-    def status(self, execution_id: str) -> Any:
-        """The status of an execution now."""
-        return self.executions[execution_id].status
-
-    def changed(self, execution: Execution) -> None:
-        """Announce a change that time alone does not explain."""
-        execution.touch()
-        self.bell.ring()
-
-    def remember(self, method: str, target: str, status: int) -> None:
-        """Note a request and its answer."""
-        with self.lock:
-            self.requests.append((method, target, status))
-            if len(self.requests) > REMEMBERED_REQUESTS:
-                del self.requests[: -REMEMBERED_REQUESTS // 2]
-
-    async def until_terminal(self, execution: Execution) -> None:
-        """Wait, in simulated time, until an execution has ended; also ends when the server closes."""
-        with self.bell.listen() as listener:
-            while not self.closing and not execution.is_terminal:
-                until = execution.next_change()
-                if until is None:
-                    return
-                await listener.wait(self.clock, until)
-        # Two tasks that wait for the same instant are then served in turn.
-        await asyncio.sleep(0)
+class Platform(State):
+    """A simulated platform: its state, and ways to put history into it."""
 
     def seed_run(
         self,
@@ -163,13 +55,25 @@ class Platform:
             ValueError: No such tool, or inputs that it refuses.
         """
         organisation = self.organisations[org]
-        project = next(iter(organisation.projects)) if project_id == "" else project_id
+        definition = self.catalogue.resolve(tool_key, tool_version)
+        if definition is None:
+            raise ValueError(f"there is no tool {tool_key} {tool_version}")
+        checked, problems = checked_inputs(definition, inputs)
+        if problems:
+            raise ValueError(f"{tool_key} refuses these inputs: {problems}")
+        whole = {
+            "clusterId": organisation.clusters[0]["id"],
+            "approveAmount": -1,
+            "app": "python-client",
+            "projectId": _project(organisation, project_id),
+            **body,
+        }
+        user = str(organisation.users[0]["id"])
         at = self.clock.now() - timedelta(seconds=ago_seconds)
-        return self.add(
-            earlier_run(
-                self, organisation, tool_key, tool_version, inputs, at=at, started=started, projectId=project, **body
-            )
-        ).id
+        execution, _ = new_execution(self, organisation, definition, whole, checked, user, at)
+        if started and execution.stored["status"] == "Quoted":
+            dispatch(self, organisation, execution, at)
+        return self.add(execution).id
 
     def seed_executions(
         self,
@@ -209,31 +113,90 @@ class Platform:
         Returns:
             Their ids, oldest first.
         """
-        ids = []
         organisation = self.organisations[org]
-        project = next(iter(organisation.projects)) if project_id == "" else project_id
+        old = era == "2025"
         statuses = [status] if isinstance(status, str) else list(status)
+        shared = (
+            {}
+            if old
+            else {"projectId": _project(organisation, project_id), "session": session, "visibility": visibility}
+        )
+        definition = self.catalogue.resolve(tool_key, tool_version or "latest")
+        tool = {"key": tool_key, "version": definition.version if definition else tool_version or "1.0.0"}
+        inputs: dict[str, Any] = {}
+        items: list[Item] = []
+        if definition is not None and definition.example is not None:
+            inputs, _ = checked_inputs(definition, definition.example)
+            items = items_of(definition, inputs, len(organisation.entities["ligands"]))
+        first = start or self.clock.now() - timedelta(seconds=spacing_seconds * count)
+        ids = []
         with self.lock:
             for index in range(count):
-                execution = seeded_dto(
-                    self,
-                    organisation,
-                    index,
-                    count,
-                    status=statuses[index % len(statuses)],
-                    tool_key=tool_key,
-                    tool_version=tool_version,
-                    era=era,
-                    project_id=project,
-                    session=session,
-                    name=name,
-                    visibility=visibility,
-                    start=start,
-                    spacing_seconds=spacing_seconds,
-                    overrides=overrides or {},
+                created = first + timedelta(seconds=spacing_seconds * index)
+                dto = self._static_dto(organisation, statuses[index % len(statuses)], created, items, old=old)
+                dto |= {"tool": tool, "name": name or f"Seeded run {index + 1}", "userInputs": copy.deepcopy(inputs)}
+                execution = Execution(
+                    clock=self.clock,
+                    org=organisation.key,
+                    stored={**dto, **shared, **(overrides or {})},
+                    data_platform_id=self.ids.friendly("09" if old else "0A"),
+                    # Without inputs there is nothing that results could be derived from.
+                    definition=definition if inputs else None,
+                    items=items,
+                    charged_at=created,
                 )
+                if execution.stored["billingTransaction"] is not None:
+                    execution.charged = total_of(items)
                 ids.append(self.add(execution).id)
         return ids
+
+    def _static_dto(
+        self, organisation: Organisation, status: str, created: datetime, items: list[Item], *, old: bool
+    ) -> dict[str, Any]:
+        """What the DTO of a row that never changes holds for its status, its time and its era."""
+        if old and status == "Completed":
+            status = "Succeeded"
+        cluster = organisation.clusters[0]
+        started = None if status in _NOT_STARTED else stamp(created + timedelta(seconds=4))
+        finished = stamp(created + timedelta(seconds=50)) if status in _FINISHED else None
+        dto: dict[str, Any] = {
+            "executionId": self.ids.uuid4(),
+            "resourceId": self.ids.resource_id(),
+            "status": status,
+            "statusReason": {"message": "the run failed"} if status == "Failed" else None,
+            "createdAt": stamp(created),
+            "updatedAt": finished or started or stamp(created),
+            "startedAt": started,
+            "completedAt": finished,
+            "orgKey": organisation.key,
+            "userOutputs": {},
+            "jobOutputs": None,
+            "metadata": {},
+            "billingTransaction": None,
+        }
+        if old:
+            return dto | {
+                "createdBy": f"google-apps|{organisation.users[0]['email']}",
+                "cluster": cluster,
+                "quotationResult": None,
+                "progressReport": "total_num_ligands = 2\nligand docked 1\nligand docked 2" if finished else None,
+                "resourcesUsed": None,
+                "resourcesRequested": None,
+            }
+        if status not in _UNPAID:
+            dto["billingTransaction"] = transaction(items, total_of(items), organisation.key, self.ids)
+        return dto | {
+            "createdBy": organisation.users[0]["id"],
+            "cluster": {"id": cluster["id"]},
+            "quotationResult": quotation(items, organisation.key),
+            "progressReport": None,
+            "approveAmount": -1 if status == "Quoted" else None,
+            "app": "python-client",
+            "tag": None,
+            "billing": None,
+            "executionType": "tool",
+            "estimatorOutput": None,
+        }
 
     def add_execution(
         self, dto: dict[str, Any], *, org: str = "deeporigin", progress_tree: dict[str, Any] | None = None
@@ -248,4 +211,20 @@ class Platform:
         Returns:
             Its id.
         """
-        return self.add(raw_execution(self, dto, org, progress_tree)).id
+        execution = Execution(
+            clock=self.clock,
+            org=org,
+            stored={"executionId": self.ids.uuid4(), **dto},
+            data_platform_id=self.ids.friendly("0A"),
+            tree=progress_tree,
+        )
+        tool, inputs = execution.tool, execution.stored.get("userInputs")
+        definition = self.catalogue.resolve(str(tool.get("key")), str(tool.get("version")))
+        # Inputs that the tool would have refused explain no results.
+        if definition is not None and isinstance(inputs, dict) and not checked_inputs(definition, inputs)[1]:
+            execution.definition = definition
+        return self.add(execution).id
+
+
+def _project(organisation: Organisation, project_id: str | None) -> str | None:
+    return next(iter(organisation.projects)) if project_id == "" else project_id

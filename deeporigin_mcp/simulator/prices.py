@@ -1,18 +1,15 @@
 """Prices: what a run of each tool costs, and the quotation and transaction that say so.
 
+Flat prices are in `catalogue.json`. These depend on more than the number of ligands:
+
 | tool | item | price, USD |
 |---|---|---|
-| docking, constrained docking | `DO_DOCK` | 0.2 per ligand |
-| pocket finder | `DO_POCKET_FINDER` | 10 |
 | protein preparation | `DO_PROTEIN_PREP` (+ `DO_POCKET_FINDER` for novel pockets) | 0 (+ 10) |
-| molecular properties, protonation, system preparation, import | `DO_MOLPROPS`, … | 0 |
 | ADMET | `DO_TOGO` | 0.05 per ligand, MapLight 0.02 |
-| metabolism | `DO_METABOLISM` | 0.1 per ligand |
 | ABFE | `DO_SYSTEM_PREP` 0, `DO_ABFE` | 120 x formula of atoms, windows, repeats |
 | RBFE | `DO_SYSTEM_PREP` 0, `DO_RBFE` (priceTotal a string) | 1 x 38.4 per pair and repeat |
 | patents | `DO_PATENT` | 0.1 per page |
 | secondary pharmacology | `DO_SECONDARY_PHARMA` | 0 for ligand-ml, 0.5 per ligand for docking |
-| konnektor, enumerator, others | none: the quotation has no row | - |
 
 Shapes: platform-facts 5.1 and 5.2.
 """
@@ -21,11 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from deeporigin_mcp.simulator.catalogue import design, free_energy, junk, properties, structure
-from deeporigin_mcp.simulator.catalogue.shapes import path_of
+from deeporigin_mcp.simulator import keys
+from deeporigin_mcp.simulator.catalogue import Definition
 from deeporigin_mcp.simulator.identifiers import Identifiers, fraction
+from deeporigin_mcp.simulator.validation import path_of
 
-PER_LIGAND = 0.2
 ABFE_UNIT = 120.0
 RBFE_PAIR = 38.4
 REFERENCE_ATOMS = 40_000
@@ -93,30 +90,14 @@ def ligand_count(inputs: dict[str, Any], project_ligands: int = 0) -> int:
     return project_ligands
 
 
-def _docking(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001
-    return [Item("DO_DOCK", "Docking", PER_LIGAND, ligands)]
-
-
-def _pocket_finder(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001
-    return [Item("DO_POCKET_FINDER", "Pocket finder", 10.0)]
-
-
-def _protein_prep(inputs: dict[str, Any], ligands: int) -> list[Item]:
+def _protein_prep(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001
     items = [Item("DO_PROTEIN_PREP", "Protein preparation", 0.0)]
-    return items + (_pocket_finder(inputs, ligands) if inputs.get("find_pockets") == "novel" else [])
-
-
-def _free(code: str, name: str) -> "Pricing":
-    return lambda inputs, ligands: [Item(code, name, 0.0)]  # noqa: ARG005
+    return items + ([Item("DO_POCKET_FINDER", "Pocket finder", 10.0)] if inputs.get("find_pockets") == "novel" else [])
 
 
 def _admet(inputs: dict[str, Any], ligands: int) -> list[Item]:
     unit = 0.02 if inputs.get("method") == "maplight" else 0.05
     return [Item("DO_TOGO", "ADMET prediction", unit, ligands)]
-
-
-def _metabolism(inputs: dict[str, Any], ligands: int) -> list[Item]:  # noqa: ARG001
-    return [Item("DO_METABOLISM", "Sites of metabolism", 0.1, ligands)]
 
 
 def _preparation(inputs: dict[str, Any]) -> list[Item]:
@@ -175,28 +156,24 @@ def _secondary_pharma(inputs: dict[str, Any], ligands: int) -> list[Item]:
 Pricing = Callable[[dict[str, Any], int], list[Item]]
 
 _PRICING: dict[str, Pricing] = {
-    structure.DOCKING: _docking,
-    structure.CONSTRAINED_DOCKING: _docking,
-    structure.POCKET_FINDER: _pocket_finder,
-    design.PROTEIN_PREP: _protein_prep,
-    design.DRACO: _patent,
-    design.SECONDARY_PHARMA: _secondary_pharma,
-    design.IMPORT_DATASET: _free("DO_IMPORT", "Dataset import"),
-    properties.MOLPROPS: _free("DO_MOLPROPS", "Molecular properties"),
-    properties.PROTONATION: _free("DO_PROTONATION", "Protonation"),
-    properties.ADMET: _admet,
-    properties.METABOLISM: _metabolism,
-    free_energy.ABFE: _abfe,
-    free_energy.RBFE: _rbfe,
-    free_energy.SYSTEM_PREP: _free("DO_SYSTEM_PREP", "System preparation"),
-    junk.HELLO_TEST: _free("DO_HELLO_WORLD", "Hello"),
+    keys.PROTEIN_PREP: _protein_prep,
+    keys.DRACO: _patent,
+    keys.SECONDARY_PHARMA: _secondary_pharma,
+    keys.ADMET: _admet,
+    keys.ABFE: _abfe,
+    keys.RBFE: _rbfe,
 }
 
 
-def items_of(key: str, inputs: dict[str, Any], project_ligands: int) -> list[Item]:
+def items_of(definition: Definition, inputs: dict[str, Any], project_ligands: int) -> list[Item]:
     """The billable lines of a run; empty for tools that are not billed."""
-    pricing = _PRICING.get(key)
-    return pricing(inputs, ligand_count(inputs, project_ligands)) if pricing else []
+    ligands = ligand_count(inputs, project_ligands)
+    if definition.key in _PRICING:
+        return _PRICING[definition.key](inputs, ligands)
+    if definition.price is None:
+        return []
+    price = definition.price
+    return [Item(price["code"], price["name"], price["unit"], ligands if price.get("per_ligand") else 1.0)]
 
 
 def total_of(items: list[Item]) -> float:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from deeporigin_mcp.simulator.catalogue import Definition, design, free_energy, properties, structure
+from deeporigin_mcp.simulator import keys
+from deeporigin_mcp.simulator.catalogue import Definition
 from deeporigin_mcp.simulator.chemistry import failed_ligands
 from deeporigin_mcp.simulator.clock import whole_seconds
 from deeporigin_mcp.simulator.identifiers import digest, fraction
@@ -56,19 +57,19 @@ def first_era(run: Run, now: datetime) -> str | dict[str, Any] | None:
     share = line.share_at(now)
     percent = round(100 * share, 1)
     match run.definition.key:
-        case structure.DOCKING:
+        case keys.DOCKING:
             return _docking_lines(run, share)
-        case free_energy.ABFE:
+        case keys.ABFE:
             return _free_energy_text(run, share)
-        case free_energy.RBFE:
+        case keys.RBFE:
             edges = enumerate(("system-prep", "rbfe"))
             return {
                 run.node_id(name): {"counts": {}, "complete": min(100.0, percent * 2 / (index + 1))}
                 for index, name in edges
             }
-        case properties.ADMET:
+        case keys.ADMET:
             return {run.node_id("predict"): {"counts": {}, "complete": percent}}
-        case design.DRACO:
+        case keys.DRACO:
             return json.dumps({"counts": {"DO_PATENT": {"total": int(percent)}}})
         case _:
             return {"complete": percent}
@@ -77,7 +78,7 @@ def first_era(run: Run, now: datetime) -> str | dict[str, Any] | None:
 def second_era(run: Run, now: datetime) -> Node | str | dict[str, Any] | None:
     """The v2 report at an instant: the tree where there is one, else the v1 report."""
     line = run.timeline
-    text_only = run.definition.key == structure.DOCKING and run.definition.number < (4,)
+    text_only = run.definition.key == keys.DOCKING and run.definition.number < (4,)
     if line.served or text_only or not run.definition.steps:
         return first_era(run, now)
     if line.status_at(now) in {"Created", "Queued"} or not line.has_started(now):
@@ -97,7 +98,7 @@ def second_era(run: Run, now: datetime) -> Node | str | dict[str, Any] | None:
 
 
 def _leaf_names(run: Run) -> list[str]:
-    if run.definition.key == structure.DOCKING:
+    if run.definition.key == keys.DOCKING:
         batches = -(-ligand_count(run.inputs) // max(run.batch_size, 1))
         return [
             "prepare-ligands",
@@ -138,7 +139,7 @@ def _is_skipped(run: Run, name: str) -> bool:
     steps = run.inputs.get("steps")
     if isinstance(steps, list):
         return name.removesuffix("-task").replace("abfe-e2e", "abfe") not in steps
-    if run.definition.key == design.PROTEIN_PREP:
+    if run.definition.key == keys.PROTEIN_PREP:
         wanted = {"model-loops": "model_missing_loops", "find-pockets": "find_pockets"}.get(name)
         return wanted is not None and run.inputs.get(wanted) in {False, None, "no"}
     return False
@@ -146,7 +147,7 @@ def _is_skipped(run: Run, name: str) -> bool:
 
 def _grouped(run: Run, leaves: list[Node]) -> list[Node]:
     """RBFE hides its free-energy step below a pipeline node, whose `progress` counts a hidden node too."""
-    if run.definition.key != free_energy.RBFE:
+    if run.definition.key != keys.RBFE:
         return leaves
     hidden = [leaf for leaf in leaves if leaf["displayName"] in {"system-prep", "rbfe"}]
     shown = [leaf for leaf in leaves if leaf not in hidden]

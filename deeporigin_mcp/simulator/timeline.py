@@ -1,18 +1,12 @@
 """The life of one dispatched run as instants fixed at dispatch; every later state is read off the clock.
 
-Run times, simulated seconds (plus or minus 5 %):
+Running times, simulated seconds (plus or minus 5 %), are in `catalogue.json`. These depend on more than the number of
+ligands:
 
 | tool | seconds |
 |---|---|
 | docking, constrained docking | 40 + 6 per ligand and effort |
-| pocket finder | 45 |
-| molecular properties | 1.5 + 0.05 per ligand |
-| protonation | 2 |
-| ADMET, metabolism | 8 + 0.4 per ligand |
-| konnektor 10, enumerator 6, structure report 20, UniProt 5, import 4 | |
-| system preparation | 170 |
 | protein preparation | 8 to recommend, 60 to prepare, + 240 with loops, + 45 with novel pockets |
-| secondary pharmacology | 20 + 5 per ligand |
 | patents | 30 + 2 per page |
 | ABFE | 170 + 4 h x windows / 80 x repeats (a test run: 10 min) |
 | RBFE | 170 + 3 h x repeats, + 20 min per pair beyond the first (a test run: 10 min) |
@@ -26,7 +20,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from deeporigin_mcp.simulator.catalogue import design, free_energy, properties, structure
+from deeporigin_mcp.simulator import keys
+from deeporigin_mcp.simulator.catalogue import Definition
 from deeporigin_mcp.simulator.clock import whole_seconds
 from deeporigin_mcp.simulator.prices import page_count, pair_count
 
@@ -146,10 +141,13 @@ def planned(
     )
 
 
-def run_seconds(key: str, inputs: dict[str, Any], ligands: int) -> float:
-    """How long a run of a tool computes, simulated seconds, before jitter."""
-    rule = _SECONDS.get(key)
-    return rule(inputs, ligands) if rule else 30.0
+def run_seconds(definition: Definition | None, inputs: dict[str, Any], ligands: int) -> float:
+    """How long a run of a tool computes, simulated seconds, before jitter; 30 where nothing says so."""
+    if definition is not None and definition.key in _SECONDS:
+        return _SECONDS[definition.key](inputs, ligands)
+    if definition is None or definition.seconds is None:
+        return 30.0
+    return definition.seconds["fixed"] + definition.seconds.get("per_ligand", 0.0) * ligands
 
 
 def _docking(inputs: dict[str, Any], ligands: int) -> float:
@@ -180,27 +178,15 @@ def _rbfe(inputs: dict[str, Any], ligands: int) -> float:  # noqa: ARG001
     return 600.0 if test_run else 170.0 + 3 * 3600.0 * repeats + 1200.0 * (pair_count(inputs) - 1)
 
 
-def _flat(seconds: float, per_ligand: float = 0.0) -> Callable[[dict[str, Any], int], float]:
-    return lambda inputs, ligands: seconds + per_ligand * ligands  # noqa: ARG005
+def _patent(inputs: dict[str, Any], ligands: int) -> float:  # noqa: ARG001
+    return 30.0 + 2.0 * page_count(inputs)
 
 
 _SECONDS: dict[str, Callable[[dict[str, Any], int], float]] = {
-    structure.DOCKING: _docking,
-    structure.CONSTRAINED_DOCKING: _docking,
-    structure.POCKET_FINDER: _flat(45.0),
-    properties.MOLPROPS: _flat(1.5, 0.05),
-    properties.PROTONATION: _flat(2.0),
-    properties.ADMET: _flat(8.0, 0.4),
-    properties.METABOLISM: _flat(8.0, 0.4),
-    free_energy.SYSTEM_PREP: _flat(170.0),
-    free_energy.ABFE: _abfe,
-    free_energy.RBFE: _rbfe,
-    design.PROTEIN_PREP: _protein_prep,
-    design.KONNEKTOR: _flat(10.0),
-    design.ENUMERATOR: _flat(6.0),
-    design.STRUCTURE_REPORT: _flat(20.0),
-    design.UNIPROT_DISCOVERY: _flat(5.0),
-    design.IMPORT_DATASET: _flat(4.0),
-    design.SECONDARY_PHARMA: _flat(20.0, 5.0),
-    design.DRACO: lambda inputs, ligands: 30.0 + 2.0 * page_count(inputs),  # noqa: ARG005
+    keys.DOCKING: _docking,
+    keys.CONSTRAINED_DOCKING: _docking,
+    keys.ABFE: _abfe,
+    keys.RBFE: _rbfe,
+    keys.PROTEIN_PREP: _protein_prep,
+    keys.DRACO: _patent,
 }

@@ -48,6 +48,11 @@ def checked_inputs(definition: Definition, given: dict[str, Any]) -> tuple[dict[
     return inputs, problems
 
 
+def path_of(given: Any) -> str:
+    """The path of a file in either form."""
+    return str(given["key"] if isinstance(given, dict) else given)
+
+
 @cache
 def _validator(definition: Definition) -> Validator:
     validator: Validator = _KIND(definition.inputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import hmac
 import json
 import zlib
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from mcp import Client, MCPError
 from mcp.server.mcpserver import MCPServer
+from mcp.server.request_state import AESGCMRequestStateCodec
 from mcp_types import CallToolResult, TextContent
 
-from deeporigin_mcp.extensions.sealing import TAG_BYTES
 from deeporigin_mcp.simulator import make_token
-from deeporigin_mcp.tools.deferred import task_extensions
+from deeporigin_mcp.tools.deferred import KEY_PURPOSE, task_extensions
 from deeporigin_mcp.tools.state import ServerState
 from tests.extensions.task_client import MODERN, TakesTasks, call, cancel_task, get_task, handle_of
 from tests.extensions.waiting_server import started, waiting_server
@@ -162,9 +162,9 @@ async def test_the_id_holds_nothing_but_the_call(bench: Bench) -> None:
     names = [bench.seeded(), bench.seeded()]
     async with client(bench) as agent:
         handle = await handle_of(agent, WAIT, {"execution_ids": [f" {names[0]} ", names[1]], "timeout_seconds": 20})
-    packed = base64.urlsafe_b64decode(handle.task_id + "=" * (-len(handle.task_id) % 4))[TAG_BYTES:]
-    content = zlib.decompress(packed)
-    assert json.loads(content)[4] == {"ids": names, "until": "all", "poll": 5}
+    key = hmac.digest(hmac.digest(bench_token().encode(), KEY_PURPOSE, "sha256"), b"deeporigin", "sha256")
+    content = zlib.decompress(AESGCMRequestStateCodec([key]).unseal(handle.task_id))
+    assert json.loads(content)[3] == {"ids": names, "until": "all", "poll": 5}
     for part in (bench_token(), *bench_token().split(".")[:2], "deeporigin"):
         assert part.encode() not in content
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -332,6 +334,30 @@ async def test_ids_of_others_and_made_up_ids_are_unknown(oven: Oven) -> None:
             assert refusal.value.code == -32602
         assert not pan.asked
         assert not pan.cancelled
+
+
+async def test_an_id_changed_anywhere_or_written_in_another_way_is_unknown(oven: Oven) -> None:
+    async with client(server(oven)) as baker:
+        task_id = (await handle_of(baker, "bake", {"minutes": 40})).task_id
+        changed = [
+            task_id[:place] + ("A" if character != "A" else "B") + task_id[place + 1 :]
+            for place, character in enumerate(task_id)
+        ]
+        # Base64 can write the same bytes in more than one way.
+        for unknown in (*changed, f"{task_id}=", f"{task_id}==", f" {task_id}", f"{task_id}\n", f"{task_id}A"):
+            with pytest.raises(MCPError, match="Task not found"):
+                await get_task(baker.session, unknown)
+    assert len(oven.asked) == 1
+
+
+async def test_an_id_fits_a_header(oven: Oven) -> None:
+    class Order(Oven):
+        async def prepare(self, params: CallToolRequestParams, ctx: RequestContext) -> dict[str, Any] | None:
+            return {"loaves": [str(uuid.UUID(int=pow(7, 97 + n, 2**127 - 1))) for n in range(100)]}
+
+    async with client(server(Order())) as baker:
+        handle = await handle_of(baker, "bake", {"minutes": 40})
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1000,4096}", handle.task_id)
 
 
 async def test_the_extension_is_advertised(oven: Oven) -> None:

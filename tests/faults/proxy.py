@@ -11,11 +11,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 Answer = Callable[[socket.socket], None]
 REQUEST_ID = "req-0a1b2c"
 """Every wrong answer that has headers names its request by this."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A request of a call: the `nth` one whose `METHOD path` contains `target`."""
+
+    target: str
+    nth: int = 1
+
+    def is_last_of(self, requests: list[str]) -> bool:
+        """Whether the call has come to it with the last of its requests."""
+        return self.target in requests[-1] and sum(self.target in request for request in requests) == self.nth
+
+
+Moment = Literal["before the platform worked", "after the platform worked"]
+MOMENTS: tuple[Moment, ...] = get_args(Moment)
 
 
 @dataclass
@@ -27,16 +44,19 @@ class FaultProxy:
     target: str = ""
     answer: Answer | None = None
     seen: list[str] = field(default_factory=list)
-    before: Callable[[int], None] = lambda _: None
-    """Told the number of each request, from 1, before it is forwarded, and `after` before it is answered."""
-    after: Callable[[int], None] = lambda _: None
+    _cut: tuple[Place, Moment, Callable[[], object]] | None = None
 
     def break_with(self, target: str, answer: Answer) -> None:
         self.target, self.answer = target, answer
         self.seen.clear()
 
+    def cut(self, place: Place, moment: Moment, act: Callable[[], object]) -> None:
+        """Do something at a request from now on: before it is forwarded, or before its answer is passed on."""
+        self._cut = (place, moment, act)
+        self.seen.clear()
+
     def heal(self) -> None:
-        self.answer = None
+        self.answer = self._cut = None
 
     @property
     def hits(self) -> int:
@@ -56,13 +76,15 @@ class FaultProxy:
                 body += chunk
             request = lines[0].rsplit(b" ", 1)[0].decode()
             self.seen.append(request)
+            cut = self._cut if self._cut is not None and self._cut[0].is_last_of(self.seen) else None
             if self.answer is not None and self.target in request:
                 self.answer(client)
             elif request:
-                number = len(self.seen)
-                self.before(number)
+                if cut and cut[1] == MOMENTS[0]:
+                    cut[2]()
                 answer = self._forward(lines, body)
-                self.after(number)
+                if cut and cut[1] == MOMENTS[1]:
+                    cut[2]()
                 client.sendall(answer)
 
     def _forward(self, lines: list[bytes], body: bytes) -> bytes:

@@ -19,17 +19,22 @@ from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import Platform, make_token, running_simulator
 from tests.faults import proxy as faults
-from tests.faults.proxy import FaultProxy, fault_proxy
-from tests.faults.test_matrix import DOCKING_INPUTS, PROJECT
+from tests.faults.calls import (
+    CONFIRM,
+    CREATION,
+    LIST,
+    OF_A_CONFIRMATION,
+    OF_A_CREATION,
+    OF_A_CREATION_WITH_A_START,
+    PROJECT,
+    places,
+)
+from tests.faults.proxy import MOMENTS, FaultProxy, Moment, Place, fault_proxy
 
 pytestmark = pytest.mark.anyio
 
-REQUESTS_OF_A_CONFIRMATION = 5
-"""The quote, the quote again, what the session has spent, the confirmation, the state afterwards."""
-CONFIRMS_AT = 4
-REQUESTS_OF_A_CREATION = 4
-"""The definition, the look for the key, the cluster, the creation."""
-MOMENTS = ("before the platform worked", "after the platform worked")
+ONCE_SENT = ("the confirmation", "the state")
+"""Where a confirmation was sent already, and goes on whoever is gone."""
 
 
 class Bench:
@@ -42,21 +47,16 @@ class Bench:
         self._reached = threading.Event()
         self._released = threading.Event()
 
-    def hold(self, number: int, moment: str) -> None:
-        def at(this: int) -> None:
-            if this == number:
-                self._reached.set()
-                self._released.wait(20)
+    def hold(self, place: Place, moment: Moment) -> None:
+        def wait() -> None:
+            self._reached.set()
+            self._released.wait(20)
 
-        self.proxy.seen.clear()
-        if moment == MOMENTS[0]:
-            self.proxy.before = at
-        else:
-            self.proxy.after = at
+        self.proxy.cut(place, moment, wait)
 
     def release(self) -> None:
         self._released.set()
-        self.proxy.before = self.proxy.after = lambda _: None
+        self.proxy.heal()
 
     def quoted(self) -> str:
         return self.platform.seed_executions(status="Quoted", project_id=PROJECT)[0]
@@ -114,17 +114,30 @@ async def called(client: Client, tool: str, arguments: dict[str, Any]) -> tuple[
     return bool(answer.is_error), str(answer.content)
 
 
-@pytest.mark.parametrize("number", range(1, REQUESTS_OF_A_CONFIRMATION + 1))
+async def test_the_places_are_all_the_requests_of_a_call(bench: Bench) -> None:
+    for tool, arguments, known in (
+        ("create_execution", CREATION, OF_A_CREATION),
+        ("create_execution", {**CREATION, "idempotency_key": "another", "start": True}, OF_A_CREATION_WITH_A_START),
+        ("confirm_execution", {"execution_id": bench.quoted()}, OF_A_CONFIRMATION),
+    ):
+        async with bench.agent(budget=1000) as client:
+            bench.proxy.seen.clear()
+            is_error, told = await called(client, tool, arguments)
+        assert not is_error, told
+        assert places(bench.proxy.seen, known) == [*known]
+
+
+@pytest.mark.parametrize("place", OF_A_CONFIRMATION)
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_confirmation_cancelled_anywhere_starts_once_and_only_on_record(
-    bench: Bench, moment: str, number: int
+    bench: Bench, moment: Moment, place: str
 ) -> None:
     name = bench.quoted()
     async with bench.agent(budget=1000) as client:
-        bench.hold(number, moment)
+        bench.hold(OF_A_CONFIRMATION[place], moment)
         await bench.cancelled_at_the_held_request(client, "confirm_execution", {"execution_id": name})
         bench.release()
-        was_sent = number >= CONFIRMS_AT
+        was_sent = place in ONCE_SENT
         if was_sent:
             await until(lambda: bench.platform.confirms)
         assert bench.decisions(name) == ["approved"] * was_sent
@@ -155,7 +168,7 @@ async def test_a_confirmation_that_is_refused_after_its_call_was_cancelled_gives
         refusal(socket)
 
     async with bench.agent(budget=price) as client:
-        bench.proxy.break_with(":confirm", refuse_late)
+        bench.proxy.break_with(CONFIRM, refuse_late)
         bench._reached = reached
         await bench.cancelled_at_the_held_request(client, "confirm_execution", {"execution_id": name})
         assert bench.decisions(name) == ["approved"]
@@ -174,40 +187,32 @@ async def test_a_confirmation_that_is_refused_after_its_call_was_cancelled_gives
     assert bench.platform.confirms == [other]
 
 
-@pytest.mark.parametrize("number", range(1, REQUESTS_OF_A_CREATION + 1))
+@pytest.mark.parametrize("place", OF_A_CREATION)
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_creation_cancelled_anywhere_and_asked_for_again_happens_once(
-    bench: Bench, moment: str, number: int
+    bench: Bench, moment: Moment, place: str
 ) -> None:
-    arguments = {"tool_key": "deeporigin.docking", "inputs": DOCKING_INPUTS, "idempotency_key": "the same"}
     async with bench.agent() as client:
-        bench.hold(number, moment)
-        await bench.cancelled_at_the_held_request(client, "create_execution", arguments)
+        bench.hold(OF_A_CREATION[place], moment)
+        await bench.cancelled_at_the_held_request(client, "create_execution", CREATION)
         bench.release()
-        is_error, told = await called(client, "create_execution", arguments)
+        is_error, told = await called(client, "create_execution", CREATION)
     assert not is_error, told
     (made,) = bench.platform.creates
     assert made in told
 
 
-@pytest.mark.parametrize("number", range(1, REQUESTS_OF_A_CREATION + REQUESTS_OF_A_CONFIRMATION))
+@pytest.mark.parametrize("place", OF_A_CREATION_WITH_A_START)
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_creation_with_a_start_cancelled_anywhere_and_asked_for_again_starts_once(
-    bench: Bench, moment: str, number: int
+    bench: Bench, moment: Moment, place: str
 ) -> None:
-    arguments = {
-        "tool_key": "deeporigin.docking",
-        "inputs": DOCKING_INPUTS,
-        "idempotency_key": "the same",
-        "start": True,
-    }
-    # There is no question to ask, so the quote is read once only.
-    confirms_at = REQUESTS_OF_A_CREATION + CONFIRMS_AT - 1
+    arguments = {**CREATION, "start": True}
     async with bench.agent(budget=1000) as client:
-        bench.hold(number, moment)
+        bench.hold(OF_A_CREATION_WITH_A_START[place], moment)
         await bench.cancelled_at_the_held_request(client, "create_execution", arguments)
         bench.release()
-        if number >= confirms_at:
+        if place in ONCE_SENT:
             await until(lambda: bench.platform.confirms)
         is_error, told = await called(client, "create_execution", arguments)
     assert not is_error, told
@@ -218,21 +223,18 @@ async def test_a_creation_with_a_start_cancelled_anywhere_and_asked_for_again_st
 
 
 async def test_a_creation_that_ends_while_its_key_is_looked_for_is_not_sent_again(bench: Bench) -> None:
-    arguments = {"tool_key": "deeporigin.docking", "inputs": DOCKING_INPUTS, "idempotency_key": "the same"}
     async with bench.agent() as client:
-        bench.hold(REQUESTS_OF_A_CREATION, MOMENTS[0])
-        await bench.cancelled_at_the_held_request(client, "create_execution", arguments)
-        looked = len(bench.proxy.seen) + 2
+        bench.hold(OF_A_CREATION["the creation"], MOMENTS[0])
+        await bench.cancelled_at_the_held_request(client, "create_execution", CREATION)
 
-        def end_the_creation(number: int) -> None:
+        def end_the_creation() -> None:
             # The list was read before the creation, and its answer arrives after that.
-            if number == looked:
-                bench.release()
-                while len(bench.lines("calls")) < 2:
-                    threading.Event().wait(0.001)
+            bench.release()
+            while len(bench.lines("calls")) < 2:
+                threading.Event().wait(0.001)
 
-        bench.proxy.after = end_the_creation
-        is_error, told = await called(client, "create_execution", arguments)
+        bench.proxy.cut(Place(LIST), MOMENTS[1], end_the_creation)
+        is_error, told = await called(client, "create_execution", CREATION)
     assert not is_error, told
     (made,) = bench.platform.creates
     assert made in told

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,10 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 
 from deeporigin_mcp.simulator import Platform, make_token, running_simulator
-from tests.faults.proxy import FaultProxy, fault_proxy
-from tests.faults.test_matrix import DOCKING_INPUTS, PROJECT
+from tests.faults.calls import CREATION, OF_A_CREATION, PROJECT
+from tests.faults.proxy import MOMENTS, FaultProxy, Moment, fault_proxy
 
 pytestmark = pytest.mark.anyio
-
-REQUESTS_OF_A_CREATION = 4
-"""The definition, the look for the key, the cluster, the creation."""
 
 
 @pytest.fixture
@@ -54,34 +51,26 @@ async def create(proxy: FaultProxy, pid_file: str) -> str | None:
     answer = None
     try:
         async with Client(stdio_client(server(proxy, pid_file))) as client:
-            answer = await client.call_tool(
-                "create_execution",
-                {"tool_key": "deeporigin.docking", "inputs": DOCKING_INPUTS, "idempotency_key": "the same"},
-            )
+            answer = await client.call_tool("create_execution", CREATION)
     except* (MCPError, OSError):
         pass
     return None if answer is None or answer.is_error else str((answer.structured_content or {})["execution_id"])
 
 
-@pytest.mark.parametrize("number", range(1, REQUESTS_OF_A_CREATION + 1))
-@pytest.mark.parametrize("moment", ["before the platform worked", "after the platform worked"])
+@pytest.mark.parametrize("place", OF_A_CREATION)
+@pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_server_killed_during_a_creation_never_yields_two_executions(
-    moment: str, number: int, platform: Platform, proxy: FaultProxy, tmp_path: Path
+    moment: Moment, place: str, platform: Platform, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     pid_file = f"{tmp_path}/pid"
 
-    def kill_at(this: int) -> None:
-        if this == number:
-            os.kill(int(Path(pid_file).read_text()), signal.SIGKILL)
+    def kill() -> None:
+        os.kill(int(Path(pid_file).read_text()), signal.SIGKILL)
 
-    hook: Callable[[int], None] = kill_at
-    if moment.startswith("before"):
-        proxy.before = hook
-    else:
-        proxy.after = hook
+    proxy.cut(OF_A_CREATION[place], moment, kill)
     assert await create(proxy, pid_file) is None
 
-    proxy.before = proxy.after = lambda _: None
+    proxy.heal()
     made = await create(proxy, pid_file)
 
     assert made is not None

@@ -1,12 +1,17 @@
-"""Every tool against every way in which a request can go wrong."""
+"""Every tool against every way in which one of its requests can go wrong.
+
+An answer names the cause, what was done, and what to call; the call that it names works once the fault is over.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -21,12 +26,12 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, running_simulator
 from deeporigin_mcp.tools import approval, idempotency
 from tests.faults import proxy as faults
+from tests.faults.calls import CONFIRM, CREATE, CREATION, LIST, OF_A_CREATION, PROJECT, READ
 from tests.faults.proxy import Answer, FaultProxy, fault_proxy
 
 pytestmark = pytest.mark.anyio
 
 TOKEN = make_token(orgs=["deeporigin"])
-PROJECT = "09DEMAKNASE01"
 PATIENT_SECONDS, SHORT_SECONDS, SHORT_CALL_SECONDS = 20.0, 0.5, 1.0
 """How long the client waits for an answer and a tool for its outcome; short only where none comes."""
 MOST_ATTEMPTS = 2
@@ -93,6 +98,17 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
 }
 """What a model must read, by fault; otherwise the HTTP status."""
+REMEDIES = {
+    **dict.fromkeys(("400 Bad Request", "422 Unprocessable Content"), "Correct the request"),
+    "401 Unauthorized": "The operator should get a new one (DO_AUTH_TOKEN)",
+    "403 Forbidden": "DO_ORG_KEY",
+    "409 Conflict": "get_execution",
+    "429 seconds": "Wait 3 s, then call again.",
+    **dict.fromkeys(("500 Internal Server Error", "502 HTML", "503 Service Unavailable"), "Call again in a minute"),
+    "redirect": "DO_BASE_URL",
+    **dict.fromkeys(("reset", "half a body"), "Check the network"),
+}
+"""What a model must be told to do, by fault, where the tool adds nothing to it."""
 
 
 async def _never(seconds: float) -> None:
@@ -131,6 +147,7 @@ class Bench:
             base_url=base_url,
             session="matrix",
             auto_approve_up_to=100,
+            budget=Decimal(1_000_000),
         )
 
 
@@ -166,26 +183,30 @@ def running(bench: Bench) -> str:
     return bench.platform.seed_executions(status="Running", project_id=PROJECT)[0]
 
 
-DOCKING_INPUTS = {
-    "protein": {"file_path": "a.pdb"},
-    "pocket": {"center": [1, 2, 3], "box_size_x": 20, "box_size_y": 20, "box_size_z": 20},
-    "ligands": [{"smiles": "CCO"}],
-}
-
-TARGETS = {
-    "list_executions": "GET /tools/deeporigin/tools/executions",
+PLACES = {
+    "list_executions": LIST.rstrip("?"),
     "search_executions": "POST /data-platform/deeporigin/executions/search",
-    "get_execution": "GET /tools/deeporigin/tools/executions/",
-    "create_execution": "POST /tools/deeporigin/tools/deeporigin.docking",
-    "confirm_execution": ":confirm",
+    "get_execution": READ,
+    "create_execution": CREATE,
+    "confirm_execution": CONFIRM,
     "cancel_execution": ":cancel",
-    "wait_executions": "GET /tools/deeporigin/tools/executions/",
+    "wait_executions": READ,
     "find_platform_tools": "GET /tools/protected/tools/definitions",
-    "describe_platform_tool": "GET /tools/protected/tools/deeporigin.docking/latest",
+    "describe_platform_tool": OF_A_CREATION["the tool"].target,
     "get_workspace": "POST /data-platform/deeporigin/projects/search",
+    # What comes before a creation and a confirmation
+    "create_execution: the tool": OF_A_CREATION["the tool"].target,
+    "create_execution: the key": OF_A_CREATION["the key"].target,
+    "create_execution: the cluster": OF_A_CREATION["the cluster"].target,
+    "confirm_execution: the quote": READ,
+    "confirm_execution: what is spent": LIST,
 }
+"""A tool, and which of its requests goes wrong: the one that its answer is about, or another."""
+TOOLS = [place for place in PLACES if ":" not in place]
 ENDLESS = ("read timeout", "slow drip")
 SENT_ONCE = {"create_execution", "confirm_execution", "wait_executions"}
+NOTHING = {"create_execution": "Nothing was created", "confirm_execution": "Nothing was started"}
+UNKNOWN = r"(Whether it was (created|started) is unknown|It is not known whether the platform did this)"
 
 
 def arguments(tool: str, bench: Bench) -> dict[str, Any]:
@@ -195,7 +216,7 @@ def arguments(tool: str, bench: Bench) -> dict[str, Any]:
         case "confirm_execution":
             return {"execution_id": quoted(bench)}
         case "create_execution":
-            return {"tool_key": "deeporigin.docking", "inputs": DOCKING_INPUTS, "idempotency_key": f"k{time.time_ns()}"}
+            return {**CREATION, "idempotency_key": f"k{time.time_ns()}"}
         case "wait_executions":
             return {"execution_ids": [running(bench)], "timeout_seconds": 0}
         case "describe_platform_tool":
@@ -212,28 +233,42 @@ async def read(agent: Client, tool: str, given: dict[str, Any]) -> tuple[bool, s
     return bool(answer.is_error), text + json.dumps(answer.structured_content or {})
 
 
-def assert_told_well(tool: str, fault: str, is_error: bool, text: str) -> None:
-    if (tool, fault) in UNHARMED:
-        assert not is_error
-        assert UNHARMED[tool, fault] in text
-        return
+def assert_told_well(place: str, fault: str, is_error: bool, text: str) -> None:
     causes = CAUSES.get(fault, (f"HTTP {fault[:3]}",))
-    assert any(cause.lower() in text.lower() for cause in causes), (tool, fault, text)
-    assert is_error or tool in PARTIAL, (tool, fault, text)
-    assert (faults.REQUEST_ID in text) is ((tool, fault) not in UNNAMED and fault not in UNANSWERED), text
+    assert any(cause.lower() in text.lower() for cause in causes), (place, fault, text)
+    assert place != "list_executions" or REMEDIES.get(fault, "") in text
+    assert is_error or place in PARTIAL, (place, fault, text)
+    assert (faults.REQUEST_ID in text) is ((place, fault) not in UNNAMED and fault not in UNANSWERED), text
     for secret in (TOKEN, TOKEN.split(".")[1], "Traceback", "site-packages", "deeporigin_mcp/", "Error executing tool"):
         assert secret not in text
     assert not is_error or len(text) < MOST_CHARACTERS
 
 
-def assert_logged_well(tool: str, fault: str, is_error: bool, caplog: pytest.LogCaptureFixture) -> None:
+def assert_says_what_to_call(tool: str, given: dict[str, Any], text: str) -> None:
+    start = " ".join(re.split(r"(?<=[.?!])\s+", text)[:2])
+    unknown = re.search(UNKNOWN, start)
+    assert (NOTHING[tool] in start) is not bool(unknown), text
+    if "Not in your plan" in text:
+        assert "Calling again gives the same answer" in text
+        return
+    if tool == "create_execution":
+        again = f'call create_execution again with the same idempotency_key="{given["idempotency_key"]}"'
+        assert re.search(rf"(In \d+ s|Then) {re.escape(again)}", text), text
+        return
+    called = ", ".join(f"{name}={json.dumps(value)}" for name, value in given.items())
+    if unknown:
+        assert f'get_execution(execution_id="{given["execution_id"]}") shows its state' in text
+    assert f"call confirm_execution({called}" in text or "list_executions" in text, text
+
+
+def assert_logged_well(place: str, fault: str, is_error: bool, caplog: pytest.LogCaptureFixture) -> None:
     (line,) = [json.loads(record.getMessage()) for record in caplog.records if record.name == "deeporigin_mcp.calls"]
-    assert line["tool"] == tool
+    assert line["tool"] == place.partition(":")[0]
     assert (line["outcome"] in ("refused", "failed")) is is_error
     assert line["platform_requests"] >= 1
-    went_on = tool in ("create_execution", "confirm_execution") and fault in ENDLESS
+    went_on = place in ("create_execution", "confirm_execution") and fault in ENDLESS
     # The answer to a cancellation is not read.
-    is_failure = not went_on and not (tool == "cancel_execution" and (tool, fault) in UNHARMED)
+    is_failure = not went_on and not (place == "cancel_execution" and (place, fault) in UNHARMED)
     assert bool(line.get("failed_requests")) is is_failure
     assert (faults.REQUEST_ID in line.get("request_ids", ())) is (is_failure and fault not in UNANSWERED)
     assert TOKEN not in caplog.text
@@ -242,6 +277,7 @@ def assert_logged_well(tool: str, fault: str, is_error: bool, caplog: pytest.Log
 UNHARMED = {
     # The versions are known from the catalogue, so the newest is asked for by its number.
     ("describe_platform_tool", "404 Not Found"): "deeporigin.docking",
+    ("create_execution: the tool", "404 Not Found"): "execution_id",
     # The answer to a cancellation is not needed: the state is read afterwards, and it says what is true.
     **{
         ("cancel_execution", fault): "was sent, but it is still Running"
@@ -252,6 +288,7 @@ UNANSWERED = ("reset", "read timeout")
 UNNAMED = {
     # A call that ends before the answer does cannot name it.
     ("create_execution", "slow drip"),
+    ("create_execution: the cluster", "slow drip"),
     ("confirm_execution", "slow drip"),
     # The answer to a confirmation counts for nothing, and what is told is the state that was read afterwards.
     *(("confirm_execution", fault) for fault in ("empty body", "wrong shape", "a 10 MB body")),
@@ -261,9 +298,9 @@ PARTIAL = ("wait_executions", "get_workspace")
 
 
 @pytest.mark.parametrize("fault", HTTP_FAULTS)
-@pytest.mark.parametrize("tool", TARGETS)
+@pytest.mark.parametrize("place", PLACES)
 async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
-    tool: str,
+    place: str,
     fault: str,
     bench: Bench,
     agent: Client,
@@ -271,27 +308,40 @@ async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.INFO, "deeporigin_mcp.calls")
+    tool, _, other = place.partition(": ")
     given = arguments(tool, bench)
     creates, confirms = len(bench.platform.creates), len(bench.platform.confirms)
-    bench.proxy.break_with(TARGETS[tool], HTTP_FAULTS[fault])
+    bench.proxy.break_with(PLACES[place], HTTP_FAULTS[fault])
 
     is_error, text = await read(agent, tool, given)
 
-    assert 1 <= bench.proxy.hits <= (1 if tool in SENT_ONCE else MOST_ATTEMPTS)
+    assert 1 <= bench.proxy.hits <= (1 if place in SENT_ONCE else MOST_ATTEMPTS)
     assert sum(bench.paused) <= LONGEST_PAUSES_SECONDS
-    assert_told_well(tool, fault, is_error, text)
-    assert_logged_well(tool, fault, is_error, caplog)
+    assert_logged_well(place, fault, is_error, caplog)
+    if (place, fault) in UNHARMED:
+        assert not is_error
+        assert UNHARMED[place, fault] in text
+        if other:
+            return
+    else:
+        assert_told_well(place, fault, is_error, text)
+        if tool in NOTHING:
+            assert_says_what_to_call(tool, given, text)
     assert len(bench.platform.creates) == creates
     assert len(bench.platform.confirms) == confirms
 
     bench.proxy.heal()
-    if tool == "create_execution" and fault in ENDLESS:
+    if other and fault in ENDLESS:
+        # Whether the call is still at it when it is made again is a matter of time.
+        return
+    if tool in NOTHING:
+        monkeypatch.setattr(idempotency, "MAX_CALL_SECONDS", PATIENT_SECONDS)
+    if place == "create_execution" and fault in ENDLESS:
         # That creation is still under way: the same key joins it, and only another one is sent.
         is_error, text = await read(agent, tool, given)
         assert is_error
         assert "may exist" in text
         given["idempotency_key"] += " another"
-        monkeypatch.setattr(idempotency, "MAX_CALL_SECONDS", PATIENT_SECONDS)
     is_error, text = await read(agent, tool, given)
     assert not is_error, text
     assert len(bench.platform.creates) == creates + (tool == "create_execution")
@@ -299,14 +349,35 @@ async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
 
 
 @pytest.mark.parametrize("fault", [*ADDRESS_FAULTS, "TLS failure"])
-@pytest.mark.parametrize("tool", TARGETS)
+@pytest.mark.parametrize("tool", TOOLS)
 async def test_a_platform_that_cannot_be_reached_is_explained(tool: str, fault: str, bench: Bench) -> None:
     tls = bench.proxy.base_url.replace("http:", "https:")
     bench.paused.clear()
     server = create_server(bench.settings(ADDRESS_FAULTS.get(fault, tls)), connect=bench.client)
+    given = arguments(tool, bench)
     async with Client(server) as agent:
-        is_error, text = await read(agent, tool, arguments(tool, bench))
-    assert is_error or tool in ("wait_executions", "get_workspace")
+        is_error, text = await read(agent, tool, given)
+    assert is_error or tool in PARTIAL
     assert "platform" in text
     assert TOKEN not in text
     assert sum(bench.paused) <= LONGEST_PAUSES_SECONDS * 5  # the workspace asks five things side by side
+    if tool in NOTHING:
+        assert NOTHING[tool] in text
+        assert_says_what_to_call(tool, given, text)
+
+
+@pytest.mark.parametrize("fault", ["as the platform says"])
+@pytest.mark.parametrize("status", ["400 Bad Request", "409 Conflict", "503 Service Unavailable", "403 Forbidden"])
+@pytest.mark.parametrize("tool", NOTHING)
+async def test_what_the_platform_says_of_it_does_not_stand_for_the_outcome(
+    tool: str, status: str, fault: str, bench: Bench, agent: Client
+) -> None:
+    said = "Nothing was created and it is not started; Nothing was started"
+    given = arguments(tool, bench)
+    for content in ({"message": said}, {"code": "LICENSE.FEATURE_NOT_LICENSED", "title": said}):
+        bench.proxy.break_with(PLACES[tool], faults.problem(status, **content))
+        is_error, text = await read(agent, tool, given)
+        assert is_error
+        is_unknown = status.startswith("503") and "message" in content
+        assert text.startswith("It is not known whether" if is_unknown else NOTHING[tool])
+        assert text.count("Nothing was created") > (tool == "create_execution" and not is_unknown)

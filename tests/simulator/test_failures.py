@@ -10,9 +10,6 @@ from tests.simulator.conftest import (
     ABFE,
     ADMET,
     DOCKING,
-    POCKETS,
-    PROTEIN,
-    RBFE,
     Api,
     abfe_inputs,
     docking_inputs,
@@ -90,48 +87,19 @@ def test_docking_fails_when_no_ligand_works(api: Api, clock: ManualClock, platfo
 @pytest.mark.parametrize(
     ("key", "inputs", "reason"),
     [
-        (ABFE, abfe_inputs(pose1={"file_path": "poses/covalent-warhead.sdf"}), "bound covalently"),
-        (
-            "deeporigin.system-prep",
-            abfe_inputs(pose2={"file_path": "poses/covalent.sdf"}),
-            "pose2 is bound covalently",
-        ),
-        (
-            RBFE,
-            {"pairs": [{"pose1": {"file_path": "neutral.sdf"}, "pose2": {"file_path": "charged.sdf"}}]},
-            "pair 1 changes the net charge",
-        ),
-        (
-            RBFE,
-            {"ligands": [{"file_path": "a.sdf"}, {"file_path": "charged.sdf"}], "protein": PROTEIN},
-            "different net charge",
-        ),
-        (POCKETS, {"protein": PROTEIN, "pocket_min_size": 1001, "sync": False}, "no pocket of at least 1001"),
-        (
-            "deeporigin.protein-prep",
-            {
-                "action": "prepare",
-                "protein": PROTEIN,
-                "selection": {"source_sha256": "b" * 64, "decisions": {"chain:A": "skip"}},
-            },
-            "leaves nothing",
-        ),
-        ("deeporigin.draco", {"input_file": {"$provider": "ufa", "key": "scanned.pdf"}}, "images only"),
+        (ABFE, abfe_inputs(pose1={"file_path": "poses/failing.sdf"}), "poses/failing.sdf"),
+        ("deeporigin.draco", {"input_file": {"$provider": "ufa", "key": "failing.pdf"}}, "failing.pdf"),
         ("deeporigin.mol-props-protonation", {"ligand": {"smiles": "[Au]"}}, "parameters for Au"),
+        ("deeporigin.enumerator", {"ligand": {"smiles": "C("}, "job_type": "AVAILABLE_REACTIONS"}, "parentheses"),
     ],
 )
-def test_each_tool_has_its_way_to_fail(
+def test_a_run_fails_for_its_only_ligand_or_for_a_file_that_is_named_so(
     api: Api, clock: ManualClock, platform: Platform, key: str, inputs: dict[str, Any], reason: str
 ) -> None:
     dto = run(api, clock, platform, key, inputs)
     assert dto["status"] == "Failed"
     assert reason in str(dto["statusReason"])
     assert dto["jobOutputs"] is None
-
-
-def test_two_charged_ligands_are_no_change_of_charge(api: Api, clock: ManualClock, platform: Platform) -> None:
-    pairs = [{"pose1": {"file_path": "charged-1.sdf"}, "pose2": {"file_path": "charged-2.sdf"}}]
-    assert run(api, clock, platform, RBFE, {"pairs": pairs})["status"] == "Completed"
 
 
 def test_admet_reports_the_ligands_that_it_could_not_read(api: Api, clock: ManualClock, platform: Platform) -> None:

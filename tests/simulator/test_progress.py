@@ -73,13 +73,13 @@ def test_a_step_left_out_is_skipped(api: Api, clock: ManualClock, platform: Plat
 
 
 def test_a_failed_run_has_a_failed_leaf_at_a_hundred_percent(api: Api, clock: ManualClock, platform: Platform) -> None:
-    inputs = abfe_inputs(pose1={"file_path": "covalent.sdf"})
+    inputs = abfe_inputs(pose1={"file_path": "failing.sdf"})
     execution = api.started(ABFE, inputs=inputs, approveAmount=1000)
     halfway(clock, platform, execution, 1.0)
     tree = report(api, execution, 2)
     assert (tree["status"], tree["children"][-1]["status"]) == ("Failed", "Failed")
     assert tree["children"][-1]["toolProgress"] == {"complete": 100}
-    assert "covalent" in tree["message"]
+    assert "failing" in tree["message"]
     assert json.loads(report(api, execution, 1))["status"] == "Failed"
 
 

@@ -18,35 +18,6 @@ from tests.tools.bench import ERAS, Agent, Bench, agent_of, bench_token, docking
 
 pytestmark = pytest.mark.anyio
 
-FAILURES = [
-    ("status=400", "HTTP 400", "Correct the request"),
-    ("status=401", "HTTP 401", "The operator should get a new one (DO_AUTH_TOKEN)"),
-    ("status=403", "HTTP 403", "DO_ORG_KEY"),
-    ("status=409", "HTTP 409", "get_execution"),
-    ("status=418", "HTTP 418", "Correct the request"),
-    ("status=429", "HTTP 429", "Wait a minute, then call again."),
-    ("retry-after=7", "HTTP 429", "Wait 7 s, then call again."),
-    ("status=500", "HTTP 500", "Call again in a minute"),
-    ("status=502 html", "an HTML page, as a proxy sends it", "Call again in a minute"),
-    ("status=503", "HTTP 503", "Call again in a minute"),
-    ("status=504 html", "HTTP 504", "Call again in a minute"),
-    ("status=302", "redirects to another address", "DO_BASE_URL"),
-    ("reset", "connection to the platform broke", "Check the network"),
-    ("half", "connection to the platform broke", "Check the network"),
-]
-
-
-@pytest.mark.parametrize(("effect", "cause", "remedy"), FAILURES)
-async def test_each_failure_names_its_cause_and_what_to_do(
-    agent: Agent, bench: Bench, effect: str, cause: str, remedy: str
-) -> None:
-    bench.fault(f"GET */executions {effect}")
-    told = await agent.refused("list_executions")
-    assert cause in told
-    assert remedy in told
-    bench.heal()
-    assert (await agent.read("list_executions"))["count"] == 0
-
 
 async def test_a_failure_that_passes_is_not_seen(agent: Agent, bench: Bench) -> None:
     name = bench.seeded("Completed")
