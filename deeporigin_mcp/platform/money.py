@@ -63,15 +63,21 @@ def shown(number: Decimal) -> str:
     return f"{rounded(number):f}"
 
 
+def added(amounts: Iterable[Decimal]) -> Decimal:
+    """The exact sum of amounts, however large: one that is too large for a price must not be taken for none."""
+    exact = ZERO
+    for number in amounts:
+        exact = _EXACT.add(exact, number)
+    return rounded(exact)
+
+
 def total(values: Iterable[Any]) -> Decimal | None:
     """The exact sum of the values that are prices; None if none is. A genuine 0 stays 0."""
     known = [number for value in values if (number := _exactly(value)) is not None]
     if not known:
         return None
-    exact = ZERO
-    for number in known:
-        exact = _EXACT.add(exact, number)
-    return rounded(exact) if exact.adjusted() < MAX_DIGITS else None
+    exact = added(known)
+    return exact if exact.adjusted() < MAX_DIGITS else None
 
 
 def _exactly(value: Any) -> Decimal | None:

@@ -15,6 +15,9 @@ LONGEST_SECRET = 20_000
 USUAL_CHARACTERS = 40
 """A word up to here is taken as it is if it is plain: ten thousand rows have five of them each."""
 
+READ_FOR_ONE, READ_AT_LEAST = 8, 8_192
+"""How much of a text is read for each character of its line, and at least: a text of megabytes takes seconds."""
+
 _INVISIBLE = (
     "\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
@@ -37,10 +40,12 @@ def words_of(text: str) -> list[str]:
 
 def one_line(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
     """One line without control and invisible characters and secrets, length-capped."""
-    whole = " ".join(words_of(text))
+    read = READ_FOR_ONE * limit + READ_AT_LEAST
+    whole = " ".join(words_of(text[:read]))
     # Looking for secrets takes long, and one that is seen at all begins before here.
-    flat = masked(whole[: limit + LONGEST_SECRET])
-    return flat if len(flat) <= limit and len(whole) <= limit + LONGEST_SECRET else flat[: limit - 1] + "…"
+    seen = limit + LONGEST_SECRET
+    flat = masked(whole[:seen])
+    return flat if len(flat) <= limit and len(whole) <= seen and len(text) <= read else f"{flat[: limit - 1]}…"
 
 
 def word(value: object) -> str:

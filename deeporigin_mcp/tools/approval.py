@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 import anyio
 
@@ -18,15 +19,24 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import Execution, ListQuery
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import ZERO, amount, is_same, missing_amount, rounded, shown, total
+from deeporigin_mcp.platform.money import ZERO, added, amount, is_same, missing_amount, rounded, shown
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.audit import user_of
 from deeporigin_mcp.tools.consequences import of_confirmation
-from deeporigin_mcp.tools.ledger import Entry, OverBudgetError, Row, is_uncharged, reported_amount, spent, was_started
+from deeporigin_mcp.tools.ledger import (
+    Entry,
+    OverBudgetError,
+    Row,
+    is_uncharged,
+    plain,
+    reported_amount,
+    spent,
+    was_started,
+)
 from deeporigin_mcp.tools.ledger import State as Outcome
-from deeporigin_mcp.tools.state import MAX_CALL_SECONDS, Outlasting, ServerState
+from deeporigin_mcp.tools.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, Outlasting, ServerState
 from deeporigin_mcp.tools.views import NAME_CHARACTERS, WORD_CHARACTERS
 
 AUTOMATIC = "the operator's automatic limit"
@@ -41,12 +51,15 @@ def within_automatic_limit(execution: Execution, settings: Settings) -> bool:
     return price is not None and not execution.price_is_partial and price <= rounded(settings.auto_approve_up_to)
 
 
-async def approve_and_confirm(state: ServerState, quote: Execution, *, rule: str) -> Execution:
+async def approve_and_confirm(
+    state: ServerState, quote: Execution, *, rule: str, noted: Mapping[str, Any] | None = None
+) -> Execution:
     """Confirm a quote that `rule` allows, unless a limit forbids it; the state it is in afterwards.
 
     Args:
         quote: the execution as it was when it was allowed. If it is not `Quoted` at that price any more, it is
             refused: nobody said yes to what it is now.
+        noted: metadata by which the execution is known to be the one that was created.
 
     Raises:
         SpendingLimitError: a limit of the operator forbids it.
@@ -55,13 +68,16 @@ async def approve_and_confirm(state: ServerState, quote: Execution, *, rule: str
         OutcomeUnknownError: it was sent, and the execution is Quoted all the same.
     """
     with of_confirmation(quote.execution_id, quote.quoted_price).told():
-        return await _approved_and_confirmed(state, quote, rule)
+        return await _approved_and_confirmed(state, quote, rule, noted or {})
 
 
-async def _approved_and_confirmed(state: ServerState, quote: Execution, rule: str) -> Execution:
+async def _approved_and_confirmed(
+    state: ServerState, quote: Execution, rule: str, noted: Mapping[str, Any]
+) -> Execution:
     try:
         await read_back(state)
         now = Execution(await state.client.executions.get(quote.execution_id))
+        _require_the_same(now, quote, noted)
         require_quoted(now)
         require_expected(now, quote.quoted_price)
         _require_allowed(now, state.settings)
@@ -76,6 +92,27 @@ async def _approved_and_confirmed(state: ServerState, quote: Execution, rule: st
         await _settle(state, now, "unknown" if sent_before else "not started")
         raise
     return await _confirmed(state, now, sent_before)
+
+
+def subject_of(quote: Execution) -> tuple[str, ...]:
+    """What is allowed to start, beside the price. Names may change meanwhile."""
+    return quote.tool_key, quote.tool_version, quote.project_id
+
+
+def _require_the_same(now: Execution, quote: Execution, noted: Mapping[str, Any]) -> None:
+    """Refuse a record that is about another run than was allowed to start, whatever its id.
+
+    Raises:
+        StateConflictError: it is.
+    """
+    # What a record leaves out contradicts nothing.
+    pairs = zip(subject_of(now), subject_of(quote), strict=True)
+    is_other = any(one and other and one != other for one, other in pairs)
+    if is_other or any(now.metadata.get(name) != value for name, value in noted.items()):
+        raise StateConflictError(
+            f"Not started: the platform shows another run as {quote.execution_id} now than before.",
+            next_step=steps.call("get_execution", execution_id=quote.execution_id) + " shows it.",
+        )
 
 
 async def _claim(state: ServerState, execution: Execution, rule: str) -> bool:
@@ -205,7 +242,7 @@ def left_of(budget: Decimal | None, used: Decimal | None) -> Decimal | None:
     """USD that the session may still start; None where there is no budget, or what is spent cannot be read."""
     if budget is None or used is None:
         return None
-    return max(ZERO, total([budget, -used]) or ZERO)
+    return max(ZERO, added([budget, -used]))
 
 
 async def _record(state: ServerState) -> list[Execution]:
@@ -214,8 +251,8 @@ async def _record(state: ServerState) -> list[Execution]:
     found = [Execution(row) for row in answer["data"]]
     await observe(state, found, from_list=True)
     # That a run costs nothing any more is believed where it is asked for by its id.
-    over = {execution.execution_id for execution in found if is_uncharged(execution)}
-    rows = [row for row in await state.ledger.rows(state.scope) if row.amount and row.execution_id in over]
+    over = {plain(execution.execution_id) for execution in found if is_uncharged(execution)}
+    rows = [row for row in await state.ledger.rows(state.scope) if row.amount and plain(row.execution_id) in over]
     await _read_again(state, rows)
     return found
 
@@ -279,6 +316,8 @@ async def _sent(state: ServerState, execution: Execution, sent_before: bool) -> 
         )
     except DeepOriginError as failure:
         unknown = isinstance(failure, OutcomeUnknownError)
+        if not unknown:
+            unknown = not await _stayed_unstarted(state, execution, failure)
         await _settle(state, execution, "unknown" if unknown or sent_before else "not started")
         _audit(state, execution, "unknown" if unknown else "not started", str(failure))
         raise
@@ -289,6 +328,17 @@ async def _sent(state: ServerState, execution: Execution, sent_before: bool) -> 
         await observe(state, [Execution(answer)])
     # An answer that shows it as quoted says nothing.
     await _settle(state, execution, "unknown")
+
+
+async def _stayed_unstarted(state: ServerState, execution: Execution, refusal: DeepOriginError) -> bool:
+    """Whether a run whose confirmation was refused was not started: a refusal may be a proxy's, or of a repetition."""
+    if refusal.http_status is None and not isinstance(refusal, RestrictionError):
+        return True
+    with contextlib.suppress(DeepOriginError), anyio.move_on_after(LOOK_UP_SECONDS):
+        now = Execution(await state.client.executions.get(execution.execution_id))
+        await observe(state, [now])
+        return not was_started(now)
+    return False
 
 
 async def _settle(state: ServerState, execution: Execution, outcome: Outcome) -> None:
@@ -382,9 +432,9 @@ async def require_within_limits(state: ServerState, execution: Execution) -> Non
     async def already() -> Decimal:
         return spent(await state.ledger.rows(state.scope), record, beside=execution.execution_id)
 
-    if (total([await already(), price]) or ZERO) > rounded(budget):
+    if added([await already(), price]) > rounded(budget):
         await _read_again(state, [row for row in await state.ledger.rows(state.scope) if row.amount])
-        if (total([counted := await already(), price]) or ZERO) > rounded(budget):
+        if added([counted := await already(), price]) > rounded(budget):
             raise OverBudgetError(counted, price, budget)
 
 

@@ -29,6 +29,7 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.money import shown
 from deeporigin_mcp.platform.wire import rows_of, text
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.approval import subject_of
 from deeporigin_mcp.tools.questions import KEPT_SECONDS, Answer, Reply
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 
@@ -95,7 +96,7 @@ async def by_elicitation(ctx: ToolContext, quote: Execution, until: float) -> Re
         return await _by_result(ctx, quote)
     state = state_of(ctx)
     reply = await state.questions.reply(
-        state.tasks, quote.execution_id, quote.quoted_price, lambda: _elicited(ctx, quote), until=until
+        state.tasks, quote.execution_id, _about(quote), lambda: _elicited(ctx, quote), until=until
     )
     return _pending(ctx, quote) if reply is None else reply
 
@@ -115,6 +116,11 @@ def can_ask(ctx: ToolContext) -> bool:
 def _asks_by_result(ctx: ToolContext) -> bool:
     version = ctx.protocol_version
     return version is not None and is_version_at_least(version, ASKS_BY_RESULT)
+
+
+def _about(quote: Execution) -> list[str]:
+    """What a person is asked: a yes to it is none to anything else."""
+    return [usd(quote.quoted_price), *subject_of(quote)]
 
 
 def _pending(ctx: ToolContext, quote: Execution, request: InputRequiredResult | None = None) -> Reply:
@@ -173,7 +179,7 @@ async def _by_result(ctx: ToolContext, quote: Execution) -> Reply:
     state = state_of(ctx)
     bound = {
         "execution": quote.execution_id,
-        "price": usd(quote.quoted_price),
+        "about": _about(quote),
         "caller": _caller(state.settings),
     }
     answer = (ctx.input_responses or {}).get(KEY)
@@ -190,7 +196,7 @@ async def _by_result(ctx: ToolContext, quote: Execution) -> Reply:
     return _pending(ctx, quote, result)
 
 
-def _answers(state: ServerState, sealed: str | None, bound: dict[str, str]) -> bool:
+def _answers(state: ServerState, sealed: str | None, bound: dict[str, Any]) -> bool:
     """Whether an answer is one to this question, not too old, and not used before."""
     try:
         asked = json.loads(sealed or "")

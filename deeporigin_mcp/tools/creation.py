@@ -27,6 +27,7 @@ from deeporigin_mcp.tools.catalogue.definitions import find_definition
 from deeporigin_mcp.tools.consequences import of_creation
 from deeporigin_mcp.tools.details import ended_view
 from deeporigin_mcp.tools.idempotency import (
+    KEY_FIELD,
     KEY_LOOKBACK,
     agreed_on,
     created_once,
@@ -208,7 +209,9 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
             # The id of what exists must reach the caller, however long starting it takes.
             with anyio.move_on_after(max(0.0, wish.deadline - anyio.current_time())):
                 approved = execution.quoted_price
-                execution = await approval.approve_and_confirm(state, execution, rule=approval.AUTOMATIC)
+                execution = await approval.approve_and_confirm(
+                    state, execution, rule=approval.AUTOMATIC, noted={KEY_FIELD: wish.key}
+                )
                 warning = approval.dearer_than_approved(execution, approved)
                 next_step = ""
         except DeepOriginError as error:

@@ -11,18 +11,19 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from anyio import to_thread
 
 from deeporigin_mcp.errors import SettingsError, SpendingLimitError, StateConflictError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import ZERO, rounded, shown, total
+from deeporigin_mcp.platform.money import ZERO, added, amount, rounded, shown
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings, state_directory
 from deeporigin_mcp.tools import steps
@@ -48,7 +49,7 @@ COUNTING: tuple[State, ...] = ("sending", "unknown", "started")
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS runs (
-    platform TEXT NOT NULL, organisation TEXT NOT NULL, execution TEXT NOT NULL,
+    platform TEXT NOT NULL, organisation TEXT NOT NULL, execution TEXT NOT NULL COLLATE NOCASE,
     session TEXT NOT NULL, user TEXT NOT NULL, tool TEXT NOT NULL, rule TEXT NOT NULL,
     approved TEXT, reported TEXT, state TEXT NOT NULL, claim TEXT NOT NULL, at REAL NOT NULL, settled_at REAL,
     PRIMARY KEY (platform, organisation, execution)
@@ -62,6 +63,10 @@ ON CONFLICT (platform, organisation, execution) DO UPDATE SET
     approved = coalesce(excluded.approved, approved), reported = coalesce(excluded.reported, reported),
     state = excluded.state, claim = excluded.claim, at = excluded.at, settled_at = NULL
 """
+
+
+class _DamagedError(Exception):
+    """The file holds what this server never writes."""
 
 
 class Scope(NamedTuple):
@@ -120,6 +125,11 @@ class OverBudgetError(SpendingLimitError):
         )
 
 
+def plain(execution_id: str) -> str:
+    """An id as ids are compared: they are UUIDs, which may be written in either case."""
+    return execution_id.casefold()
+
+
 def was_started(execution: Execution) -> bool:
     """Whether an execution runs, ran, or was charged for, by what its record says."""
     if execution.started_at or (execution.cost or ZERO) > 0:
@@ -147,15 +157,17 @@ def spent(rows: Iterable[Row], record: Iterable[Execution], *, beside: str = "")
         beside: an execution that is left out.
     """
     known = {*rows}
-    over = {row.execution_id for row in known if row.state == "uncharged"}
+    over = {plain(row.execution_id) for row in known if row.state == "uncharged"}
     amounts: dict[object, Decimal] = {}
     for execution in record:
-        if was_started(execution) and not is_uncharged(execution) and execution.execution_id not in over:
-            amounts[execution.execution_id or object()] = max(reported_amount(execution) or ZERO, ZERO)
+        name = plain(execution.execution_id)
+        if was_started(execution) and not is_uncharged(execution) and name not in over:
+            amounts[name or object()] = max(reported_amount(execution) or ZERO, ZERO)
     for row in known:
-        amounts[row.execution_id] = max(amounts.get(row.execution_id, ZERO), row.amount)
-    amounts.pop(beside, None)
-    return total(amounts.values()) or ZERO
+        name = plain(row.execution_id)
+        amounts[name] = max(amounts.get(name, ZERO), row.amount)
+    amounts.pop(plain(beside), None)
+    return added(amounts.values())
 
 
 class Ledger:
@@ -278,7 +290,7 @@ class Ledger:
                 )
             if budget is not None and price > 0:
                 already = spent(_all(database, scope), record, beside=name)
-                if (total([already, price]) or ZERO) > rounded(budget):
+                if added([already, price]) > rounded(budget):
                     raise OverBudgetError(already, price, budget)
             _write(database, scope, entry, None, "sending", now)
         return row is not None and row.state in ("sending", "unknown")
@@ -293,9 +305,9 @@ class Ledger:
     def _observe(self, scope: Scope, executions: Sequence[Execution], now: float, from_list: bool) -> list[Rise]:
         rises = []
         with self._transaction() as database:
-            known = {row.execution_id: row for row in _all(database, scope)}
+            known = {plain(row.execution_id): row for row in _all(database, scope)}
             for execution in executions:
-                row = known.get(execution.execution_id)
+                row = known.get(plain(execution.execution_id))
                 if row is None or (from_list and not was_started(execution)):
                     continue
                 if from_list and row.state == "uncharged" and not (execution.billed or ZERO) > 0:
@@ -343,7 +355,7 @@ class Ledger:
                     database.rollback()
                     raise
                 database.commit()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, _DamagedError) as error:
             reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
             raise self._unusable(reason) from None
 
@@ -418,6 +430,8 @@ def _set(
     )
 
 
+_CLAIM = re.compile(r"\S+ \d+ \S*")
+_DAMAGED = "it holds what this server has not written"
 _COLUMNS = (
     "SELECT execution, approved, reported, rule, state, claim, at FROM runs WHERE platform = ? AND organisation = ?"
 )
@@ -435,8 +449,17 @@ def _row(database: sqlite3.Connection, scope: Scope, execution_id: str) -> Row |
 
 def _read(values: tuple[str, str | None, str | None, str, State, str, float]) -> Row:
     execution_id, approved, reported, rule, state, claim, at = values
-    approved_usd, reported_usd = (None if text is None else Decimal(text) for text in (approved, reported))
-    return Row(execution_id, approved_usd, reported_usd, rule, state, claim, at)
+    if state not in get_args(State) or not _CLAIM.fullmatch(claim):
+        raise _DamagedError(_DAMAGED)
+    return Row(execution_id, _usd(approved), _usd(reported), rule, state, claim, float(at))
+
+
+def _usd(text: str | None) -> Decimal | None:
+    number = amount(text)
+    if number is None and text is not None:
+        # Taken for nothing it would open a budget.
+        raise _DamagedError(_DAMAGED)
+    return number
 
 
 # Whose claim it is, and whether that process lives

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import Enum
 
 import anyio
@@ -48,10 +47,10 @@ WITHDRAWN = Reply(Answer.NOBODY, "the question was withdrawn")
 
 
 class _Question:
-    """A question about one price that is open, or whose reply no call has taken."""
+    """A question that is open, or whose reply no call has taken."""
 
-    def __init__(self, price: Decimal | None, since_boot: Callable[[], float]) -> None:
-        self.price = price
+    def __init__(self, about: object, since_boot: Callable[[], float]) -> None:
+        self.about = about
         self.reply = WITHDRAWN
         self.replied = anyio.Event()
         self.waiting = 0
@@ -92,14 +91,15 @@ class Questions:
         self,
         tasks: anyio.abc.TaskGroup,
         execution_id: str,
-        price: Decimal | None,
+        about: object,
         ask: Callable[[], Awaitable[Reply]],
         *,
         until: float,
     ) -> Reply | None:
-        """The reply to the open question about this execution at this price, or else to a new one.
+        """The reply to the open question about this execution, or else to a new one.
 
         Args:
+            about: what is asked, such as the price; a question about anything else is withdrawn.
             tasks: where the question stays open when the call ends.
             ask: puts the question to a person.
             until: when to stop waiting, by `anyio.current_time()`.
@@ -111,11 +111,11 @@ class Questions:
             StateConflictError: another call has taken the yes.
         """
         for name, old in [*self._open.items()]:
-            if old.is_stale or (name == execution_id and old.price != price):
+            if old.is_stale or (name == execution_id and old.about != about):
                 self.withdraw(name)
         question = self._open.get(execution_id)
         if question is None:
-            question = self._open[execution_id] = _Question(price, self.since_boot)
+            question = self._open[execution_id] = _Question(about, self.since_boot)
             tasks.start_soon(question.put, ask)
         question.waiting += 1
         try:

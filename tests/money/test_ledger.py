@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -416,3 +417,15 @@ async def test_a_refusal_to_write_is_the_operators_matter() -> None:
     with pytest.raises(SpendingLimitError, match="no home directory"):
         Ledger(None, is_named=False).open()
     assert await Ledger(None, is_named=False).rows(SCOPE) == []
+
+
+@pytest.mark.parametrize(
+    "damage", ["approved = 'x'", "approved = 'NaN'", "reported = ''", "state = 'x'", "claim = ''", "claim = 'a b c'"]
+)
+async def test_one_with_values_that_nobody_wrote_starts_nothing(liar: Liar, path: Path, damage: str) -> None:
+    async with liar.agent(auto_approve_up_to=100, budget=100, ledger=path) as agent:
+        await agent.read("confirm_execution", execution_id=named(1))
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute(f"UPDATE runs SET {damage}")
+        assert "cannot be written" in await agent.refused("confirm_execution", execution_id=named(2))
+    assert liar.confirmed == [named(1)]

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.secrecy import keep_secret
 from deeporigin_mcp.platform.wording import (
     HARMFUL,
     MAX_WORD_CHARACTERS,
@@ -106,3 +107,9 @@ def test_what_is_sent_is_the_same_data_on_one_line(value: Any, ensure_ascii: boo
 def test_an_escaped_text_reads_back_as_itself(text: str) -> None:
     assert not HARMFUL.search(escaped(json.dumps(text, ensure_ascii=False)))
     assert json.loads(escaped(json.dumps(text, ensure_ascii=False))) == text
+
+
+def test_of_a_text_of_megabytes_no_more_is_read_than_its_line_needs() -> None:
+    keep_secret("".join(f"{number:x}." for number in range(40)))
+    assert one_line("x" * 60 * 2**20, 100) == "x" * 99 + "…"
+    assert one_line(f"ab{' ' * 60 * 2**20}c", 100) == "ab…"

@@ -293,6 +293,18 @@ COSTLY: dict[str, tuple[Any, Schema]] = {
             **{"$defs": {"t": {"anyOf": [{"type": "array", "items": {"$ref": "#/$defs/t"}}] * 2}}},
         ),
     ),
+    "a large list that must not repeat, many times": (
+        {"a": [[1] * 50_000, [2] * 50_000]},
+        a({"allOf": [{"uniqueItems": True}] * 5_000}),
+    ),
+    "a pattern that takes long, many times": (
+        {"a": "a" * 990},
+        a({"allOf": [{"pattern": f"[ab]*c{number}"} for number in range(5_000)]}),
+    ),
+    "a pattern of names that takes long, for many names": (
+        {"a": {f"{'a' * 980}{number}": 1 for number in range(1_000)}},
+        a({"allOf": [{"patternProperties": {"a*b": {}}}] * 100}),
+    ),
     "as many values as fit into a request": ({"a": [1] * 2_000_000}, a({"items": {"type": "number"}})),
 }
 

@@ -11,7 +11,7 @@ import functools
 import re
 
 MAX_WAYS = 1_000_000
-"""Some 20 ms."""
+"""At most some 20 ms."""
 MOST_POWERS = 50
 """As good as endless."""
 
@@ -35,8 +35,13 @@ def found(pattern: str, text: str) -> bool | None:
 
 def is_bounded(pattern: str, characters: int) -> bool:
     """Whether a pattern can be tried on a text of so many characters."""
+    return ways_to_try(pattern, characters) <= MAX_WAYS
+
+
+def ways_to_try(pattern: str, characters: int) -> float:
+    """How many ways there may be to try a pattern on a text of so many characters."""
     powers, factor = _ways(pattern)
-    return factor * (characters + 1.0) ** min(powers, MOST_POWERS) <= MAX_WAYS
+    return factor * (characters + 1.0) ** min(powers, MOST_POWERS)
 
 
 @functools.lru_cache(maxsize=256)

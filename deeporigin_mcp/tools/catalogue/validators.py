@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools.catalogue.patterns import found, is_bounded
+from deeporigin_mcp.tools.catalogue.patterns import found, is_bounded, ways_to_try
 from deeporigin_mcp.tools.catalogue.reading import RUN, VALUE_CHARACTERS
 from deeporigin_mcp.tools.catalogue.schemas import (
     KEY,
@@ -38,6 +38,11 @@ Check = Callable[[Any, Any, Any, Any], "Iterator[jsonschema.ValidationError] | N
 DEAR = 10
 """Steps that a rule counts for which the library makes a validator of its own."""
 _DEAR = ("$ref", "$dynamicRef", "$recursiveRef", "not", "if", "contains", "oneOf", "extends", "disallow")
+
+WAYS_OF_A_STEP = 500
+"""Ways to try a pattern that take as long as a step of other rules."""
+CHARACTERS_OF_A_STEP = 250
+"""Of values that are written out to be compared; likewise."""
 
 MAX_SCHEMA_CHARACTERS = 1_000_000
 KEPT_VALIDATORS = 64
@@ -188,7 +193,11 @@ def _vendor(_: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.V
 
 
 def _pattern(_: Any, pattern: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
-    if not isinstance(given, str) or not isinstance(pattern, str) or found(pattern, given) is not False:
+    if not isinstance(given, str) or not isinstance(pattern, str):
+        return
+    if is_bounded(pattern, len(given)):
+        RUN.get().spend(int(ways_to_try(pattern, len(given))) // WAYS_OF_A_STEP)
+    if found(pattern, given) is not False:
         return
     told = f"{shown(given, VALUE_CHARACTERS)} does not match {one_line(pattern, 200)!r}"
     if is_file(schema):
@@ -223,7 +232,9 @@ def _unique_items(_: Any, wanted: Any, entries: Any, schema: Any) -> Iterator[js
         return
     places: dict[str, int] = {}
     for place, entry in enumerate(entries):
-        first = places.setdefault(json.dumps(entry, sort_keys=True), place)
+        text = json.dumps(entry, sort_keys=True)
+        RUN.get().spend(len(text) // CHARACTERS_OF_A_STEP)
+        first = places.setdefault(text, place)
         if first != place:
             yield _error(f"{shown(entry, VALUE_CHARACTERS)} is there twice, as entries {first} and {place}")
             return
@@ -251,6 +262,8 @@ def _of_names(check: Check, patterns: list[str]) -> Check:
         longest = max(map(len, given))
         RUN.get().spend(len(given) * len(patterns) // 8)
         if all(is_bounded(pattern, longest) for pattern in patterns):
+            ways = sum(ways_to_try(pattern, longest) for pattern in patterns)
+            RUN.get().spend(int(len(given) * ways) // WAYS_OF_A_STEP)
             yield from check(validator, rule, given, schema) or ()
 
     return bounded
