@@ -8,7 +8,6 @@ from typing import Any
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.catalogue.definitions import unknown_tool
-from deeporigin_mcp.tools.identifiers import is_execution_id, stray
 from deeporigin_mcp.tools.projects import unknown_project
 from deeporigin_mcp.tools.state import ServerState
 
@@ -24,7 +23,6 @@ async def why_nothing(
     *,
     tool_keys: Sequence[str] = (),
     project_id: str | None = None,
-    execution_id: str | None = None,
 ) -> str | None:
     """What is wrong with the filters of a call that found nothing, and the call that is right; None if nothing is.
 
@@ -45,9 +43,6 @@ async def why_nothing(
         told.append(project.told)
         if project.meant:
             _replace(right, project_id, project.meant)
-    if execution_id is not None and not is_execution_id(execution_id):
-        found = stray(execution_id)
-        told.append(f"{found.told} {found.next_step}")
     if not told:
         return None
     again = steps.call(tool, **right)

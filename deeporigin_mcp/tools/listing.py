@@ -314,7 +314,6 @@ async def search_executions(
             given,
             tool_keys=tool_keys or (),
             project_id=project_id,
-            execution_id=compute_job_id,
         )
         if not found and next_step is None:
             next_step = nothing_matches(status)
