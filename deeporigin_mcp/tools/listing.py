@@ -16,11 +16,11 @@ from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of, 
 from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.conditions import (
+    COLUMN_ADVICE,
     SHOWN_AS,
     check_filters,
     check_status,
     checked_order,
-    column_advice,
     column_of,
     nothing_matches,
 )
@@ -273,7 +273,7 @@ async def search_executions(
     try:
         answer = await client.listing.search(query)
     except InvalidRequestError as error:
-        error.next_step = column_advice(filters or (), select)
+        error.next_step = COLUMN_ADVICE
         raise
     found = rows_of(answer)
     given = {
@@ -348,7 +348,7 @@ def _checked_time(created_after: str | None, now: float) -> datetime | None:
         # A model rarely knows what time it is.
         yesterday = utc_stamp(now - 24 * 3600)
         raise ArgumentError(
-            f"created_after is {one_line(created_after, 60)!r}.",
+            f"Invalid created_after {one_line(created_after, 60)!r}.",
             next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07. "
             f"The last 24 hours: {steps.call('list_executions', created_after=yesterday)}.",
         )
