@@ -373,26 +373,18 @@ async def test_an_invalid_order_is_refused_with_the_valid_ones(agent: Agent, ben
     assert not bench.platform.requests
 
 
-async def test_the_right_list_is_as_long_as_the_wrong_one_was_meant_to_be(agent: Agent, bench: Bench) -> None:
-    bench.platform.seed_executions(count=30)
-    found = await agent.read("list_executions", tool_key="deeporigin.dockin", page_size=3)
-    assert len((await agent.follow(found["next_step"]))["executions"]) == 3
-
-
 @pytest.mark.parametrize("key", ["docking", "deeporigin.dockin", "Deeporigin.Docking", "acme.docking"])
 async def test_a_list_that_is_empty_because_of_a_wrong_key_says_so(agent: Agent, bench: Bench, key: str) -> None:
-    name = bench.seeded("Failed")
+    bench.seeded("Failed")
     for tool, keys in (("list_executions", {"tool_key": key}), ("search_executions", {"tool_keys": [key]})):
         found = await agent.read(tool, **keys, status=["Failed"] if tool == "list_executions" else "Failed")
+        assert repr(key) in found["next_step"]
         assert "Did you mean deeporigin.docking?" in found["next_step"]
-        followed = await agent.follow(found["next_step"])
-        assert [row["execution_id"] for row in followed.get("executions") or followed["rows"]] == [name]
 
 
 async def test_a_key_of_no_tool_is_said_to_be_none_of_the_catalogue_and_no_more(agent: Agent) -> None:
     found = await agent.read("list_executions", tool_key="acme.retired")
-    assert found["next_step"].startswith("The catalogue has no tool 'acme.retired' now.")
-    assert (await agent.follow(found["next_step"]))["count"] > 0
+    assert found["next_step"] == "The catalogue has no tool 'acme.retired' now. find_platform_tools lists the tools."
 
 
 async def test_a_list_that_is_rightly_empty_says_no_more_than_that(agent: Agent, bench: Bench) -> None:
@@ -407,7 +399,10 @@ async def test_rows_of_no_project_do_not_hide_that_there_is_no_such_project(agen
     bench.raw(projectId=None)
     for tool in ("list_executions", "search_executions"):
         found = await agent.read(tool, project_id="09N0SUCHPR0J1")
-        assert "There is no project '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot)" in found["next_step"]
+        assert (
+            "There is no project with the id '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot)"
+            in found["next_step"]
+        )
 
 
 async def test_a_time_in_words_is_answered_with_the_time_that_it_is(agent: Agent, bench: Bench) -> None:
