@@ -21,6 +21,8 @@ LEAST_ALIKE = 0.88
 _EXECUTION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DATA_PLATFORM_ID = re.compile(r"[0-9A-Z]{13}|[0-9a-f]{16}")
 
+_PART_OF_ONE = re.compile(r"[0-9a-fA-F-]{4,40}")
+
 
 def is_execution_id(given: str) -> bool:
     return _EXECUTION_ID.fullmatch(given.strip()) is not None
@@ -50,6 +52,8 @@ async def _meant(client: DeepOriginClient, name: str) -> str | None:
     if _DATA_PLATFORM_ID.fullmatch(name):
         row = await client.executions.from_data_platform(name)
         return word((rows_of(row) or [row])[0].get("compute_job_id"))
+    if not _PART_OF_ONE.fullmatch(name):
+        return None
     page = await client.listing.page(ListQuery(order="createdAt desc"), 0, RECENT)
     return closest(name, [Execution(row).execution_id for row in rows_of(page)], cutoff=LEAST_ALIKE)
 
