@@ -1,20 +1,18 @@
-"""Words that lists and searches of executions take, and what was meant by others."""
+"""The orders, statuses and columns that lists and searches of executions take."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import KNOWN
-from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.nearness import nearest, plainly
+from deeporigin_mcp.tools.suggestions import closest
 
 ORDER_FIELDS = ("createdAt", "startedAt", "completedAt", "status", "tool", "name", "executionId")
 _ORDER = re.compile(r"(.+?)\??(?:\s+(asc|desc))?", re.IGNORECASE | re.DOTALL)
-_DOWNWARDS = re.compile(r"^-|\b(desc\w*|down\w*|newest|latest|reverse)\b", re.IGNORECASE)
 
 SEARCH_COLUMNS = (
     "id",
@@ -30,11 +28,15 @@ SEARCH_COLUMNS = (
 SHOWN_AS = {"compute_job_id": "execution_id", "id": "data_platform_id"}
 """Columns that rows show by the names that all tools use. Conditions and selections take either name."""
 _COLUMN_OF = {shown: column for column, shown in SHOWN_AS.items()}
-
-MAX_COLUMNS_EXPLAINED = 5
+COLUMN_ADVICE = (
+    f"Valid columns: {', '.join(SEARCH_COLUMNS)}; `in` takes a list, the other operators one value. "
+    "Times of creation are not on record there: list_executions has created_after."
+)
+"""What to do after the platform has refused a search."""
 
 SEARCH_STATUSES = (*KNOWN, "DataIngesting", "Succeeded")
 """Statuses of the data platform's records: those of executions, one of its own, and the older word for success."""
+_STATUSES = f"Known statuses: {', '.join(SEARCH_STATUSES[:-1])}."
 
 
 class Order(NamedTuple):
@@ -53,55 +55,38 @@ def order_in(order: str) -> Order | None:
     return Order(match[1], (match[2] or "asc").lower()) if match else None
 
 
-def order_meant(order: str, fields: Iterable[str]) -> Order | None:
-    """The order by one of these fields that was probably meant."""
-    known = list(fields)
-    said = order_in(order)
-    near = [name for word in [*(said or ())[:1], *re.findall(r"\w+", order)[:1]] for name in nearest(word, known)]
-    return Order(near[0], "desc" if _DOWNWARDS.search(order.strip()) else "asc") if near else None
-
-
 def checked_order(order: str) -> str:
     """An order of executions as the platform takes it.
 
     Raises:
-        ArgumentError: it is none; names the valid ones and the one that was probably meant.
+        ArgumentError: it is none; names the valid ones.
     """
     said = order_in(order)
     # Rows show the same columns as created_at and so on.
     field = next((name for name in ORDER_FIELDS if said and name.lower() == said.field.replace("_", "").lower()), None)
     if said and field is not None:
         return str(said._replace(field=field))
-    meant = order_meant(order, ORDER_FIELDS)
-    hint = f" Did you mean {steps.call('list_executions', order=str(meant))}?" if meant else ""
     raise ArgumentError(
-        f"order is {one_line(order, 60)!r}.",
-        next_step=f"Valid: one of {', '.join(ORDER_FIELDS)}, then asc or desc, such as 'createdAt desc'.{hint}",
+        f"Invalid order {one_line(order, 60)!r}.",
+        next_step=f"Valid: {', '.join(ORDER_FIELDS)}, then asc or desc, such as 'createdAt desc'.",
     )
 
 
-def check_status(status: object, place: str) -> None:
-    """Refuse a status that is a near miss. Other words pass: the platform may know more than this server.
+def check_status(status: object, path: str) -> None:
+    """Refuse a misspelt status. Other words pass: the platform may know more than this server.
 
     Args:
-        place: the argument, for the message.
+        path: the argument, for the message.
 
     Raises:
-        ArgumentError: names the status that was probably meant.
+        ArgumentError: names the valid ones.
     """
-    if not isinstance(status, str) or status in SEARCH_STATUSES:
-        return
-    near = nearest(status, SEARCH_STATUSES)
-    if near:
-        raise ArgumentError(
-            f"{place} is {one_line(status, 60)!r}, which no execution has. Nothing was searched.",
-            next_step=f"Did you mean {steps.call('search_executions', status=near[0])}? "
-            f"Valid: {', '.join(SEARCH_STATUSES[:-1])}.",
-        )
+    if isinstance(status, str) and status not in SEARCH_STATUSES and (meant := closest(status, SEARCH_STATUSES)):
+        raise ArgumentError(f"Invalid {path} {one_line(status, 60)!r}.", next_step=f"Did you mean {meant}? {_STATUSES}")
 
 
 def check_filters(filters: Sequence[Any]) -> None:
-    """Refuse conditions on the status that name a near miss of one.
+    """Refuse conditions on the status that misspell one.
 
     Raises:
         ArgumentError: see `check_status`.
@@ -117,22 +102,7 @@ def column_of(name: str) -> str:
     return _COLUMN_OF.get(name, name)
 
 
-def column_advice(filters: Sequence[Any], select: Sequence[str] | None) -> str:
-    """Which columns there are, after the platform has refused a search, and which of them may be meant."""
-    named = dict.fromkeys([*(condition.column for condition in filters), *(select or ())])
-    advice: list[str] = []
-    for column in [name for name in named if column_of(name) not in SEARCH_COLUMNS][:MAX_COLUMNS_EXPLAINED]:
-        if plainly(column).startswith("created"):
-            advice.append("Times of creation are not on record there: list_executions has created_after.")
-        elif near := nearest(column, SEARCH_COLUMNS):
-            advice.append(f"For {one_line(column, 40)}, did you mean {' or '.join(near)}?")
-    valid = f"Columns are {', '.join(SEARCH_COLUMNS)}; `in` takes a list, the other operators one value."
-    return " ".join([*advice, valid])
-
-
 def nothing_matches(status: str | None) -> str:
     """What to do about a search that is right, as far as this server knows, and found nothing."""
     told = "Nothing matches. These records follow the runs with a delay: list_executions shows the current state."
-    if status is not None and status not in SEARCH_STATUSES:
-        told += f" Known statuses: {', '.join(SEARCH_STATUSES[:-1])}."
-    return told
+    return f"{told} {_STATUSES}" if status is not None and status not in SEARCH_STATUSES else told

@@ -53,7 +53,7 @@ async def confirm_execution(
     state, began = state_of(ctx), anyio.current_time()
     with of_confirmation(one_line(execution_id, 60), expected_price).told(knows_better=(NotFoundError,)):
         with _looking_until(began + LOOK_SECONDS):
-            quote = await existing(state.client, execution_id, action="confirm_execution")
+            quote = await existing(state.client, execution_id, is_to_change=True)
         reply = None
         if await _needs_a_person(state, quote, expected_price, look_until=began + LOOK_SECONDS):
             reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS)

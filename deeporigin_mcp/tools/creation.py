@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -331,25 +330,17 @@ async def _project(state: ServerState, asked: str | None) -> str:
     """The execution's project: the one asked for, the server's, or the only one there is."""
     wanted, own = (asked or "").strip(), state.settings.project_id
     if wanted and own and wanted != own:
-        unknown = await unknown_project(state.client, wanted)
-        is_own = unknown is not None and unknown.meant == own
-        told = (
-            unknown.told if unknown else f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}."
-        )
-        otherwise = "" if is_own else f"; {state.settings.places.other_project}"
+        told = await unknown_project(state.client, wanted)
         raise ArgumentError(
-            told,
-            next_step=f"This server works in project {own!r}: leave project_id out{otherwise}.",
+            told or f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}.",
+            next_step=f"This server works in project {own!r}: leave project_id out; "
+            f"{state.settings.places.other_project}.",
         )
     if own:
         return own
     if wanted:
-        if unknown := await unknown_project(state.client, wanted):
-            next_step = "Ask the user which project_id to use."
-            if unknown.meant:
-                surely = "Call" if unknown.is_certain else "If the user means this one, call"
-                next_step = f"{surely} create_execution again with project_id={json.dumps(unknown.meant)}."
-            raise ArgumentError(unknown.told, next_step=next_step)
+        if told := await unknown_project(state.client, wanted):
+            raise ArgumentError(told, next_step="Ask the user which project_id to use, unless it is clear.")
         return wanted
     names = await project_names(state.client)
     if len(names) == 1:

@@ -58,7 +58,7 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
     One that is already over is left as it is, and its state is returned.
     """
     state = state_of(ctx)
-    before = await existing(state.client, execution_id, action="cancel_execution")
+    before = await existing(state.client, execution_id, is_to_change=True)
     if before.is_terminal:
         return execution_view(before, next_step=f"It was {before.status} already, so nothing was cancelled.")
     if before.status == "Quoted":
@@ -90,22 +90,22 @@ async def _withdrawn(state: ServerState, execution_id: str) -> ExecutionView:
     return execution_view(after, next_step=told)
 
 
-async def existing(client: DeepOriginClient, execution_id: str, *, action: str | None = None) -> Execution:
+async def existing(client: DeepOriginClient, execution_id: str, *, is_to_change: bool = False) -> Execution:
     """An execution by its tools-service id.
 
     Args:
-        action: the tool that is to change it; an id that is none is then named, but nothing is looked up.
+        is_to_change: nothing is suggested for a wrong id. What is paid or cancelled must not be guessed.
 
     Raises:
-        NotFoundError: there is none; says what the id is instead, and what to call.
+        NotFoundError: there is none; says what to call.
     """
     try:
         return Execution(await client.executions.get(execution_id))
     except (NotFoundError, InvalidRequestError) as error:
         if isinstance(error, InvalidRequestError) and is_execution_id(execution_id):
             raise
-        if action is not None:
-            raise not_found(execution_id, error, action=action) from None
+        if is_to_change:
+            raise not_found(execution_id, error) from None
         raise await explained_miss(client, execution_id, error) from None
 
 

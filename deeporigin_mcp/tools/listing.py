@@ -15,19 +15,20 @@ from deeporigin_mcp.platform.status import Status
 from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of, utc_stamp
 from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.catalogue.definitions import unknown_tool
 from deeporigin_mcp.tools.conditions import (
+    COLUMN_ADVICE,
     SHOWN_AS,
     check_filters,
     check_status,
     checked_order,
-    column_advice,
     column_of,
     nothing_matches,
 )
-from deeporigin_mcp.tools.empty import why_nothing
 from deeporigin_mcp.tools.executions import Detail
 from deeporigin_mcp.tools.parts import Summary
 from deeporigin_mcp.tools.progress import with_progress
+from deeporigin_mcp.tools.projects import unknown_project
 from deeporigin_mcp.tools.shaping import (
     CONCISE_CHARACTERS,
     RESULT_CHARACTERS,
@@ -36,7 +37,7 @@ from deeporigin_mcp.tools.shaping import (
     size,
     size_of,
 )
-from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.totals import totals_of
 from deeporigin_mcp.tools.views import (
     NAME_CHARACTERS,
@@ -57,6 +58,7 @@ WHOLE_COLUMN_CHARACTERS = 12_000
 ENVELOPE_CHARACTERS = 500
 """What a list takes beside its rows and the arguments that its next call repeats."""
 MOST_REPEATED_BRIEFLY = 1_000
+MAX_KEYS_EXPLAINED = 5
 PAGE_SIZE = 20
 MOST_ROWS = 200
 """Rows of a page at most: of so many an answer has room for id and status at least."""
@@ -199,13 +201,7 @@ async def list_executions(
         next_step = f"Page {page} is beyond the end: {count} match in all; {call} is the last page."
     elif not rows or (project_id and all(row.project_id != project_id for row in found)):
         # Rows of no project come with those of any project, so there may be rows of one that does not exist.
-        next_step = await why_nothing(
-            state,
-            "list_executions",
-            {**given, "page_size": page_size if page_size != PAGE_SIZE else None},
-            tool_keys=[tool_key] if tool_key else (),
-            project_id=project_id,
-        )
+        next_step = await _why_nothing(state, [tool_key] if tool_key else (), project_id)
         if not rows and next_step is None:
             next_step = "Nothing matches. Loosen the filters, or search by name with search_executions."
     return ExecutionListView(
@@ -276,7 +272,7 @@ async def search_executions(
     try:
         answer = await client.listing.search(query)
     except InvalidRequestError as error:
-        error.next_step = column_advice(filters or (), select)
+        error.next_step = COLUMN_ADVICE
         raise
     found = rows_of(answer)
     given = {
@@ -311,14 +307,7 @@ async def search_executions(
         first = steps.call("search_executions", **repeated, limit=limit)
         next_step = f"There are no rows from offset {offset} on; {first} shows the first ones."
     elif not offset and (not found or (project_id and all(row.get("project_id") is None for row in found))):
-        next_step = await why_nothing(
-            state,
-            "search_executions",
-            given,
-            tool_keys=tool_keys or (),
-            project_id=project_id,
-            execution_id=compute_job_id,
-        )
+        next_step = await _why_nothing(state, tool_keys or (), project_id)
         if not found and next_step is None:
             next_step = nothing_matches(status)
     return SearchView(
@@ -331,6 +320,14 @@ async def search_executions(
         cut=cut or None,
         next_step=next_step,
     ).held_to(most)
+
+
+async def _why_nothing(state: ServerState, tool_keys: Sequence[str], project_id: str | None) -> str | None:
+    """Which of the filters of a list that found nothing name a tool or project that does not exist."""
+    told = [await unknown_tool(state, key) for key in tool_keys[:MAX_KEYS_EXPLAINED]]
+    if project_id:
+        told.append(await unknown_project(state.client, project_id))
+    return " ".join(filter(None, told)) or None
 
 
 def _room(is_concise: bool, repeated: dict[str, Any], summed: int = 0) -> tuple[int, int]:
@@ -352,7 +349,7 @@ def _checked_time(created_after: str | None, now: float) -> datetime | None:
         # A model rarely knows what time it is.
         yesterday = utc_stamp(now - 24 * 3600)
         raise ArgumentError(
-            f"created_after is {one_line(created_after, 60)!r}.",
+            f"Invalid created_after {one_line(created_after, 60)!r}.",
             next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07. "
             f"The last 24 hours: {steps.call('list_executions', created_after=yesterday)}.",
         )

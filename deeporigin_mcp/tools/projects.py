@@ -1,30 +1,20 @@
-"""Projects that are asked for by a wrong id, or by their name."""
+"""The organisation's projects, and what to do about a project_id that is none of theirs."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from deeporigin_mcp.errors import ArgumentError, CredentialError, DeepOriginError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of, text
 from deeporigin_mcp.platform.wording import word
-from deeporigin_mcp.tools.nearness import nearest
+from deeporigin_mcp.tools.suggestions import closest
 
 MAX_PROJECTS_NAMED = 20
-
-
-class UnknownProject(NamedTuple):
-    """What is wrong and which projects there are.
-
-    `meant` is the project_id that it was probably meant for; `is_certain` where the project's own name was given.
-    """
-
-    told: str
-    meant: str | None = None
-    is_certain: bool = False
+LEAST_ALIKE = 0.75
+"""Ids of one organisation begin alike."""
 
 
 async def project_names(client: DeepOriginClient) -> dict[str, str]:
@@ -37,15 +27,22 @@ async def project_names(client: DeepOriginClient) -> dict[str, str]:
     return {word(row.get("id")): one_line(text(row.get("name")), 60) for row in rows if row.get("id")}
 
 
-async def unknown_project(client: DeepOriginClient, asked: str) -> UnknownProject | None:
-    """Why no project has this id; None if one has, or if it cannot be found out: the platform checks again."""
+async def unknown_project(client: DeepOriginClient, asked: str) -> str | None:
+    """That no project has this id, and the one that was meant or all; None if one has it, or if that is not known."""
     with contextlib.suppress(DeepOriginError):
         names = await project_names(client)
         if asked in names or any(
             row.get("id") == asked for row in rows_of(await client.projects.get(project_id=asked))
         ):
             return None
-        return _explained(asked, names)
+        told = f"There is no project with the id {one_line(asked, 60)!r}"
+        if not names:
+            return f"{told}: the organisation has none yet."
+        known = {name: project_id for project_id, name in names.items()} | {one: one for one in names}
+        if meant := closest(asked, known, cutoff=LEAST_ALIKE):
+            names = {known[meant]: names[known[meant]]}
+            return f"{told}. Did you mean {listed(names)}?"
+        return f"{told}. Projects: {listed(names)}."
     return None
 
 
@@ -59,7 +56,7 @@ async def set_project_error(client: DeepOriginClient, refusal: ArgumentError) ->
     if unknown is None:
         return refusal
     return CredentialError(
-        f"This server is set to a project that cannot be used. {unknown.told}",
+        f"This server is set to a project that cannot be used. {unknown}",
         next_step=client.settings.places.own_project,
         http_status=refusal.http_status,
         request_id=refusal.request_id,
@@ -72,25 +69,3 @@ def listed(names: Mapping[str, str]) -> str:
         f"{one_line(project_id, 60)} ({name})" for project_id, name in list(names.items())[:MAX_PROJECTS_NAMED]
     )
     return told + (f" and {len(names) - MAX_PROJECTS_NAMED} more" if len(names) > MAX_PROJECTS_NAMED else "")
-
-
-def _explained(asked: str, names: Mapping[str, str]) -> UnknownProject:
-    shown = one_line(asked, 60)
-    named = [project_id for project_id, name in names.items() if name and name.casefold() == shown.casefold()]
-    if len(named) == 1:
-        return UnknownProject(
-            f"{shown!r} is a project's name; its project_id is {named[0]}.", named[0], is_certain=True
-        )
-    if not names:
-        return UnknownProject(f"There is no project {shown!r}: the organisation has none yet.")
-    near = nearest(asked, names, cutoff=0.8) or [
-        project_id
-        for near in nearest(asked, names.values(), cutoff=0.7)
-        for project_id, name in names.items()
-        if name == near
-    ]
-    if near:
-        few = {project_id: names[project_id] for project_id in dict.fromkeys(near)}
-        meant = next(iter(few)) if len(few) == 1 else None
-        return UnknownProject(f"There is no project {shown!r}. Did you mean {listed(few)}?", meant)
-    return UnknownProject(f"There is no project {shown!r}. Projects: {listed(names)}.")

@@ -13,7 +13,6 @@ from deeporigin_mcp.platform import DeepOriginClient, Execution, SearchQuery
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, next_cursor_of, rows_of, text
 from deeporigin_mcp.tools import row_order, steps
-from deeporigin_mcp.tools.conditions import Order
 from deeporigin_mcp.tools.details import big_fields, result_files
 from deeporigin_mcp.tools.executions import ExecutionId, existing
 from deeporigin_mcp.tools.parts import Place, Summary, part_at, slice_of
@@ -93,11 +92,8 @@ async def _rows(
             offset=page.skipped,
         )
 
-    def again(other: Order | None) -> str:
-        given = {"result_type": result_type, "order": str(other) if other else None, "limit": limit}
-        chosen = {key: value for key, value in given.items() if value}
-        return steps.call("get_execution_results", execution_id=execution.execution_id, **chosen)
-
+    chosen = {"result_type": result_type, "limit": limit} if result_type else {"limit": limit}
+    unordered = steps.call("get_execution_results", execution_id=execution.execution_id, **chosen)
     # Rows before the wanted ones come along again, unless the platform counts.
     before = 0 if page.is_by_offset else page.skipped
     try:
@@ -106,15 +102,15 @@ async def _rows(
         if not page.is_start:
             error.next_step = NO_SUCH_CURSOR
         elif order:
-            raise await row_order.refused(order, error, ask, again) from None
+            raise await row_order.refused(order, error, ask, unordered) from None
         raise
     except PlatformError as error:
         if order:
-            error.next_step = f"{error.next_step} Without the order: {again(None)}."
+            error.next_step = f"{error.next_step} Without the order: {unordered}."
         raise
     received = rows_of(answer)
     if order:
-        await row_order.check_followed(order, received, ask, again, is_start=page.is_start)
+        await row_order.check_followed(order, received, ask, unordered, is_start=page.is_start)
     rows = [_row(row) for row in received[before:]]
     shown = rows_that_fit(rows, ROOM)
     following = page_after(answer, len(received), page, shown, before + limit)

@@ -10,13 +10,12 @@ from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, PlatformEr
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.results import CANONICAL_FIELDS, is_paged_by_offset
 from deeporigin_mcp.platform.wire import Json, rows_of
-from deeporigin_mcp.tools.conditions import Order, order_in, order_meant
+from deeporigin_mcp.tools.conditions import Order, order_in
 from deeporigin_mcp.tools.parts import KEY_CHARACTERS
+from deeporigin_mcp.tools.suggestions import closest
 
 Ask = Callable[[int, Mapping[str, str] | None], Awaitable[Json]]
 """So many rows of the page, sorted like this."""
-Again = Callable[[Order | None], str]
-"""The call in another order, or in none."""
 
 ROWS_LOOKED_AT = 20
 MOST_COLUMNS_NAMED = 40
@@ -35,7 +34,7 @@ def asked_for(order: str | None) -> Order | None:
     said = order_in(order)
     if said is None or len(said.field) > KEY_CHARACTERS or said.field.lower() in ("asc", "desc"):
         raise ArgumentError(
-            f"order is {one_line(order, 60)!r}.",
+            f"Invalid order {one_line(order, 60)!r}.",
             next_step="Valid: a column of the rows, then asc or desc, such as 'pose_score desc'.",
         )
     return said
@@ -62,11 +61,12 @@ async def page_in(order: Order | None, ask: Ask, count: int) -> Json:
     return await ask(count, {order.field: order.way})
 
 
-async def check_followed(order: Order, rows: Sequence[Json], ask: Ask, again: Again, *, is_start: bool) -> None:
+async def check_followed(order: Order, rows: Sequence[Json], ask: Ask, unordered: str, *, is_start: bool) -> None:
     """Refuse rows that are not in the order asked for, which would be taken for the best ones.
 
     Args:
         rows: as the platform gave them.
+        unordered: the call without an order.
 
     Raises:
         ArgumentError: no row has the column. The platform may not mind.
@@ -79,40 +79,39 @@ async def check_followed(order: Order, rows: Sequence[Json], ask: Ask, again: Ag
         # Rows without a value may come first; the other way round they come last.
         other_end = await page_in(order._replace(way="asc" if order.way == "desc" else "desc"), ask, 1)
         if all(_fields(row).get(order.field) is None for row in rows_of(other_end)):
-            raise _no_such_column(order, rows, again)
+            raise _no_such_column(order, rows)
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if any(first < second if order.way == "desc" else first > second for first, second in pairwise(numbers)):
         raise PlatformError(
             f"The platform did not sort the rows by {one_line(order.field, COLUMN_CHARACTERS)!r}.",
-            next_step=f"{again(None)} reads them in the platform's own order; compare them all.",
+            next_step=f"{unordered} reads them in the platform's own order; compare them all.",
         )
 
 
-async def refused(order: Order, refusal: InvalidRequestError, ask: Ask, again: Again) -> ArgumentError:
+async def refused(order: Order, refusal: InvalidRequestError, ask: Ask, unordered: str) -> ArgumentError:
     """The error for an order that the platform refuses: a column that the rows do not have, or no sorting at all."""
     try:
         rows = rows_of(await ask(ROWS_LOOKED_AT, None))
     except InvalidRequestError:
         rows = []
     if rows and order.field not in CANONICAL_FIELDS and all(order.field not in _fields(row) for row in rows):
-        return _no_such_column(order, rows, again)
+        return _no_such_column(order, rows)
     return InvalidRequestError(
         f"Rows could not be had in the order {str(order)!r}. {refusal.message}",
-        next_step=f"{again(None)} reads them in the platform's own order.",
+        next_step=f"{unordered} reads them in the platform's own order.",
         http_status=refusal.http_status,
         request_id=refusal.request_id,
     )
 
 
-def _no_such_column(order: Order, rows: Sequence[Json], again: Again) -> ArgumentError:
+def _no_such_column(order: Order, rows: Sequence[Json]) -> ArgumentError:
     columns = list(dict.fromkeys(name for row in rows for name in ("id", *_fields(row))))
-    short = [name for name in columns if len(name) <= KEY_CHARACTERS]
-    meant = order_meant(str(order), short) or order_meant(str(order), sorted(CANONICAL_FIELDS))
+    meant = closest(order.field, columns)
+    hint = f"Did you mean {one_line(meant, COLUMN_CHARACTERS)}? " if meant else ""
     named = ", ".join(one_line(name, COLUMN_CHARACTERS) for name in columns[:MOST_COLUMNS_NAMED])
-    hint = f"Did you mean {again(meant)}? " if meant else f"{again(None)} reads them in the platform's own order. "
     return ArgumentError(
-        f"order is {one_line(str(order), 60)!r}; the rows looked at have no such column.",
-        next_step=f"{hint}Columns: {named}.",
+        f"Invalid order {one_line(str(order), 60)!r}: the rows looked at have no such column.",
+        next_step=f"{hint}Valid: one of these, then asc or desc: {named}.",
     )
 
 

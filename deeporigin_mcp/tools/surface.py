@@ -24,9 +24,9 @@ from deeporigin_mcp.platform.wording import HARMFUL
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS, argument_problems
 from deeporigin_mcp.tools.guard import Content, guarded
-from deeporigin_mcp.tools.nearness import did_you_mean
 from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS
 from deeporigin_mcp.tools.state import CALL_SECONDS
+from deeporigin_mcp.tools.suggestions import did_you_mean
 from deeporigin_mcp.tools.unoffered import NOTHING, Unoffered
 from deeporigin_mcp.tools.views import View
 

@@ -119,7 +119,7 @@ def _row(found: Watch, name: str) -> WaitRow:
         return row
     refused = isinstance(error, InvalidRequestError) and not is_execution_id(name)
     if error is not None and (refused or isinstance(error, NotFoundError)):
-        error = not_found(name, error, action="wait_executions")
+        error = not_found(name, error)
     reason = explained(error, MAX_ERROR_CHARACTERS) if error else "It could not be read in time; wait again."
     return WaitRow(execution_id=name, error=reason)
 

@@ -60,7 +60,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         own = settings.project_id
         is_listed = own in ["", *(text(row.get("id")) for row in projects)]
         if projects and not is_listed and (unknown := await unknown_project(client, own)):
-            told = f"{unknown.told} {settings.places.own_project}"
+            told = f"{unknown} {settings.places.own_project}"
             troubles[told] = (told, ["project"])
 
     async def ask_clusters() -> None:

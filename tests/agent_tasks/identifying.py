@@ -181,8 +181,8 @@ async def _correct_the_words(solver: Solver) -> dict[str, Any]:
     meant = re.search(r"did you mean (\w+)", refusal)
     assert meant
     found = await solver.read("list_executions", tool_key="deeporigin.dokcing", status=[meant[1]], page_size=1)
-    if not found["executions"]:
-        found = await solver.follow(found["next_step"])
+    if key := re.search(r"Did you mean ([\w.-]+)\?", found.get("next_step", "")):
+        found = await solver.read("list_executions", tool_key=key[1], status=[meant[1]], page_size=1)
     return {"count": found["count"]}
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from deeporigin_mcp.tools import surface
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
-from deeporigin_mcp.tools.nearness import did_you_mean
 from deeporigin_mcp.tools.surface import PlatformTool
-from tests.tools.bench import PROJECT, Agent, Bench, calls_in_text, docking, lines_of, running_bench
+from tests.tools.bench import PROJECT, Agent, Bench, docking, lines_of, running_bench
 
 pytestmark = pytest.mark.anyio
 
@@ -38,160 +36,94 @@ def _nothing_sent_yet(bench: Bench) -> None:
 ID = "3f0c9a52-6f0e-4f0b-9a55-0d3b6e1c7a11"
 
 BAD: list[tuple[str, dict[str, Any], list[str]]] = [
-    ("list_executions", {"page": -1}, ["page: input should be greater than or equal to 0; got -1"]),
-    ("list_executions", {"page_size": 0}, ["page_size: input should be greater than or equal to 1; got 0"]),
-    ("list_executions", {"page_size": 10_001}, ["page_size: input should be less than or equal to 10000; got 10001"]),
-    ("list_executions", {"status": "Failed"}, ['status: input should be a valid list; got "Failed"']),
-    ("list_executions", {"detail": "all"}, ['detail: input should be "concise" or "detailed"; got "all"']),
-    ("search_executions", {"limit": 0, "offset": -1}, ["limit: ", "offset: "]),
-    (
-        "search_executions",
-        {"filters": [{"column": "a"}]},
-        ["filters.0.op: is required", "filters.0.value: is required"],
-    ),
-    ("search_executions", {"filters": [{"column": "a", "op": "like", "value": 1}]}, ["filters.0.op: "]),
-    (
-        "search_executions",
-        {"filters": [{"column": "a", "op": "eq", "value": {"x": None}}]},
-        ['filters.0.value: input fits none of the valid forms; got {"x":null}; valid: string or number or boolean or '],
-    ),
-    ("create_execution", {**docking(), "metadata": False}, ["metadata: input should be an object; got false; valid: "]),
-    ("get_execution", {}, ["execution_id: is required"]),
-    ("get_execution", {"execution_id": 17}, ["execution_id: input should be a valid string; got 17"]),
-    ("get_execution", {"execution_id": ID, "source": "s3"}, ["source: "]),
-    ("create_execution", {}, ["tool_key: is required", "inputs: is required"]),
-    ("create_execution", {"tool_key": "x", "inputs": [1]}, ["inputs: input should be an object; got [1]"]),
-    ("create_execution", {**docking(), "batch_size": 0}, ["batch_size: "]),
-    ("create_execution", {**docking(), "visibility": "secret"}, ["visibility: "]),
-    ("create_execution", {**docking(), "sync": "perhaps"}, ["sync: "]),
-    ("create_execution", {**docking(), "idempotency_key": ""}, ["idempotency_key: "]),
-    ("create_execution", {**docking(), "idempotency_key": "k" * 201}, ["idempotency_key: "]),
-    ("confirm_execution", {"execution_id": ID, "expected_price": -1}, ["expected_price: "]),
-    ("confirm_execution", {"execution_id": ID, "expected_price": "a lot"}, ["expected_price: "]),
-    ("cancel_execution", {"execution_id": None}, ["execution_id: "]),
-    ("wait_executions", {"execution_ids": []}, ["execution_ids: "]),
-    ("wait_executions", {"execution_ids": ID}, ["execution_ids: "]),
-    ("wait_executions", {"execution_ids": [ID] * 101}, ["execution_ids: "]),
-    ("wait_executions", {"execution_ids": [ID], "timeout_seconds": 51}, ["timeout_seconds: "]),
-    ("wait_executions", {"execution_ids": [ID], "poll_interval_seconds": 0.5}, ["poll_interval_seconds: "]),
-    (
-        "wait_executions",
-        {"execution_ids": [ID], "until": "some"},
-        ['until: input should be "all" or "any"; got "some"'],
-    ),
-    ("find_platform_tools", {"limit": 0}, ["limit: "]),
+    ("list_executions", {"page": -1}, ["page"]),
+    ("list_executions", {"page_size": 10_001}, ["page_size"]),
+    ("list_executions", {"status": "Failed"}, ["status"]),
+    ("list_executions", {"status": '["Failed"'}, ["status"]),
+    ("list_executions", {"detail": "all"}, ["detail"]),
+    ("search_executions", {"limit": 0, "offset": -1}, ["limit", "offset"]),
+    ("search_executions", {"filters": [{"column": "a"}]}, ["filters.0.op", "filters.0.value"]),
+    ("search_executions", {"filters": [{"column": "a", "op": "like", "value": 1}]}, ["filters.0.op"]),
+    ("search_executions", {"filters": [{"column": "a", "op": "eq", "value": {"x": None}}]}, ["filters.0.value"]),
+    ("search_executions", {"filters": ["name=x", "[" * 5000]}, ["filters.0", "filters.1"]),
+    ("search_executions", {"tool_keys": "deeporigin.docking"}, ["tool_keys"]),
+    ("get_execution", {}, ["execution_id"]),
+    ("get_execution", {"execution_id": 17}, ["execution_id"]),
+    ("get_execution", {"execution_id": [ID], "source": "s3"}, ["execution_id", "source"]),
+    ("create_execution", {}, ["tool_key", "inputs"]),
+    ("create_execution", {"tool_key": "x", "inputs": [1]}, ["inputs"]),
+    ("create_execution", {"tool_key": "x", "inputs": '{"a": {'}, ["inputs"]),
+    ("create_execution", {**docking(), "metadata": False}, ["metadata"]),
+    ("create_execution", {**docking(), "batch_size": 0}, ["batch_size"]),
+    ("create_execution", {**docking(), "visibility": "secret"}, ["visibility"]),
+    ("create_execution", {**docking(), "sync": "perhaps"}, ["sync"]),
+    ("create_execution", {**docking(), "idempotency_key": ""}, ["idempotency_key"]),
+    ("create_execution", {**docking(), "idempotency_key": "k" * 201}, ["idempotency_key"]),
+    ("confirm_execution", {"execution_id": ID, "expected_price": -1}, ["expected_price"]),
+    ("confirm_execution", {"execution_id": ID, "expected_price": "a lot"}, ["expected_price"]),
+    ("cancel_execution", {"execution_id": None}, ["execution_id"]),
+    ("wait_executions", {"execution_ids": []}, ["execution_ids"]),
+    ("wait_executions", {"execution_ids": ID}, ["execution_ids"]),
+    ("wait_executions", {"execution_ids": [ID] * 101}, ["execution_ids"]),
+    ("wait_executions", {"execution_ids": [ID], "timeout_seconds": 51}, ["timeout_seconds"]),
+    ("wait_executions", {"execution_ids": [ID], "poll_interval_seconds": 0.5}, ["poll_interval_seconds"]),
+    ("wait_executions", {"execution_ids": [ID], "until": "some"}, ["until"]),
+    ("find_platform_tools", {"limit": 0}, ["limit"]),
 ]
 
 
-@pytest.mark.parametrize(("tool", "arguments", "problems"), BAD, ids=lambda value: value if type(value) is str else "")
-async def test_each_problem_of_the_arguments_is_one_plain_line(
-    agent: Agent, bench: Bench, tool: str, arguments: dict[str, Any], problems: list[str]
+@pytest.mark.parametrize(("tool", "arguments", "paths"), BAD, ids=lambda value: value if type(value) is str else "")
+async def test_each_problem_of_the_arguments_is_one_line_that_begins_with_its_path(
+    agent: Agent, bench: Bench, tool: str, arguments: dict[str, Any], paths: list[str]
 ) -> None:
     told = await agent.refused(tool, **arguments)
-    assert told.startswith(f"{tool} was not run; correct the arguments:\n- ")
+    assert told.startswith(tool)
     lines = lines_of(told)
-    assert len(lines) == len(problems) == len(told.splitlines()) - 1
-    for line, problem in zip(lines, problems, strict=True):
-        assert line.startswith(problem)
+    assert len(lines) == len(told.splitlines()) - 1
+    assert [line.partition(":")[0] for line in lines] == paths
     assert not bench.platform.requests
 
 
-MEANT: list[tuple[str, dict[str, Any], str]] = [
-    ("list_executions", {"status": ["running"]}, 'got "running"; did you mean Running?'),
-    ("list_executions", {"status": ["Succeeded"]}, "did you mean Completed?"),
-    ("list_executions", {"status": ["done"]}, "did you mean Completed?"),
-    ("list_executions", {"status": ["error"]}, "did you mean Failed?"),
-    ("list_executions", {"status": ["canceled"]}, "did you mean Cancelled?"),
-    ("list_executions", {"status": ["pending"]}, "did you mean Queued?"),
-    ("list_executions", {"status": ["insufficient funds"]}, "did you mean InsufficientFunds?"),
-    ("list_executions", {"status": ["Runing"]}, "did you mean Running?"),
-    ("list_executions", {"status": "failed"}, 'give a list, such as ["Failed"]'),
-    ("list_executions", {"status": '["Failed"'}, "as JSON it cannot be read"),
-    ("list_executions", {"detail": "full"}, "did you mean detailed?"),
-    (
-        "list_executions",
-        {"page_size": 0},
-        "got 0; valid: integer, 1 to 10000, default 20; description: 1 to 10000; over 200 come in parts.",
-    ),
-    ("search_executions", {"filters": [{"column": "a", "op": "contains", "value": 1}]}, "did you mean icontains?"),
-    ("search_executions", {"filters": [{"column": "a", "op": "=", "value": 1}]}, "did you mean eq?"),
-    ("search_executions", {"filters": [{"column": "a", "op": ">=", "value": 1}]}, "did you mean gte?"),
-    ("search_executions", {"filters": [{"column": "a", "operator": "eq", "value": 1}]}, "it was given as operator"),
-    (
-        "search_executions",
-        {"filters": ['{"column": "name", "op": "eq", "value": "x"}']},
-        "; give the object itself, not a text with JSON in it",
-    ),
-    ("search_executions", {"filters": ["[" * 5000]}, "as JSON it cannot be read"),
-    ("search_executions", {"filters": ["name=x"]}, "give an object with column, op, value"),
-    (
-        "search_executions",
-        {"filters": {"column": "name", "op": "eq", "value": "x"}},
-        'give a list, such as [{"column":"name","op":"eq","value":"x"}]',
-    ),
-    ("search_executions", {"tool_keys": "deeporigin.docking"}, 'give a list, such as ["deeporigin.docking"]'),
-    ("search_executions", {"tool_keys": "x" * 500}, "; give a list"),
-    (
-        "get_execution",
-        {},
-        "execution_id: is required; valid: string; description: Execution id (UUID) of an earlier answer.",
-    ),
-    ("get_execution", {"execution_id": [ID]}, f'give it as text, without the list: "{ID}"'),
-    ("get_execution", {"execution_id": 17}, 'give it as text: "17"'),
-    ("get_execution", {"execution_id": ID, "source": "tools"}, "did you mean tools_service?"),
-    ("wait_executions", {"execution_ids": ID}, f'give a list, such as ["{ID}"]'),
-    (
-        "wait_executions",
-        {"execution_ids": []},
-        "list should have at least 1 item, not 0; got []; valid: list of string, 1 to 100 entries; description: ",
-    ),
-    ("wait_executions", {"execution_ids": [ID], "until": "first"}, "did you mean any?"),
-    (
-        "wait_executions",
-        {"execution_ids": [ID], "timeout_seconds": 600},
-        "got 600; valid: number, 0 to 50, default 45; description: 0 to 50; 0 looks once.",
-    ),
-    ("create_execution", {"tool_key": "x", "inputs": '{"a": {'}, "give the object itself, not a text with JSON in it"),
-    ("create_execution", {"tool_key": "x", "inputs": "[1]"}, "inputs: "),
-    ("create_execution", {**docking(), "visibility": "private"}, "did you mean hidden?"),
-    (
-        "confirm_execution",
-        {"execution_id": ID, "expected_price": "a lot"},
-        'got "a lot"; valid: number, at least 0; description: The quoted_price in USD',
-    ),
-]
-
-
-@pytest.mark.parametrize(("tool", "arguments", "words"), MEANT)
-async def test_a_problem_comes_with_the_valid_form_or_the_word_that_was_meant(
-    agent: Agent, bench: Bench, tool: str, arguments: dict[str, Any], words: str
+@pytest.mark.parametrize(
+    ("tool", "arguments", "named"),
+    [
+        ("list_executions", {"status": ["done"]}, ['"done"', "Completed", "InsufficientFunds"]),
+        ("list_executions", {"status": ["Runing"]}, ['"Runing"', "did you mean Running?"]),
+        ("list_executions", {"status": "failed"}, ['"failed"', "array", "Failed"]),
+        ("list_executions", {"page_size": 0}, ["got 0", "10000", "over 200 come in parts"]),
+        ("search_executions", {"filters": [{"column": "a", "op": "=", "value": 1}]}, ['"="', "eq", "icontains"]),
+        (
+            "search_executions",
+            {"filters": [{"column": "a", "op": "contains", "value": 1}]},
+            ["did you mean icontains?"],
+        ),
+        ("search_executions", {"filters": [{"column": "a", "value": 1}]}, ["filters.0.op", "eq", "icontains"]),
+        (
+            "search_executions",
+            {"filters": [{"column": "a", "op": "eq", "value": {"x": None}}]},
+            ['{"x":null}', "string", "number", "boolean", "array"],
+        ),
+        ("search_executions", {"filters": ["name=x"]}, ['"name=x"', "column", "op", "value"]),
+        ("get_execution", {}, ["execution_id", "string", "Execution id (UUID) of an earlier answer"]),
+        ("get_execution", {"execution_id": ID, "source": "tools"}, ["did you mean tools_service?", "data_platform"]),
+        ("wait_executions", {"execution_ids": [ID], "until": "first"}, ['"first"', "all", "any"]),
+        ("wait_executions", {"execution_ids": [ID], "timeout_seconds": 600}, ["got 600", "50", "45"]),
+    ],
+)
+async def test_a_problem_names_the_value_and_what_is_valid(
+    agent: Agent, tool: str, arguments: dict[str, Any], named: list[str]
 ) -> None:
-    assert words in await agent.refused(tool, **arguments)
-    assert not bench.platform.requests
-
-
-async def test_a_list_of_valid_values_is_told_once(agent: Agent) -> None:
-    lines = lines_of(await agent.refused("list_executions", status=["done", "error", "blub"]))
-    assert [line.count("InsufficientFunds") for line in lines] == [1, 0, 0]
-    assert lines[1:] == [
-        'status.1: input should be one of those above; got "error"; did you mean Failed?',
-        'status.2: input should be one of those above; got "blub"',
-    ]
+    told = await agent.refused(tool, **arguments)
+    assert [words for words in named if words not in told] == []
 
 
 @pytest.mark.parametrize(
     ("tool", "arguments", "words"),
     [
-        ("get_execution", {"id": ID}, "did you mean execution_id?"),
-        ("find_platform_tools", {"q": "dock"}, "did you mean query?"),
-        ("confirm_execution", {"execution_id": ID, "price": 1}, "did you mean expected_price?"),
-        ("create_execution", {"key": "x", "parameters": {}}, "did you mean inputs?"),
-        ("list_executions", {"sort": "createdAt desc"}, "did you mean order?"),
-        ("list_executions", {"limit": 5}, "did you mean page_size?"),
-        ("list_executions", {"pagesize": 5}, "pagesize: list_executions has no such argument; did you mean page_size?"),
+        ("get_execution", {"id": ID}, "valid arguments: execution_id, "),
+        ("list_executions", {"pagesize": 5}, "did you mean page_size?"),
         ("list_executions", {"order_by": "x"}, "did you mean order?"),
         ("get_execution", {"executionId": ID}, "did you mean execution_id?"),
-        ("wait_executions", {"execution_id": ID}, "did you mean execution_ids?"),
         ("create_execution", {**docking(), "project": "p"}, "did you mean project_id?"),
         ("create_execution", {**docking(), "approve_amount": 100}, "no such argument"),
         ("confirm_execution", {"execution_id": ID, "force": True}, "valid arguments: execution_id, expected_price"),
@@ -209,8 +141,6 @@ async def test_an_argument_that_does_not_exist_is_refused_by_name(
 async def test_an_unknown_argument_hides_no_other_problem(agent: Agent, bench: Bench) -> None:
     lines = lines_of(await agent.refused("list_executions", sesion="s", page=-1, detail="full", status=["runing"]))
     assert [line.partition(":")[0] for line in lines] == ["sesion", "page", "status.0", "detail", "valid arguments"]
-    lines = lines_of(await agent.refused("wait_executions", execution_id=ID))
-    assert lines[1].startswith("execution_ids: is required; it was given as execution_id")
     lines = lines_of(await agent.refused("wait_executions", ids=[], execution_ids=["x"] * 2_000))
     assert [line.partition(":")[0] for line in lines] == ["ids", "valid arguments", "execution_ids"]
     assert not bench.platform.requests
@@ -243,7 +173,7 @@ def test_a_text_that_looks_like_json_stays_a_text_in_every_parameter_that_takes_
 @pytest.mark.parametrize("text", ["null", "7", "true", '"x"'])
 async def test_a_text_that_holds_no_list_is_none(agent: Agent, text: str) -> None:
     """It would be no filter at all, or another one, if it were taken for what it holds."""
-    assert "status: input should be a valid list" in await agent.refused("list_executions", status=text)
+    assert lines_of(await agent.refused("list_executions", status=text))[0].startswith("status: ")
     assert "expected_price" in await agent.refused("confirm_execution", execution_id=ID, expected_price="null")
 
 
@@ -261,7 +191,8 @@ async def test_a_flood_of_problems_is_cut(agent: Agent) -> None:
 
 async def test_values_in_problems_are_cut_and_on_one_line(agent: Agent) -> None:
     told = await agent.refused("get_execution", execution_id=["\n" * 50 + "x" * 5000])
-    assert len(told) < 300
+    assert len(told) < 500
+    assert len(told.splitlines()) == 2
 
 
 @pytest.mark.parametrize("empty", [" ", "\t\n"])
@@ -348,33 +279,26 @@ async def test_alternatives_are_explained(agent: Agent) -> None:
 @pytest.mark.parametrize(
     ("tool_key", "tool_version", "words"),
     [
-        ("deeporigin.dokcing", "latest", "Did you mean deeporigin.docking"),
-        ("docking", "latest", "deeporigin.docking"),
-        ("deeporigin.docking", "99.0.0", "has no version '99.0.0'. Valid: latest, "),
-        ("deeporigin.docking", "newest", "has no version 'newest'"),
-        ("deeporigin.docking", "4.2", "Did you mean 4.2.0?"),
-        ("deeporigin.docking", "v4.1.0", "Did you mean 4.1.0?"),
-        ("deeporigin.docking", "4.2.O", "Did you mean 4.2.0?"),
-        ("deeporigin.docking@4.2.0", "latest", "holds a tool's key and version together"),
-        ("deeporigin.dockin", "latest", "Did you mean deeporigin.docking?"),
+        ("deeporigin.dokcing", "latest", "Did you mean deeporigin.docking?"),
+        ("docking", "latest", "Did you mean deeporigin.docking?"),
         ("Deeporigin.Docking", "latest", "Did you mean deeporigin.docking?"),
         ("deeporigin.pocket_finder", "latest", "Did you mean deeporigin.pocket-finder?"),
         ("acme.docking", "latest", "Did you mean deeporigin.docking?"),
+        ("deeporigin.docking@4.2.0", "latest", "Did you mean deeporigin.docking?"),
         ("abfe", "latest", "Did you mean deeporigin.abfe-end-to-end?"),
-        ("nothing-like-it-at-all", "latest", "find_platform_tools lists the tools"),
+        ("nothing-like-it-at-all", "latest", "now. find_platform_tools lists the tools"),
         ("../executions", "latest", "The catalogue has no tool"),
+        ("deeporigin.docking", "99.0.0", "has no version '99.0.0'. Valid: latest, 4.2.0, "),
+        ("deeporigin.docking", "4.2", "Valid: latest, 4.2.0, "),
         ("deeporigin.bulk-docking", "latest", "is disabled on the platform"),
     ],
 )
-async def test_a_tool_or_version_that_does_not_exist_names_those_that_come_near(
+async def test_a_tool_or_version_that_does_not_exist_names_one_that_does(
     agent: Agent, bench: Bench, tool_key: str, tool_version: str, words: str
 ) -> None:
     told = await agent.refused("create_execution", tool_key=tool_key, tool_version=tool_version, inputs={})
     assert words in told
     assert not bench.sent("POST")
-    if "Did you mean" in told or "together" in told:
-        described = await agent.follow(told)
-        assert described["tool_key"] in told
 
 
 async def test_a_platform_that_does_not_know_latest_has_one_all_the_same(agent: Agent, bench: Bench) -> None:
@@ -394,39 +318,33 @@ async def test_without_a_project_and_with_several_the_user_has_to_say(bench: Ben
         created = await agent.read("create_execution", **docking(), project_id="09DEMASNDB0X3")
         assert created["project_id"] == "09DEMASNDB0X3"
         told = await agent.refused("create_execution", **docking(), project_id="09N0SUCHPR0J1")
-        assert "There is no project '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot), " in told
+        assert "There is no project with the id '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot), " in told
         assert not bench.sent("POST", "/tools/")[1:]
 
 
 @pytest.mark.parametrize(
-    ("asked", "words", "meant"),
+    ("asked", "meant"),
     [
-        ("Kinase pilot", "is a project's name; its project_id is 09DEMAKNASE01.", PROJECT),
-        ("kinase PILOT", "is a project's name", PROJECT),
-        ("Sandboxx", "Did you mean 09DEMASNDB0X3 (Sandbox)?", "09DEMASNDB0X3"),
-        ("09DEMAKNASE0", "Did you mean 09DEMAKNASE01 (Kinase pilot)?", PROJECT),
+        ("kinase PILOT", "09DEMAKNASE01 (Kinase pilot)"),
+        ("Sandboxx", "09DEMASNDB0X3 (Sandbox)"),
+        ("09DEMAKNASE0", "09DEMAKNASE01 (Kinase pilot)"),
     ],
 )
-async def test_a_project_asked_for_by_name_or_nearly_is_named(bench: Bench, asked: str, words: str, meant: str) -> None:
+async def test_a_project_asked_for_by_name_or_nearly_is_named(bench: Bench, asked: str, meant: str) -> None:
     async with bench.agent(project_id="") as agent:
         told = await agent.refused("create_execution", **docking(), project_id=asked)
         assert told.startswith("Nothing was created: ")
-        assert words in told
-        right = calls_in_text(told, "project_id")
-        assert right == meant
+        assert f"Did you mean {meant}?" in told
         assert not bench.platform.creates
         for tool in ("list_executions", "search_executions"):
-            bench.seeded("Completed", project_id=meant)
             found = await agent.read(tool, project_id=asked)
-            assert words.partition(" Nothing")[0] in found["next_step"]
-            followed = await agent.follow(found["next_step"])
-            assert followed.get("executions") or followed.get("rows")
+            assert f"Did you mean {meant}?" in found["next_step"]
 
 
 async def test_the_servers_own_project_by_its_name_is_left_out(agent: Agent, bench: Bench) -> None:
     told = await agent.refused("create_execution", **docking(), project_id="Kinase pilot")
-    assert "is a project's name" in told
-    assert told.endswith("leave project_id out.")
+    assert "Did you mean 09DEMAKNASE01 (Kinase pilot)?" in told
+    assert "leave project_id out" in told
     assert not bench.platform.creates
 
 
@@ -450,7 +368,9 @@ async def test_the_only_project_is_taken_and_none_at_all_is_told() -> None:
             assert (await agent.read("create_execution", **docking()))["project_id"] == next(iter(projects))
             projects.clear()
             found = await agent.read("list_executions", project_id="09N0SUCHPR0J1")
-            assert found["next_step"] == "There is no project '09N0SUCHPR0J1': the organisation has none yet."
+            assert (
+                found["next_step"] == "There is no project with the id '09N0SUCHPR0J1': the organisation has none yet."
+            )
             assert "no project yet" in await agent.refused("create_execution", **docking())
 
 
@@ -489,17 +409,7 @@ async def test_a_list_that_no_call_needs_is_not_looked_into(
     assert not bench.platform.requests
 
 
-async def test_of_a_thousand_unknown_arguments_the_first_are_told(
-    agent: Agent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compared: list[object] = []
-
-    def counted(given: object, known: Iterable[str]) -> str:
-        compared.append(given)
-        return did_you_mean(given, known)
-
-    monkeypatch.setattr(surface, "did_you_mean", counted)
+async def test_of_a_thousand_unknown_arguments_the_first_are_told(agent: Agent) -> None:
     told = lines_of(await agent.refused("get_workspace", **{f"argument_{number}": 1 for number in range(1_000)}))
-    assert len(compared) == MAX_PROBLEMS
     assert len(told) == MAX_PROBLEMS + 1
     assert told[-1] == "valid arguments: it takes none"

@@ -414,49 +414,29 @@ def test_following_next_step_shows_every_execution_exactly_once() -> None:
 
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
 async def test_a_time_at_the_edge_of_the_calendar_is_refused(agent: Agent, when: str) -> None:
-    assert "created_after is" in await agent.refused("list_executions", created_after=when)
+    assert "Invalid created_after" in await agent.refused("list_executions", created_after=when)
 
 
-@pytest.mark.parametrize(
-    ("order", "meant"),
-    [
-        ("-createdAt", "createdAt desc"),
-        ("newest first", "createdAt desc"),
-        ("Created", "createdAt asc"),
-        ("tool_key asc", "tool asc"),
-        ("finished_at descending", "completedAt desc"),
-        ("creatdAt desc", "createdAt desc"),
-    ],
-)
-async def test_an_order_that_is_nearly_one_names_the_one_that_was_meant(
-    agent: Agent, bench: Bench, order: str, meant: str
-) -> None:
-    bench.seeded()
+@pytest.mark.parametrize("order", ["-createdAt", "newest first", "Created", "", "x" * 1_000])
+async def test_an_invalid_order_is_refused_with_the_valid_ones(agent: Agent, bench: Bench, order: str) -> None:
     told = await agent.refused("list_executions", order=order)
-    assert f'Did you mean list_executions(order="{meant}")?' in told
-    assert (await agent.follow(told))["count"] == 1
-
-
-async def test_the_right_list_is_as_long_as_the_wrong_one_was_meant_to_be(agent: Agent, bench: Bench) -> None:
-    bench.platform.seed_executions(count=30)
-    found = await agent.read("list_executions", tool_key="deeporigin.dockin", page_size=3)
-    assert len((await agent.follow(found["next_step"]))["executions"]) == 3
+    assert "Valid: createdAt, startedAt, completedAt, status, tool, name, executionId, then asc or desc" in told
+    assert len(told) < 400
+    assert not bench.platform.requests
 
 
 @pytest.mark.parametrize("key", ["docking", "deeporigin.dockin", "Deeporigin.Docking", "acme.docking"])
 async def test_a_list_that_is_empty_because_of_a_wrong_key_says_so(agent: Agent, bench: Bench, key: str) -> None:
-    name = bench.seeded("Failed")
+    bench.seeded("Failed")
     for tool, keys in (("list_executions", {"tool_key": key}), ("search_executions", {"tool_keys": [key]})):
         found = await agent.read(tool, **keys, status=["Failed"] if tool == "list_executions" else "Failed")
+        assert repr(key) in found["next_step"]
         assert "Did you mean deeporigin.docking?" in found["next_step"]
-        followed = await agent.follow(found["next_step"])
-        assert [row["execution_id"] for row in followed.get("executions") or followed["rows"]] == [name]
 
 
 async def test_a_key_of_no_tool_is_said_to_be_none_of_the_catalogue_and_no_more(agent: Agent) -> None:
     found = await agent.read("list_executions", tool_key="acme.retired")
-    assert found["next_step"].startswith("The catalogue has no tool 'acme.retired' now.")
-    assert (await agent.follow(found["next_step"]))["count"] > 0
+    assert found["next_step"] == "The catalogue has no tool 'acme.retired' now. find_platform_tools lists the tools."
 
 
 async def test_a_list_that_is_rightly_empty_says_no_more_than_that(agent: Agent, bench: Bench) -> None:
@@ -471,7 +451,10 @@ async def test_rows_of_no_project_do_not_hide_that_there_is_no_such_project(agen
     bench.raw(projectId=None)
     for tool in ("list_executions", "search_executions"):
         found = await agent.read(tool, project_id="09N0SUCHPR0J1")
-        assert "There is no project '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot)" in found["next_step"]
+        assert (
+            "There is no project with the id '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot)"
+            in found["next_step"]
+        )
 
 
 async def test_a_time_in_words_is_answered_with_the_time_that_it_is(agent: Agent, bench: Bench) -> None:

@@ -172,9 +172,9 @@ async def test_beyond_the_oldest_line_the_newest_is_named(agent: Agent, bench: B
 
 
 async def test_an_unknown_id_is_not_an_empty_log(agent: Agent, bench: Bench) -> None:
-    assert "no execution nope" in await agent.refused("get_execution_logs", execution_id="nope")
+    assert "no execution 'nope'" in await agent.refused("get_execution_logs", execution_id="nope")
     other = bench.platform.executions[bench.seeded()].data_platform_id
-    assert "data platform" in await agent.refused("get_execution_logs", execution_id=other)
+    assert "Did you mean get_execution(" in await agent.refused("get_execution_logs", execution_id=other)
 
 
 async def test_a_message_is_one_line_and_a_cut_one_can_be_read_whole(agent: Agent, bench: Bench) -> None:

@@ -84,8 +84,8 @@ async def test_a_listing_asks_the_platform_for_nothing(bench: Bench) -> None:
 async def test_what_does_not_exist_is_not_found_and_says_what_does(bench: Bench, mode: str) -> None:
     async with bench.agent(mode=mode) as agent:
         for uri, told in {
-            execution_uri(UNKNOWN): "list_executions shows those that exist",
-            execution_uri(DATA_PLATFORM_ID): "is an id of the data platform",
+            execution_uri(UNKNOWN): "list_executions or search_executions",
+            execution_uri(DATA_PLATFORM_ID): "An execution_id is a UUID",
             execution_uri("%20"): "execution_id is empty",
             "deeporigin://tools/deeporigin.dokcing/latest": "Did you mean deeporigin.docking?",
             "deeporigin://tools/deeporigin.docking/77": "Valid: latest, 4.2.0",

@@ -127,7 +127,7 @@ async def test_a_run_that_is_not_completed_says_what_to_do(agent: Agent, bench: 
 
 async def test_an_id_of_the_other_kind_is_recognised(agent: Agent, bench: Bench) -> None:
     other = bench.platform.executions[bench.seeded()].data_platform_id
-    assert "data platform" in await agent.refused("get_execution_results", execution_id=other)
+    assert "Did you mean get_execution(" in await agent.refused("get_execution_results", execution_id=other)
 
 
 @pytest.mark.parametrize(

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, NotFoundError
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.tools import CATALOGUE_KEPT_SECONDS, Tools
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.nearness import nearest, plainly
 from deeporigin_mcp.tools.state import ServerState
+from deeporigin_mcp.tools.suggestions import closest
 
 logger = logging.getLogger("deeporigin_mcp")
 
 MAX_VERSIONS_NAMED = 8
-_WITH_VERSION = re.compile(r"^([\w.-]+)[@:/ ]v?(\d[\w.+-]*|latest)$")
 
 
 async def definitions_of(state: ServerState) -> list[ToolDefinition]:
@@ -93,35 +90,18 @@ def versions_of(catalogue: Iterable[ToolDefinition], tool_key: str) -> list[Tool
     return sorted((d for d in catalogue if d.key == tool_key), key=lambda d: d.version_order, reverse=True)
 
 
-def near_keys(catalogue: Sequence[ToolDefinition], tool_key: str) -> list[str]:
-    """Keys of tools that a key which does not exist may have been meant for, best first.
-
-    The same word with another owner or spelling, else keys that hold it, else typing errors.
-    """
-    keys = sorted({definition.key for definition in catalogue})
-    tails = {key: key.rpartition(".")[2] for key in keys}
-    last = plainly(tool_key.rpartition(".")[2])
-    same = [key for key, tail in tails.items() if last and plainly(tail) == last]
-    if same:
-        return same[:3]
-    said = set(re.findall(r"[a-z0-9]+", tool_key.rpartition(".")[2].lower()))
-    holding = [key for key, tail in tails.items() if said and said <= set(tail.lower().split("-"))]
-    near = holding or [key for tail in nearest(last, tails.values(), cutoff=0.8) for key in keys if tails[key] == tail]
-    return list(dict.fromkeys(near))[:3]
+def closest_key(catalogue: Iterable[ToolDefinition], tool_key: str) -> str | None:
+    """The key that one which does not exist was probably meant for; owners are often left out, so are not compared."""
+    tails = {_tail(definition.key): definition.key for definition in catalogue}
+    meant = closest(_tail(tool_key), tails)
+    return tails[meant] if meant else None
 
 
-def _either(keys: Sequence[str]) -> str:
-    return " or ".join(one_line(key, 80) for key in keys)
+def _tail(tool_key: str) -> str:
+    return tool_key.partition(".")[2] or tool_key
 
 
-class UnknownTool(NamedTuple):
-    """`told`: that there is no such tool, and which come near; `meant`: the key that it must have been."""
-
-    told: str
-    meant: str | None
-
-
-async def unknown_tool(state: ServerState, tool_key: str) -> UnknownTool | None:
+async def unknown_tool(state: ServerState, tool_key: str) -> str | None:
     """Why nothing may have run under this key; None if there is such a tool.
 
     Also None where the catalogue cannot be read: it serves explanations only.
@@ -129,10 +109,7 @@ async def unknown_tool(state: ServerState, tool_key: str) -> UnknownTool | None:
     with contextlib.suppress(DeepOriginError):
         catalogue = await definitions_of(state)
         if not any(definition.key == tool_key for definition in catalogue):
-            near = near_keys(catalogue, tool_key)
-            hint = f" Did you mean {_either(near)}?" if near else ""
-            told = f"{_not_there(tool_key)}{hint}"
-            return UnknownTool(told, near[0] if len(near) == 1 else None)
+            return f"{_not_there(tool_key)} {_instead(catalogue, tool_key)}"
     return None
 
 
@@ -141,23 +118,16 @@ def _not_there(tool_key: str) -> str:
     return f"The catalogue has no tool {one_line(tool_key, 80)!r} now."
 
 
-def _no_such_tool(tool_key: str, catalogue: Sequence[ToolDefinition], error: NotFoundError) -> NotFoundError:
-    lists = "find_platform_tools lists the tools."
-    together = _WITH_VERSION.match(tool_key.strip())
-    if together and any(d.key == together[1] for d in catalogue):
-        apart = steps.call("describe_platform_tool", tool_key=together[1], tool_version=together[2])
-        told = f"{one_line(tool_key, 80)!r} holds a tool's key and version together."
-        return NotFoundError(
-            told, next_step=f"Give them apart: {apart}.", http_status=error.http_status, request_id=error.request_id
-        )
-    near = near_keys(catalogue, tool_key)
-    hint = ""
-    if near:
-        described = steps.call("describe_platform_tool", tool_key=near[0])
-        hint = f"Did you mean {_either(near)}? {described} shows its inputs; "
+def _instead(catalogue: Iterable[ToolDefinition], tool_key: str) -> str:
+    meant = closest_key(catalogue, tool_key)
+    hint = f"Did you mean {one_line(meant, 80)}? " if meant else ""
+    return f"{hint}find_platform_tools lists the tools."
+
+
+def _no_such_tool(tool_key: str, catalogue: Iterable[ToolDefinition], error: NotFoundError) -> NotFoundError:
     return NotFoundError(
         _not_there(tool_key),
-        next_step=hint + lists,
+        next_step=_instead(catalogue, tool_key),
         http_status=error.http_status,
         request_id=error.request_id,
     )
@@ -166,18 +136,12 @@ def _no_such_tool(tool_key: str, catalogue: Sequence[ToolDefinition], error: Not
 def _no_such_version(
     tool_key: str, asked: str, versions: Sequence[ToolDefinition], error: NotFoundError
 ) -> NotFoundError:
-    """The versions that there are, and the one that was probably meant: `v4.2.0` and `4.2` for 4.2.0."""
     names = list(dict.fromkeys(definition.version for definition in versions))
-    numbers = ToolDefinition({"version": asked}).version_numbers
-    same = [d.version for d in versions if numbers and d.version_numbers[: len(numbers)] == numbers]
-    meant = (same or nearest(asked, names) or ["latest"])[0]
-    described = steps.call("describe_platform_tool", tool_key=tool_key, tool_version=meant)
-    hint = f" Did you mean {meant}?" if meant != "latest" else ""
     more = f" and {len(names) - MAX_VERSIONS_NAMED} more" if len(names) > MAX_VERSIONS_NAMED else ""
     return NotFoundError(
         f"{tool_key} has no version {one_line(asked, 40)!r}.",
         next_step=f"Valid: latest, {', '.join(names[:MAX_VERSIONS_NAMED])}{more}, or a major such as "
-        f"{names[0].partition('.')[0]}.{hint} {described} describes it.",
+        f"{names[0].partition('.')[0]}.",
         http_status=error.http_status,
         request_id=error.request_id,
     )

@@ -15,8 +15,8 @@ from deeporigin_mcp.platform import money
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, fields_of, parts_of
 from deeporigin_mcp.tools.molecules import smiles
-from deeporigin_mcp.tools.nearness import did_you_mean
 from deeporigin_mcp.tools.shaping import shown
+from deeporigin_mcp.tools.suggestions import did_you_mean
 
 MAX_STEPS = 100_000
 """Rules of a schema that are applied to values, references among them; about a second."""
