@@ -66,7 +66,8 @@ ON CONFLICT (platform, organisation, execution) DO UPDATE SET
 
 
 class _DamagedError(Exception):
-    """The file holds what this server never writes."""
+    def __init__(self) -> None:
+        super().__init__("it holds what this server has not written")
 
 
 class Scope(NamedTuple):
@@ -431,7 +432,6 @@ def _set(
 
 
 _CLAIM = re.compile(r"\S+ \d+ \S*")
-_DAMAGED = "it holds what this server has not written"
 _COLUMNS = (
     "SELECT execution, approved, reported, rule, state, claim, at FROM runs WHERE platform = ? AND organisation = ?"
 )
@@ -450,7 +450,7 @@ def _row(database: sqlite3.Connection, scope: Scope, execution_id: str) -> Row |
 def _read(values: tuple[str, str | None, str | None, str, State, str, float]) -> Row:
     execution_id, approved, reported, rule, state, claim, at = values
     if state not in get_args(State) or not _CLAIM.fullmatch(claim):
-        raise _DamagedError(_DAMAGED)
+        raise _DamagedError
     return Row(execution_id, _usd(approved), _usd(reported), rule, state, claim, float(at))
 
 
@@ -458,7 +458,7 @@ def _usd(text: str | None) -> Decimal | None:
     number = amount(text)
     if number is None and text is not None:
         # Taken for nothing it would open a budget.
-        raise _DamagedError(_DAMAGED)
+        raise _DamagedError
     return number
 
 
