@@ -10,8 +10,8 @@ import math
 import re
 from typing import Any
 
-MAX_DEPTH = 400
-"""Levels of lists and objects. The deepest progress trees have some dozens; Python's own limit is 1,000 calls."""
+MAX_DEPTH = 200
+"""Levels of lists and objects. The deepest progress trees have some dozens; pydantic writes no more than 255."""
 LARGEST_INTEGER = 2**63
 _HALF = re.compile("[\ud800-\udfff]")
 

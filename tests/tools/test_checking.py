@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.incoming import MAX_DEPTH, tidied
 from deeporigin_mcp.simulator import Platform
 from deeporigin_mcp.tools.catalogue.checking import MAX_PROBLEMS, PROBLEM_CHARACTERS, UNREAD, checked, example_inputs
+from deeporigin_mcp.tools.catalogue.schemas import cleaned
 from deeporigin_mcp.tools.shaping import shown
 from tests.simulator.golden_bodies import GOLDEN
 
@@ -320,3 +323,23 @@ def test_a_schema_of_many_names_in_many_parts_is_read_once() -> None:
 def test_what_takes_too_long_is_given_up_and_said_so(inputs: dict[str, Any], schema: Schema) -> None:
     assert UNREAD in checked(inputs, schema).warnings
     example_inputs(schema)
+
+
+@pytest.mark.parametrize("kinds", [[{}], [[]], [None, {}], {}, [[["string"]]]])
+def test_types_that_are_no_names_are_no_error(kinds: Any) -> None:
+    schema = a({"type": kinds, "format": "file"})
+    assert cleaned(schema)["properties"].keys() == {"a"}
+    example_inputs(schema)
+    checked({"a": "x"}, schema)
+
+
+def test_what_is_as_deep_as_a_response_may_be_can_be_sent_on() -> None:
+    constant: Any = []
+    for _ in range(2 * MAX_DEPTH):
+        constant = [constant]
+    schema = a({"const": tidied(constant)})
+    assert View.model_validate({"inputs": cleaned(schema)}).model_dump_json()
+
+
+class View(BaseModel):
+    inputs: dict[str, Any]

@@ -52,7 +52,8 @@ def is_file(node: Any) -> bool:
     if not isinstance(node, dict):
         return False
     kinds = node.get("type")
-    if not {"string", "object"} & {*(kinds if isinstance(kinds, list) else [kinds or "string"])}:
+    kinds = kinds if isinstance(kinds, list) else [kinds or "string"]
+    if "string" not in kinds and "object" not in kinds:
         return False
     properties = node.get("properties")
     return (
