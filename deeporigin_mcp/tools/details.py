@@ -74,7 +74,7 @@ def ended_view(execution: Execution, next_step: str | None) -> ExecutionView:
 
 def detailed_view(short: ExecutionView, execution: Execution) -> ExecutionDetailView:
     """Add the big fields, each within its share of what a result may hold."""
-    view = ExecutionDetailView(**dict(short))
+    view = ExecutionDetailView.of(short)
     fields = big_fields(execution)
     cut: list[str] = []
 

@@ -49,7 +49,7 @@ async def get_execution(
     view = execution_view(execution, next_step=steps.after(execution, state.settings))
     if detail == "detailed":
         return detailed_view(view, execution)
-    return ExecutionDetailView(**dict(view)).held_to(CONCISE_CHARACTERS)
+    return ExecutionDetailView.of(view).held_to(CONCISE_CHARACTERS)
 
 
 async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> ExecutionView:
@@ -127,7 +127,7 @@ async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -
             "projectId": row.get("project_id"),
         }
     )
-    view = ExecutionDetailView(**dict(execution_view(execution)))
+    view = ExecutionDetailView.of(execution_view(execution))
     view.data_platform_id = word(row.get("id")) or data_platform_id
     view.next_step = steps.call("get_execution", execution_id=execution.execution_id) + " has price and progress."
     return view

@@ -124,8 +124,12 @@ class ExecutionDetailView(ExecutionRow, Warned):
     metadata: dict[str, Any] | None = None
     session: str | None = None
     cut: list[str] | None = None
-    input_warnings: list[str] | None = None
     next_step: str | None = None
+
+    @classmethod
+    def of(cls, short: ExecutionView) -> Self:
+        """The facts of a short view, as far as a detailed one has them."""
+        return cls(**{name: value for name, value in short if name in cls.model_fields})
 
 
 class ToolTotal(View):
