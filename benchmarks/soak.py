@@ -5,8 +5,9 @@
 Over stdio, or over HTTP: then each agent has a token of its own, and beside them are callers that send half of what
 they should, read nothing, and make up tokens and projects (`benchmarks.hostile`).
 
-Reports calls, errors by kind, latencies by tool, and the server's memory, sockets and threads when it is warm (after
-a fifth of the time) and at the end. Not a test: it takes minutes and a quiet machine. Needs /proc.
+Reports calls, errors by kind, latencies by tool, and the server's memory, sockets and threads after each fifth of the
+time and when all is over: what grows for ever grows in the last fifths too. Not a test: it takes minutes and a quiet
+machine. Needs /proc.
 """
 
 from __future__ import annotations
@@ -190,16 +191,16 @@ async def answering(port: int) -> None:
 
 
 async def measured(pid: int, clients: list[Client], seconds: float) -> None:
-    """An agent for each client, and what the server is like when it is warm and when all is over."""
+    """An agent for each client, and what the server is like meanwhile and when all is over."""
     tally, started = Tally(), time.monotonic()
-    warm = asyncio.create_task(footprint_after(pid, seconds / 5))
+    fifths = [asyncio.create_task(footprint_after(pid, seconds * number / 5)) for number in range(1, 6)]
     await asyncio.gather(*(agent(client, tally, started + seconds, seed) for seed, client in enumerate(clients)))
     took = time.monotonic() - started
     # Idle connections are closed when they are too old and the next request comes.
     await asyncio.sleep(7)
     for client in clients:
         await client.call_tool("list_executions", {})
-    report(tally, await warm, Footprint.of(pid), took)
+    report(tally, [*[await fifth for fifth in fifths], Footprint.of(pid)], took)
 
 
 async def footprint_after(pid: int, seconds: float) -> Footprint:
@@ -207,18 +208,23 @@ async def footprint_after(pid: int, seconds: float) -> Footprint:
     return Footprint.of(pid)
 
 
-def report(tally: Tally, before: Footprint, after: Footprint, took: float) -> None:
+def report(tally: Tally, footprints: list[Footprint], took: float) -> None:
     calls = sum(len(seconds) for seconds in tally.seconds.values())
     print(f"{calls} calls in {took:.0f} s, {sum(tally.errors.values())} answered with an error\n")
     print("| tool | calls | p50 ms | p95 ms | p99 ms |\n|---|---|---|---|---|")
     for tool, seconds in sorted(tally.seconds.items()):
         cuts = statistics.quantiles(seconds, n=100) if len(seconds) > 1 else [seconds[0]] * 99
         print(f"| {tool} | {len(seconds)} | {cuts[49] * 1e3:.0f} | {cuts[94] * 1e3:.0f} | {cuts[98] * 1e3:.0f} |")
-    print("\n| server | warm | end |\n|---|---|---|")
-    print(f"| memory, MiB | {before.memory_mib:.1f} | {after.memory_mib:.1f} |")
-    print(f"| highest memory, MiB | {before.peak_mib:.1f} | {after.peak_mib:.1f} |")
-    print(f"| sockets | {before.sockets} | {after.sockets} |")
-    print(f"| threads | {before.threads} | {after.threads} |\n")
+    print("\n| server | 1/5 | 2/5 | 3/5 | 4/5 | 5/5 | end |\n|---|---|---|---|---|---|---|")
+    rows = {
+        "memory, MiB": [f"{each.memory_mib:.1f}" for each in footprints],
+        "highest memory, MiB": [f"{each.peak_mib:.1f}" for each in footprints],
+        "sockets": [str(each.sockets) for each in footprints],
+        "threads": [str(each.threads) for each in footprints],
+    }
+    for name, values in rows.items():
+        print(f"| {name} | {' | '.join(values)} |")
+    print()
     for kind, count in tally.errors.most_common(12):
         print(f"- {count}: {kind}")
 
