@@ -135,7 +135,30 @@ async def _rows(
             view.next_step += f" Of the {limit} rows asked for, an answer has room for {shown}."
     elif not rows:
         await _explain_nothing(state, view, execution, result_type, page)
+    elif page.is_start and result_type is None:
+        view.next_step = _fewer_ligands(execution, rows)
     return view
+
+
+def _fewer_ligands(execution: Execution, rows: list[Json]) -> str | None:
+    """What to call where all rows together are of fewer ligands than the run was given; None elsewhere.
+
+    They are counted, not compared: the platform may write a SMILES in another way.
+    """
+    given = (big_fields(execution)["inputs"] or {}).get("ligands")
+    if not isinstance(given, list) or not all(isinstance(ligand, dict) for ligand in given):
+        return None
+    for row_name, input_name in (("ligand_id", "id"), ("smiles", "smiles")):
+        wanted = {text(ligand.get(input_name)) for ligand in given}
+        found = {text(row.get(row_name)) for row in rows}
+        if "" not in wanted and "" not in found:
+            break
+    else:
+        return None
+    if len(found) >= len(wanted):
+        return None
+    logs = steps.call("get_execution_logs", execution_id=execution.execution_id, level="warning")
+    return f"These rows are of {len(found)} of {len(wanted)} ligands; {logs} may say why the others are missing."
 
 
 def _row(row: Json) -> Json:

@@ -45,6 +45,33 @@ async def test_a_real_run_leads_to_its_poses(bench: Bench) -> None:
     assert {row["smiles"] for row in found["rows"]} == {"CCO", "CCN"}
 
 
+@pytest.mark.parametrize(
+    ("ligands", "lost"), [(("CCO", "N[Pt](N)(Cl)Cl", "CCN"), 1), (("CCO", "CCO", "CCN"), 0), (("CCO", "CCN"), 0)]
+)
+async def test_rows_of_fewer_ligands_than_were_given_are_told_with_the_log(
+    bench: Bench, ligands: tuple[str, ...], lost: int
+) -> None:
+    async with bench.agent(auto_approve_up_to=1) as agent:
+        started = await agent.read("create_execution", **docking(*ligands), start=True)
+        done = await agent.follow_to_the_end(started["next_step"])
+        bench.clock.advance(600)
+        found = await agent.follow(done["next_step"])
+        assert (found["has_more"], "next_step" in found) == (False, lost > 0)
+        if lost:
+            assert "2 of 3 ligands" in found["next_step"]
+            (line,) = (await agent.follow(found["next_step"]))["rows"]
+            assert line["level"] == "warning"
+
+
+@pytest.mark.parametrize(
+    "ligands", [None, [], "CCO", ["CCO", "CCC"], [{"name": "x"}], [{"id": "L1"}, {"smiles": "CCO"}]]
+)
+async def test_ligands_that_cannot_be_counted_are_not_missed(agent: Agent, bench: Bench, ligands: Any) -> None:
+    name = stored(bench, {"smiles": "CCO", "score": -7.5})
+    bench.platform.executions[name].stored["userInputs"] = {"ligands": ligands}
+    assert "next_step" not in await agent.read("get_execution_results", execution_id=name)
+
+
 async def test_outputs_that_came_with_the_run_are_shown_without_rows(agent: Agent, bench: Bench) -> None:
     name = bench.raw(status="Completed", jobOutputs={"molprops": [{"logp": 1.2, "pains": None}]})
     found = await agent.read("get_execution_results", execution_id=name)
