@@ -16,9 +16,14 @@ from tests.processes import COMMAND, run
 FULL = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({bytes}, {bytes}))
+any_size = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({bytes}, any_size[1]))
 from deeporigin_mcp.cli import main
-sys.exit(main({arguments}))
+try:
+    sys.exit(main({arguments}))
+finally:
+    # What measures coverage writes at the end.
+    resource.setrlimit(resource.RLIMIT_FSIZE, any_size)
 """
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 
