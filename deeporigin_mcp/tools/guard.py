@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deeporigin_mcp.platform.wording import one_line
 from deeporigin_mcp.tools.rendering import as_text
 from deeporigin_mcp.tools.shaping import fitted, rows_that_fit, size
 
@@ -15,6 +16,8 @@ Content = dict[str, Any]
 
 LONGEST_STEP = 6_000
 """A next call is left whole up to here; a hundred ids take less."""
+MOST_CUT, CUT_CHARACTERS = 30, 120
+"""What was cut is named by names that the platform may have chosen."""
 MARGIN = 200
 """For saying what was cut."""
 FEWER = "Ask for fewer at a time, or for one by its id, to see what was cut."
@@ -37,7 +40,9 @@ def guarded(
     made = dict(content)
     if size(made.get("next_step", "")) > LONGEST_STEP:
         made["next_step"] = "Repeat the call with what is to come next; it is too long to be written out here."
-    said = list(made["cut"]) if isinstance(made.get("cut"), list) else []
+    said = [one_line(str(entry), CUT_CHARACTERS) for entry in made.get("cut") or ()][:MOST_CUT]
+    if said:
+        made["cut"] = said
     cut: dict[str, str] = {}
     rows_left_out = False
     for _ in range(2 * len(content) + 4):

@@ -191,3 +191,10 @@ def test_the_guard_cuts_whole_rows_of_the_largest_list_and_says_so() -> None:
 def test_what_fits_passes_the_guard_untouched() -> None:
     content = {"rows": [{"a": None}], "next_step": "x"}
     assert guarded(content, CONCISE)[0] is content
+
+
+@pytest.mark.parametrize("cut", [["x" * 100_000], [f"column_{number}" for number in range(5_000)]])
+def test_names_of_what_was_cut_are_bounded_too(cut: list[str]) -> None:
+    made, text = guarded({"rows": [{"name": "a"}, {"name": "b"}], "cut": cut, "has_more": False}, CONCISE)
+    assert max(size(made), len(text)) <= CONCISE
+    assert made["rows"] == [{"name": "a"}, {"name": "b"}]
