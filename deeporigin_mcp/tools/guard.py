@@ -40,7 +40,7 @@ def guarded(
     made = dict(content)
     if size(made.get("next_step", "")) > LONGEST_STEP:
         made["next_step"] = "Repeat the call with what is to come next; it is too long to be written out here."
-    said = [one_line(str(entry), CUT_CHARACTERS) for entry in made.get("cut") or ()][:MOST_CUT]
+    said = [one_line(str(entry), CUT_CHARACTERS) for entry in (made.get("cut") or ())[:MOST_CUT]]
     if said:
         made["cut"] = said
     cut: dict[str, str] = {}

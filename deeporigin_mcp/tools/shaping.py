@@ -46,19 +46,6 @@ def shown(value: Any, characters: int) -> str:
     return one_line("".join(parts), characters)
 
 
-def is_longer(value: Any, characters: int) -> bool:
-    """Whether a value takes more characters as compact JSON; a large one is not written out to find out."""
-    left = characters
-    try:
-        for part in _COMPACT.iterencode(value):
-            left -= len(part)
-            if left < 0:
-                return True
-    except (ValueError, RecursionError):
-        return True
-    return False
-
-
 def fitted(value: Any, characters: int) -> tuple[Any, bool]:
     """The value, or as much of its front as fits, and whether something was left out.
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from deeporigin_mcp.tools.rendering import as_text
-from deeporigin_mcp.tools.shaping import LONGEST_TEXT, MAX_DEPTH, fitted, is_longer, rows_that_fit, size
+from deeporigin_mcp.tools.shaping import LONGEST_TEXT, MAX_DEPTH, fitted, rows_that_fit, size
 from deeporigin_mcp.tools.steps import call
 from deeporigin_mcp.tools.surface import columns_of
 from deeporigin_mcp.tools.views import PlatformToolListView, PlatformToolRow, SearchRow, SearchView
@@ -38,19 +38,6 @@ def test_a_value_is_made_to_fit_and_a_cut_is_never_silent(value: Any, room: int)
 def test_what_fits_is_left_as_it_is(value: Any) -> None:
     small = size(value) <= 1500
     assert not small or fitted(value, 2_000_000) == (value, False)
-
-
-@settings(max_examples=60, deadline=None)
-@given(documents, st.integers(0, 3000))
-def test_what_is_longer_is_known_without_its_size(value: Any, characters: int) -> None:
-    assert is_longer(value, characters) == (size(value) > characters)
-
-
-def test_what_is_too_deep_to_be_written_is_longer_than_anything() -> None:
-    deep: Any = []
-    for _ in range(100_000):
-        deep = [deep]
-    assert is_longer(deep, 10**9)
 
 
 def test_a_long_text_is_cut_even_where_there_is_room() -> None:
