@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import stat
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -46,6 +47,8 @@ NEVER_STARTED = frozenset({"Quoted", "FailedQuotation", "InsufficientFunds"})
 
 State = Literal["sending", "unknown", "started", "not started", "uncharged"]
 COUNTING: tuple[State, ...] = ("sending", "unknown", "started")
+
+_CREATING = threading.Lock()
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -389,13 +392,12 @@ class Ledger:
         """Have an ordinary file that only its owner may read; SQLite gives those beside it the same mode."""
         if not self._is_named:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Without O_NONBLOCK a pipe would be waited for.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), FILE_MODE)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(0, "it is not an ordinary file")
-        finally:
-            os.close(descriptor)
+        # A file that is there is opened by SQLite only: closing a descriptor of our own would end all locks that this
+        # process has on it.
+        with _CREATING, contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(0, "it is not an ordinary file")
 
     def _unusable(self, reason: str) -> SpendingLimitError:
         name = f"the ledger of approvals ({SETTING})" if self._is_named else "the ledger of approvals"

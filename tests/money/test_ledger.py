@@ -240,6 +240,24 @@ async def test_a_ledger_lost_after_sending_does_not_hide_what_became_of_the_run(
     assert liar.confirmed == [named(1)]
 
 
+async def test_a_second_use_in_one_process_takes_no_lock_from_the_first(ledger: Ledger, path: Path) -> None:
+    # Closing any descriptor of a file ends all locks that its process has on it (POSIX), those of SQLite among them.
+    await claim(ledger, 1)
+
+    def seen_by_another_process() -> str:
+        command = "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute('SELECT rule FROM runs'))"
+        return subprocess.run(
+            [sys.executable, "-c", command, str(path)], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as first:
+        first.execute("SELECT * FROM runs").fetchall()
+        ledger.open()
+        assert seen_by_another_process() == "('a test',)"
+        first.execute("UPDATE runs SET rule = 'kept'")
+        assert seen_by_another_process() == "('kept',)"
+
+
 async def test_one_that_another_process_holds_is_waited_for(ledger: Ledger, path: Path) -> None:
     ledger.open()
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
