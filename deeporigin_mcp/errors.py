@@ -22,11 +22,21 @@ Neither ever holds a token, a stack trace or a path of the machine.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+Outcome = Literal["nothing_created", "nothing_started", "nothing_changed", "unknown"]
+"""What a failed call has done; `unknown` until it is read back."""
 
 
 class DeepOriginError(Exception):
-    """The root of everything this package raises on purpose."""
+    """The root of everything this package raises on purpose.
+
+    Attributes:
+        code: the kind of failure, stable over releases: the class's, or a finer one of the place that raises it.
+        outcome: what the call has done; None where the error is not about a creation, a start or an end.
+    """
+
+    code = "failed"
 
     def __init__(
         self,
@@ -35,9 +45,13 @@ class DeepOriginError(Exception):
         next_step: str = "",
         http_status: int | None = None,
         request_id: str | None = None,
+        code: str | None = None,
+        outcome: Outcome | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.code = code or type(self).code
+        self.outcome = outcome
         self.next_step = next_step
         self.http_status = http_status
         self.request_id = request_id
@@ -49,25 +63,37 @@ class DeepOriginError(Exception):
 class ArgumentError(DeepOriginError, ValueError):
     """The call cannot work as written; nothing was started."""
 
+    code = "invalid_argument"
+
 
 class NotFoundError(ArgumentError):
     """The platform knows no such thing in this organisation (HTTP 404)."""
+
+    code = "not_found"
 
 
 class InvalidRequestError(ArgumentError):
     """The platform refused the content of a request (HTTP 400, 413, 422, …)."""
 
+    code = "invalid_request"
+
 
 class StateConflictError(ArgumentError):
     """The thing is not in a state that allows the action (HTTP 409)."""
+
+    code = "state_conflict"
 
 
 class CredentialError(DeepOriginError):
     """The token or the organisation is missing, expired, or has no right to do this."""
 
+    code = "credentials"
+
 
 class SettingsError(DeepOriginError):
     """A setting has a value that cannot be used."""
+
+    code = "invalid_setting"
 
 
 class RestrictionError(DeepOriginError):
@@ -76,6 +102,8 @@ class RestrictionError(DeepOriginError):
     `action` is what the platform asks for, in its own words; `execution` is the execution's DTO where the
     refusal came as one.
     """
+
+    code = "restricted"
 
     def __init__(
         self,
@@ -100,15 +128,20 @@ class RestrictionError(DeepOriginError):
 class SpendingLimitError(DeepOriginError):
     """A limit that the operator of this server has set forbids starting the run."""
 
-    def __init__(self, message: str) -> None:
+    code = "spending_limit"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(
             message,
             next_step="Pass this on to the user; calling again, or with other arguments, gives the same answer.",
+            code=code,
         )
 
 
 class RateLimitError(DeepOriginError):
     """The platform asks for fewer requests (HTTP 429); `retry_after_seconds` is its own figure, if any."""
+
+    code = "rate_limited"
 
     def __init__(
         self, message: str, *, retry_after_seconds: float | None = None, request_id: str | None = None
@@ -121,12 +154,16 @@ class RateLimitError(DeepOriginError):
 class BusyError(DeepOriginError):
     """This server cannot take one more call, or one more caller, at this moment."""
 
+    code = "busy"
+
     def __init__(self, message: str) -> None:
         super().__init__(message, next_step="Nothing was done. Call again in a few seconds.")
 
 
 class PlatformError(DeepOriginError):
     """The platform failed (HTTP 5xx), or its answer cannot be read."""
+
+    code = "platform_failed"
 
 
 class NetworkError(DeepOriginError):
@@ -136,10 +173,18 @@ class NetworkError(DeepOriginError):
     way until the operator changes something.
     """
 
+    code = "network"
+
     def __init__(
-        self, message: str, *, next_step: str = "", nothing_sent: bool = False, is_lasting: bool = False
+        self,
+        message: str,
+        *,
+        next_step: str = "",
+        nothing_sent: bool = False,
+        is_lasting: bool = False,
+        code: str | None = None,
     ) -> None:
-        super().__init__(message, next_step=next_step)
+        super().__init__(message, next_step=next_step, code=code)
         self.nothing_sent = nothing_sent
         self.is_lasting = is_lasting
 
@@ -147,6 +192,10 @@ class NetworkError(DeepOriginError):
 class OutcomeUnknownError(DeepOriginError):
     """A request that must not be repeated was sent, and its answer was lost."""
 
+    code = "outcome_unknown"
+
 
 class WaitTimeoutError(DeepOriginError, TimeoutError):
     """The executions were still going on when the caller's time ran out."""
+
+    code = "still_running"
