@@ -11,7 +11,7 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.results import CANONICAL_FIELDS, is_paged_by_offset
 from deeporigin_mcp.platform.wire import Json, rows_of
 from deeporigin_mcp.tools.conditions import Order, order_in
-from deeporigin_mcp.tools.parts import KEY_CHARACTERS
+from deeporigin_mcp.tools.responses.size_limit import KEY_CHARACTERS
 from deeporigin_mcp.tools.suggestions import closest
 
 Ask = Callable[[int, Mapping[str, str] | None], Awaitable[Json]]

@@ -13,7 +13,7 @@ import pytest
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.parts import Summary
+from deeporigin_mcp.tools.responses.size_limit import Summary
 from tests.money.people import Person, agent_with, quoted
 from tests.tools.bench import ERAS, FREE, SESSION, Agent, Bench, docking
 

@@ -10,7 +10,7 @@ from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition, versions_of
 from deeporigin_mcp.tools.pricing import price_rule
-from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, fitted, size
+from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Summary, size
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import PlatformToolView
 
@@ -77,7 +77,7 @@ def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | 
                 cut.append(f"inputs_schema: levels below {depth}, where … stands")
             break
     else:
-        shown, _ = fitted(shown, SCHEMA_CHARACTERS)
+        shown = Summary(None).of(shown, SCHEMA_CHARACTERS)
         cut.append("inputs_schema: inputs at its end")
     example = example_inputs(schema)
     if example is not None and size(example) > EXAMPLE_CHARACTERS:
