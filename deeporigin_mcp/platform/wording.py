@@ -11,8 +11,8 @@ MAX_QUOTED_CHARACTERS = 600
 MAX_WORD_CHARACTERS = 200
 """Longer than any id, name or status that a record has had."""
 READ_BEYOND = 20_000
-"""How much more of a text is read than is shown of it: a secret that begins in the line ends within it, since a token in
-base64 is shorter. A text of megabytes would take seconds."""
+"""So much more of a text is read than is shown: no token, even in base64, is longer, so one that begins in the line is
+read whole. To read megabytes would take seconds."""
 USUAL_CHARACTERS = 40
 """A word up to here is taken as it is if it is plain: ten thousand rows have five of them each."""
 

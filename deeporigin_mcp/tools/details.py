@@ -33,29 +33,25 @@ LINE_CHARACTERS = 160
 
 def big_fields(execution: Execution) -> dict[str, Any]:
     """What may be too big to be shown at once, by the name that a cursor of `get_execution_results` begins with."""
-    raw = execution.raw
-
-    def field(name: str) -> Json | None:
-        value = raw.get(name)
-        return value if isinstance(value, dict) and value else None
-
     return {
         "outputs": as_object(execution.outputs),
-        "inputs": field("userInputs"),
-        "billing": without_noise(field("billingTransaction")),
-        "metadata": field("metadata"),
-        "progress": raw.get("progressReport") or None,
-        "prices": without_noise(field("quotationResult")),
+        "inputs": _object(execution, "userInputs"),
+        "billing": without_noise(_object(execution, "billingTransaction")),
+        "metadata": _object(execution, "metadata"),
+        "progress": execution.raw.get("progressReport") or None,
+        "prices": without_noise(_object(execution, "quotationResult")),
     }
 
 
 def result_files(execution: Execution) -> Json | None:
     """The files that a run was asked to write, as far as they can be shown; None if it names none."""
-    files = execution.raw.get("userOutputs")
-    shown: Json | None = None
-    if isinstance(files, dict) and files:
-        shown = Summary(None).of(files, CHARACTERS["files"])
-    return shown
+    files: Json | None = Summary(None).of(_object(execution, "userOutputs"), CHARACTERS["files"])
+    return files
+
+
+def _object(execution: Execution, name: str) -> Json | None:
+    value = execution.raw.get(name)
+    return value if isinstance(value, dict) and value else None
 
 
 def as_object(value: Any) -> dict[str, Any] | None:
@@ -90,27 +86,20 @@ def detailed_view(short: ExecutionView, execution: Execution) -> ExecutionDetail
     """Add the big fields, each within its share of what a result may hold."""
     view = ExecutionDetailView.of(short)
     fields = big_fields(execution)
-    cut: list[str] = []
-
-    def share(name: str) -> Json | None:
-        summary = Summary(f"{name}:")
-        shown: Json | None = summary.of(fields[name], CHARACTERS[name])
-        cut.extend([name] if summary.is_cut else [])
-        return shown
-
     items = [_price_item(item) for item in execution.line_items]
-    shown = rows_that_fit(items, CHARACTERS["prices"])
-    view.price_items = items[:shown] or None
-    cut += ["prices"] if shown < len(items) else []
-    view.progress, is_part = progress_lines(fields["progress"])
-    cut += ["progress"] if is_part else []
-    view.inputs, view.outputs = share("inputs"), share("outputs") or result_files(execution)
-    view.billing, view.metadata = share("billing"), share("metadata")
+    view.price_items = items[: rows_that_fit(items, CHARACTERS["prices"])] or None
+    view.progress, has_more = progress_lines(fields["progress"])
+    cut = ["prices"] if len(view.price_items or ()) < len(items) else []
+    cut += ["progress"] if has_more else []
+    for name in ("inputs", "outputs", "billing", "metadata"):
+        summary = Summary(f"{name}:")
+        setattr(view, name, summary.of(fields[name], CHARACTERS[name]))
+        cut += [name] if summary.is_cut else []
+    view.outputs = view.outputs or result_files(execution)
     view.session = one_line(execution.session, 120) or None
     if cut:
         view.cut = cut
-        name = execution.execution_id
-        whole = steps.call("get_execution_results", execution_id=name, cursor=Summary(f"{cut[0]}:").cursor((), 0))
+        whole = steps.call("get_execution_results", execution_id=execution.execution_id, cursor=f"{cut[0]}:@0")
         view.next_step = f"{view.next_step or ''} Of what was cut, {whole} reads {cut[0]} from the start.".strip()
     return view
 

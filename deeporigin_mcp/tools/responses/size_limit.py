@@ -32,15 +32,11 @@ BEGINNING_CHARACTERS = 120
 """So much of it is shown."""
 MARK_CHARACTERS, SHORT_MARK_CHARACTERS = 90, 40
 """What a mark takes, without the cursor in it."""
-KEY_CHARACTERS = 100
 MAX_DEPTH = 8
 
-LONGEST_STEP = 6_000
-"""A next call is left whole up to here; a hundred ids take less."""
-MOST_CUT, CUT_CHARACTERS = 30, 120
-"""What was cut is named by names that the platform may have chosen."""
-MARGIN = 200
+MARGIN = 250
 """For saying what was cut."""
+STEP_TOO_LONG = "Repeat the call with what is to come next; it is too long to be written out here."
 FEWER = "Ask for fewer at a time, or for one by its id, to see what was cut."
 
 
@@ -151,30 +147,29 @@ class Summary:
             return {"text": piece}, start + len(piece)
         entries = list(value.items() if isinstance(value, dict) else enumerate(value))
         made, following = self._front(entries, start, characters, self._at, at_least=1)
-        if isinstance(value, list):
-            return {"items": [entry for _, entry in made]}, following
-        return _object_of(made), following
+        return dict(made) if isinstance(value, dict) else {"items": [entry for _, entry in made]}, following
 
     def cursor(self, place: Place, start: int) -> str:
         return f"{self._cursor}{'.'.join(map(str, place))}@{start}"
 
     def _object(self, value: dict[str, Any], room: int, place: Place) -> dict[str, Any]:
         """Small fields whole, the room that they leave shared among the big ones; the last fields go first."""
-        fields = list(value.items())
+        keys, entries = list(value), list(value.values())
         least = self._mark_size(place) + BEGINNING_CHARACTERS
-        keys = [size(key[:KEY_CHARACTERS]) + 2 for key, _ in fields]
-        ends = list(accumulate(key + min(size(entry), least) for key, (_, entry) in zip(keys, fields, strict=True)))
-        count = len(fields)
+        key_sizes = [size(key) + 2 for key in keys]
+        ends = list(accumulate(key + min(size(entry), least) for key, entry in zip(key_sizes, entries, strict=True)))
+        count = len(keys)
         if ends[-1] > room:
             room -= least
             count = sum(end <= room for end in ends)
-        entries = _shared(
-            [entry for _, entry in fields[:count]],
-            room - sum(keys[:count]),
-            lambda index, entry, share: self.of(entry, share, (*place, index)),
-        )
-        made = [(key, entry) for (key, _), entry in zip(fields, entries, strict=False)]
-        return _object_of(made if count == len(fields) else [*made, ("…", self._mark("", value, place, count))])
+
+        def fit(index: int, entry: Any, share: int) -> Any:
+            return self.of(entry, share, (*place, index))
+
+        made = dict(zip(keys, _shared(entries[:count], room - sum(key_sizes[:count]), fit), strict=False))
+        if count < len(keys):
+            made["……" if "…" in value else "…"] = self._mark("", value, place, count)
+        return made
 
     def _front(
         self, entries: Sequence[tuple[Any, Any]], start: int, room: int, place: Place, at_least: int = 0
@@ -182,7 +177,7 @@ class Summary:
         """Entries from a position on while they fit, with their keys, and the position after them."""
         made: list[tuple[Any, Any]] = []
         for index, (key, entry) in enumerate(entries[start:], start):
-            left = room - (size(key[:KEY_CHARACTERS]) + 2 if isinstance(key, str) else 1)
+            left = room - (size(key) + 2 if isinstance(key, str) else 1)
             # The beginning of an entry is not worth showing where there is hardly room for its mark.
             if made and left < 4 * self._mark_size(place) and size(entry) > left:
                 return made, index
@@ -237,32 +232,33 @@ def within_limit(
 
 
 def _cut(content: Content, room: int) -> Content:
-    said = [one_line(str(entry), CUT_CHARACTERS) for entry in (content.get("cut") or ())[:MOST_CUT]]
-    step = str(content.get("next_step", ""))
-    if size(step) > LONGEST_STEP:
-        step = "Repeat the call with what is to come next; it is too long to be written out here."
-    names = [name for name in content if name not in ("next_step", "cut")]
+    names = list(content)
     cut: list[str] = []
-    more: Content = {}
 
     def fit(index: int, value: Any, share: int) -> Any:
+        name = names[index]
         if size(value) <= share:
             return value
-        name = names[index]
+        if name == "next_step":
+            # A part of a call would be another call.
+            return STEP_TOO_LONG
         if not isinstance(value, list) or not value:
             cut.append(name)
             return Summary(None).of(value, share)
         kept = value[: rows_that_fit(value, share - 2)]
-        cut.append(f"{name}: {len(kept)} of {len(value)}" if len(kept) < len(value) else name)
-        if "has_more" in content and len(kept) < len(value):
-            more["has_more"] = True
+        cut.append(f"{name}: {len(kept)} of {len(value)}")
         return kept if size(kept) <= share else [Summary(None).of(kept[0], share - 2)]
 
-    taken = sum(size(name) + 2 for name in names) + size(step) + size(said) + MARGIN
-    made = dict(zip(names, _shared([content[name] for name in names], room - taken, fit), strict=True))
+    room -= sum(size(name) + 2 for name in names) + MARGIN
+    made = dict(zip(names, _shared(list(content.values()), room, fit), strict=True))
     if cut:
-        step = f"{step} {FEWER}".strip()
-    return {**made, **more, **({"cut": [*said, *cut]} if said or cut else {}), **({"next_step": step} if step else {})}
+        made["cut"] = [*made.get("cut", ()), *cut]
+        made["next_step"] = f"{made.get('next_step', '')} {FEWER}".strip()
+    if "has_more" in made:
+        made["has_more"] |= any(
+            isinstance(rows, list) and len(made[name]) < len(rows) for name, rows in content.items()
+        )
+    return made
 
 
 def _shared(values: Sequence[Any], room: int, fit: Callable[[int, Any, int], Any]) -> list[Any]:
@@ -277,24 +273,10 @@ def _shared(values: Sequence[Any], room: int, fit: Callable[[int, Any, int], Any
 
 def _is_plain(value: Any, depth: int) -> bool:
     """Whether nothing in it has to be summarised for its own sake."""
-    if isinstance(value, str):
-        return len(value) <= TEXT_CHARACTERS
-    if isinstance(value, dict):
-        return depth < MAX_DEPTH and all(
-            len(key) <= KEY_CHARACTERS and _is_plain(entry, depth + 1) for key, entry in value.items()
-        )
-    if isinstance(value, list):
-        return depth < MAX_DEPTH and all(_is_plain(entry, depth + 1) for entry in value)
-    return True
-
-
-def _object_of(fields: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Fields with keys of at most 100 characters, no two of them alike."""
-    made: dict[str, Any] = {}
-    for key, entry in fields:
-        short = key if len(key) <= KEY_CHARACTERS else key[: KEY_CHARACTERS - 1] + "…"
-        made[short if short not in made else f"{short[: KEY_CHARACTERS - 8]}…{len(made)}"] = entry
-    return made
+    if isinstance(value, dict | list):
+        entries = value.values() if isinstance(value, dict) else value
+        return depth < MAX_DEPTH and all(_is_plain(entry, depth + 1) for entry in entries)
+    return not isinstance(value, str) or len(value) <= TEXT_CHARACTERS
 
 
 def _beginning(text: str, characters: int) -> str:

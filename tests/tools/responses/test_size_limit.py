@@ -194,7 +194,7 @@ def test_what_lies_too_deep_is_left_out() -> None:
 
 def test_lists_lose_entries_at_their_end_and_small_fields_stay_whole() -> None:
     assert Summary(None).of(list(range(1000)), 100)[-1] == "[978 more entries]"
-    assert Summary(None).of({"a": 1, "b": ["x" * 9] * 50, "c": 2}, 150)["c"] == 2
+    assert Summary(None).of({"a": 1, "b": ["x" * 9] * 50, "c": 2}, 300)["c"] == 2
 
 
 def test_at_least_one_row_is_shown_however_large() -> None:
