@@ -48,7 +48,7 @@ _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_
 
 
 def size(value: Any) -> int:
-    """Characters of a value as compact JSON, models without fields that have no value; `TOO_DEEP` for what is that."""
+    """Characters of a value as compact JSON, models without fields that have no value; `TOO_DEEP` if it cannot be."""
     try:
         return len(_COMPACT.encode(value))
     except RecursionError:
