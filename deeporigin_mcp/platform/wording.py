@@ -10,13 +10,11 @@ MAX_QUOTED_CHARACTERS = 600
 """How much of the platform's own text a message repeats."""
 MAX_WORD_CHARACTERS = 200
 """Longer than any id, name or status that a record has had."""
-LONGEST_SECRET = 20_000
-"""Characters; a token in base64 is shorter."""
+READ_BEYOND = 20_000
+"""So much more of a text is read than is shown: no token, even in base64, is longer, so one that begins in the line is
+read whole. To read megabytes would take seconds."""
 USUAL_CHARACTERS = 40
 """A word up to here is taken as it is if it is plain: ten thousand rows have five of them each."""
-
-READ_FOR_ONE, READ_AT_LEAST = 8, 8_192
-"""How much of a text is read for each character of its line, and at least: a text of megabytes takes seconds."""
 
 _INVISIBLE = (
     "\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
@@ -40,12 +38,9 @@ def words_of(text: str) -> list[str]:
 
 def one_line(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
     """One line without control and invisible characters and secrets, length-capped."""
-    read = READ_FOR_ONE * limit + READ_AT_LEAST
-    whole = " ".join(words_of(text[:read]))
-    # Looking for secrets takes long, and one that is seen at all begins before here.
-    seen = limit + LONGEST_SECRET
-    flat = masked(whole[:seen])
-    return flat if len(flat) <= limit and len(whole) <= seen and len(text) <= read else f"{flat[: limit - 1]}…"
+    read = text[: limit + READ_BEYOND]
+    flat = masked(" ".join(words_of(read)))
+    return flat if len(flat) <= limit and len(read) == len(text) else f"{flat[: limit - 1]}…"
 
 
 def word(value: object) -> str:

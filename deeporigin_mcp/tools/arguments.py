@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools.shaping import shown
+from deeporigin_mcp.tools.responses.size_limit import shown
 from deeporigin_mcp.tools.suggestions import did_you_mean
 
 MAX_PROBLEMS = 20

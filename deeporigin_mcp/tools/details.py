@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from deeporigin_mcp.platform import Execution
@@ -10,8 +12,7 @@ from deeporigin_mcp.platform.money import LineItem, without_noise
 from deeporigin_mcp.platform.progress import children, is_tree, label
 from deeporigin_mcp.platform.wire import Json, text
 from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.parts import Summary, as_object
-from deeporigin_mcp.tools.shaping import fitted, rows_that_fit
+from deeporigin_mcp.tools.responses.size_limit import Summary, rows_that_fit
 from deeporigin_mcp.tools.views import ExecutionDetailView, ExecutionView, LineItemView, execution_view
 
 CHARACTERS = {
@@ -32,27 +33,36 @@ LINE_CHARACTERS = 160
 
 def big_fields(execution: Execution) -> dict[str, Any]:
     """What may be too big to be shown at once, by the name that a cursor of `get_execution_results` begins with."""
-    raw = execution.raw
-
-    def field(name: str) -> Json | None:
-        value = raw.get(name)
-        return value if isinstance(value, dict) and value else None
-
     return {
         "outputs": as_object(execution.outputs),
-        "inputs": field("userInputs"),
-        "billing": without_noise(field("billingTransaction")),
-        "metadata": field("metadata"),
-        "progress": raw.get("progressReport") or None,
-        "prices": without_noise(field("quotationResult")),
+        "inputs": _object(execution, "userInputs"),
+        "billing": without_noise(_object(execution, "billingTransaction")),
+        "metadata": _object(execution, "metadata"),
+        "progress": execution.raw.get("progressReport") or None,
+        "prices": without_noise(_object(execution, "quotationResult")),
     }
 
 
 def result_files(execution: Execution) -> Json | None:
     """The files that a run was asked to write, as far as they can be shown; None if it names none."""
-    files = execution.raw.get("userOutputs")
-    shown: Json | None = fitted(files, CHARACTERS["files"])[0] if isinstance(files, dict) and files else None
-    return shown
+    files: Json | None = Summary(None).of(_object(execution, "userOutputs"), CHARACTERS["files"])
+    return files
+
+
+def _object(execution: Execution, name: str) -> Json | None:
+    value = execution.raw.get(name)
+    return value if isinstance(value, dict) and value else None
+
+
+def as_object(value: Any) -> dict[str, Any] | None:
+    """Outputs as an object: a list of one is that one, other lists are its `items` (platform-facts 8.13)."""
+    if value in (None, {}, []):
+        return None
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+        return as_object(value[0])
+    if isinstance(value, dict):
+        return value
+    return {"items": value} if isinstance(value, list) else {"value": value}
 
 
 def ended_view(execution: Execution, next_step: str | None) -> ExecutionView:
@@ -76,27 +86,20 @@ def detailed_view(short: ExecutionView, execution: Execution) -> ExecutionDetail
     """Add the big fields, each within its share of what a result may hold."""
     view = ExecutionDetailView.of(short)
     fields = big_fields(execution)
-    cut: list[str] = []
-
-    def share(name: str) -> Json | None:
-        summary = Summary(f"{name}:")
-        shown: Json | None = summary.of(fields[name], CHARACTERS[name])
-        cut.extend([name] if summary.is_cut else [])
-        return shown
-
     items = [_price_item(item) for item in execution.line_items]
-    shown = rows_that_fit([item.model_dump(exclude_none=True) for item in items], CHARACTERS["prices"])
-    view.price_items = items[:shown] or None
-    cut += ["prices"] if shown < len(items) else []
-    view.progress, is_part = progress_lines(fields["progress"])
-    cut += ["progress"] if is_part else []
-    view.inputs, view.outputs = share("inputs"), share("outputs") or result_files(execution)
-    view.billing, view.metadata = share("billing"), share("metadata")
+    view.price_items = items[: rows_that_fit(items, CHARACTERS["prices"])] or None
+    view.progress, has_more = progress_lines(fields["progress"])
+    cut = ["prices"] if len(view.price_items or ()) < len(items) else []
+    cut += ["progress"] if has_more else []
+    for name in ("inputs", "outputs", "billing", "metadata"):
+        summary = Summary(f"{name}:")
+        setattr(view, name, summary.of(fields[name], CHARACTERS[name]))
+        cut += [name] if summary.is_cut else []
+    view.outputs = view.outputs or result_files(execution)
     view.session = one_line(execution.session, 120) or None
     if cut:
         view.cut = cut
-        name = execution.execution_id
-        whole = steps.call("get_execution_results", execution_id=name, cursor=Summary(f"{cut[0]}:").cursor((), 0))
+        whole = steps.call("get_execution_results", execution_id=execution.execution_id, cursor=f"{cut[0]}:@0")
         view.next_step = f"{view.next_step or ''} Of what was cut, {whole} reads {cut[0]} from the start.".strip()
     return view
 
@@ -109,27 +112,26 @@ def _price_item(item: LineItem) -> LineItemView:
 
 def progress_lines(report: Any) -> tuple[list[str] | None, bool]:
     """A progress report as short lines, and whether it has more: the steps of a tree, or the end of a text."""
+    lines: Iterator[str]
     if isinstance(report, str):
-        every = [one_line(line, LINE_CHARACTERS) for line in report.splitlines() if line.strip()]
-        newest = every[-MAX_PROGRESS_LINES:]
-        kept = newest[len(newest) - rows_that_fit(newest[::-1], CHARACTERS["progress"]) :]
-        return kept or None, len(kept) < len(every) or any(len(line) == LINE_CHARACTERS for line in kept)
-    if not isinstance(report, dict) or not report:
+        lines = (one_line(line, LINE_CHARACTERS) for line in reversed(report.splitlines()) if line.strip())
+    elif not isinstance(report, dict) or not report:
         return None, False
-    if is_tree(report):
-        lines, has_more = _tree_lines(report)
+    elif is_tree(report):
+        lines = _tree_lines(report)
     else:
-        said = [f"{one_line(str(key), 60)}: {one_line(str(value), LINE_CHARACTERS)}" for key, value in report.items()]
-        lines, has_more = said[:MAX_PROGRESS_LINES], len(said) > MAX_PROGRESS_LINES
-    fitting = rows_that_fit(lines, CHARACTERS["progress"])
-    has_more = has_more or fitting < len(lines)
-    return lines[:fitting] + (["… and further steps"] if has_more else []), has_more
+        lines = (f"{one_line(str(key), 60)}: {one_line(str(value), LINE_CHARACTERS)}" for key, value in report.items())
+    first = list(islice(lines, MAX_PROGRESS_LINES + 1))
+    kept = first[: rows_that_fit(first[:MAX_PROGRESS_LINES], CHARACTERS["progress"])]
+    has_more = len(kept) < len(first)
+    if isinstance(report, str):
+        return kept[::-1] or None, has_more or any(len(line) == LINE_CHARACTERS for line in kept)
+    return [*kept, *(["… and further steps"] if has_more else [])], has_more
 
 
-def _tree_lines(report: Json) -> tuple[list[str], bool]:
-    lines: list[str] = []
+def _tree_lines(report: Json) -> Iterator[str]:
     open_nodes = [(report, 0)]
-    while open_nodes and len(lines) < MAX_PROGRESS_LINES:
+    while open_nodes:
         node, depth = open_nodes.pop()
         message = one_line(text(node.get("message")), 100)
         tool_progress = node.get("toolProgress")
@@ -138,6 +140,5 @@ def _tree_lines(report: Json) -> tuple[list[str], bool]:
         parts = [f"{'  ' * min(depth, 8)}{one_line(label(node), 80)}: {status}"]
         parts += [f"{done} %"] if isinstance(done, int | float) else []
         parts += [message] if message else []
-        lines.append(", ".join(parts))
+        yield ", ".join(parts)
         open_nodes += [(child, depth + 1) for child in reversed(children(node))]
-    return lines, bool(open_nodes)

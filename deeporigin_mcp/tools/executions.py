@@ -14,7 +14,7 @@ from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.details import detailed_view
 from deeporigin_mcp.tools.identifiers import explained_miss, is_execution_id, not_found, not_on_data_platform
-from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS
+from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.views import (
     WORD_CHARACTERS,

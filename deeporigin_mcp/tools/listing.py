@@ -26,16 +26,15 @@ from deeporigin_mcp.tools.conditions import (
     nothing_matches,
 )
 from deeporigin_mcp.tools.executions import Detail
-from deeporigin_mcp.tools.parts import Summary
 from deeporigin_mcp.tools.progress import with_progress
 from deeporigin_mcp.tools.projects import unknown_project
-from deeporigin_mcp.tools.shaping import (
+from deeporigin_mcp.tools.responses.size_limit import (
     CONCISE_CHARACTERS,
     RESULT_CHARACTERS,
-    held,
+    Summary,
     rows_that_fit,
     size,
-    size_of,
+    without_columns,
 )
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.totals import totals_of
@@ -170,10 +169,10 @@ async def list_executions(
     # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
     is_whole = fetch_all_pages or session is not None
     if not is_whole:
-        size = min(page_size, MOST_ROWS)
-        answer = await client.listing.page(query, page, size)
+        rows_asked = min(page_size, MOST_ROWS)
+        answer = await client.listing.page(query, page, rows_asked)
         # A platform whose own pages are smaller counts them otherwise, too.
-        is_whole = len(answer["data"]) < min(size, answer["count"] - page * size)
+        is_whole = len(answer["data"]) < min(rows_asked, answer["count"] - page * rows_asked)
     if is_whole:
         answer = await client.listing.all(query, fields=ROW_FIELDS)
     read, count = [Execution(row) for row in answer["data"]], answer["count"]
@@ -181,14 +180,14 @@ async def list_executions(
         totals, total = totals_of(read)
     if page_size > MOST_ROWS and count > MOST_ROWS:
         page_size = ROWS_OF_MANY
-    summed = size_of(totals or ())
+    summed = size(totals) if totals else 0
     most, room = _room(detail == "concise" and page_size <= PAGE_SIZE, repeated, summed)
-    if fetch_all_pages and len(read) <= MOST_ROWS and size_of(_rows(read, detail)) <= room:
+    if fetch_all_pages and len(read) <= MOST_ROWS and size(_rows(read, detail)) <= room:
         page_size = max(page_size, count)
     start = page * page_size if is_whole else 0
     found = read[start : start + page_size]
     rows = _rows(await with_progress(client, found), detail)
-    cut = held(rows, room, LEFT_OUT)
+    cut = without_columns(rows, room, LEFT_OUT)
     has_more = (page + 1) * page_size < count
     next_step = None
     if has_more:
@@ -288,7 +287,7 @@ async def search_executions(
     # One row with columns of choice is for what has no room beside others.
     most, room = _room(limit <= PAGE_SIZE and not (select and limit == 1), repeated)
     rows, cut, cut_at = _search_rows(found[:limit], select, room)
-    shown = rows_that_fit([row.model_dump(mode="json", exclude_none=True) for row in rows], room)
+    shown = rows_that_fit(rows, room)
     has_more = len(found) > limit or shown < len(rows)
     next_step = None
     if has_more:
@@ -362,12 +361,12 @@ def _search_rows(
     """Rows as they are shown, the columns that had no room, and the first row in which a value is cut."""
     if not select:
         rows = [_search_row(row) for row in found]
-        return rows, held(rows, room, SEARCH_LEFT_OUT) if len(rows) <= MOST_ROWS else [], None
+        return rows, without_columns(rows, room, SEARCH_LEFT_OUT) if len(rows) <= MOST_ROWS else [], None
     alone = (WHOLE_COLUMN_CHARACTERS, WHOLE_COLUMN_CHARACTERS // len(select))
     for characters in COLUMN_CHARACTERS if len(found) > 1 else alone:
         cut: dict[str, int] = {}
         rows = [_selected(row, select, characters, cut, number) for number, row in enumerate(found)]
-        if size_of(rows) <= room:
+        if size(rows) <= room:
             break
     return rows, list(cut), min(cut.values(), default=None)
 

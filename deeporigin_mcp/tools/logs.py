@@ -13,7 +13,7 @@ from deeporigin_mcp.platform.wire import Json, has_more_of, rows_of, text
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.executions import ExecutionId, existing
-from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, rows_that_fit, size, size_of
+from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit, without_columns
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import WORD_CHARACTERS, ExecutionLogsView, LogRow
 
@@ -32,12 +32,12 @@ LEVEL_WORDS: dict[str, tuple[str, ...]] = {
 DEFAULT_LIMIT = 50
 ROOM = RESULT_CHARACTERS - 1_500
 """Leaves room for the next call."""
-MESSAGE_CHARACTERS = (500, 200, 100)
+MESSAGE_CHARACTERS, SHORTER = 500, (("message", 200), ("message", 100))
 """How much of a message is shown: less where the lines would not all fit, so that none is left out."""
-MOST_HELD = 100
+MOST_SHORTENED = 100
 """Where more lines are asked for, they are not shortened: so short they would say nothing."""
 WHOLE_MESSAGE_CHARACTERS = 12_000
-"""How much of a message is shown where it is asked for alone."""
+"""How much of a message is shown where it is asked for alone; half of it if it is full of escapes."""
 SCAN_PAGE_ROWS = 500
 SCAN_PAGES = 10
 
@@ -99,12 +99,11 @@ async def read_logs(
     if not found.rows and not offset:
         # An unknown id is not an empty log.
         execution = await existing(client, name)
-    sizes = MESSAGE_CHARACTERS[:1] if limit > MOST_HELD else MESSAGE_CHARACTERS
-    for characters in sizes if limit > 1 else (WHOLE_MESSAGE_CHARACTERS,):
-        rows = [_row(row, characters) for _, row in found.rows]
-        if size_of(rows) <= ROOM:
-            break
-    shown = rows_that_fit([row.model_dump(exclude_none=True) for row in rows], ROOM)
+    is_alone = limit == 1
+    rows = [_row(row, WHOLE_MESSAGE_CHARACTERS if is_alone else MESSAGE_CHARACTERS) for _, row in found.rows]
+    if limit <= MOST_SHORTENED:
+        without_columns(rows, ROOM, (("message", WHOLE_MESSAGE_CHARACTERS // 2),) if is_alone else SHORTER)
+    shown = rows_that_fit(rows, ROOM)
     following = found.rows[shown][0] if shown < len(rows) else found.following
 
     def call(**paging: int) -> str:
@@ -115,8 +114,8 @@ async def read_logs(
     next_step = call(limit=limit, offset=following) + " reads on." if following is not None else ""
     if shown < len(rows):
         next_step += f" Of the {limit} lines asked for, an answer has room for {shown}."
-    whole = next((place for place, row in found.rows[:shown] if limit > 1 and _is_long(row, characters)), None)
-    if whole is not None:
+    cut = (place for (place, row), line in zip(found.rows, rows[:shown], strict=False) if _is_cut(row, line))
+    if not is_alone and (whole := next(cut, None)) is not None:
         next_step = f"{next_step} A message that ends in … is cut: {call(limit=1, offset=whole)} shows the first one."
     if execution is not None:
         next_step = _after_nothing(execution, client.settings, is_filtered=bool(level or contains))
@@ -128,7 +127,7 @@ async def read_logs(
         offset=offset,
         has_more=following is not None,
         next_offset=following,
-        note=_joined(found.note, _cut_note(found.rows, rows) if limit == 1 else None) or None,
+        note=_joined(found.note, _cut_note(found.rows[0][1], rows[0]) if is_alone and rows else None) or None,
         next_step=next_step.strip() or None,
     )
 
@@ -145,13 +144,12 @@ def _after_nothing(execution: Execution, settings: Settings, *, is_filtered: boo
     return f"{nothing}; it is {one_line(execution.status, WORD_CHARACTERS)}." + (f" {then}" if then else "")
 
 
-def _cut_note(found: list[tuple[int, Json]], rows: list[LogRow]) -> str | None:
+def _cut_note(row: Json, line: LogRow) -> str | None:
     """For a message that is cut although it was asked for alone."""
-    if not rows or not (said := text(found[0][1].get("message"))):
+    if not _is_cut(row, line):
         return None
-    shown, whole = len(rows[0].message) - 1, len(one_line(said, len(said) + 1))
-    if whole <= shown + 1:
-        return None
+    said = text(row.get("message"))
+    shown, whole = len(line.message) - 1, len(one_line(said, len(said) + 1))
     return f"Of this message the first {shown} of {whole} characters are shown; no call shows more."
 
 
@@ -253,19 +251,15 @@ def _from(level: Level) -> list[str]:
 
 
 def _row(row: Json, characters: int) -> LogRow:
-    message = one_line(text(row.get("message")), characters)
-    # Escapes make a text longer than it looks.
-    while size(message) > 2 * characters:
-        message = one_line(message, len(message) // 2)
     return LogRow(
         time=one_line(text(row.get("date")) or text(row.get("created_at")), 40) or None,
         level=one_line(text(row.get("log_level")), 20) or None,
-        message=message,
+        message=one_line(text(row.get("message")), characters),
     )
 
 
-def _is_long(row: Json, characters: int) -> bool:
-    return len(one_line(text(row.get("message")), characters + 1)) > characters
+def _is_cut(row: Json, line: LogRow) -> bool:
+    return len(one_line(text(row.get("message")), len(line.message) + 1)) > len(line.message)
 
 
 def _refused(execution_id: str, refusal: DeepOriginError) -> DeepOriginError:

@@ -15,9 +15,8 @@ from deeporigin_mcp.platform.wire import Json, next_cursor_of, rows_of, text
 from deeporigin_mcp.tools import row_order, steps
 from deeporigin_mcp.tools.details import big_fields, result_files
 from deeporigin_mcp.tools.executions import ExecutionId, existing
-from deeporigin_mcp.tools.parts import Place, Summary, part_at, slice_of
+from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Summary, part_at, rows_that_fit
 from deeporigin_mcp.tools.row_pages import NO_SUCH_CURSOR, Page, page_after, page_at
-from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, fitted, rows_that_fit
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.views import WORD_CHARACTERS, ExecutionResultsView
 
@@ -162,18 +161,18 @@ def _fewer_ligands(execution: Execution, rows: list[Json]) -> str | None:
 
 
 def _row(row: Json) -> Json:
-    """One result row, flat; fields without a value are left out, big ones summed up."""
-    data = row.get("data")
-    facts = data if isinstance(data, dict) else {"data": data}
+    """One result row; what is big in it is summarised."""
     row_id = text(row.get("id"))
-    named = {"id": row_id or None, **facts}
-    known = {key: value for key, value in named.items() if value is not None}
-    if _ROW_ID.fullmatch(row_id):
-        shown: Json = Summary(f"row:{row_id}:").of(known, ROW_CHARACTERS)
-    else:
-        # Without an id to ask for it by, what does not fit cannot be read here.
-        shown, _ = fitted(known, ROW_CHARACTERS)
+    # Without an id to ask for it by, what does not fit cannot be read here.
+    shown: Json = Summary(f"row:{row_id}:" if _ROW_ID.fullmatch(row_id) else None).of(_facts(row), ROW_CHARACTERS)
     return shown
+
+
+def _facts(row: Json) -> Json:
+    """A row, flat, without fields that have no value."""
+    data = row.get("data")
+    named = {"id": text(row.get("id")) or None, **(data if isinstance(data, dict) else {"data": data})}
+    return {key: value for key, value in named.items() if value is not None}
 
 
 async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[str]) -> ExecutionResultsView:
@@ -182,7 +181,7 @@ async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[
     place = tuple(int(step[:9]) for step in match[3].split(".") if step)
     whole: Any
     if field:
-        whole, summary = big_fields(execution)[field], Summary(f"{field}:", len(place))
+        whole, summary = big_fields(execution)[field], Summary(f"{field}:", place)
     else:
         answer = await client.results.page(
             compute_job_id=execution.execution_id, project_id=execution.project_id or None, row_id=row_id, limit=1
@@ -192,27 +191,19 @@ async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[
             raise ArgumentError(
                 f"cursor names a row that is not there, {one_line(row_id, 40)}.", next_step=NO_SUCH_CURSOR
             )
-        data = row.get("data")
-        whole = {"id": row_id, **(data if isinstance(data, dict) else {"data": data})}
-        whole = {key: value for key, value in whole.items() if value is not None}
-        summary = Summary(f"row:{row_id}:", len(place))
-    return _slice(execution, field or "row", whole, place, start, summary)
-
-
-def _slice(
-    execution: Execution, field: str, whole: Any, place: Place, start: int, summary: Summary
-) -> ExecutionResultsView:
+        whole = _facts(row)
+        summary = Summary(f"row:{row_id}:", place)
     value = part_at(whole, place)
-    if not isinstance(value, str | dict | list) or start > len(value):
+    if value is None or start > len(value):
         raise ArgumentError("cursor leads nowhere.", next_step=NO_SUCH_CURSOR)
-    shown, following = slice_of(value, start, ROOM, summary, place)
+    shown, following = summary.slice(value, start, ROOM)
     has_more = following < len(value)
     view = ExecutionResultsView(
         execution_id=execution.execution_id,
         status=one_line(execution.status, WORD_CHARACTERS),
         has_more=has_more or summary.is_cut,
     )
-    setattr(view, field, shown)
+    setattr(view, field or "row", shown)
     if has_more:
         view.next_cursor = summary.cursor(place, following)
         view.next_step = _reads_on(execution, cursor=view.next_cursor)

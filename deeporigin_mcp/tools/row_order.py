@@ -11,7 +11,6 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.results import CANONICAL_FIELDS, is_paged_by_offset
 from deeporigin_mcp.platform.wire import Json, rows_of
 from deeporigin_mcp.tools.conditions import Order, order_in
-from deeporigin_mcp.tools.parts import KEY_CHARACTERS
 from deeporigin_mcp.tools.suggestions import closest
 
 Ask = Callable[[int, Mapping[str, str] | None], Awaitable[Json]]
@@ -19,6 +18,7 @@ Ask = Callable[[int, Mapping[str, str] | None], Awaitable[Json]]
 
 ROWS_LOOKED_AT = 20
 MOST_COLUMNS_NAMED = 40
+MAX_FIELD_CHARACTERS = 100
 COLUMN_CHARACTERS = 60
 """How much of a column's name is told."""
 
@@ -32,7 +32,7 @@ def asked_for(order: str | None) -> Order | None:
     if not order or not order.strip():
         return None
     said = order_in(order)
-    if said is None or len(said.field) > KEY_CHARACTERS or said.field.lower() in ("asc", "desc"):
+    if said is None or len(said.field) > MAX_FIELD_CHARACTERS or said.field.lower() in ("asc", "desc"):
         raise ArgumentError(
             f"Invalid order {one_line(order, 60)!r}.",
             next_step="Valid: a column of the rows, then asc or desc, such as 'pose_score desc'.",

@@ -23,8 +23,7 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wording import HARMFUL
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS, argument_problems
-from deeporigin_mcp.tools.guard import Content, guarded
-from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS
+from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Content, within_limit
 from deeporigin_mcp.tools.state import CALL_SECONDS
 from deeporigin_mcp.tools.suggestions import did_you_mean
 from deeporigin_mcp.tools.unoffered import NOTHING, Unoffered
@@ -217,7 +216,7 @@ def answer_of(view: BaseModel, unoffered: Unoffered) -> tuple[Content, str]:
     """A view as JSON and as text, neither longer than it may be."""
     most = view.at_most if isinstance(view, View) else RESULT_CHARACTERS
     content = unoffered.in_answer(view.model_dump(mode="json", exclude_none=True))
-    return guarded(content, most, columns_of(type(view)))
+    return within_limit(content, most, columns_of(type(view)))
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PrivateAttr, WithJs
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools.shaping import CONCISE_CHARACTERS, RESULT_CHARACTERS
+from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS, RESULT_CHARACTERS
 
 NAME_CHARACTERS = 120
 WORD_CHARACTERS = 60

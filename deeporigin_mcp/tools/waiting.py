@@ -15,7 +15,7 @@ from deeporigin_mcp.platform.wire import utc_stamp
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.identifiers import is_execution_id, not_found
 from deeporigin_mcp.tools.progress import LONGEST_SECONDS, with_progress
-from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, size
+from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
 from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import WaitRow, WaitView, wait_row
@@ -93,7 +93,7 @@ def wait_view(found: Watch) -> WaitView:
         waited_seconds=round(found.waited_seconds, 1),
         next_step=steps.after_waiting(over, found.pending, lost),
     )
-    if size(view.model_dump(exclude_none=True)) > RESULT_CHARACTERS:
+    if size(view) > RESULT_CHARACTERS:
         view.executions = [_short(row) for row in view.executions]
     return view
 

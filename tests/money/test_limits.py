@@ -13,7 +13,6 @@ import pytest
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.parts import Summary
 from tests.money.people import Person, agent_with, quoted
 from tests.tools.bench import ERAS, FREE, SESSION, Agent, Bench, docking
 
@@ -66,8 +65,8 @@ async def test_what_javascript_makes_of_three_times_20_cents_is_60_cents(bench: 
         name = found["execution_id"]
         for tool, more in (
             ("get_execution", {"detail": "detailed"}),
-            ("get_execution_results", {"cursor": Summary("billing:").cursor((), 0)}),
-            ("get_execution_results", {"cursor": Summary("prices:").cursor((), 0)}),
+            ("get_execution_results", {"cursor": "billing:@0"}),
+            ("get_execution_results", {"cursor": "prices:@0"}),
         ):
             answer = await agent.call(tool, {"execution_id": name, **more})
             assert "0.6" in answer.text

@@ -15,7 +15,7 @@ from deeporigin_mcp.platform.incoming import MAX_DEPTH, tidied
 from deeporigin_mcp.simulator import Platform
 from deeporigin_mcp.tools.catalogue.checking import MAX_PROBLEMS, PROBLEM_CHARACTERS, UNREAD, checked, example_inputs
 from deeporigin_mcp.tools.catalogue.schemas import cleaned
-from deeporigin_mcp.tools.shaping import shown
+from deeporigin_mcp.tools.responses.size_limit import shown
 from tests.simulator.golden_bodies import GOLDEN
 
 Schema = dict[str, Any]

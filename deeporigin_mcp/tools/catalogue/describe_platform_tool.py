@@ -10,7 +10,7 @@ from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition, versions_of
 from deeporigin_mcp.tools.pricing import price_rule
-from deeporigin_mcp.tools.shaping import RESULT_CHARACTERS, fitted, size
+from deeporigin_mcp.tools.responses.size_limit import Summary, size
 from deeporigin_mcp.tools.state import ToolContext, state_of
 from deeporigin_mcp.tools.views import PlatformToolView
 
@@ -44,7 +44,7 @@ async def describe_platform_tool(
     if len(others) > MAX_VERSIONS:
         cut.append(f"other_versions: {len(others) - MAX_VERSIONS} more")
     sync = definition.sync_rule
-    view = PlatformToolView(
+    return PlatformToolView(
         tool_key=definition.key or tool_key,
         tool_version=definition.version or tool_version,
         name=one_line(definition.name, 80) or None,
@@ -59,7 +59,6 @@ async def describe_platform_tool(
         cut=cut or None,
         next_step=_next_step(example),
     )
-    return view.held_to(RESULT_CHARACTERS)
 
 
 def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
@@ -77,7 +76,7 @@ def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | 
                 cut.append(f"inputs_schema: levels below {depth}, where … stands")
             break
     else:
-        shown, _ = fitted(shown, SCHEMA_CHARACTERS)
+        shown = Summary(None).of(shown, SCHEMA_CHARACTERS)
         cut.append("inputs_schema: inputs at its end")
     example = example_inputs(schema)
     if example is not None and size(example) > EXAMPLE_CHARACTERS:

@@ -15,7 +15,7 @@ from deeporigin_mcp.platform import money
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, fields_of, parts_of
 from deeporigin_mcp.tools.molecules import smiles
-from deeporigin_mcp.tools.shaping import shown
+from deeporigin_mcp.tools.responses.size_limit import shown
 from deeporigin_mcp.tools.suggestions import did_you_mean
 
 MAX_STEPS = 100_000

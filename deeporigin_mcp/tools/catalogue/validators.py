@@ -26,7 +26,7 @@ from deeporigin_mcp.tools.catalogue.schemas import (
     is_reference,
     is_smiles,
 )
-from deeporigin_mcp.tools.shaping import shown
+from deeporigin_mcp.tools.responses.size_limit import shown
 
 if TYPE_CHECKING:
     # Imported by the functions that use it: it takes a while, and a server starts without it.

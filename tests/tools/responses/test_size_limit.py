@@ -7,17 +7,16 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.tools.details import detailed_view
-from deeporigin_mcp.tools.guard import guarded
-from deeporigin_mcp.tools.rendering import as_text
-from deeporigin_mcp.tools.shaping import size
+from deeporigin_mcp.tools.responses.size_limit import MAX_DEPTH, Summary, rows_that_fit, size, within_limit
+from deeporigin_mcp.tools.responses.text import as_text
 from deeporigin_mcp.tools.views import execution_view
 from tests.tools.bench import Agent, Bench, compact_size
-from tests.tools.test_results import unfolded, whole
+from tests.tools.result_rows import unfolded, whole
 
 pytestmark = pytest.mark.anyio
 
@@ -159,28 +158,68 @@ async def test_halves_of_characters_do_not_break_an_answer(agent: Agent, bench: 
 
 
 values = st.recursive(
-    st.booleans() | st.integers() | st.text(max_size=400),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=400),
     lambda inner: st.lists(inner, max_size=30) | st.dictionaries(st.text(max_size=30), inner, max_size=30),
     max_leaves=60,
 )
 flat = st.lists(st.dictionaries(st.text(min_size=1, max_size=12), st.integers() | st.text(max_size=9)), max_size=60)
+LEAST = 250
+"""Characters that the mark of something left out takes, with a cursor and the beginning of a text in it."""
+
+
+@settings(max_examples=100, deadline=None)
+@given(values, st.integers(LEAST, 3000), st.sampled_from([None, "outputs:"]))
+@example({"log": '"\n\x00' * 700}, 400, None)
+@example([["x" * 5000] * 3] * 3, 2500, "outputs:")
+@example({"digits": [10**4000] * 9}, 1000, "outputs:")
+def test_a_value_is_made_to_fit_and_a_cut_is_never_silent(value: Any, room: int, cursor: str | None) -> None:
+    summary = Summary(cursor)
+    made = summary.of(value, room)
+    assert size(made) <= room
+    assert summary.is_cut == (made != value)
+
+
+def test_a_text_that_no_cursor_reads_is_shown_as_far_as_there_is_room() -> None:
+    made = Summary(None).of({"text": "x" * 10_000, "n": 1}, 1_000)["text"]
+    assert made.startswith("x" * 900)
+    assert made.endswith("… [10000 characters]")
+
+
+def test_what_lies_too_deep_is_left_out() -> None:
+    value: Any = ["bottom"]
+    for _ in range(MAX_DEPTH):
+        value = [value]
+    assert "bottom" not in str(Summary("outputs:").of(value, 1_000))
+
+
+def test_lists_lose_entries_at_their_end_and_small_fields_stay_whole() -> None:
+    assert Summary(None).of(list(range(1000)), 100)[-1] == "[978 more entries]"
+    assert Summary(None).of({"a": 1, "b": ["x" * 9] * 50, "c": 2}, 300)["c"] == 2
+
+
+def test_at_least_one_row_is_shown_however_large() -> None:
+    assert rows_that_fit([{"name": "x" * 9000}] * 3, 100) == 1
+    assert rows_that_fit([], 100) == 0
+    assert rows_that_fit([{"a": 1}] * 5, 1000) == 5
 
 
 @settings(max_examples=80)
 @given(st.dictionaries(st.text("abcdef", min_size=1, max_size=5), values | flat, max_size=12), st.integers(900, 4_000))
-def test_the_guard_holds_for_every_content(content: dict[str, Any], most: int) -> None:
+def test_no_content_is_longer_than_its_limit(content: dict[str, Any], most: int) -> None:
     before = json.dumps(content)
     whole = {**content, "next_step": "get_execution()"}
-    made, text = guarded(whole, most)
+    made, text = within_limit(whole, most)
     assert text == as_text(made)
     assert max(size(made), len(as_text(made))) <= most
     assert json.dumps(content) == before
     assert ("cut" in made) == (max(size(whole), len(as_text(whole))) > most)
 
 
-def test_the_guard_cuts_whole_rows_of_the_largest_list_and_says_so() -> None:
+def test_what_was_not_foreseen_loses_whole_rows_of_its_list_and_says_so() -> None:
     rows = [{"name": f"n{number}", "note": "x" * 90} for number in range(500)]
-    made, _ = guarded({"count": 500, "rows": rows, "has_more": False, "next_step": "list_executions(page=1)"}, CONCISE)
+    made, _ = within_limit(
+        {"count": 500, "rows": rows, "has_more": False, "next_step": "list_executions(page=1)"}, CONCISE
+    )
     shown = len(made["rows"])
     assert made["rows"] == rows[:shown]
     assert (made["cut"], made["has_more"], made["count"]) == ([f"rows: {shown} of 500"], True, 500)
@@ -188,13 +227,13 @@ def test_the_guard_cuts_whole_rows_of_the_largest_list_and_says_so() -> None:
     assert size(made) > 0.8 * CONCISE
 
 
-def test_what_fits_passes_the_guard_untouched() -> None:
+def test_what_fits_is_left_untouched() -> None:
     content = {"rows": [{"a": None}], "next_step": "x"}
-    assert guarded(content, CONCISE)[0] is content
+    assert within_limit(content, CONCISE)[0] is content
 
 
 @pytest.mark.parametrize("cut", [["x" * 100_000], [f"column_{number}" for number in range(5_000)]])
 def test_names_of_what_was_cut_are_bounded_too(cut: list[str]) -> None:
-    made, text = guarded({"rows": [{"name": "a"}, {"name": "b"}], "cut": cut, "has_more": False}, CONCISE)
+    made, text = within_limit({"rows": [{"name": "a"}, {"name": "b"}], "cut": cut, "has_more": False}, CONCISE)
     assert max(size(made), len(text)) <= CONCISE
     assert made["rows"] == [{"name": "a"}, {"name": "b"}]

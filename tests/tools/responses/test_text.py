@@ -1,69 +1,16 @@
-"""Answers stay within what a model should read."""
+"""The text of a response: the same facts as its JSON, and nothing in them that looks like another line or column."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from deeporigin_mcp.tools.rendering import as_text
-from deeporigin_mcp.tools.shaping import LONGEST_TEXT, MAX_DEPTH, fitted, rows_that_fit, size
+from deeporigin_mcp.tools.responses.text import as_text
 from deeporigin_mcp.tools.steps import call
 from deeporigin_mcp.tools.surface import columns_of
 from deeporigin_mcp.tools.views import PlatformToolListView, PlatformToolRow, SearchRow, SearchView
 from tests.tools.facts import calls_in
-
-values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.floats(allow_nan=False) | st.text(max_size=200),
-    lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=20), inner, max_size=8),
-    max_leaves=40,
-)
-documents = st.lists(values, max_size=10) | st.dictionaries(st.text(max_size=20), values, max_size=10) | st.text()
-
-
-@settings(max_examples=60, deadline=None)
-@given(documents, st.integers(10, 3000))
-@example({"log": '"\n\x00' * 700}, 400)
-@example([["x" * 5000] * 3] * 3, 2500)
-def test_a_value_is_made_to_fit_and_a_cut_is_never_silent(value: Any, room: int) -> None:
-    shaped, was_cut = fitted(value, room)
-    assert size(shaped) <= room
-    assert was_cut == (shaped != value)
-
-
-@settings(max_examples=40, deadline=None)
-@given(documents)
-def test_what_fits_is_left_as_it_is(value: Any) -> None:
-    small = size(value) <= 1500
-    assert not small or fitted(value, 2_000_000) == (value, False)
-
-
-def test_a_long_text_is_cut_even_where_there_is_room() -> None:
-    shaped, was_cut = fitted({"text": "x" * 10_000}, 1_000_000)
-    assert (len(shaped["text"]), was_cut) == (LONGEST_TEXT + 1, True)
-
-
-def test_what_lies_too_deep_is_replaced() -> None:
-    value: Any = ["bottom"]
-    for _ in range(MAX_DEPTH + 5):
-        value = [value]
-    shaped, was_cut = fitted(value, 1_000)
-    assert was_cut
-    assert "bottom" not in str(shaped)
-
-
-def test_lists_lose_entries_at_their_end_and_objects_lose_fields() -> None:
-    assert fitted(list(range(100)), 20)[0] == [0, 1, 2, 3, 4, 5, 6]
-    assert list(fitted({"a": 1, "b": "x" * 50, "c": 2}, 30)[0]) == ["a", "b"]
-
-
-def test_at_least_one_row_is_shown_however_large() -> None:
-    assert rows_that_fit([{"name": "x" * 9000}] * 3, 100) == 1
-    assert rows_that_fit([], 100) == 0
-    assert rows_that_fit([{"a": 1}] * 5, 1000) == 5
-
 
 unruly = st.text(st.sampled_from("|¦ -a\n\r\t\x1b\x7f\x85\u2028\u202e"), max_size=8)
 
