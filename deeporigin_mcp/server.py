@@ -121,7 +121,7 @@ SEE_ALSO: Mapping[str, Mapping[str, str]] = {
     "list_executions": {"get_workspace": "get_workspace names this server's session."},
     "create_execution": {
         "find_platform_tools": "find_platform_tools gives the tool_key.",
-        "describe_platform_tool": "Call describe_platform_tool before: it shows the inputs and an example.",
+        "describe_platform_tool": "Call describe_platform_tool before.",
     },
     "find_platform_tools": {
         "describe_platform_tool": "describe_platform_tool takes the tool_key next.",

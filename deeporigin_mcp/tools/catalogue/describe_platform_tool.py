@@ -32,7 +32,7 @@ async def describe_platform_tool(
 ) -> PlatformToolView:
     """Describe one platform tool: the JSON Schema of its inputs, its price if known, and an example.
 
-    The example shows the form: every value in it is to be replaced. Free, reads only.
+    Every value of the example is to be replaced. Free, reads only.
     """
     state = state_of(ctx)
     definition = await find_definition(state, tool_key, tool_version)
