@@ -53,10 +53,13 @@ def causes() -> dict[str, DeepOriginError]:
 def test_an_error_says_what_happened_what_was_done_and_what_to_call() -> None:
     messages = {}
     for attempt_name, attempt in ATTEMPTS.items():
-        for cause_name, cause in causes().items():
+        # What is left out differs in no word but those shown.
+        shown = ("a conflict", "a refusal", "a lost answer") if messages else causes()
+        for cause_name in shown:
+            cause = causes()[cause_name]
             with contextlib.suppress(DeepOriginError), attempt.errors():
                 raise cause
-            messages[f"{attempt_name}, {cause_name}"] = f"outcome: {cause.outcome}\n{explained(cause)}"
+            messages[f"{attempt_name}, {cause_name}"] = explained(cause)
     messages["a bug"] = explained(error_from("list_executions", ZeroDivisionError(), "Call again."))
     assert_as_agreed("outcomes", messages)
 
