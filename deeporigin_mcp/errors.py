@@ -17,7 +17,30 @@
     └── WaitTimeoutError         nobody: the executions are still going on (also a TimeoutError)
 
 `str(error)` is one paragraph that names the cause; `error.next_step` says what to do and may be empty.
-Neither ever holds a token, a stack trace or a path of the machine.
+Neither ever holds a token, a stack trace or a path of the machine. What the call has done is no part of the message:
+it is `error.outcome`, for which `tools/errors.py` has the words.
+
+Codes finer than those of the classes:
+
+| class | code | meaning |
+|---|---|---|
+| ArgumentError | `invalid_inputs` | the inputs do not fit the tool's schema |
+| | `price_changed` | the quote's price is not the expected one |
+| | `tool_disabled` | the platform has disabled the tool |
+| | `no_project`, `unknown_project` | which project an execution belongs to is not known |
+| StateConflictError | `not_quoted` | the execution is in a state that cannot be confirmed |
+| | `already_started` | an earlier confirmation has started it |
+| | `being_confirmed` | another call is confirming it |
+| | `another_run` | the platform shows another run under this id than before |
+| | `key_in_use` | the idempotency key belongs to another request |
+| | `awaiting_approval` | a person is asked and has not answered yet |
+| SpendingLimitError | `above_max_price`, `over_budget` | the limit for one run, or for the session |
+| | `tool_not_allowed` | not on the operator's list of tools |
+| | `no_complete_price` | nobody can agree to it, and no limit can be kept |
+| | `nobody_to_ask` | a person has to approve it, and the client cannot ask one |
+| | `declined`, `not_approved` | a person said no; or nobody is known to have said yes |
+| | `not_on_record` | the ledger or the audit log cannot be written |
+| DeepOriginError | `internal`, `timed_out` | a bug of this server; a call that took longer than one may |
 """
 
 from __future__ import annotations
@@ -33,10 +56,11 @@ class DeepOriginError(Exception):
 
     Attributes:
         code: the kind of failure, stable over releases: the class's, or a finer one of the place that raises it.
-        outcome: what the call has done; None where the error is not about a creation, a start or an end.
+        outcome: what the call has done; None where it was not to change anything, or where nobody has said it yet.
     """
 
     code = "failed"
+    outcome: Outcome | None = None
 
     def __init__(
         self,
@@ -51,7 +75,7 @@ class DeepOriginError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code or type(self).code
-        self.outcome = outcome
+        self.outcome = outcome or type(self).outcome
         self.next_step = next_step
         self.http_status = http_status
         self.request_id = request_id
@@ -155,9 +179,10 @@ class BusyError(DeepOriginError):
     """This server cannot take one more call, or one more caller, at this moment."""
 
     code = "busy"
+    outcome = "nothing_changed"
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, next_step="Nothing was done. Call again in a few seconds.")
+        super().__init__(message, next_step="Call again in a few seconds.")
 
 
 class PlatformError(DeepOriginError):
@@ -193,6 +218,7 @@ class OutcomeUnknownError(DeepOriginError):
     """A request that must not be repeated was sent, and its answer was lost."""
 
     code = "outcome_unknown"
+    outcome = "unknown"
 
 
 class WaitTimeoutError(DeepOriginError, TimeoutError):

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from mcp.server.caching import CacheableMethod, CacheHint
@@ -40,7 +40,7 @@ from deeporigin_mcp.tools.prompts import serve_prompts
 from deeporigin_mcp.tools.resources import offered_resources, serve_resources
 from deeporigin_mcp.tools.state import ServerState, open_state
 from deeporigin_mcp.tools.surface import PlatformTool
-from deeporigin_mcp.tools.unoffered import LEFT_OUT, READ_ONLY, Unoffered
+from deeporigin_mcp.tools.toolsets import TOOLSETS, is_offered
 
 NAME = "deeporigin-mcp"
 
@@ -94,30 +94,42 @@ READS = Hints(read_only=True, destructive=False, idempotent=True)
 
 
 class Offer(NamedTuple):
-    """One row of the table: the function, its title, the group it belongs to, and its hints."""
+    """One row of the table: the function, its title and its hints. `tools/toolsets.py` has the groups."""
 
     function: Callable[..., Any]
     title: str
-    toolset: str
     hints: Hints
 
 
 TOOLS = (
-    Offer(listing.list_executions, "List executions", "executions", READS),
-    Offer(listing.search_executions, "Search executions", "executions", READS),
-    Offer(executions.get_execution, "Get an execution", "executions", READS),
-    Offer(creation.create_execution, "Create an execution (quote)", "executions", Hints(False, False, False)),
-    Offer(confirmation.confirm_execution, "Confirm and start an execution", "executions", Hints(False, True, True)),
-    Offer(executions.cancel_execution, "Cancel an execution", "executions", Hints(False, True, True)),
-    Offer(waiting.wait_executions, "Wait for executions", "executions", READS),
-    Offer(find_platform_tools, "Find platform tools", "catalogue", READS),
-    Offer(describe_platform_tool, "Describe a platform tool", "catalogue", READS),
-    Offer(logs.get_execution_logs, "Get an execution's logs", "executions", READS),
-    Offer(results.get_execution_results, "Get an execution's results", "executions", READS),
-    Offer(workspace.get_workspace, "Show the workspace", "workspace", READS),
+    Offer(listing.list_executions, "List executions", READS),
+    Offer(listing.search_executions, "Search executions", READS),
+    Offer(executions.get_execution, "Get an execution", READS),
+    Offer(creation.create_execution, "Create an execution (quote)", Hints(False, False, False)),
+    Offer(confirmation.confirm_execution, "Confirm and start an execution", Hints(False, True, True)),
+    Offer(executions.cancel_execution, "Cancel an execution", Hints(False, True, True)),
+    Offer(waiting.wait_executions, "Wait for executions", READS),
+    Offer(find_platform_tools, "Find platform tools", READS),
+    Offer(describe_platform_tool, "Describe a platform tool", READS),
+    Offer(logs.get_execution_logs, "Get an execution's logs", READS),
+    Offer(results.get_execution_results, "Get an execution's results", READS),
+    Offer(workspace.get_workspace, "Show the workspace", READS),
 )
 """Every tool, in the order in which a model reads them; what a server offers is a filter over this table."""
 
+SEE_ALSO: Mapping[str, Mapping[str, str]] = {
+    "list_executions": {"get_workspace": "get_workspace names this server's session."},
+    "create_execution": {
+        "find_platform_tools": "find_platform_tools gives the tool_key.",
+        "describe_platform_tool": "Call describe_platform_tool before.",
+    },
+    "find_platform_tools": {
+        "describe_platform_tool": "describe_platform_tool takes the tool_key next.",
+        "list_executions": "For runs that exist use list_executions.",
+    },
+    "describe_platform_tool": {"create_execution": "Call it before create_execution, whose inputs must fit."},
+}
+"""By tool: what its description says of tools that may not be offered beside it."""
 
 SEAL_SECONDS = 24 * 3600.0
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
@@ -130,24 +142,12 @@ def offered(settings: Settings) -> list[Offer]:
     Raises:
         SettingsError: a toolset that there is not.
     """
-    known = list(dict.fromkeys(offer.toolset for offer in TOOLS))
-    if unknown := [name for name in settings.toolsets if name not in known]:
+    if unknown := [name for name in settings.toolsets if name not in TOOLSETS]:
         raise SettingsError(
-            f"DEEPORIGIN_MCP_TOOLSETS names {', '.join(unknown)}. Valid: {', '.join(known)}, with commas between them."
+            f"DEEPORIGIN_MCP_TOOLSETS names {', '.join(unknown)}. Valid: {', '.join(TOOLSETS)}, with commas between "
+            "them."
         )
-    chosen = settings.toolsets or known
-    return [offer for offer in TOOLS if offer.toolset in chosen and (offer.hints.read_only or not settings.read_only)]
-
-
-def _unoffered(settings: Settings, offers: Sequence[Offer]) -> Unoffered:
-    """The other tools, each with why it is not there."""
-    return Unoffered(
-        {
-            offer.function.__name__: READ_ONLY if settings.read_only and not offer.hints.read_only else LEFT_OUT
-            for offer in TOOLS
-            if offer not in offers
-        }
-    )
+    return [offer for offer in TOOLS if is_offered(offer.function.__name__, settings)]
 
 
 @functools.cache
@@ -203,9 +203,8 @@ def create_server(
             yield state
 
     offers = offered(settings)
-    unoffered = _unoffered(settings, offers)
-    tools = [_tool(offer).beside(unoffered) for offer in offers]
-    names = [tool.name for tool in tools]
+    names = [offer.function.__name__ for offer in offers]
+    tools = [_tool(offer).beside(names, SEE_ALSO.get(name, {})) for name, offer in zip(names, offers, strict=True)]
     server: MCPServer[ServerState] = MCPServer(
         name=NAME,
         title="Deep Origin",
@@ -221,7 +220,7 @@ def create_server(
         middleware=[readable_answers, *([] if callers is None else [callers.serve])],
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=3_600_000, scope="public")),
     )
-    serve_resources(server, names, unoffered)
+    serve_resources(server, names)
     templates = [offer.uri_template for offer in offered_resources(names)]
     serve_completion(server, templates, serve_prompts(server, names))
     return server

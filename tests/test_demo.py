@@ -65,7 +65,7 @@ def test_one_job_completes_with_results_and_one_fails_for_a_chemical_reason() ->
 def test_the_person_says_yes_to_one_run_and_no_to_another() -> None:
     output = demo_run().stdout
     assert output.count("└ the person says yes") == output.count("└ the person says no") == 1
-    assert "Not started: the form that asks a person about deeporigin.pocket-finder for 10.0 USD" in output
+    assert "The form that asks a person about deeporigin.pocket-finder for 10.0 USD" in output
 
 
 def test_prices_are_shown_before_anything_is_confirmed() -> None:

@@ -79,7 +79,7 @@ def test_a_run_above_the_limit_is_only_quoted(
 ) -> None:
     done = run(example("drive_server.py", "dock ligands into a protein"), tmp_path, variables=variables)
     assert done.returncode == 1
-    assert "Not started: deeporigin.docking costs 0.2 USD" in done.stderr
+    assert "deeporigin.docking costs 0.2 USD" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(simulator.platform.creates) == 1
     assert simulator.platform.confirms == []
@@ -90,7 +90,7 @@ def test_a_run_above_the_limit_is_only_quoted(
     [
         ("y\n", ""),
         ("what?\n\n Y \n", ""),
-        ("n\n", "Not started: the form that asks a person about deeporigin.docking for 0.2 USD"),
+        ("n\n", "The form that asks a person about deeporigin.docking for 0.2 USD"),
         ("", "closed without an answer"),
     ],
 )

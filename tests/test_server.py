@@ -17,6 +17,7 @@ from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import ONLY_READS, RUN_ONE, SWITCHED_OFF, TOOLS, create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import idempotency
+from deeporigin_mcp.tools.toolsets import TOOLSETS
 from tests.tools.bench import ERAS, Bench, agent_of, docking
 
 pytestmark = pytest.mark.anyio
@@ -95,7 +96,8 @@ async def test_work_that_outlasts_its_call_ends_with_the_server(bench: Bench, mo
 )
 async def test_toolsets_are_filters_over_the_one_table(toolsets: tuple[str, ...], count: int) -> None:
     async with agent_of(create_server(Settings(toolsets=toolsets))) as agent:
-        names = [offer.function.__name__ for offer in TOOLS if not toolsets or offer.toolset in toolsets]
+        chosen = [name for toolset in toolsets for name in TOOLSETS[toolset]]
+        names = [offer.function.__name__ for offer in TOOLS if not toolsets or offer.function.__name__ in chosen]
         assert [*agent.inputs] == names
         assert len(names) == count
 

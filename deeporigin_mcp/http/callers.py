@@ -23,7 +23,7 @@ import anyio
 import anyio.abc
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, CallToolResult, EmptyResult, TextContent
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, EmptyResult
 from starlette.datastructures import Headers
 
 from deeporigin_mcp.errors import BusyError, CredentialError, DeepOriginError
@@ -34,8 +34,8 @@ from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.places import TOKEN_HEADER
 from deeporigin_mcp.tools.audit import AuditLog
+from deeporigin_mcp.tools.errors import error_result, explained
 from deeporigin_mcp.tools.state import LOOK_UP_SECONDS, ServerState, open_state
-from deeporigin_mcp.tools.surface import explained
 
 logger = logging.getLogger("deeporigin_mcp")
 
@@ -379,4 +379,4 @@ def _no_room(ctx: ServerRequestContext[Any, Any], busy: BusyError) -> HandlerRes
     """The refusal where its reader finds it: a model reads results of tools, and no errors of the protocol."""
     if ctx.method != "tools/call":
         raise MCPError(INTERNAL_ERROR, explained(busy))
-    return CallToolResult(is_error=True, content=[TextContent(type="text", text=explained(busy))])
+    return error_result(busy)

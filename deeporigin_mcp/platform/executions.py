@@ -296,7 +296,7 @@ class Executions:
             if redirected or (isinstance(error, NetworkError) and error.nothing_sent):
                 raise
             raise OutcomeUnknownError(
-                f"It is not known whether the platform did this: {what}. {error}",
+                str(error),
                 next_step="Look before repeating it.",
                 http_status=error.http_status,
                 request_id=error.request_id,

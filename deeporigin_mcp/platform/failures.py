@@ -78,7 +78,7 @@ def failure(
 
 _KINDS: Mapping[int, tuple[type[DeepOriginError], str]] = {
     404: (NotFoundError, "Check the id, and that it belongs to this organisation."),
-    409: (StateConflictError, "Read the current state with get_execution before trying again."),
+    409: (StateConflictError, "Read its present state before trying again."),
     407: (PlatformError, "A proxy on the way wants credentials. The operator should put them into HTTPS_PROXY."),
     408: (PlatformError, "Call again."),
 }

@@ -63,6 +63,11 @@ def shown(number: Decimal) -> str:
     return f"{rounded(number):f}"
 
 
+def usd(price: Decimal | None) -> str:
+    """A price as a person and a model read it."""
+    return "a price that is not known" if price is None else f"{shown(price)} USD"
+
+
 def added(amounts: Iterable[Decimal]) -> Decimal:
     """The exact sum of amounts, however large: one that is too large for a price must not be taken for none."""
     exact = ZERO

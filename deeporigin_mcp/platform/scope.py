@@ -40,6 +40,6 @@ class Scope:
         if not (wanted or self.project_id):
             raise ArgumentError(
                 "An execution belongs to a project, and none is set.",
-                next_step="Give a project_id (get_workspace lists the projects), or set DO_PROJECT_ID.",
+                next_step="Give a project_id, or set DO_PROJECT_ID.",
             )
         return wanted or self.project_id

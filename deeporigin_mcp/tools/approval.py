@@ -19,12 +19,11 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import Execution, ListQuery
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import ZERO, added, amount, is_same, missing_amount, rounded, shown
+from deeporigin_mcp.platform.money import ZERO, added, amount, is_same, missing_amount, rounded, shown, usd
 from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools import errors, steps
 from deeporigin_mcp.tools.audit import user_of
-from deeporigin_mcp.tools.consequences import of_confirmation
 from deeporigin_mcp.tools.ledger import (
     Entry,
     OverBudgetError,
@@ -67,7 +66,7 @@ async def approve_and_confirm(
         StateConflictError: somebody else confirmed or cancelled it meanwhile.
         OutcomeUnknownError: it was sent, and the execution is Quoted all the same.
     """
-    with of_confirmation(quote.execution_id, quote.quoted_price).told():
+    with errors.confirmation(quote.execution_id, quote.quoted_price).errors():
         return await _approved_and_confirmed(state, quote, rule, noted or {})
 
 
@@ -110,7 +109,8 @@ def _require_the_same(now: Execution, quote: Execution, noted: Mapping[str, Any]
     is_other = any(one and other and one != other for one, other in pairs)
     if is_other or any(now.metadata.get(name) != value for name, value in noted.items()):
         raise StateConflictError(
-            f"Not started: the platform shows another run as {quote.execution_id} now than before.",
+            f"The platform shows another run as {quote.execution_id} now than before.",
+            code="another_run",
             next_step=steps.call("get_execution", execution_id=quote.execution_id) + " shows it.",
         )
 
@@ -206,7 +206,7 @@ async def unasked_start(state: ServerState, execution: Execution, *, is_new: boo
     elif row.rule != UNASKED and not is_new:
         return None
     amount = reported_amount(execution)
-    price = "at a price that is not known" if amount is None else f"for {shown(amount)} USD"
+    price = "at a price that is not known" if amount is None else f"for {usd(amount)}"
     status = one_line(execution.status, WORD_CHARACTERS)
     how = "was started at its creation" if is_new else "was started at its creation, or confirmed elsewhere"
     return (
@@ -227,7 +227,8 @@ def require_allowed_tool(tool_key: str, settings: Settings) -> None:
     if not settings.allows_tool(tool_key):
         raise SpendingLimitError(
             f"{one_line(tool_key, NAME_CHARACTERS)} is not among the tools that the operator of this MCP server allows "
-            f"(DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS): {', '.join(settings.allowed_tool_keys)}."
+            f"(DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS): {', '.join(settings.allowed_tool_keys)}.",
+            code="tool_not_allowed",
         )
 
 
@@ -356,8 +357,8 @@ async def _with_what_is_missing(
         with contextlib.suppress(DeepOriginError):
             dto = await state.client.executions.get(execution.execution_id)
     missing = missing_amount(str(refusal), execution.quoted_price)
-    told = [f"Nothing was started: {refusal}"]
-    told += [f"{missing} USD are missing."] if missing is not None else []
+    told = [str(refusal)]
+    told += [f"{usd(missing)} are missing."] if missing is not None else []
     status = Execution(dto).status if dto is not None else ""
     if status == "Quoted":
         told.append("The quote stays as it is.")
@@ -383,6 +384,7 @@ def require_quoted(execution: Execution) -> None:
         status = one_line(execution.status, WORD_CHARACTERS)
         raise StateConflictError(
             f"Execution {execution.execution_id} is {status}, not Quoted, so there is nothing to confirm.",
+            code="not_quoted",
             next_step=steps.call("get_execution", execution_id=execution.execution_id) + " shows its state.",
         )
 
@@ -391,11 +393,13 @@ def require_expected(execution: Execution, expected_price: float | Decimal | Non
     price = execution.quoted_price
     if price is None or execution.price_is_partial:
         raise SpendingLimitError(
-            f"Execution {execution.execution_id} has no complete price, so nobody can agree to it. It was not started."
+            f"Execution {execution.execution_id} has no complete price, so nobody can agree to it.",
+            code="no_complete_price",
         )
     if expected_price is not None and not is_same(amount(expected_price), price):
         raise ArgumentError(
-            f"The price is now {shown(price)} USD, not {_as_given(expected_price)} USD. Nothing was started.",
+            f"The price is now {usd(price)}, not {_as_given(expected_price)} USD.",
+            code="price_changed",
             next_step="Tell the user the new price; if it is accepted, "
             + steps.call("confirm_execution", execution_id=execution.execution_id, expected_price=price)
             + ".",
@@ -410,10 +414,11 @@ def _as_given(price: float | Decimal) -> str:
 def nobody_to_ask(execution: Execution, settings: Settings) -> SpendingLimitError:
     tool_key = one_line(execution.tool_key, NAME_CHARACTERS)
     return SpendingLimitError(
-        f"Not started: {tool_key} costs {shown(execution.quoted_price or ZERO)} USD, and no more than "
-        f"{shown(settings.auto_approve_up_to)} USD may start without a person, whom this client cannot ask. The "
-        f"quote {execution.execution_id} stays as it is: the operator of this MCP server can raise "
-        "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can confirm it in the Deep Origin web app."
+        f"{tool_key} costs {usd(execution.quoted_price)}, and no more than {usd(settings.auto_approve_up_to)} may "
+        f"start without a person, whom this client cannot ask. The quote {execution.execution_id} stays as it is: the "
+        "operator of this MCP server can raise DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can "
+        "confirm it in the Deep Origin web app.",
+        code="nobody_to_ask",
     )
 
 
@@ -443,6 +448,7 @@ def _require_allowed(execution: Execution, settings: Settings) -> None:
     price = execution.quoted_price or ZERO
     if settings.max_price is not None and price > rounded(settings.max_price):
         raise SpendingLimitError(
-            f"Not started: {shown(price)} USD is above the operator's limit for one run, "
-            f"{shown(settings.max_price)} USD (DEEPORIGIN_MCP_MAX_PRICE)."
+            f"{usd(price)} is above the operator's limit for one run, {usd(settings.max_price)} "
+            "(DEEPORIGIN_MCP_MAX_PRICE).",
+            code="above_max_price",
         )

@@ -12,7 +12,6 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import anyio
@@ -26,7 +25,7 @@ from pydantic import BaseModel, Field, ValidationError
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import shown
+from deeporigin_mcp.platform.money import usd
 from deeporigin_mcp.platform.wire import rows_of, text
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approval import subject_of
@@ -249,11 +248,6 @@ def _without_a_yes(quote: Execution) -> str:
     if quote.quoted_price is None:
         return "The platform names the price only afterwards. No creates nothing."
     return "No leaves it as a quote, which costs nothing."
-
-
-def usd(price: Decimal | None) -> str:
-    """A price as a person and a model read it."""
-    return "a price that is not known" if price is None else f"{shown(price)} USD"
 
 
 async def _project(ctx: ToolContext, project_id: str) -> str:

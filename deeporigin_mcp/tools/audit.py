@@ -90,8 +90,9 @@ class AuditLog:
                 line |= {"decision": "refused", "reason": "the audit log cannot be written"}
             logger.info("%s", json.dumps(line))
             raise SpendingLimitError(
-                "Not done: the operator's audit log (DEEPORIGIN_MCP_AUDIT_LOG) cannot be written, and what is not on "
-                "record must not start."
+                "The operator's audit log (DEEPORIGIN_MCP_AUDIT_LOG) cannot be written, and what is not on record must "
+                "not start.",
+                code="not_on_record",
             ) from None
         logger.info("%s", json.dumps(line))
 

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from deeporigin_mcp.errors import (
     DeepOriginError,
-    NotFoundError,
     OutcomeUnknownError,
     PlatformError,
     SpendingLimitError,
@@ -20,8 +19,8 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools import approval, asking, steps
-from deeporigin_mcp.tools.consequences import of_confirmation
+from deeporigin_mcp.platform.money import usd
+from deeporigin_mcp.tools import approval, asking, errors, steps
 from deeporigin_mcp.tools.details import ended_view
 from deeporigin_mcp.tools.executions import ExecutionId, existing
 from deeporigin_mcp.tools.questions import Answer, Reply
@@ -50,13 +49,19 @@ async def confirm_execution(
     through the client. Without a yes, or where nobody can be asked, nothing starts: pass the refusal on, calling
     again does not help. Give expected_price so that a changed quote is noticed.
     """
+    with errors.confirmation(one_line(execution_id, 60), expected_price).errors():
+        return await _confirmed(ctx, execution_id, expected_price)
+
+
+async def _confirmed(
+    ctx: ToolContext, execution_id: str, expected_price: float | None
+) -> ExecutionView | InputRequiredResult:
     state, began = state_of(ctx), anyio.current_time()
-    with of_confirmation(one_line(execution_id, 60), expected_price).told(knows_better=(NotFoundError,)):
-        with _looking_until(began + LOOK_SECONDS):
-            quote = await existing(state.client, execution_id, is_to_change=True)
-        reply = None
-        if await _needs_a_person(state, quote, expected_price, look_until=began + LOOK_SECONDS):
-            reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS)
+    with _looking_until(began + LOOK_SECONDS):
+        quote = await existing(state.client, execution_id, outcome="nothing_started")
+    reply = None
+    if await _needs_a_person(state, quote, expected_price, look_until=began + LOOK_SECONDS):
+        reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS)
     if reply is not None and reply.answer is Answer.PENDING:
         return reply.request or _pending_view(quote, reply, expected_price)
     if reply is not None and reply.answer is not Answer.YES:
@@ -69,10 +74,7 @@ async def confirm_execution(
         view = ended_view(confirmed, steps.after(confirmed, state.settings))
         view.warning = approval.dearer_than_approved(confirmed, quote.quoted_price)
         return view
-    with of_confirmation(quote.execution_id, quote.quoted_price).told():
-        raise OutcomeUnknownError(
-            f"The confirmation of {quote.execution_id} was given up after {GIVE_UP_SECONDS:g} s. It may have started."
-        )
+    raise OutcomeUnknownError(f"The confirmation of {quote.execution_id} was given up after {GIVE_UP_SECONDS:g} s.")
 
 
 async def _needs_a_person(
@@ -108,9 +110,7 @@ def _looking_until(deadline: float) -> Iterator[None]:
     with anyio.CancelScope(deadline=deadline) as limit:
         yield
     if limit.cancelled_caught:
-        raise PlatformError(
-            f"Nothing was started: the platform did not show the quote and the limits within {LOOK_SECONDS:g} s."
-        )
+        raise PlatformError(f"The platform did not show the quote and the limits within {LOOK_SECONDS:g} s.")
 
 
 def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) -> ExecutionView:
@@ -126,18 +126,18 @@ def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> Spendin
     """Why it does not start, without a claim that a person said no where nobody knows that."""
     if reply.answer is Answer.NOBODY and not reply.told:
         return approval.nobody_to_ask(quote, state.settings)
-    asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {asking.usd(quote.quoted_price)} ({quote.execution_id})"
+    asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {usd(quote.quoted_price)} ({quote.execution_id})"
     if reply.answer is Answer.NO:
-        told = (
-            f"Not started: the form that asks a person about {asked} came back with no. It stays quoted and costs "
-            "nothing."
+        refusal = SpendingLimitError(
+            f"The form that asks a person about {asked} came back with no. It stays quoted and costs nothing.",
+            code="declined",
         )
     else:
-        told = (
-            f"Not started: nobody is known to have approved {asked}: {reply.told}. It stays quoted and costs nothing. "
-            "Where the user saw no question, the operator of this MCP server can raise "
-            "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can confirm it in the Deep Origin web app."
+        refusal = SpendingLimitError(
+            f"Nobody is known to have approved {asked}: {reply.told}. It stays quoted and costs nothing. Where the "
+            "user saw no question, the operator of this MCP server can raise DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and "
+            "restart it, or a person can confirm it in the Deep Origin web app.",
+            code="not_approved",
         )
-    refusal = SpendingLimitError(told)
     refusal.next_step = "Tell the user. A new call asks once more: make it only if the user wants that."
     return refusal

@@ -21,9 +21,9 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import Execution, ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.tools import approval, asking, steps
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools import approval, asking, errors, steps, toolsets
 from deeporigin_mcp.tools.catalogue.definitions import find_definition
-from deeporigin_mcp.tools.consequences import of_creation
 from deeporigin_mcp.tools.details import ended_view
 from deeporigin_mcp.tools.idempotency import (
     KEY_FIELD,
@@ -40,7 +40,6 @@ from deeporigin_mcp.tools.pricing import UNQUOTED
 from deeporigin_mcp.tools.projects import listed, project_names, set_project_error, unknown_project
 from deeporigin_mcp.tools.questions import Answer, Reply
 from deeporigin_mcp.tools.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import NAME_CHARACTERS, ExecutionView
 
 if TYPE_CHECKING:
@@ -56,8 +55,8 @@ ANSWER_SECONDS = 4.0
 
 async def create_execution(
     ctx: ToolContext,
-    tool_key: Annotated[str, Field(description="Tool, e.g. deeporigin.docking (find_platform_tools).")],
-    inputs: Annotated[dict[str, Any], Field(description="The tool's inputs as describe_platform_tool shows them.")],
+    tool_key: Annotated[str, Field(description="Tool key, e.g. deeporigin.docking.")],
+    inputs: Annotated[dict[str, Any], Field(description="The tool's inputs, by its schema.")],
     tool_version: Annotated[
         str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True)
     ] = "latest",
@@ -90,9 +89,8 @@ async def create_execution(
 ) -> ExecutionView | InputRequiredResult:
     """Create an execution as a quote: it gets an id and a price in USD, and nothing runs or is charged yet.
 
-    Confirm it with confirm_execution to run it. Every problem of the inputs is told at once; call
-    describe_platform_tool before. It is sent once and never repeated; if an answer is lost, call again with the same
-    idempotency_key.
+    Confirm it with confirm_execution to run it. Every problem of the inputs is told at once. It is sent once and never
+    repeated; if an answer is lost, call again with the same idempotency_key.
     """
     key = idempotency_key or str(uuid.uuid4())
     optional = {
@@ -117,14 +115,12 @@ async def create_execution(
         start=start,
         deadline=anyio.current_time() + CALL_SECONDS - ANSWER_SECONDS,
     )
-    with of_creation(key, is_callers_key=wish.is_callers_key).told():
+    with errors.creation(key, is_callers_key=wish.is_callers_key).errors():
         with anyio.move_on_after(CALL_SECONDS - ANSWER_SECONDS / 2):
             return await _carried_out(ctx, wish)
         if not wish.is_sent:
             raise PlatformError("The platform is too slow now to show the tool, the project and earlier runs.")
-        raise OutcomeUnknownError(
-            "The platform has not answered the creation in time. It may exist, but cannot be seen yet."
-        )
+        raise OutcomeUnknownError("The platform has not answered the creation in time, and no look shows it yet.")
 
 
 @dataclass
@@ -153,7 +149,7 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
     approval.require_allowed_tool(tool_key, state.settings)
     definition = await find_definition(state, tool_key, wish.tool_version, must_be_enabled=True)
     inputs, top_level = _placed_sync(definition, wish.inputs, wish.sync)
-    findings = await _refuse_problems(definition, inputs)
+    findings = await _refuse_problems(definition, inputs, state.settings)
     project = await _project(state, wish.project_id)
     fingerprint = fingerprint_of(tool_key, wish.tool_version, inputs, project)
     body = {
@@ -215,7 +211,7 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
                 next_step = ""
         except DeepOriginError as error:
             # No error of this call: that would hide the id of what exists now, and tempt into creating another.
-            next_step = f"The execution exists. {explained(error)}"
+            next_step = f"The execution exists. {errors.explained(error)}"
             if isinstance(error, RestrictionError) and error.execution is not None:
                 execution = Execution(error.execution)
     view = ended_view(execution, next_step or steps.after(execution, state.settings))
@@ -273,21 +269,24 @@ async def _yes_to(ctx: ToolContext, run: Execution) -> Reply:
     try:
         if state.settings.max_price is not None or state.settings.budget is not None:
             raise SpendingLimitError(
-                f"Nothing was created: {what}; so the operator's limits (DEEPORIGIN_MCP_MAX_PRICE, "
-                "DEEPORIGIN_MCP_BUDGET) cannot be kept. A person can run it in the Deep Origin web app."
+                f"{what}; so the operator's limits (DEEPORIGIN_MCP_MAX_PRICE, DEEPORIGIN_MCP_BUDGET) cannot be kept. "
+                "A person can run it in the Deep Origin web app.",
+                code="no_complete_price",
             )
         reply = await asking.ask(ctx, run, until=anyio.current_time() + PERSON_SECONDS)
         if reply.answer in (Answer.NO, Answer.NOBODY):
             became = "came back with no" if reply.answer is Answer.NO else reply.told or "this client cannot ask one"
+            code = "declined" if reply.answer is Answer.NO else "not_approved" if reply.told else "nobody_to_ask"
             raise SpendingLimitError(
-                f"Nothing was created: {what}; so a person has to approve it before: {became}. A person can run it in "
-                "the Deep Origin web app."
+                f"{what}; so a person has to approve it before: {became}. A person can run it in the Deep Origin web "
+                "app.",
+                code=code,
             )
     except SpendingLimitError as refusal:
         _record(state, run, "refused", str(refusal))
         raise
     if reply.answer is Answer.PENDING and reply.request is None:
-        raise StateConflictError(f"Nothing was created yet: a person is asked first, as {what}. {reply.told}")
+        raise StateConflictError(f"A person is asked first, as {what}. {reply.told}", code="awaiting_approval")
     return reply
 
 
@@ -308,7 +307,7 @@ def _placed_sync(
     return inputs, {} if chosen is None else {"sync": chosen}
 
 
-async def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any]) -> Findings:
+async def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any], settings: Settings) -> Findings:
     """What a check of the inputs found that is no reason to refuse them."""
     # Inputs are checked where a run is created only: a server that is asked for others starts without it.
     from deeporigin_mcp.tools.catalogue.checking import checked, off_loop
@@ -318,10 +317,11 @@ async def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any]) -
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "\n".join(f"- {problem}" for problem in problems)
+        described = steps.call("describe_platform_tool", tool_key=definition.key, tool_version=definition.version)
         raise ArgumentError(
-            f"Nothing was created: `inputs` has {count}.\n{lines}\n",
-            next_step=steps.call("describe_platform_tool", tool_key=definition.key, tool_version=definition.version)
-            + " shows the schema and an example.",
+            f"`inputs` has {count}.\n{lines}\n",
+            next_step=toolsets.step(settings, f"{described} has the schema and an example.", "describe_platform_tool"),
+            code="invalid_inputs",
         )
     return findings
 
@@ -335,12 +335,15 @@ async def _project(state: ServerState, asked: str | None) -> str:
             told or f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}.",
             next_step=f"This server works in project {own!r}: leave project_id out; "
             f"{state.settings.places.other_project}.",
+            code="unknown_project",
         )
     if own:
         return own
     if wanted:
         if told := await unknown_project(state.client, wanted):
-            raise ArgumentError(told, next_step="Ask the user which project_id to use, unless it is clear.")
+            raise ArgumentError(
+                told, next_step="Ask the user which project_id to use, unless it is clear.", code="unknown_project"
+            )
         return wanted
     names = await project_names(state.client)
     if len(names) == 1:
@@ -350,4 +353,5 @@ async def _project(state: ServerState, asked: str | None) -> str:
         next_step=f"Ask the user which project_id to use: {listed(names)}."
         if names
         else "The organisation has no project yet.",
+        code="no_project",
     )

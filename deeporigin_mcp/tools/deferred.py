@@ -115,7 +115,7 @@ class DeferredWait(DeferredTool):
         if not now.is_done(wait["until"]):
             return Working(_message(now), round(1000 * max(wait["poll"], _asked_pause(now))))
         now.waited_seconds = task.age_seconds
-        return Finished(self._tool.result_of(wait_view(now)))
+        return Finished(self._tool.result_of(wait_view(now, client.settings)))
 
 
 def _text_of(outcome: Working | Finished) -> str:

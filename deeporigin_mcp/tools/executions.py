@@ -6,13 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deeporigin_mcp.errors import InvalidRequestError, NotFoundError, StateConflictError
+from deeporigin_mcp.errors import (
+    InvalidRequestError,
+    NetworkError,
+    NotFoundError,
+    Outcome,
+    PlatformError,
+    StateConflictError,
+)
 from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of
 from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.details import detailed_view
+from deeporigin_mcp.tools.errors import Attempt
 from deeporigin_mcp.tools.identifiers import explained_miss, is_execution_id, not_found, not_on_data_platform
 from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS
 from deeporigin_mcp.tools.state import ServerState, ToolContext, state_of
@@ -58,11 +66,19 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
     One that is already over is left as it is, and its state is returned.
     """
     state = state_of(ctx)
-    before = await existing(state.client, execution_id, is_to_change=True)
-    if before.is_terminal:
-        return execution_view(before, next_step=f"It was {before.status} already, so nothing was cancelled.")
-    if before.status == "Quoted":
-        return await _withdrawn(state, execution_id)
+    with Attempt("nothing_changed").errors():
+        before = await existing(state.client, execution_id, outcome="nothing_changed")
+        if before.is_terminal:
+            return execution_view(before, next_step=f"It was {before.status} already, so nothing was cancelled.")
+        try:
+            return await (_withdrawn if before.status == "Quoted" else _cancelled)(state, execution_id)
+        except (NetworkError, PlatformError) as error:
+            if not (isinstance(error, NetworkError) and error.nothing_sent):
+                error.outcome = "unknown"
+            raise
+
+
+async def _cancelled(state: ServerState, execution_id: str) -> ExecutionView:
     await state.client.executions.cancel(execution_id)
     after = Execution(await state.client.executions.get(execution_id))
     next_step = steps.after(after, state.settings)
@@ -90,11 +106,12 @@ async def _withdrawn(state: ServerState, execution_id: str) -> ExecutionView:
     return execution_view(after, next_step=told)
 
 
-async def existing(client: DeepOriginClient, execution_id: str, *, is_to_change: bool = False) -> Execution:
+async def existing(client: DeepOriginClient, execution_id: str, *, outcome: Outcome | None = None) -> Execution:
     """An execution by its tools-service id.
 
     Args:
-        is_to_change: nothing is suggested for a wrong id. What is paid or cancelled must not be guessed.
+        outcome: for a call that is to change it, what that has done if there is none; then no other id is suggested,
+            as what is paid or cancelled must not be guessed.
 
     Raises:
         NotFoundError: there is none; says what to call.
@@ -104,8 +121,10 @@ async def existing(client: DeepOriginClient, execution_id: str, *, is_to_change:
     except (NotFoundError, InvalidRequestError) as error:
         if isinstance(error, InvalidRequestError) and is_execution_id(execution_id):
             raise
-        if is_to_change:
-            raise not_found(execution_id, error) from None
+        if outcome is not None:
+            missing = not_found(execution_id, error)
+            missing.outcome = outcome
+            raise missing from None
         raise await explained_miss(client, execution_id, error) from None
 
 

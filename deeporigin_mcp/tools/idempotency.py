@@ -24,6 +24,7 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import Json, rows_of
+from deeporigin_mcp.tools import toolsets
 from deeporigin_mcp.tools.approval import record_start
 from deeporigin_mcp.tools.ledger import was_started
 from deeporigin_mcp.tools.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, Outlasting, ServerState
@@ -82,6 +83,7 @@ async def created_once(
         raise StateConflictError(
             f"idempotency_key {one_line(key, 60)!r} belongs to another creation, which is still under way.",
             next_step="Use a new key for a new run, or the old arguments to get the old one.",
+            code="key_in_use",
         )
     if creation is None:
         creation = Outlasting(lambda: _created(state, tool_key, tool_version, body, rule))
@@ -98,7 +100,8 @@ async def created_once(
         return refusal.execution
     except InvalidRequestError as error:
         if "clusterId" in body and "cluster" in str(error).lower():
-            error.next_step = "get_workspace lists the clusters; without cluster_id the organisation's first is taken."
+            clusters = toolsets.step(state.settings, "get_workspace lists the clusters.", "get_workspace")
+            error.next_step = f"Without cluster_id the organisation's first is taken. {clusters}"
         raise
     except OutcomeUnknownError as error:
         lost = error
@@ -113,7 +116,7 @@ async def created_once(
         return found
     reason = str(lost) if lost else f"The platform has not answered the creation within {MAX_CALL_SECONDS:g} s."
     raise OutcomeUnknownError(
-        f"{reason} It may exist, but cannot be seen yet.",
+        f"{reason} No look shows the execution yet.",
         http_status=lost.http_status if lost else None,
         request_id=lost.request_id if lost else None,
     )
@@ -163,6 +166,7 @@ async def execution_with_key(client: DeepOriginClient, key: str, fingerprint: st
                 f"idempotency_key {one_line(key, 60)!r} belongs to execution {Execution(row).execution_id}, which was "
                 "created with another tool, other inputs, another version or another project.",
                 next_step="Use a new key for a new run, or the old arguments to get the old one.",
+                code="key_in_use",
             )
         # The newest come first.
         if found is None or Execution(row).status != "Quoted" or Execution(found).status == "Quoted":

@@ -124,8 +124,9 @@ class OverBudgetError(SpendingLimitError):
 
     def __init__(self, spent: Decimal, price: Decimal, budget: Decimal) -> None:
         super().__init__(
-            f"Not started: this session has started runs for {shown(spent)} USD, and {shown(price)} USD more would "
-            f"exceed its budget of {shown(budget)} USD (DEEPORIGIN_MCP_BUDGET)."
+            f"This session has started runs for {shown(spent)} USD, and {shown(price)} USD more would "
+            f"exceed its budget of {shown(budget)} USD (DEEPORIGIN_MCP_BUDGET).",
+            code="over_budget",
         )
 
 
@@ -286,11 +287,13 @@ class Ledger:
                 raise StateConflictError(
                     f"Execution {name} is being confirmed by another call.",
                     next_step=steps.call("get_execution", execution_id=name) + " shows what became of it.",
+                    code="being_confirmed",
                 )
             if row is not None and row.approved is not None and row.state in ("started", "uncharged"):
                 raise StateConflictError(
                     f"Execution {name} was started by an earlier confirmation and is not Quoted any more.",
                     next_step=steps.call("get_execution", execution_id=name) + " shows its state.",
+                    code="already_started",
                 )
             if budget is not None and price > 0:
                 already = spent(_all(database, scope), record, beside=name)
@@ -400,10 +403,11 @@ class Ledger:
             raise OSError(0, "it is not an ordinary file")
 
     def _unusable(self, reason: str) -> SpendingLimitError:
-        name = f"the ledger of approvals ({SETTING})" if self._is_named else "the ledger of approvals"
+        name = f"The ledger of approvals ({SETTING})" if self._is_named else "The ledger of approvals"
         return SpendingLimitError(
-            f"Not started: {name} cannot be written: {reason}. What is not on record must not start. The operator of "
-            f"this MCP server can name a file for it in {SETTING}."
+            f"{name} cannot be written: {reason}. What is not on record must not start. The operator of this MCP "
+            f"server can name a file for it in {SETTING}.",
+            code="not_on_record",
         )
 
 

@@ -120,9 +120,7 @@ async def list_executions(
     ctx: ToolContext,
     tool_key: Annotated[str | None, Field(description="Only this tool, e.g. deeporigin.docking.")] = None,
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
-    session: Annotated[
-        str | None, Field(description="Only of this session; get_workspace names this server's.")
-    ] = None,
+    session: Annotated[str | None, Field(description="Only of this session.")] = None,
     created_after: Annotated[
         str | None, Field(description="Only later than this UTC time, e.g. 2026-05-07T15:00:00Z.")
     ] = None,

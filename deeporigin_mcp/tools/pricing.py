@@ -31,7 +31,7 @@ def price_rule(tool_key: str) -> str:
     if seen := PRICES_SEEN.get(tool_key):
         told = f"seen so far: {seen}; only the quote counts"
     elif tool_key in UNQUOTED:
-        return "not known: it starts at once when it is created, without a quote; create_execution asks a person first"
+        return "not known: it starts at once when it is created, without a quote; a person is asked first"
     else:
         told = "not known before the quote"
     return f"{told}; the platform may start it at its creation" if tool_key in MAY_START else told

@@ -24,8 +24,9 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import KNOWN, TERMINAL
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
+from deeporigin_mcp.tools.errors import explained
 from deeporigin_mcp.tools.state import ServerState
-from deeporigin_mcp.tools.surface import description_of, explained
+from deeporigin_mcp.tools.surface import description_of
 
 TEXT_CHARACTERS = 2_000
 MAX_IDS = 100

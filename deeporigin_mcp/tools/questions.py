@@ -136,6 +136,7 @@ class Questions:
             raise StateConflictError(
                 f"Execution {execution_id} is being confirmed by another call.",
                 next_step=steps.call("get_execution", execution_id=execution_id) + " shows what became of it.",
+                code="being_confirmed",
             )
         return question.reply
 

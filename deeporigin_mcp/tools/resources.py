@@ -25,12 +25,12 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.status import TERMINAL
 from deeporigin_mcp.platform.tools import CATALOGUE_SECONDS
 from deeporigin_mcp.tools.catalogue.describe_platform_tool import describe_platform_tool
+from deeporigin_mcp.tools.errors import error_from, explained
 from deeporigin_mcp.tools.executions import get_execution
 from deeporigin_mcp.tools.logs import read_logs
 from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState, ToolContext, state_of, state_of_request
-from deeporigin_mcp.tools.surface import answer_of, description_of, failure_text
+from deeporigin_mcp.tools.surface import answer_of, description_of
 from deeporigin_mcp.tools.telemetry import logged
-from deeporigin_mcp.tools.unoffered import Unoffered
 
 EXECUTION = "deeporigin://executions/{execution_id}"
 EXECUTION_LOGS = "deeporigin://executions/{execution_id}/logs"
@@ -89,8 +89,8 @@ def offered_resources(tools: Collection[str]) -> list[ResourceOffer]:
     return [offer for offer in RESOURCES if offer.tool in tools]
 
 
-def serve_resources(server: MCPServer[ServerState], tools: Collection[str], unoffered: Unoffered) -> None:
-    """Add the resources that go with a server's tools; they name none that it does not offer."""
+def serve_resources(server: MCPServer[ServerState], tools: Collection[str]) -> None:
+    """Add the resources that go with a server's tools."""
     offers = offered_resources(tools)
     for offer in offers:
         register = server.resource(
@@ -100,14 +100,14 @@ def serve_resources(server: MCPServer[ServerState], tools: Collection[str], unof
             description=description_of(offer.function),
             mime_type="application/json",
         )
-        register(_as_json(offer, unoffered))
+        register(_as_json(offer))
     serve_freshness(server)
     followed = [offer.uri_template for offer in offers if offer.uri_template in (EXECUTION, EXECUTION_LOGS)]
     if followed:
         Subscriptions(ExecutionFeed(followed)).serve(server)
 
 
-def _as_json(offer: ResourceOffer, unoffered: Unoffered) -> Callable[..., Awaitable[str]]:
+def _as_json(offer: ResourceOffer) -> Callable[..., Awaitable[str]]:
     """The function as the protocol needs it: JSON, in bounded time, and failures in the words of the tools."""
     read = offer.function
 
@@ -120,7 +120,7 @@ def _as_json(offer: ResourceOffer, unoffered: Unoffered) -> Callable[..., Awaita
             except ArgumentError as error:
                 call.error = error
                 # The arguments are the resource's name: whatever is wrong with them, there is no such resource.
-                raise ResourceNotFoundError(unoffered.told(failure_text(offer.title, error, ""))) from None
+                raise ResourceNotFoundError(explained(error)) from None
             except TimeoutError:
                 call.outcome = "gave_up"
                 raise ResourceError(
@@ -129,9 +129,9 @@ def _as_json(offer: ResourceOffer, unoffered: Unoffered) -> Callable[..., Awaita
                 ) from None
             except Exception as error:  # noqa: BLE001 (the boundary: nothing else may reach a client or a log)
                 call.error = error
-                told = failure_text(offer.title, error, "Tell the user if it happens twice.")
-                raise ResourceError(unoffered.told(told)) from None
-            content = json.dumps(answer_of(view, unoffered)[0], ensure_ascii=False, separators=(",", ":"))
+                failed = error_from(offer.title, error, "If it fails again, tell the user.")
+                raise ResourceError(explained(failed)) from None
+            content = json.dumps(answer_of(view)[0], ensure_ascii=False, separators=(",", ":"))
             call.answered(content)
             return content
 

@@ -9,6 +9,7 @@ from deeporigin_mcp.errors import CredentialError, DeepOriginError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.money import rounded
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools import toolsets
 
 MAX_IDS_NAMED = 100
 
@@ -63,6 +64,8 @@ def logs_of(execution_id: str) -> str:
 
 
 def _confirm(execution: Execution, settings: Settings) -> str:
+    if settings.read_only:
+        return toolsets.READ_ONLY
     name, price = execution.execution_id, execution.quoted_price
     if price is None or execution.price_is_partial:
         return WITHOUT_A_PRICE.format("the quote", call("cancel_execution", execution_id=name))
@@ -73,13 +76,15 @@ def _confirm(execution: Execution, settings: Settings) -> str:
     return f"{step}, and a person approves the price."
 
 
-def after_waiting(done: Sequence[Execution], pending: Sequence[str], lost: Mapping[str, DeepOriginError]) -> str | None:
+def after_waiting(
+    done: Sequence[Execution], pending: Sequence[str], lost: Mapping[str, DeepOriginError], settings: Settings
+) -> str | None:
     """What to do after a wait.
 
     Args:
         lost: by id, why it cannot be read (any more).
     """
-    parts = [_after_the_end(done)]
+    parts = [_after_the_end(done, settings)]
     if pending:
         # With the usual time, however short this wait was: a short one repeated would be a loop.
         parts = [call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED]) + ("." if lost else "")]
@@ -96,8 +101,10 @@ def _without(lost: Mapping[str, DeepOriginError]) -> str:
     return f"{told}. {refused.next_step} Then {call('wait_executions', execution_ids=list(lost)[:MAX_IDS_NAMED])}."
 
 
-def _after_the_end(done: Sequence[Execution]) -> str | None:
+def _after_the_end(done: Sequence[Execution], settings: Settings) -> str | None:
     quoted = [execution for execution in done if execution.status == "Quoted"]
+    if quoted and settings.read_only:
+        return f"{len(quoted)} only quoted, not started. {toolsets.READ_ONLY}"
     priced = [each for each in quoted if each.quoted_price is not None and not each.price_is_partial]
     if priced:
         first = priced[0]

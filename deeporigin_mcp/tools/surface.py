@@ -1,4 +1,4 @@
-"""One tool as clients see it: its schemas, and the boundary where errors become words for a model."""
+"""One tool as clients see it: its schemas, and the boundary where views and errors become results."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ast
 import functools
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from types import UnionType
-from typing import Annotated, Any, Self, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
 
 import anyio
 from mcp.server.mcpserver.context import Context
@@ -16,17 +16,16 @@ from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from deeporigin_mcp.errors import DeepOriginError, SettingsError
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, SettingsError
 from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wording import HARMFUL
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS, argument_problems
+from deeporigin_mcp.tools.errors import error_from, error_result
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Content, within_limit
 from deeporigin_mcp.tools.state import CALL_SECONDS
 from deeporigin_mcp.tools.suggestions import did_you_mean
-from deeporigin_mcp.tools.unoffered import NOTHING, Unoffered
 from deeporigin_mcp.tools.views import View
 
 MAX_ENTRIES = 1_000
@@ -75,10 +74,6 @@ def description_of(function: Callable[..., Any]) -> str:
 class PlatformTool(Tool):
     """A tool whose answers are views and whose failures are sentences."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
-    unoffered: Unoffered = Field(NOTHING, exclude=True)
-
     @classmethod
     def of(cls, function: Callable[..., Any], *, title: str, annotations: ToolAnnotations) -> PlatformTool:
         """Make a tool from a function; its docstring is the description."""
@@ -96,35 +91,35 @@ class PlatformTool(Tool):
         tool.fn_metadata.output_schema = output_schema(views[0])
         return tool
 
-    def beside(self, unoffered: Unoffered) -> Self:
-        """The tool of a server that does not offer these others: neither its schema nor its answers name them."""
-        changed = {
-            "unoffered": unoffered,
-            "description": unoffered.described(self.description),
-            "parameters": unoffered.in_schema(self.parameters),
-        }
-        return self.model_copy(update=changed)
+    def beside(self, names: Collection[str], see_also: Mapping[str, str]) -> PlatformTool:
+        """The tool of a server that offers tools of these names: its description ends with what is said of them.
+
+        Args:
+            see_also: by the name of another tool, a sentence about it.
+        """
+        told = " ".join(sentence for name, sentence in see_also.items() if name in names)
+        return self.model_copy(update={"description": f"{self.description}\n\n{told}"}) if told else self
 
     def result_of(self, view: BaseModel) -> CallToolResult:
         """A view as the protocol's result: the structure, and the same facts as text."""
-        content, text = answer_of(view, self.unoffered)
+        content, text = answer_of(view)
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=content)
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
-        """Run the tool. Every failure is a `ToolError` whose text is all that the model gets to read."""
+        """Run the tool. A failure is a result too: its text is all that the model gets to read."""
         with telemetry.logged("tool", self.name, context.request_context) as call:
             try:
                 answer = await self._answer(arguments, context, call)
-            except ToolError as error:
-                told = self.unoffered.told(str(error))
-                call.answered(told)
-                raise ToolError(told) from error.__cause__
-            if isinstance(answer, InputRequiredResult):
-                call.outcome = "asked"
-                return answer
-            if not convert_result:
-                return answer
-            result = self.result_of(answer)
+            except DeepOriginError as error:
+                call.failed(error)
+                result = error_result(error)
+            else:
+                if isinstance(answer, InputRequiredResult):
+                    call.outcome = "asked"
+                    return answer
+                if not convert_result:
+                    return answer
+                result = self.result_of(answer)
             call.answered("".join(block.text for block in result.content if isinstance(block, TextContent)))
             return result
 
@@ -132,18 +127,32 @@ class PlatformTool(Tool):
         self._refuse_unreadable(arguments)
         try:
             with anyio.move_on_after(CALL_SECONDS) as limit:
-                answer = await super().run(arguments, context)
-            if limit.cancelled_caught:
-                call.outcome = "gave_up"
-                raise ToolError(self._too_long())
-        except UnexpectedToolError as error:
-            call.error = error.__cause__
-            raise ToolError(self._explained(error.__cause__)) from None
+                return await super().run(arguments, context)
         except ToolError as error:
-            if isinstance(error.__cause__, ValidationError):
-                raise ToolError(_refusal(self.name, argument_problems(error.__cause__, self.parameters))) from None
-            raise
-        return answer
+            cause = error.__cause__
+            if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
+                raise self._refusal(argument_problems(cause, self.parameters)) from None
+            call.error = cause
+            raise error_from(self.name, cause, self._advice, None if self._only_reads else "unknown") from None
+        if limit.cancelled_caught:
+            call.outcome = "gave_up"
+        raise DeepOriginError(
+            f"{self.name} was given up after {CALL_SECONDS:g} s: the platform or the network is too slow now.",
+            next_step=self._advice,
+            code="timed_out",
+            outcome="nothing_changed" if self._only_reads else "unknown",
+        )
+
+    @property
+    def _only_reads(self) -> bool:
+        return self.annotations is not None and bool(self.annotations.read_only_hint)
+
+    @property
+    def _advice(self) -> str:
+        """What to do where nobody knows why it failed."""
+        if self._only_reads:
+            return "Call again in a minute; if it fails again, tell the user."
+        return "Look at the state first (get_execution, list_executions); if it fails again, tell the user."
 
     def _refuse_unreadable(self, arguments: dict[str, Any]) -> None:
         """Refuse endless arguments before they are validated, and unknown ones together with all that is wrong."""
@@ -167,56 +176,18 @@ class PlatformTool(Tool):
                 problems += argument_problems(error, self.parameters)
         if unknown:
             problems.append(f"valid arguments: {', '.join(known) or 'it takes none'}")
-        raise ToolError(_refusal(self.name, problems + endless))
+        raise self._refusal(problems + endless)
 
-    def _too_long(self) -> str:
-        told = f"{self.name} was given up after {CALL_SECONDS:g} s: the platform or the network is too slow now."
-        if self.annotations is not None and self.annotations.read_only_hint:
-            return f"{told} Nothing was changed. Call again in a minute."
-        return f"{told} It may have been done all the same: look at the state (get_execution) before calling again."
-
-    def _explained(self, cause: BaseException | None) -> str:
-        return failure_text(
-            self.name,
-            cause,
-            "If it was to create, confirm or cancel something, look at the state first (get_execution, "
-            "list_executions) before calling again; tell the user if it happens twice.",
+    def _refusal(self, problems: list[str]) -> ArgumentError:
+        return ArgumentError(
+            "\n".join([f"{self.name} was not run; correct the arguments:", *(f"- {problem}" for problem in problems)])
         )
 
 
-def failure_text(what: str, cause: BaseException | None, advice: str) -> str:
-    """What is told of any failure of `what`: an expected one explains itself, a crash comes with this advice."""
-    if isinstance(cause, DeepOriginError):
-        return explained(cause)
-    return (
-        f"{what} failed for a reason inside this MCP server ({type(cause).__name__}), not because of the "
-        f"arguments. {advice}"
-    )
-
-
-def explained(error: DeepOriginError, characters: int | None = None, *, with_step: bool = True) -> str:
-    """An error as one paragraph: what happened, what to do, and the id that support can find it by.
-
-    Args:
-        characters: None, or where to cut what stands before the id, and put it on one line.
-        with_step: say what to do.
-    """
-    reference = f"(request id {error.request_id})" if error.request_id else ""
-    message = str(error)
-    if characters is not None:
-        told = one_line(f"{message} {error.next_step}" if with_step else message, characters)
-        return f"{told} {reference}".strip()
-    separator = "" if message.endswith("\n") else " "
-    told = message + separator + " ".join(part for part in (error.next_step, reference) if part)
-    # Lines are this server's own; what else could change how they look is nobody's.
-    return "\n".join(HARMFUL.sub(" ", line) for line in told.split("\n"))
-
-
-def answer_of(view: BaseModel, unoffered: Unoffered) -> tuple[Content, str]:
+def answer_of(view: BaseModel) -> tuple[Content, str]:
     """A view as JSON and as text, neither longer than it may be."""
     most = view.at_most if isinstance(view, View) else RESULT_CHARACTERS
-    content = unoffered.in_answer(view.model_dump(mode="json", exclude_none=True))
-    return within_limit(content, most, columns_of(type(view)))
+    return within_limit(view.model_dump(mode="json", exclude_none=True), most, columns_of(type(view)))
 
 
 @functools.cache
@@ -234,10 +205,6 @@ def _row_model(annotation: Any) -> type[BaseModel] | None:
         if found := _row_model(part):
             return found
     return None
-
-
-def _refusal(tool: str, problems: list[str]) -> str:
-    return "\n".join([f"{tool} was not run; correct the arguments:", *(f"- {problem}" for problem in problems)])
 
 
 @functools.cache

@@ -12,12 +12,13 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.waiting import LAST_LOOK_SECONDS, MANY, watch
 from deeporigin_mcp.platform.watches import Outline, Watch
 from deeporigin_mcp.platform.wire import utc_stamp
+from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
+from deeporigin_mcp.tools.errors import explained
 from deeporigin_mcp.tools.identifiers import is_execution_id, not_found
 from deeporigin_mcp.tools.progress import LONGEST_SECONDS, with_progress
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.state import CALL_SECONDS, ToolContext, state_of
-from deeporigin_mcp.tools.surface import explained
 from deeporigin_mcp.tools.views import WaitRow, WaitView, wait_row
 
 MAX_ID_CHARACTERS = 200
@@ -77,10 +78,10 @@ async def wait_executions(
         rows = [Execution(found.found[name]) for name in running]
         for name, row in zip(running, await with_progress(state.client, rows, within_seconds=seconds), strict=True):
             found.found[name] = row.raw
-    return wait_view(found)
+    return wait_view(found, state.settings)
 
 
-def wait_view(found: Watch) -> WaitView:
+def wait_view(found: Watch, settings: Settings) -> WaitView:
     """What a wait returns: one row for each id, shorter ones where there are too many for full ones."""
     names = list(dict.fromkeys(found.ids))
     lost = {name: found.failed[name] for name in names if name in found.hopeless}
@@ -91,7 +92,7 @@ def wait_view(found: Watch) -> WaitView:
         # One that was there and cannot be read any more may still run.
         pending=[name for name in names if name in found.pending or (name in lost and name in found.found)],
         waited_seconds=round(found.waited_seconds, 1),
-        next_step=steps.after_waiting(over, found.pending, lost),
+        next_step=steps.after_waiting(over, found.pending, lost, settings),
     )
     if size(view) > RESULT_CHARACTERS:
         view.executions = [_short(row) for row in view.executions]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import TypeVar
@@ -15,9 +16,10 @@ from deeporigin_mcp.platform.wording import word
 from deeporigin_mcp.settings import Settings, TokenClaims
 from deeporigin_mcp.tools.approval import left_of, spent_by_session
 from deeporigin_mcp.tools.catalogue.definitions import idle_rules
+from deeporigin_mcp.tools.errors import explained
 from deeporigin_mcp.tools.projects import unknown_project
 from deeporigin_mcp.tools.state import ToolContext, state_of
-from deeporigin_mcp.tools.surface import explained
+from deeporigin_mcp.tools.toolsets import LEFT_OUT, is_offered
 from deeporigin_mcp.tools.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
 
 T = TypeVar("T")
@@ -125,8 +127,14 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         read_only=settings.read_only,
         services=services,
         problems=problems or None,
-        next_step=None if problems else "find_platform_tools finds tools; list_executions shows runs.",
+        next_step=None if problems else _next_step(settings),
     )
+
+
+def _next_step(settings: Settings) -> str:
+    offered = [is_offered(tool, settings) for tool in ("find_platform_tools", "list_executions")]
+    texts = ("find_platform_tools finds tools.", "list_executions shows runs.")
+    return " ".join(itertools.compress(texts, offered)) or LEFT_OUT
 
 
 def _counted(settings: Settings) -> str:

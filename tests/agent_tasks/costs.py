@@ -263,7 +263,7 @@ async def _explain_the_balance(solver: Solver) -> dict[str, Any]:
     refusal = await solver.refused(
         "confirm_execution", execution_id=quote["execution_id"], expected_price=quote["quoted_price"]
     )
-    (missing,) = re.findall(r"(\d+\.\d\d) USD are missing", refusal)
+    (missing,) = re.findall(r"(\d+\.\d+) USD are missing", refusal)
     return {"started": False, "reason": refusal, "missing_usd": float(missing)}
 
 

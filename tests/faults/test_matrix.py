@@ -28,6 +28,7 @@ from deeporigin_mcp.tools import approval, idempotency
 from tests.faults import proxy as faults
 from tests.faults.calls import CONFIRM, CREATE, CREATION, LIST, OF_A_CREATION, PROJECT, READ
 from tests.faults.proxy import Answer, FaultProxy, fault_proxy
+from tests.support.errors import error_of
 
 pytestmark = pytest.mark.anyio
 
@@ -102,7 +103,7 @@ REMEDIES = {
     **dict.fromkeys(("400 Bad Request", "422 Unprocessable Content"), "Correct the request"),
     "401 Unauthorized": "The operator should get a new one (DO_AUTH_TOKEN)",
     "403 Forbidden": "DO_ORG_KEY",
-    "409 Conflict": "get_execution",
+    "409 Conflict": "Read its present state",
     "429 seconds": "Wait 3 s, then call again.",
     **dict.fromkeys(("500 Internal Server Error", "502 HTML", "503 Service Unavailable"), "Call again in a minute"),
     "redirect": "DO_BASE_URL",
@@ -205,8 +206,7 @@ PLACES = {
 TOOLS = [place for place in PLACES if ":" not in place]
 ENDLESS = ("read timeout", "slow drip")
 SENT_ONCE = {"create_execution", "confirm_execution", "wait_executions"}
-NOTHING = {"create_execution": "Nothing was created", "confirm_execution": "Nothing was started"}
-UNKNOWN = r"(Whether it was (created|started) is unknown|It is not known whether the platform did this)"
+NOTHING = {"create_execution": "nothing_created", "confirm_execution": "nothing_started"}
 
 
 def arguments(tool: str, bench: Bench) -> dict[str, Any]:
@@ -225,12 +225,13 @@ def arguments(tool: str, bench: Bench) -> dict[str, Any]:
             return {}
 
 
-async def read(agent: Client, tool: str, given: dict[str, Any]) -> tuple[bool, str]:
-    """Whether it is an error, and all that a model may read of the answer."""
+async def read(agent: Client, tool: str, given: dict[str, Any]) -> tuple[str | None, str]:
+    """The outcome that an error names, empty if it names none, or None for a result; and what a model may read."""
     answer = await agent.call_tool(tool, given)
     assert isinstance(answer, CallToolResult)
     text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
-    return bool(answer.is_error), text + json.dumps(answer.structured_content or {})
+    outcome = error_of(answer).outcome or "" if answer.is_error else None
+    return outcome, text + json.dumps(answer.structured_content or {})
 
 
 def assert_told_well(place: str, fault: str, is_error: bool, text: str) -> None:
@@ -244,10 +245,8 @@ def assert_told_well(place: str, fault: str, is_error: bool, text: str) -> None:
     assert not is_error or len(text) < MOST_CHARACTERS
 
 
-def assert_says_what_to_call(tool: str, given: dict[str, Any], text: str) -> None:
-    start = " ".join(re.split(r"(?<=[.?!])\s+", text)[:2])
-    unknown = re.search(UNKNOWN, start)
-    assert (NOTHING[tool] in start) is not bool(unknown), text
+def assert_says_what_to_call(tool: str, given: dict[str, Any], outcome: str | None, text: str) -> None:
+    assert outcome in (NOTHING[tool], "unknown"), text
     if "Not in your plan" in text:
         assert "Calling again gives the same answer" in text
         return
@@ -256,7 +255,7 @@ def assert_says_what_to_call(tool: str, given: dict[str, Any], text: str) -> Non
         assert re.search(rf"(In \d+ s|Then) {re.escape(again)}", text), text
         return
     called = ", ".join(f"{name}={json.dumps(value)}" for name, value in given.items())
-    if unknown:
+    if outcome == "unknown":
         assert f'get_execution(execution_id="{given["execution_id"]}") shows its state' in text
     assert f"call confirm_execution({called}" in text or "list_executions" in text, text
 
@@ -313,7 +312,8 @@ async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
     creates, confirms = len(bench.platform.creates), len(bench.platform.confirms)
     bench.proxy.break_with(PLACES[place], HTTP_FAULTS[fault])
 
-    is_error, text = await read(agent, tool, given)
+    outcome, text = await read(agent, tool, given)
+    is_error = outcome is not None
 
     assert 1 <= bench.proxy.hits <= (1 if place in SENT_ONCE else MOST_ATTEMPTS)
     assert sum(bench.paused) <= LONGEST_PAUSES_SECONDS
@@ -326,7 +326,7 @@ async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
     else:
         assert_told_well(place, fault, is_error, text)
         if tool in NOTHING:
-            assert_says_what_to_call(tool, given, text)
+            assert_says_what_to_call(tool, given, outcome, text)
     assert len(bench.platform.creates) == creates
     assert len(bench.platform.confirms) == confirms
 
@@ -338,12 +338,11 @@ async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
         monkeypatch.setattr(idempotency, "MAX_CALL_SECONDS", PATIENT_SECONDS)
     if place == "create_execution" and fault in ENDLESS:
         # That creation is still under way: the same key joins it, and only another one is sent.
-        is_error, text = await read(agent, tool, given)
-        assert is_error
-        assert "may exist" in text
+        outcome, text = await read(agent, tool, given)
+        assert outcome == "unknown"
         given["idempotency_key"] += " another"
-    is_error, text = await read(agent, tool, given)
-    assert not is_error, text
+    outcome, text = await read(agent, tool, given)
+    assert outcome is None, text
     assert len(bench.platform.creates) == creates + (tool == "create_execution")
     assert len(bench.platform.confirms) == confirms + (tool == "confirm_execution")
 
@@ -356,14 +355,14 @@ async def test_a_platform_that_cannot_be_reached_is_explained(tool: str, fault: 
     server = create_server(bench.settings(ADDRESS_FAULTS.get(fault, tls)), connect=bench.client)
     given = arguments(tool, bench)
     async with Client(server) as agent:
-        is_error, text = await read(agent, tool, given)
-    assert is_error or tool in PARTIAL
+        outcome, text = await read(agent, tool, given)
+    assert outcome is not None or tool in PARTIAL
     assert "platform" in text
     assert TOKEN not in text
     assert sum(bench.paused) <= LONGEST_PAUSES_SECONDS * 5  # the workspace asks five things side by side
     if tool in NOTHING:
-        assert NOTHING[tool] in text
-        assert_says_what_to_call(tool, given, text)
+        assert outcome == NOTHING[tool]
+        assert_says_what_to_call(tool, given, outcome, text)
 
 
 @pytest.mark.parametrize("fault", ["as the platform says"])
@@ -376,8 +375,6 @@ async def test_what_the_platform_says_of_it_does_not_stand_for_the_outcome(
     given = arguments(tool, bench)
     for content in ({"message": said}, {"code": "LICENSE.FEATURE_NOT_LICENSED", "title": said}):
         bench.proxy.break_with(PLACES[tool], faults.problem(status, **content))
-        is_error, text = await read(agent, tool, given)
-        assert is_error
+        outcome, _ = await read(agent, tool, given)
         is_unknown = status.startswith("503") and "message" in content
-        assert text.startswith("It is not known whether" if is_unknown else NOTHING[tool])
-        assert text.count("Nothing was created") > (tool == "create_execution" and not is_unknown)
+        assert outcome == ("unknown" if is_unknown else NOTHING[tool])

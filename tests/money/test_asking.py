@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 LIMITS: dict[str, Any] = {"auto_approve_up_to": 1, "max_price": 20}
 
-STAYS = ("Not started", "5.0 USD", "stays quoted and costs nothing")
+STAYS = ("5.0 USD", "stays quoted and costs nothing")
 NOBODY_KNOWS = (*STAYS, "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO", "Deep Origin web app")
 """Nobody knows whether a person answered: the model reads who may do what all the same."""
 NOT_UNDERSTOOD = (*NOBODY_KNOWS, "could not be understood")
@@ -23,7 +23,7 @@ NOT_UNDERSTOOD = (*NOBODY_KNOWS, "could not be understood")
 CLIENTS: dict[str, tuple[ElicitResult | None, tuple[str, ...]]] = {
     "yes": (YES, ()),
     "yes and more": (form(approve=True, note="do it"), ()),
-    "no": (NO, (*STAYS, "the form that asks a person about deeporigin.docking for 5.0 USD")),
+    "no": (NO, (*STAYS, "The form that asks a person about deeporigin.docking for 5.0 USD")),
     "decline": (DECLINE, (*NOBODY_KNOWS, "declined, by a person or by the client itself")),
     "cancel": (CANCEL, (*NOBODY_KNOWS, "closed without an answer, by a person or by the client itself")),
     "perhaps": (form(approve="perhaps"), NOT_UNDERSTOOD),
@@ -120,7 +120,7 @@ async def test_a_price_that_changes_under_the_question_needs_a_yes_of_its_own(de
     else:
         assert (started, questions) == (False, 1)
         if desk.kind in STARTS:
-            assert told.startswith("The price is now 6.0 USD, not 5.0 USD. Nothing was started.")
+            assert told.startswith("The price is now 6.0 USD, not 5.0 USD.")
 
 
 async def test_an_account_that_cannot_pay_starts_nothing_after_a_yes_either(desk: Desk, bench: Bench) -> None:

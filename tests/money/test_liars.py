@@ -348,7 +348,8 @@ async def test_a_refused_confirmation_of_a_run_that_stays_quoted_counts_nothing(
     liar.rows = lambda _: []
     async with liar.agent(auto_approve_up_to=100, budget=10) as agent:
         for number in range(4):
-            assert "Nothing was started" in await agent.refused("confirm_execution", execution_id=named(number))
+            found = await agent.error("confirm_execution", execution_id=named(number))
+            assert found.outcome == "nothing_started"
         assert (await agent.read("get_workspace"))["spending"]["spent"] == 0
     assert len(liar.confirmed) == 4
 

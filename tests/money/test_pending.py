@@ -269,9 +269,9 @@ async def test_a_confirmation_that_does_not_end_is_told_as_unknown_before_the_ca
     name = quoted(bench, 5)
     bench.fault("PATCH *:confirm delay=300")
     async with agent_with(bench.server(), Person(), mode="legacy") as agent:
-        told = await agent.refused("confirm_execution", execution_id=name)
-    assert told.startswith("Whether it was started is unknown")
-    assert f'get_execution(execution_id="{name}")' in told
+        answer = await agent.call("confirm_execution", {"execution_id": name})
+    assert answer.error == ("outcome_unknown", "unknown")
+    assert f'get_execution(execution_id="{name}")' in answer.text
 
 
 async def test_a_limit_that_has_been_reached_meanwhile_refuses_whoever_said_yes(

@@ -88,8 +88,8 @@ class Wire:
         """A result that a model reads, not an error of the protocol; and nothing has been sent."""
         result = message["result"]
         assert result["isError"]
+        assert result["_meta"]["deeporigin-mcp/error"]["outcome"] == "nothing_started"
         told = result["content"][0]["text"]
-        assert told.startswith("Not started: ")
         assert "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO" in told
         assert len(told) < 1_000
         assert told.isprintable()

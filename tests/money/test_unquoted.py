@@ -37,14 +37,7 @@ async def liar(anyio_backend: str) -> AsyncIterator[Liar]:
 async def test_it_is_not_sent_where_nobody_can_be_asked(liar: Liar, tmp_path: Path, limits: dict[str, Any]) -> None:
     log = tmp_path / "audit.jsonl"
     async with liar.agent(audit_log=log, **limits) as agent:
-        told = await agent.refused("create_execution", **RUN)
-    for words in (
-        "Nothing was created",
-        "starts at once when it is created",
-        "a person has to approve it",
-        "cannot ask",
-    ):
-        assert words in told
+        assert await agent.error("create_execution", **RUN) == ("nobody_to_ask", "nothing_created")
     assert liar.created == []
     assert [line["decision"] for line in lines_in(log)] == ["refused"]
 
@@ -54,7 +47,7 @@ async def test_it_is_not_sent_where_a_limit_could_not_be_kept(liar: Liar, limit:
     person = Person()
     limits: dict[str, Any] = {limit: 1000}
     async with liar.agent(person=person, **limits) as agent:
-        assert "DEEPORIGIN_MCP_MAX_PRICE" in await agent.refused("create_execution", **RUN)
+        assert await agent.error("create_execution", **RUN) == ("no_complete_price", "nothing_created")
     assert (liar.created, person.questions) == ([], [])
 
 
@@ -81,7 +74,8 @@ async def test_a_person_is_asked_first_and_a_yes_is_on_record_with_what_it_cost(
 async def test_without_a_yes_nothing_is_sent(liar: Liar, mode: str, answer: Any) -> None:
     person = Person(answer)
     async with liar.agent(person=person, mode=mode) as agent:
-        assert "Nothing was created" in await agent.refused("create_execution", **RUN)
+        code, outcome = await agent.error("create_execution", **RUN)
+    assert (code, outcome) == ("declined" if answer is NO else "not_approved", "nothing_created")
     assert len(person.questions) == 1
     assert liar.created == []
 

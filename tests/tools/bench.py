@@ -23,6 +23,7 @@ from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, parse_fault, running_simulator
 from deeporigin_mcp.tools.state import ServerState
+from tests.support.errors import ErrorFacts, error_of
 from tests.tools.facts import assert_harmless, assert_same_facts, calls_in
 
 PROJECT = "09DEMAKNASE01"
@@ -96,6 +97,8 @@ class Answer:
     is_error: bool
     text: str
     content: dict[str, Any]
+    error: ErrorFacts | None
+    """What programs may read beside it."""
 
 
 @dataclass
@@ -112,7 +115,8 @@ class Agent:
         assert isinstance(answer, CallToolResult)
         text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
         assert len(answer.content) == 1
-        return Answer(bool(answer.is_error), text, answer.structured_content or {})
+        error = error_of(answer) if answer.is_error else None
+        return Answer(bool(answer.is_error), text, answer.structured_content or {}, error)
 
     async def read(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The structured content of a success."""
@@ -127,13 +131,22 @@ class Agent:
 
     async def refused(self, tool: str, **arguments: Any) -> str:
         """The text of a refusal."""
+        return (await self._refused(tool, arguments)).text
+
+    async def error(self, tool: str, **arguments: Any) -> ErrorFacts:
+        """The code and the outcome of a refusal."""
+        found = (await self._refused(tool, arguments)).error
+        assert found is not None
+        return found
+
+    async def _refused(self, tool: str, arguments: dict[str, Any]) -> Answer:
         answer = await self.call(tool, arguments)
         assert answer.is_error, answer.content
         assert not answer.content
         assert_harmless(answer.text)
         assert 20 < len(answer.text) <= LONGEST_REFUSAL
         self._assert_calls_work(answer.text)
-        return answer.text
+        return answer
 
     async def follow(self, step: str) -> dict[str, Any]:
         """Make the first call that a `next_step` names."""

@@ -68,7 +68,7 @@ async def test_a_dearer_run_is_refused_with_price_limit_and_setting(agent: Agent
 async def test_another_price_than_expected_is_refused_with_the_call_that_accepts_it(rich: Agent, bench: Bench) -> None:
     name = await quote(rich)
     told = await rich.refused("confirm_execution", execution_id=name, expected_price=0.1)
-    assert told.startswith("The price is now 0.2 USD, not 0.1 USD. Nothing was started.")
+    assert told.startswith("The price is now 0.2 USD, not 0.1 USD. ")
     assert not bench.platform.confirms
     assert (await rich.follow(told))["status"] == "Created"
 
@@ -207,8 +207,8 @@ async def test_an_empty_account_is_told_in_the_platforms_words(rich: Agent, benc
     bench.platform.organisations["deeporigin"].balance = 0.1
     name = await quote(rich)
     told = await rich.refused("confirm_execution", execution_id=name)
-    assert told.startswith("Nothing was started: Not enough credits: The balance of 0.10 USD does not cover 0.20 USD")
-    assert " 0.10 USD are missing. " in told
+    assert told.startswith("Not enough credits: The balance of 0.10 USD does not cover 0.20 USD")
+    assert " 0.1 USD are missing. " in told
     assert "The quote is closed (InsufficientFunds): once this is settled, create it anew" in told
     assert "Add credits to the organisation" in told
     assert "administrator" in told
@@ -223,7 +223,6 @@ async def test_a_plans_limit_is_told_in_the_platforms_words(bench: Bench) -> Non
         told = await agent.refused("confirm_execution", execution_id=created["execution_id"])
     assert "allows 20 ligands per ADMET run, 22 were asked for" in told
     assert "Send fewer ligands or change the plan" in told
-    assert told.startswith("Nothing was started: ")
     assert "The quote stays as it is." in told
     assert "missing" not in told
 
@@ -232,8 +231,8 @@ async def test_a_run_dearer_than_the_balance_never_starts(bench: Bench) -> None:
     async with bench.agent(org_key="acme", project_id="09ACMEPR0J001", auto_approve_up_to=500) as agent:
         created = await agent.read("create_execution", **ABFE, start=True)
     assert created["status"] == "InsufficientFunds"
-    assert created["next_step"].startswith("The execution exists. Nothing was started: ")
-    assert re.search(r" \d+\.\d\d USD are missing\. ", created["next_step"])
+    assert created["next_step"].startswith("The execution exists. ")
+    assert re.search(r" \d+\.\d+ USD are missing\. ", created["next_step"])
 
 
 async def test_a_confirmation_whose_answer_was_lost_is_looked_up(rich: Agent, bench: Bench) -> None:
@@ -253,7 +252,7 @@ async def test_a_confirmation_that_did_nothing_is_sent_once_and_told_as_unknown(
     answer = await rich.call("confirm_execution", {"execution_id": name})
     assert len(bench.sent("PATCH")) == 1
     if effect != "half":  # half of an answer comes after the work
-        assert "It is not known whether the platform did this" in answer.text
+        assert answer.error == ("outcome_unknown", "unknown")
         assert (await rich.follow(answer.text))["status"] == "Quoted"
         assert [line["decision"] for line in audited] == ["approved", "unknown"]
     assert (len(bench.platform.confirms) == 1) is (effect == "half") is not answer.is_error
@@ -313,8 +312,8 @@ async def test_looks_that_take_too_long_end_before_anything_is_sent(
     async with bench.agent(budget=1) as agent:
         created = await agent.read("create_execution", **docking())
         bench.fault(f"GET {path} delay=300")
-        told = await agent.refused("confirm_execution", execution_id=created["execution_id"])
-    assert "Nothing was started" in told
+        found = await agent.error("confirm_execution", execution_id=created["execution_id"])
+    assert found == ("platform_failed", "nothing_started")
     assert not bench.sent("PATCH")
 
 

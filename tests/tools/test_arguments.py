@@ -228,7 +228,7 @@ async def test_all_problems_of_the_inputs_are_told_at_once_with_their_paths(agen
             "effort": 9,
         },
     )
-    assert told.startswith("Nothing was created: `inputs` has ")
+    assert told.startswith("`inputs` has ")
     problems = " / ".join(lines_of(told))
     for expected in (
         "protein: 'file_path' is a required property",
@@ -332,9 +332,9 @@ async def test_without_a_project_and_with_several_the_user_has_to_say(bench: Ben
 )
 async def test_a_project_asked_for_by_name_or_nearly_is_named(bench: Bench, asked: str, meant: str) -> None:
     async with bench.agent(project_id="") as agent:
-        told = await agent.refused("create_execution", **docking(), project_id=asked)
-        assert told.startswith("Nothing was created: ")
-        assert f"Did you mean {meant}?" in told
+        answer = await agent.call("create_execution", {**docking(), "project_id": asked})
+        assert answer.error == ("unknown_project", "nothing_created")
+        assert f"Did you mean {meant}?" in answer.text
         assert not bench.platform.creates
         for tool in ("list_executions", "search_executions"):
             found = await agent.read(tool, project_id=asked)

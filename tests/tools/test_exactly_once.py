@@ -111,10 +111,9 @@ async def test_a_look_for_others_that_fails_hides_no_execution(agent: Agent, ben
 @pytest.mark.parametrize("changed", [{"inputs": docking("CCN")["inputs"]}, {"tool_version": "4"}, {"sync": True}])
 async def test_the_same_key_for_another_run_is_refused(agent: Agent, bench: Bench, changed: dict[str, Any]) -> None:
     first = await agent.read("create_execution", **docking(), idempotency_key="k")
-    told = await agent.refused("create_execution", **{**docking(), **changed, "idempotency_key": "k"})
-    assert first["execution_id"] in told
-    assert told.startswith("Nothing was created by this call: idempotency_key 'k' belongs to execution ")
-    assert "created with another tool, other inputs, another version or another project." in told
+    answer = await agent.call("create_execution", {**docking(), **changed, "idempotency_key": "k"})
+    assert answer.error == ("key_in_use", "nothing_created")
+    assert first["execution_id"] in answer.text
     assert len(bench.platform.creates) == 1
 
 
@@ -166,10 +165,10 @@ async def test_a_request_that_was_lost_is_told_as_unknown_and_the_next_call_crea
     agent: Agent, bench: Bench, effect: str
 ) -> None:
     bench.fault(f"POST */executions {effect} times=1")
-    told = await agent.refused("create_execution", **docking())
-    assert "It is not known whether the platform did this: create a deeporigin.docking execution" in told
+    answer = await agent.call("create_execution", docking())
+    assert answer.error == ("outcome_unknown", "unknown")
     assert not bench.platform.creates
-    key = calls_in_text(told, "idempotency_key")
+    key = calls_in_text(answer.text, "idempotency_key")
     first = await agent.read("create_execution", **docking(), idempotency_key=key)
     again = await agent.read("create_execution", **docking(), idempotency_key=key)
     assert bench.platform.creates == [first["execution_id"]] == [again["execution_id"]]
@@ -186,9 +185,9 @@ async def test_an_execution_that_shows_up_late_is_found_by_the_next_call(agent: 
 
 async def test_a_key_that_cannot_be_looked_up_creates_nothing(agent: Agent, bench: Bench) -> None:
     bench.fault("GET */executions status=503")
-    told = await agent.refused("create_execution", **docking(), idempotency_key="k")
-    assert told.startswith("Nothing was created by this call: The platform answered HTTP 503")
-    assert 'In 60 s call create_execution again with the same idempotency_key="k"' in told
+    answer = await agent.call("create_execution", {**docking(), "idempotency_key": "k"})
+    assert answer.error == ("platform_failed", "nothing_created")
+    assert 'In 60 s call create_execution again with the same idempotency_key="k"' in answer.text
     assert not bench.sent("POST")
 
 
@@ -251,27 +250,27 @@ async def test_a_platform_too_slow_to_look_is_told_and_nothing_was_created(
     agent: Agent, bench: Bench, path: str
 ) -> None:
     bench.fault(f"GET {path} delay=300")
-    told = await agent.refused("create_execution", **docking(), idempotency_key="k")
-    assert told.startswith("Nothing was created by this call: The platform is too slow")
-    assert 'In 60 s call create_execution again with the same idempotency_key="k"' in told
+    answer = await agent.call("create_execution", {**docking(), "idempotency_key": "k"})
+    assert answer.error == ("platform_failed", "nothing_created")
+    assert 'In 60 s call create_execution again with the same idempotency_key="k"' in answer.text
     assert not bench.sent("POST")
 
 
 async def test_a_call_to_be_corrected_is_not_told_to_be_repeated_with_the_same_arguments(agent: Agent) -> None:
     wrong = docking() | {"tool_key": "deeporigin.dockin"}
-    told = await agent.refused("create_execution", **wrong)
-    assert told.startswith("Nothing was created: The catalogue has no tool 'deeporigin.dockin' now.")
-    assert "Then call create_execution again. " in told
+    assert await agent.error("create_execution", **wrong) == ("not_found", "nothing_created")
+    assert "the same arguments" not in await agent.refused("create_execution", **wrong)
     told = await agent.refused("create_execution", **wrong, idempotency_key="k")
-    assert 'Then call create_execution again with the same idempotency_key="k". ' in told
+    assert 'Then call create_execution again with the same idempotency_key="k".' in told
 
 
 @pytest.mark.usefixtures("half_a_second")
 async def test_the_fresh_key_is_named_wherever_the_call_runs_out_of_time(agent: Agent, bench: Bench) -> None:
     bench.fault("POST */executions delay=300 times=1")
-    told = await agent.refused("create_execution", **docking())
-    assert told.startswith("Whether it was created is unknown: ")
-    assert "may exist, but cannot be seen yet. In 60 s call create_execution again with the same arguments and" in told
+    answer = await agent.call("create_execution", docking())
+    assert answer.error == ("outcome_unknown", "unknown")
+    told = answer.text
+    assert "In 60 s call create_execution again with idempotency_key=" in told
     bench.clock.advance(301)
     while not bench.platform.creates:
         await anyio.lowlevel.checkpoint()

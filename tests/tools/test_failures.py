@@ -13,6 +13,7 @@ from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import surface
+from deeporigin_mcp.tools.errors import explained
 from tests.platform.recording import Reply, recording, settings_for
 from tests.tools.bench import ERAS, Agent, Bench, agent_of, bench_token, docking
 
@@ -30,7 +31,7 @@ async def test_a_failure_that_passes_is_not_seen(agent: Agent, bench: Bench) -> 
 async def test_the_id_that_support_can_find_a_request_by_is_told(agent: Agent) -> None:
     from deeporigin_mcp.errors import PlatformError
 
-    told = surface.explained(PlatformError("It failed.", next_step="Call again.", request_id="req-1"))
+    told = explained(PlatformError("It failed.", next_step="Call again.", request_id="req-1"))
     assert told == "It failed. Call again. (request id req-1)"
 
 
@@ -123,21 +124,20 @@ async def test_no_log_line_holds_the_token_or_inputs(bench: Bench, caplog: pytes
 
 
 @pytest.mark.parametrize(
-    ("tool", "words"),
+    ("tool", "outcome"),
     [
-        ("list_executions", "Nothing was changed. Call again in a minute."),
-        ("cancel_execution", "It may have been done all the same: look at the state (get_execution)"),
+        ("list_executions", "nothing_changed"),
+        ("cancel_execution", "unknown"),
     ],
 )
 async def test_no_call_lasts_longer_than_clients_bear(
-    agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch, tool: str, words: str
+    agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch, tool: str, outcome: str
 ) -> None:
     monkeypatch.setattr(surface, "CALL_SECONDS", 0.05)
     name = bench.seeded("Running")
     bench.fault("* */executions* delay=1000 times=1")
-    told = await agent.refused(tool, **({"execution_id": name} if tool == "cancel_execution" else {}))
-    assert "was given up after 0.05 s" in told
-    assert words in told
+    found = await agent.error(tool, **({"execution_id": name} if tool == "cancel_execution" else {}))
+    assert found == ("timed_out", outcome)
 
 
 async def test_many_calls_at_once_answer_each_for_itself(agent: Agent, bench: Bench) -> None:

@@ -13,7 +13,6 @@ from deeporigin_mcp.simulator import ManualClock, Platform, running_simulator
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.details import SMALL_OUTPUTS_CHARACTERS, ended_view
 from deeporigin_mcp.tools.surface import answer_of
-from deeporigin_mcp.tools.unoffered import NOTHING
 from tests.tools.bench import FREE, Agent, Bench, SimulatedTime, compact_size, docking
 
 pytestmark = pytest.mark.anyio
@@ -84,7 +83,7 @@ async def test_outputs_come_at_once_only_whole_and_small(
 ) -> None:
     name = bench.raw(status="Succeeded", jobOutputs=outputs)
     execution = Execution({"executionId": name, "status": "Succeeded", "jobOutputs": outputs})
-    told = answer_of(ended_view(execution, steps.results_of(name)), NOTHING)[0]
+    told = answer_of(ended_view(execution, steps.results_of(name)))[0]
     read = await agent.read("get_execution_results", execution_id=name)
     if is_small:
         assert told["outputs"] == read["outputs"]

@@ -13,6 +13,7 @@ from deeporigin_mcp.platform.tools import CATALOGUE_KEPT_SECONDS, Tools
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.state import ServerState
 from deeporigin_mcp.tools.suggestions import closest
+from deeporigin_mcp.tools.toolsets import step
 
 logger = logging.getLogger("deeporigin_mcp")
 
@@ -72,15 +73,17 @@ async def find_definition(
     except NotFoundError as error:
         versions = versions_of(await definitions_of(state), tool_key)
         if not versions:
-            raise _no_such_tool(tool_key, await allowed_definitions(state), error) from None
+            raise _no_such_tool(state, tool_key, await allowed_definitions(state), error) from None
         if tool_version != "latest":
             raise _no_such_version(tool_key, tool_version, versions, error) from None
         # A platform that does not know this word still has a latest version.
         definition = versions[0]
     if must_be_enabled and not definition.enabled:
+        others = steps.call("find_platform_tools", query=definition.name or tool_key)
         raise ArgumentError(
             f"{tool_key} {definition.version} is disabled on the platform and cannot run.",
-            next_step=steps.call("find_platform_tools", query=definition.name or tool_key) + " shows others.",
+            next_step=step(state.settings, f"{others} shows others.", "find_platform_tools"),
+            code="tool_disabled",
         )
     return definition
 
@@ -109,7 +112,7 @@ async def unknown_tool(state: ServerState, tool_key: str) -> str | None:
     with contextlib.suppress(DeepOriginError):
         catalogue = await definitions_of(state)
         if not any(definition.key == tool_key for definition in catalogue):
-            return f"{_not_there(tool_key)} {_instead(catalogue, tool_key)}"
+            return f"{_not_there(tool_key)} {_instead(state, catalogue, tool_key)}"
     return None
 
 
@@ -118,16 +121,18 @@ def _not_there(tool_key: str) -> str:
     return f"The catalogue has no tool {one_line(tool_key, 80)!r} now."
 
 
-def _instead(catalogue: Iterable[ToolDefinition], tool_key: str) -> str:
+def _instead(state: ServerState, catalogue: Iterable[ToolDefinition], tool_key: str) -> str:
     meant = closest_key(catalogue, tool_key)
     hint = f"Did you mean {one_line(meant, 80)}? " if meant else ""
-    return f"{hint}find_platform_tools lists the tools."
+    return hint + step(state.settings, "find_platform_tools lists the tools.", "find_platform_tools")
 
 
-def _no_such_tool(tool_key: str, catalogue: Iterable[ToolDefinition], error: NotFoundError) -> NotFoundError:
+def _no_such_tool(
+    state: ServerState, tool_key: str, catalogue: Iterable[ToolDefinition], error: NotFoundError
+) -> NotFoundError:
     return NotFoundError(
         _not_there(tool_key),
-        next_step=_instead(catalogue, tool_key),
+        next_step=_instead(state, catalogue, tool_key),
         http_status=error.http_status,
         request_id=error.request_id,
     )

@@ -8,10 +8,12 @@ from pydantic import Field
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition, versions_of
 from deeporigin_mcp.tools.pricing import price_rule
 from deeporigin_mcp.tools.responses.size_limit import Summary, size
 from deeporigin_mcp.tools.state import ToolContext, state_of
+from deeporigin_mcp.tools.toolsets import step
 from deeporigin_mcp.tools.views import PlatformToolView
 
 SCHEMA_CHARACTERS = 12_000
@@ -30,8 +32,7 @@ async def describe_platform_tool(
 ) -> PlatformToolView:
     """Describe one platform tool: the JSON Schema of its inputs, its price if known, and an example.
 
-    Call it before create_execution, whose inputs must fit. The example shows the form: every value in it is to be
-    replaced. Free, reads only.
+    Every value of the example is to be replaced. Free, reads only.
     """
     state = state_of(ctx)
     definition = await find_definition(state, tool_key, tool_version)
@@ -57,7 +58,7 @@ async def describe_platform_tool(
         inputs_schema=schema,
         example_inputs=example,
         cut=cut or None,
-        next_step=_next_step(example),
+        next_step=_next_step(example, state.settings),
     )
 
 
@@ -86,8 +87,10 @@ def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | 
     return shown, example, cut
 
 
-def _next_step(example: dict[str, Any] | None) -> str:
-    then = "create_execution prices, confirm_execution starts a run."
+def _next_step(example: dict[str, Any] | None, settings: Settings) -> str:
+    then = step(
+        settings, "create_execution prices, confirm_execution starts a run.", "create_execution", "confirm_execution"
+    )
     if example is None:
         return f"No example can be made up from this schema. {then}"
     return f"example_inputs shows the form: replace every value. {then}"

@@ -42,8 +42,7 @@ async def find_platform_tools(
 ) -> PlatformToolListView:
     """Find scientific tools that the platform can run (docking, free energies, ADMET, …), best match first.
 
-    The first step of a new run: it gives the tool_key that describe_platform_tool and create_execution take. Tools that
-    match less are named in `others`. Free, reads only; not for runs that exist: use list_executions for those.
+    The first step of a new run: it gives the tool_key. Tools that match less are named in `others`. Free, reads only.
     """
     newest: dict[str, ToolDefinition] = {}
     for definition in await allowed_definitions(state_of(ctx)):

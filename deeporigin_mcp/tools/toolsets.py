@@ -1,0 +1,47 @@
+"""Which tools a server offers, and what is said where the next step would be a tool that it does not offer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deeporigin_mcp.settings import Settings
+
+TOOLSETS: Mapping[str, tuple[str, ...]] = {
+    "executions": (
+        "list_executions",
+        "search_executions",
+        "get_execution",
+        "create_execution",
+        "confirm_execution",
+        "cancel_execution",
+        "wait_executions",
+        "get_execution_logs",
+        "get_execution_results",
+    ),
+    "catalogue": ("find_platform_tools", "describe_platform_tool"),
+    "workspace": ("get_workspace",),
+}
+"""The groups that `DEEPORIGIN_MCP_TOOLSETS` chooses from, and their tools."""
+WRITING = frozenset({"create_execution", "confirm_execution", "cancel_execution"})
+"""Tools that read-only mode leaves out. They and all that read executions are in one group."""
+
+READ_ONLY = "This server only reads: a person can start and change runs in the Deep Origin web app."
+LEFT_OUT = (
+    "What comes next is not offered by this server (DEEPORIGIN_MCP_TOOLSETS): a person can do it in the Deep Origin "
+    "web app."
+)
+
+
+def is_offered(tool: str, settings: Settings) -> bool:
+    """Whether a server with these settings offers this tool."""
+    if settings.read_only and tool in WRITING:
+        return False
+    return any(tool in TOOLSETS.get(name, ()) for name in settings.toolsets or TOOLSETS)
+
+
+def step(settings: Settings, text: str, *tools: str) -> str:
+    """A next step that calls these tools, or what a person can do instead where one of them is not offered."""
+    missing = [tool for tool in tools if not is_offered(tool, settings)]
+    if not missing:
+        return text
+    return READ_ONLY if settings.read_only and WRITING.issuperset(missing) else LEFT_OUT
