@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from deeporigin_mcp.errors import CredentialError, SettingsError
 from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environment_of_issuer
-from deeporigin_mcp.settings.reading import pass_over_tracing_of_others
+from deeporigin_mcp.settings.reading import remove_unusable_tracing
 from tests.processes import run_program
 
 RESOLUTION = Path(__file__).parent / "platform" / "official_resolution.py"
@@ -619,7 +619,7 @@ def test_a_home_that_nobody_knows_is_named_where_a_path_needs_it(monkeypatch: py
 )
 def test_what_is_not_installed_is_taken_out_and_the_rest_stays(variable: str, value: str, left: str | None) -> None:
     environ = {variable: value, "OTEL_SERVICE_NAME": "x"}
-    told = pass_over_tracing_of_others(environ)
+    told = remove_unusable_tracing(environ)
     assert environ == {"OTEL_SERVICE_NAME": "x"} | ({variable: left} if left else {})
     assert bool(told) is bool(value.strip(" ,").replace(left or "", ""))
     assert all(variable in line for line in told)
