@@ -194,10 +194,14 @@ async def _projects(client: DeepOriginClient) -> list[Finding]:
     if wanted:
         return [Finding("project", "ok", wanted)]
     if not rows:
-        return [Finding("project", "warning", "there is none", "Create one in the Deep Origin web app.")]
+        return [
+            Finding("project", "warning", "the organisation has no project", "Create one in the Deep Origin web app.")
+        ]
     if len(rows) == 1:
         return [Finding("project", "ok", f"{listed}, the only one")]
-    return [Finding("project", "warning", "none is set", f"Set DO_PROJECT_ID, or give a project_id per run: {listed}")]
+    return [
+        Finding("project", "warning", "no project is set", f"Set DO_PROJECT_ID, or give a project_id per run: {listed}")
+    ]
 
 
 async def _clusters(client: DeepOriginClient) -> list[Finding]:
@@ -206,7 +210,7 @@ async def _clusters(client: DeepOriginClient) -> list[Finding]:
     except DeepOriginError as error:
         return [_failed("cluster", error)]
     if not rows:
-        return [Finding("cluster", "failed", "there is none", "Ask Deep Origin's support for one.")]
+        return [Finding("cluster", "failed", "the organisation has no cluster", "Ask Deep Origin's support for one.")]
     first = rows[0]
     name = text(first.get("name")) or text(first.get("hostname")) or text(first.get("id"))
     state = "disabled" if first.get("enabled") is False else text(first.get("status")) or "healthy"

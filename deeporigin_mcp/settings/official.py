@@ -125,8 +125,9 @@ def _url_of_issuer(token: SecretStr) -> str:
     if environment is None:
         host = host_of(issuer) or "nobody"
         raise CredentialError(
-            f"The token in DO_AUTH_TOKEN was issued by {host[:100]!r}, which is not a Deep Origin login host. Set "
-            "DO_BASE_URL to the platform that it may be sent to.",
+            f"The token in DO_AUTH_TOKEN was issued by {host[:100]!r}, which is not a Deep Origin login host.",
+            next_step="Set DO_BASE_URL to the platform that this token may be sent to, or use another token, and "
+            "restart this MCP server.",
             code="unknown_issuer",
         )
     return BASE_URLS[environment]
