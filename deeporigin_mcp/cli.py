@@ -15,7 +15,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 
 SIMULATOR_PORT = 4931
-"""Where the official client and this server look with DO_ENV=local (platform-facts 3.4)."""
+"""The port of DO_ENV=local, for the official client and this server (platform-facts 3.4)."""
 CLIENTS = ("claude-desktop", "claude-code", "cursor", "vscode", "codex", "gemini-cli", "windsurf", "zed")
 SCOPES = ("user", "project", "local")
 SERVER_NAME = "deeporigin"

@@ -123,7 +123,7 @@ def _url_of_issuer(token: SecretStr) -> str:
     issuer = TokenClaims.read(token).issuer
     environment = environment_of_issuer(issuer)
     if environment is None:
-        host = host_of(issuer) or "nobody"
+        host = host_of(issuer) or "an unknown host"
         raise CredentialError(
             f"The token in DO_AUTH_TOKEN was issued by {host[:100]!r}, which is not a Deep Origin login host.",
             next_step="Set DO_BASE_URL to the platform that this token may be sent to, or use another token, and "
