@@ -15,7 +15,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 
 SIMULATOR_PORT = 4931
-"""Where the official client and this server look with DO_ENV=local (platform-facts 3.4)."""
+"""The port of DO_ENV=local, for the official client and this server (platform-facts 3.4)."""
 CLIENTS = ("claude-desktop", "claude-code", "cursor", "vscode", "codex", "gemini-cli", "windsurf", "zed")
 SCOPES = ("user", "project", "local")
 SERVER_NAME = "deeporigin"
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "demo": _demo,
         "doctor": _doctor,
         "install": _install,
-        "uninstall": _uninstall,
+        "uninstall": _install,
     }[options.command or "serve"]
     _end_at_signals()
     return command(options)
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     server = commands.add_parser("serve", help="serve MCP over stdin and stdout (the default), or over HTTP")
     server.add_argument("--http", action="store_true", help="serve many callers over Streamable HTTP at /mcp")
     over_http = server.add_argument_group("with --http")
-    # Without defaults here, so that one that was given is told from one that was not.
+    # No defaults here: an option given without --http is refused.
     over_http.add_argument("--host", help=f"address to listen on (default: {HTTP_HOST})")
     over_http.add_argument("--port", type=_port, help=f"default: {HTTP_PORT}; 0: any free one")
     for name, example in (("host", "mcp.example.org"), ("origin", "https://chat.example.org")):
@@ -56,19 +56,19 @@ def _parser() -> argparse.ArgumentParser:
             f"--allowed-{name}",
             action="append",
             metavar=name.upper(),
-            help=f"a Host or Origin header that is taken, such as {example}; repeatable; default: this machine's own",
+            help=f"accepted {name.title()} header, such as {example}; repeatable (default: this machine's own)",
         )
     over_http.add_argument(
         "--drain-seconds",
         type=_seconds,
         metavar="N",
-        help="after a signal to stop, take new requests for so long while /readyz says no (default: 0)",
+        help="after a signal to stop, accept requests for N seconds while /readyz fails (default: 0)",
     )
     over_http.add_argument(
         "--keep-alive-seconds",
         type=_seconds,
         metavar="N",
-        help="keep a connection so long for its next request; longer than the proxy in front does (default: 75)",
+        help="keep an idle connection open for N seconds, longer than the proxy in front does (default: 75)",
     )
 
     simulator = commands.add_parser(
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     simulator.add_argument("--port", type=_port, default=SIMULATOR_PORT, help="default: %(default)s; 0: any free one")
     simulator.add_argument(
-        "--speed", type=_speed, default=60.0, help="simulated seconds per second, may be below 1 (default: %(default)g)"
+        "--speed", type=_speed, default=60.0, help="simulated seconds per second (default: %(default)g)"
     )
     simulator.add_argument("--seed", type=int, default=0, help="same seed, same ids and outcomes (default: 0)")
     simulator.add_argument(
@@ -87,66 +87,71 @@ def _parser() -> argparse.ArgumentParser:
         help="make requests fail, such as 'POST */executions status=504 html after=work times=1'; repeatable",
     )
 
-    demo = commands.add_parser("demo", help="watch an MCP client run two jobs on a simulated platform, start to end")
+    demo = commands.add_parser("demo", help="watch an MCP client run two jobs on a simulated platform")
     demo.add_argument("--speed", type=_speed, default=12.0, help="simulated seconds per second (default: %(default)g)")
 
-    doctor = commands.add_parser("doctor", help="check the configuration and the platform, and say what to fix")
+    doctor = commands.add_parser("doctor", help="check the configuration and the platform")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
 
     install = commands.add_parser("install", help="add this server to the configuration of an MCP client")
     _add_target(install)
-    install.add_argument("--command", dest="start", default="", metavar="WORDS", help="what starts the server")
+    install.add_argument(
+        "--command", dest="start", default="", metavar="WORDS", help="the command that starts the server"
+    )
     install.add_argument(
         "--env", action="append", default=[], metavar="NAME=VALUE", help="a setting to write into the entry; repeatable"
     )
     install.add_argument("--with-token", action="store_true", help="write your token into the file, in plain text")
     install.add_argument(
-        "--force", action="store_true", help="replace another entry of that name; write even if the client is not there"
+        "--force",
+        action="store_true",
+        help="replace another entry of that name; write even if the client is not installed",
     )
 
-    uninstall = commands.add_parser("uninstall", help="take this server out of the configuration of an MCP client")
+    uninstall = commands.add_parser("uninstall", help="remove this server from the configuration of an MCP client")
     _add_target(uninstall)
-    uninstall.add_argument("--force", action="store_true", help="take out an entry that starts something else, too")
+    uninstall.add_argument("--force", action="store_true", help="remove the entry even if it starts another program")
     return parser
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--client", required=True, choices=CLIENTS, help=", ".join(CLIENTS), metavar="CLIENT")
     parser.add_argument("--scope", choices=SCOPES, help="user (default), project (the current folder) or local")
-    parser.add_argument("--name", default=SERVER_NAME, help="of the entry (default: %(default)s)")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
+    parser.add_argument("--name", default=SERVER_NAME, help="name of the entry (default: %(default)s)")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; valid: 0 to 65535")
+        raise argparse.ArgumentTypeError(f"Invalid port {text!r}. Valid: 0 to 65535.")
     return int(text)
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
+    seconds = _number(text)
     if not 0 <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; valid: 0 to 3600 seconds")
+        raise argparse.ArgumentTypeError(f"Invalid time {text!r}. Valid: 0 to 3600 seconds.")
     return seconds
 
 
 def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
+    speed = _number(text)
     if not 0 < speed < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no speed; valid: a number above 0, such as 60 or 0.5")
+        raise argparse.ArgumentTypeError(f"Invalid speed {text!r}. Valid: a number above 0, such as 60 or 0.5.")
     return speed
 
 
-def _end_at_signals() -> None:
-    """A signal ends the process instead of asking it to end: reading standard input cannot be interrupted.
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
-    What was sent to the platform stays there and is found again by its idempotency key.
+
+def _end_at_signals() -> None:
+    """End the process at a signal at once, because reading standard input cannot be interrupted.
+
+    A request that was already sent stays on the platform and is found again by its idempotency key.
     """
     from deeporigin_mcp.logs import leave_at_once
 
@@ -158,27 +163,27 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"deeporigin-mcp: {text}\n")
 
 
-def _pass_over_tracing_of_others() -> None:
-    """To be done before anything imports OpenTelemetry, which would end the process."""
-    from deeporigin_mcp.settings.reading import pass_over_tracing_of_others
+def _remove_unusable_tracing() -> None:
+    """Before anything imports OpenTelemetry, which would end the process."""
+    from deeporigin_mcp.settings.reading import remove_unusable_tracing
 
-    for told in pass_over_tracing_of_others():
-        _complain(told)
+    for warning in remove_unusable_tracing():
+        _complain(warning)
 
 
 def _serve(options: argparse.Namespace) -> int:
     from deeporigin_mcp.logs import open_closed_streams
 
     open_closed_streams()
-    _pass_over_tracing_of_others()
+    _remove_unusable_tracing()
     if options.command and options.http:
         return _serve_http(options)
     for name in ("host", "port", "allowed_host", "allowed_origin", "drain_seconds", "keep_alive_seconds"):
         if getattr(options, name, None) is not None:
             option = f"--{name.replace('_', '-')}"
-            _complain(f"{option} is for HTTP only: give --http with it, or leave it out.")
+            _complain(f"{option} needs --http. Add --http, or remove {option}.")
             return EXIT_USAGE
-    # What a start makes, stays: to look for garbage among it again and again would only take time.
+    # Nothing made while starting becomes garbage; collecting would only slow the start.
     gc.disable()
 
     from deeporigin_mcp.errors import SettingsError
@@ -230,7 +235,7 @@ def _serve_http(options: argparse.Namespace) -> int:
         _complain(str(error))
         return EXIT_USAGE
     except OSError as error:
-        _complain(f"cannot listen on {host}:{port}: {error.strerror or error}.")
+        _complain(f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another --port.")
         return EXIT_FAILED
     return EXIT_OK
 
@@ -253,50 +258,40 @@ def _simulator(options: argparse.Namespace) -> int:
     try:
         serve(platform, host="127.0.0.1", port=options.port, on_ready=ready)
     except OSError as error:
-        _complain(f"{error.strerror or error}. Another --port may be free.")
+        _complain(f"{error.strerror or error}. Choose another --port.")
         return EXIT_FAILED
     return EXIT_OK
 
 
 def _demo(options: argparse.Namespace) -> int:
-    _pass_over_tracing_of_others()
+    _remove_unusable_tracing()
     from deeporigin_mcp.demo import run_demo
 
     return EXIT_OK if run_demo(speed=options.speed) else EXIT_FAILED
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    _pass_over_tracing_of_others()
+    _remove_unusable_tracing()
     from deeporigin_mcp.doctor import run_doctor
 
     return run_doctor(as_json=options.json)
 
 
 def _install(options: argparse.Namespace) -> int:
-    import os
-    from pathlib import Path
-
     from deeporigin_mcp.errors import SettingsError
-    from deeporigin_mcp.install.commands import install, machine, request_of
+    from deeporigin_mcp.install.commands import RefusedError, install, request_of, this_machine, uninstall
 
+    how = {"force": options.force, "dry_run": options.dry_run}
     try:
-        request = request_of(options.name, options.start, options.env, with_token=options.with_token)
-        here = machine(Path.home(), os.environ)
-    except (SettingsError, RuntimeError) as error:
+        if options.command == "uninstall":
+            uninstall(this_machine(), options.client, options.scope, options.name, **how)
+        else:
+            request = request_of(options.name, options.start, options.env, with_token=options.with_token)
+            install(this_machine(), options.client, options.scope, request, **how)
+    except SettingsError as error:
         _complain(str(error))
         return EXIT_USAGE
-    return install(here, options.client, options.scope, request, force=options.force, dry_run=options.dry_run)
-
-
-def _uninstall(options: argparse.Namespace) -> int:
-    import os
-    from pathlib import Path
-
-    from deeporigin_mcp.install.commands import machine, uninstall
-
-    try:
-        here = machine(Path.home(), os.environ)
-    except RuntimeError as error:
-        _complain(str(error))
-        return EXIT_USAGE
-    return uninstall(here, options.client, options.scope, options.name, force=options.force, dry_run=options.dry_run)
+    except RefusedError as error:
+        _complain(f"{error} {error.next_step}".rstrip())
+        return EXIT_FAILED
+    return EXIT_OK

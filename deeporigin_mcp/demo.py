@@ -1,8 +1,8 @@
 """`deeporigin-mcp demo`: an MCP client drives the real server through two jobs on a simulated platform.
 
-Everything printed is read from answers as they come: the server is a subprocess on stdio, the platform is the
-simulator behind real HTTP. One job succeeds after a person said yes to its price, the other is cheap enough to start
-by itself and fails for a chemical reason; a third is only quoted, because the person says no.
+Everything printed comes from real results: the server is a subprocess on stdio, the platform is the simulator behind
+real HTTP. One job succeeds after a person approved its price, the other is cheap enough to start without approval and
+fails for a chemical reason; a third is only quoted, because the person declines.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_
 
 ORGANISATION = "deeporigin"
 AUTOMATIC_LIMIT_USD = "0.25"
-DEAR_TOOL = "deeporigin.pocket-finder"
-"""The person of the demo finds this one too dear."""
+EXPENSIVE_TOOL = "deeporigin.pocket-finder"
+"""The demo's person declines to pay for this tool."""
 MAX_WAITS = 20
 SHOWN_CHARACTERS = 240
 
@@ -37,11 +37,11 @@ METAL_COMPLEX = ("N[Pt](N)(Cl)Cl",)
 
 
 class StepFailedError(Exception):
-    """A step of the demo did not go as told."""
+    """A step of the demo had an unexpected outcome."""
 
 
 class Agent:
-    """What a model does, without one: calls tools, reads answers, and counts what it cost."""
+    """Acts in the place of a model: calls tools, reads results, and counts calls and bytes."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -49,43 +49,43 @@ class Agent:
         self.bytes_read = 0
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """Call a tool; its structured answer."""
-        answer = await self._shown(tool, arguments)
-        if answer.is_error or answer.structured_content is None:
-            raise StepFailedError(f"{tool} answered with an error")
-        return dict(answer.structured_content)
+        """Call a tool; its structured content."""
+        result = await self._shown(tool, arguments)
+        if result.is_error or result.structured_content is None:
+            raise StepFailedError(f"{tool} returned an error")
+        return dict(result.structured_content)
 
     async def refused(self, tool: str, **arguments: Any) -> None:
-        """Call a tool that has to refuse."""
+        """Call a tool that must return an error."""
         if not (await self._shown(tool, arguments)).is_error:
-            raise StepFailedError(f"{tool} should have refused")
+            raise StepFailedError(f"{tool} should have returned an error")
 
     async def _shown(self, tool: str, arguments: dict[str, Any]) -> CallToolResult:
-        """Show the call and the start of what a model reads of the answer."""
+        """Call a tool; print the call and the first lines of its result."""
         say(f"\n→ {tool}({', '.join(f'{name}={_short(value)}' for name, value in arguments.items())})")
         live = LiveLine()
-        answer = await self._client.call_tool(tool, arguments, progress_callback=live.show)
+        result = await self._client.call_tool(tool, arguments, progress_callback=live.show)
         live.end()
-        if not isinstance(answer, CallToolResult):
+        if not isinstance(result, CallToolResult):
             raise StepFailedError(f"{tool} asked for input")
-        text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
+        text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
         self.calls += 1
         self.bytes_read += len(text.encode())
         for line in text.splitlines()[:8]:
             say(f"  {_short_line(line)}")
-        return answer
+        return result
 
 
 class Person:
-    """Who is asked before money is spent: a stand-in for the user of a client with a screen."""
+    """The user of the client, who answers elicitations."""
 
     def __init__(self) -> None:
         self.asked = 0
 
     async def answer(self, context: Any, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG002
-        """Show the question and answer it: yes, unless it is about the dear tool."""
+        """Print the elicitation and approve it, unless it is about the expensive tool."""
         self.asked += 1
-        approve = DEAR_TOOL not in params.message
+        approve = EXPENSIVE_TOOL not in params.message
         say("  ┌ the person is asked")
         for line in params.message.splitlines():
             say(f"  │ {line}")
@@ -94,7 +94,7 @@ class Person:
 
 
 class LiveLine:
-    """Progress as it is reported: rewritten in place on a terminal, one line each elsewhere."""
+    """Progress of a call: one line rewritten in place on a terminal, a line for each report elsewhere."""
 
     def __init__(self) -> None:
         self._in_place = sys.stdout.isatty()
@@ -113,7 +113,7 @@ class LiveLine:
 
 
 def run_demo(*, speed: float) -> bool:
-    """Run the demo; whether every step went as told."""
+    """Run the demo at `speed` simulated seconds per second; whether every step had the expected outcome."""
     platform = Platform(clock=ScaledClock(speed), seed=int(time.time()))
     failures: list[str] = []
     with running_simulator(platform) as simulator, tempfile.TemporaryFile("w+") as server_log:
@@ -131,7 +131,7 @@ def run_demo(*, speed: float) -> bool:
 
 
 def _messages(group: BaseExceptionGroup[StepFailedError]) -> list[str]:
-    """What went wrong: task groups nest, and so do the groups of their errors."""
+    """The messages of a group of errors, which nests as task groups do."""
     nested = [_messages(e) if isinstance(e, BaseExceptionGroup) else [str(e)] for e in group.exceptions]
     return [message for messages in nested for message in messages]
 
@@ -173,10 +173,12 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
         _expect(quote["status"] == "Quoted", f"{name} is {quote['status']}, not Quoted")
         say(f"  ⇒ {name}: {quote['quoted_price']} USD")
         quotes[name] = quote
-    dear = await agent.call(
-        "create_execution", tool_key=DEAR_TOOL, name="pockets", project_id=project, inputs={"protein": PROTEIN}
+    expensive = await agent.call(
+        "create_execution", tool_key=EXPENSIVE_TOOL, name="pockets", project_id=project, inputs={"protein": PROTEIN}
     )
-    await agent.refused("confirm_execution", execution_id=dear["execution_id"], expected_price=dear["quoted_price"])
+    await agent.refused(
+        "confirm_execution", execution_id=expensive["execution_id"], expected_price=expensive["quoted_price"]
+    )
     for quote in quotes.values():
         await agent.call("confirm_execution", execution_id=quote["execution_id"], expected_price=quote["quoted_price"])
 
@@ -201,7 +203,7 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
 
 
 async def _results(agent: Agent, execution_id: str) -> list[dict[str, Any]]:
-    """The rows of a completed run; they are stored a little after it completes."""
+    """The rows of a completed run, which the platform stores a little after it completes."""
     for _ in range(MAX_WAITS):
         found = await agent.call("get_execution_results", execution_id=execution_id)
         if found["rows"]:
@@ -223,7 +225,7 @@ def _inputs(molecules: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _server(base_url: str) -> StdioServerParameters:
-    """The real server as a client would start it, pointed at the simulator by the official variables alone."""
+    """The real server as a client would start it, with the simulator's address in the official variables."""
     return StdioServerParameters(
         command=sys.executable,
         args=["-m", "deeporigin_mcp"],

@@ -1,4 +1,4 @@
-"""`deeporigin-mcp doctor`: is everything in place, and if not, what to do about it."""
+"""`deeporigin-mcp doctor`: checks the configuration and the platform, and says what to fix."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
-from urllib.parse import urlsplit
 
 import anyio
 
@@ -17,16 +16,17 @@ from deeporigin_mcp.platform.failures import one_line
 from deeporigin_mcp.platform.wire import rows_of, text
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environment_of_issuer
+from deeporigin_mcp.settings.addresses import host_of
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 DAY_SECONDS = 86_400
 WARN_DAYS = 7
-CHECK_THE_WAY = "Check the network, the address (DO_BASE_URL), and whether a proxy has to be named (HTTPS_PROXY)."
+CHECK_NETWORK = "Check the network, the address (DO_BASE_URL), and whether a proxy is needed (HTTPS_PROXY)."
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check; `fix` is empty where nothing is to be done."""
+    """The outcome of one check; `fix` is empty if there is nothing to do."""
 
     check: str
     status: Literal["ok", "warning", "failed"]
@@ -35,13 +35,13 @@ class Finding:
 
 
 def run_doctor(*, as_json: bool) -> int:
-    """Check, print, and return 0 (all well, maybe warnings), 1 (something failed) or 2 (unusable settings)."""
+    """Check, print, and return 0 (nothing failed), 1 (something failed) or 2 (a setting is invalid)."""
     try:
         settings = Settings.load()
-        # What only shows when a server is made, such as a group of tools that there is not.
+        # Finds what only a server checks, such as an unknown toolset.
         create_server(settings)
     except SettingsError as error:
-        findings = [Finding("settings", "failed", str(error), "Correct the variable.")]
+        findings = [Finding("settings", "failed", str(error), error.next_step or "Correct the variable.")]
         _print(findings, as_json=as_json)
         return EXIT_SETTINGS
     findings = anyio.run(examine, settings)
@@ -50,29 +50,29 @@ def run_doctor(*, as_json: bool) -> int:
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Every check that makes sense with these settings, in the order in which to fix things."""
+    """All checks that these settings allow, in the order in which to fix things."""
     findings = await _examined(settings)
-    # Names and messages of the platform and the token are among them.
+    # They hold texts of the platform and of the token.
     return [replace(finding, detail=one_line(finding.detail), fix=one_line(finding.fix)) for finding in findings]
 
 
 async def _examined(settings: Settings) -> list[Finding]:
     async with DeepOriginClient(settings, retry=RetryPolicy(attempts=2, budget_seconds=5)) as client:
         if settings.problem and settings.problem_fix:
-            # It is not the token that is wrong, and without this nobody knows which token is meant.
+            # Which token is meant is unknown until this is fixed.
             return [_spending(settings), Finding("configuration", "failed", settings.problem, settings.problem_fix)]
         credentials = _credentials(settings, client.timing.wall())
         findings = [_spending(settings), *credentials]
         if settings.problem:
-            # What was configured cannot be read, so where the platform is cannot be known.
+            # The platform's address is unknown.
             return findings
         findings = [_platform(settings), *findings]
         try:
             findings += _network(client)
             await client.reach()
         except DeepOriginError as error:
-            # What else there is to say of services is that this one thing is in their way.
-            fix = error.next_step if isinstance(error, SettingsError) or client.network[0].proxy else CHECK_THE_WAY
+            # The services cannot be reached either, for the same reason.
+            fix = error.next_step if isinstance(error, SettingsError) or client.network[0].proxy else CHECK_NETWORK
             fix = error.next_step if isinstance(error, NetworkError) and error.is_lasting else fix
             return [*findings, Finding("network", "failed", str(error), fix)]
         findings += _services(await client.health())
@@ -85,12 +85,12 @@ async def _examined(settings: Settings) -> list[Finding]:
 
 
 def _network(client: DeepOriginClient) -> list[Finding]:
-    """What the environment changes about the way to the platform; nothing if it changes nothing."""
+    """The proxy and certificates that the environment sets; empty if none."""
     route, trust = client.network
-    ways = [f"through {route.proxy.url} (from {route.proxy.variable})"] if route.proxy else []
-    ways += [route.note] if route.note else []
-    ways += [f"certificates of {trust.variables}"] if trust.variables else []
-    return [Finding("network", "ok", ", ".join(ways))] if ways else []
+    parts = [f"through {route.proxy.url} (from {route.proxy.variable})"] if route.proxy else []
+    parts += [route.note] if route.note else []
+    parts += [f"certificates of {trust.variables}"] if trust.variables else []
+    return [Finding("network", "ok", ", ".join(parts))] if parts else []
 
 
 async def _allowed(client: DeepOriginClient) -> list[Finding]:
@@ -136,12 +136,12 @@ def _credentials(settings: Settings, now: float) -> list[Finding]:
     except DeepOriginError as error:
         return [Finding("token", "failed", str(error), error.next_step)]
     days = (claims.expires_at - now) / DAY_SECONDS
-    who = claims.email or claims.name or claims.subject or "nobody named in it"
+    who = claims.email or claims.name or claims.subject or "no name in it"
     expiry = Finding("token", "ok", f"{who} ({settings.sources.get('token', 'code')}), {days:.1f} days left")
     if days < WARN_DAYS:
         expiry = Finding("token", "warning", expiry.detail, "Get a new token in the Deep Origin web app soon.")
     issuer = environment_of_issuer(claims.issuer)
-    host = _host(claims.issuer)
+    host = host_of(claims.issuer) or "unknown issuer"
     if issuer is not None and settings.environment in BASE_URLS and issuer != settings.environment != "local":
         mismatch = Finding(
             "issuer",
@@ -153,13 +153,6 @@ def _credentials(settings: Settings, now: float) -> list[Finding]:
     return [expiry, Finding("issuer", "ok", host)]
 
 
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or "nobody"
-    except ValueError:
-        return "nobody"
-
-
 def _services(health: dict[str, str]) -> list[Finding]:
     findings = []
     for state in dict.fromkeys(health.values()):
@@ -167,7 +160,7 @@ def _services(health: dict[str, str]) -> list[Finding]:
         if state == "ok":
             findings.append(Finding("services", "ok", names))
         else:
-            fix = "HTTP 5xx, and what a service says of itself, is the platform's own trouble."
+            fix = "Wait until the platform is well again. If it fails for long, tell Deep Origin's support."
             findings.append(Finding("services", "failed", f"{names}: {state}", fix))
     return findings
 
@@ -196,15 +189,19 @@ async def _projects(client: DeepOriginClient) -> list[Finding]:
         return [_failed("project", error)]
     listed = _listed(f"{text(row.get('id'))} ({text(row.get('name'))})" for row in rows)
     if wanted and wanted not in known:
-        fix = f"Set DO_PROJECT_ID to one of: {listed}" if rows else "Remove DO_PROJECT_ID or create the project."
+        fix = f"Set DO_PROJECT_ID to one of: {listed}" if rows else "Remove DO_PROJECT_ID, or create the project."
         return [Finding("project", "failed", f"{wanted} does not exist", fix)]
     if wanted:
         return [Finding("project", "ok", wanted)]
     if not rows:
-        return [Finding("project", "warning", "there is none", "Create one in the Deep Origin web app.")]
+        return [
+            Finding("project", "warning", "the organisation has no project", "Create one in the Deep Origin web app.")
+        ]
     if len(rows) == 1:
         return [Finding("project", "ok", f"{listed}, the only one")]
-    return [Finding("project", "warning", "none is set", f"Set DO_PROJECT_ID, or name one per run: {listed}")]
+    return [
+        Finding("project", "warning", "no project is set", f"Set DO_PROJECT_ID, or give a project_id per run: {listed}")
+    ]
 
 
 async def _clusters(client: DeepOriginClient) -> list[Finding]:
@@ -213,13 +210,13 @@ async def _clusters(client: DeepOriginClient) -> list[Finding]:
     except DeepOriginError as error:
         return [_failed("cluster", error)]
     if not rows:
-        return [Finding("cluster", "failed", "there is none", "Ask Deep Origin's support for one.")]
+        return [Finding("cluster", "failed", "the organisation has no cluster", "Ask Deep Origin's support for one.")]
     first = rows[0]
     name = text(first.get("name")) or text(first.get("hostname")) or text(first.get("id"))
     state = "disabled" if first.get("enabled") is False else text(first.get("status")) or "healthy"
     if state != "healthy":
         detail = f"the first one, {name}, is {state}"
-        return [Finding("cluster", "warning", detail, "Runs may wait; name another cluster_id if it stays so.")]
+        return [Finding("cluster", "warning", detail, "Runs may wait; if it stays so, give another cluster_id.")]
     return [Finding("cluster", "ok", f"{name} and {len(rows) - 1} more" if len(rows) > 1 else name)]
 
 

@@ -1,4 +1,4 @@
-"""What the program says: log records of one line on stderr, without stack traces and secrets, and text on stdout."""
+"""Output of the program: log lines on stderr, without stack traces and secrets, and text for a person on stdout."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from types import FrameType
 
 MAX_LINE_BYTES = 4_000
 MAX_WAITING_LINES = 1_000
-"""Lines that wait for a stderr that is not read, as some clients leave it; further ones are dropped and counted."""
+"""Queued lines while nobody reads stderr, as with some clients; further lines are dropped and counted."""
 FLUSH_SECONDS = 1.0
-"""How long the end of the process waits for lines that are not written yet."""
+"""How long the process waits at its end for queued lines."""
 
 
 class OneLineFormatter(logging.Formatter):
-    """One bounded line. No traceback: frames show paths of the machine, and values in them may be secret."""
+    """One line of bounded length. No traceback: it would show paths of the machine, and may hold secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
-        # Here, because `leave_at_once` is for commands too that never need the platform.
+        # Imported here: commands that use `leave_at_once` need not load the platform.
         from deeporigin_mcp.platform.secrecy import masked
         from deeporigin_mcp.platform.wording import HARMFUL
 
@@ -36,7 +36,7 @@ class OneLineFormatter(logging.Formatter):
 
 
 class LineWriter(logging.Handler):
-    """Writes lines to a descriptor in a thread of its own, so that no call ever waits for whoever reads them."""
+    """Writes lines to a descriptor in its own thread, so that no call waits for a slow reader."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
@@ -46,26 +46,26 @@ class LineWriter(logging.Handler):
         self._thread = self._started()
 
     def _started(self) -> threading.Thread:
-        # Not through sys.stderr: the interpreter would wait at its end for the lock of a write that is stuck.
+        # Not through sys.stderr: at its end the interpreter would wait for the lock of a blocked write.
         thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         thread.start()
         return thread
 
     def emit(self, record: logging.LogRecord) -> None:
         if not self._thread.is_alive():
-            # This process was forked off another.
+            # This process was forked, and threads are not.
             self._thread = self._started()
         if self._waiting.qsize() >= MAX_WAITING_LINES:
             self._dropped += 1
             return
         try:
             line = self.format(record)
-        except Exception:  # noqa: BLE001 (a line of a library must not end the call in which it is written)
+        except Exception:  # noqa: BLE001 (a library's faulty log call must not end our call)
             line = f"{record.levelname} {record.name}: a line that cannot be formatted"
         self._waiting.put(line.encode("utf-8", "replace") + b"\n")
 
     def flush(self) -> None:
-        """Wait for what was logged before, as long as that may take at the end of a process."""
+        """Wait until earlier lines are written, at most `FLUSH_SECONDS`."""
         written = threading.Event()
         self._waiting.put(written)
         written.wait(FLUSH_SECONDS)
@@ -83,12 +83,12 @@ class LineWriter(logging.Handler):
 
 
 def write_all(descriptor: int, data: bytes) -> bool:
-    """Write to a pipe or file, however long its reader takes; whether there is a reader."""
+    """Write all of `data` to a pipe or file, waiting for a slow reader; False if there is no reader."""
     while data:
         try:
             data = data[os.write(descriptor, data) :]
         except BlockingIOError:
-            # The other side shares the descriptor and has made it so.
+            # The other side shares the descriptor and has made it non-blocking.
             select.select([], [descriptor], [])
         except OSError:
             return False
@@ -96,26 +96,26 @@ def write_all(descriptor: int, data: bytes) -> bool:
 
 
 def open_closed_streams() -> None:
-    """Open the null device for each standard stream that was closed: what is opened next would take its place."""
+    """Open the null device for each closed standard stream, as the next opened file would take its number."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
 
 
 def configure_logging(level: str) -> None:
-    """Send all logging to stderr; standard output belongs to the protocol. The audit log is always on."""
+    """Send all logging to stderr, as standard output is the protocol's. The audit log is always on."""
     handler = LineWriter(2)
     handler.setFormatter(OneLineFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if level == "INFO":
-        # Lines of libraries at this level repeat addresses with ids, and texts of refusals with arguments.
+        # At this level libraries log addresses with ids, and error texts with arguments.
         for library in ("httpx", "mcp"):
             logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("deeporigin_mcp.audit").setLevel(logging.INFO)
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Write to standard output, for a person. If the reader has left, as `head` does, the process ends too."""
+    """Print for a person. If the reader has left, as `head` does, the process ends."""
     encoding = sys.stdout.encoding or "utf-8"
     try:
         sys.stdout.write((text + end).encode(encoding, "replace").decode(encoding))
@@ -125,7 +125,7 @@ def say(text: str, end: str = "\n") -> None:
 
 
 def leave_at_once(number: int, _: FrameType | None) -> None:
-    """End the process at a signal, without the traceback and the wait of an orderly end."""
+    """End the process at a signal, without a traceback and without waiting for running calls."""
     for handler in logging.root.handlers:
         handler.flush()
     os._exit(128 + number)

@@ -1,4 +1,4 @@
-"""The MCP server: one table of tools, the lifespan that owns the platform client, and what a model is told first."""
+"""The MCP server: the table of tools, the server's instructions, and the lifespan that owns the platform client."""
 
 from __future__ import annotations
 
@@ -71,19 +71,19 @@ SWITCHED_OFF = "- Some tools are switched off by the operator: what no tool here
 
 
 def _instructions(names: Sequence[str]) -> str:
-    """What a model is told first, without the lines about tools that are not offered."""
+    """The server's instructions, without the lines about tools that are disabled."""
     missing = {offer.function.__name__ for offer in TOOLS} - {*names}
     writing = {offer.function.__name__ for offer in TOOLS if not offer.hints.read_only}
     lines = [line for line in INSTRUCTIONS.splitlines() if not missing & {*re.findall(r"[a-z_]+", line)}]
     steps = [line for line in lines if line[:1].isdigit()]
-    told = "\n".join(f"{steps.index(line) + 1}.{line[2:]}" if line in steps else line for line in lines)
+    text = "\n".join(f"{steps.index(line) + 1}.{line[2:]}" if line in steps else line for line in lines)
     if "create_execution" in missing:
-        told = told.replace(RUN_ONE, ONLY_READS + (" To look around:" if steps else ""))
-    return told + "\n" + (SWITCHED_OFF if missing - writing else "")
+        text = text.replace(RUN_ONE, ONLY_READS + (" To look around:" if steps else ""))
+    return text + "\n" + (SWITCHED_OFF if missing - writing else "")
 
 
 class Hints(NamedTuple):
-    """What a tool does to the world, in the protocol's four terms; all are open-world."""
+    """A tool's annotations; all tools are open-world."""
 
     read_only: bool
     destructive: bool
@@ -115,7 +115,7 @@ TOOLS = (
     Offer(results.get_execution_results, "Get an execution's results", READS),
     Offer(workspace.get_workspace, "Show the workspace", READS),
 )
-"""Every tool, in the order in which a model reads them; what a server offers is a filter over this table."""
+"""Every tool, in the order of `tools/list`; settings only filter this table."""
 
 SEE_ALSO: Mapping[str, Mapping[str, str]] = {
     "list_executions": {"get_workspace": "get_workspace names this server's session."},
@@ -133,26 +133,26 @@ SEE_ALSO: Mapping[str, Mapping[str, str]] = {
 
 SEAL_SECONDS = 24 * 3600.0
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
-"""What is the same for everybody as long as the server runs."""
+"""Methods whose result is the same for all callers as long as the server runs."""
 
 
 def offered(settings: Settings) -> list[Offer]:
-    """The tools that these settings offer. What is left out does not exist for a client.
+    """The tools that these settings enable; a disabled tool does not exist for a client.
 
     Raises:
-        SettingsError: a toolset that there is not.
+        SettingsError: an unknown toolset.
     """
     if unknown := [name for name in settings.toolsets if name not in TOOLSETS]:
         raise SettingsError(
-            f"DEEPORIGIN_MCP_TOOLSETS names {', '.join(unknown)}. Valid: {', '.join(TOOLSETS)}, with commas between "
-            "them."
+            f"Invalid DEEPORIGIN_MCP_TOOLSETS {','.join(unknown)!r}. Valid: {', '.join(TOOLSETS)}, several with commas "
+            "between them."
         )
     return [offer for offer in TOOLS if is_offered(offer.function.__name__, settings)]
 
 
 @functools.cache
 def _tool(offer: Offer) -> PlatformTool:
-    """The tool as clients see it. Its schemas follow from the function alone, so each is made once in a process."""
+    """The tool as clients see it. Its schemas depend on the function only, so each is made once in a process."""
     return PlatformTool.of(
         offer.function,
         title=offer.title,
@@ -167,16 +167,16 @@ def _tool(offer: Offer) -> PlatformTool:
 
 
 class Callers(Protocol):
-    """Who calls, where every request says so itself."""
+    """The callers of a server that serves many, each with credentials of its own."""
 
     def open(self, audit: AuditLog) -> contextlib.AbstractAsyncContextManager[ServerState]:
-        """Run for as long as the server; the state of requests that need no caller."""
+        """Open for as long as the server runs; the state for requests that need no caller."""
 
     async def serve(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Go on with a request in its caller's own state."""
+        """Handle a request with its caller's own state."""
 
     def principal(self, ctx: ServerRequestContext[Any, Any]) -> str | None:
-        """Who alone may bring the answer to a question of this request."""
+        """The only caller that may answer an elicitation of this request."""
 
 
 def create_server(
@@ -189,10 +189,10 @@ def create_server(
 
     Args:
         connect: makes the platform client; tests pass one with another clock.
-        callers: for a server that many call; None for one whose settings are its only caller's.
+        callers: for a server with many callers; None if the settings hold the only caller's credentials.
 
     Raises:
-        SettingsError: a setting that only shows here to be unusable: a toolset, or a file that cannot be written.
+        SettingsError: an unknown toolset, or a file that cannot be written.
     """
     audit = AuditLog.checked(settings.audit_log)
     Ledger.checked(settings)
@@ -227,10 +227,10 @@ def create_server(
 
 
 def _sealing(settings: Settings, callers: Callers | None) -> RequestStateSecurity:
-    """How the state of a question is sealed: for the caller who was asked, and by keys that all workers share.
+    """How the state of an elicitation is encrypted: bound to its caller, with keys that all workers share.
 
-    Without keys of the operator's, a question is bound to the process that asked it. For how long an answer counts,
-    `tools/asking.py` decides: the seal's own time is by a clock that can be set, and its end is no result of a tool.
+    Without the operator's keys an elicitation is bound to the process that made it. How long an answer is valid is
+    decided in `tools/asking.py`: an expired seal would not be a tool's result, and depends on the system's clock.
     """
     keys = [key.get_secret_value() for key in settings.state_keys] or [secrets.token_hex()]
     return RequestStateSecurity(

@@ -93,7 +93,7 @@ def test_a_taken_port_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
         done = run_program("simulator", "--port", str(port), home=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"deeporigin-mcp: cannot listen on 127.0.0.1:{port}: Address already in use. Another --port may be free.\n"
+        f"deeporigin-mcp: cannot listen on 127.0.0.1:{port}: Address already in use. Choose another --port.\n"
     )
 
 

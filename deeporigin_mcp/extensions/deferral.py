@@ -1,7 +1,7 @@
-"""What a server says about a tool whose answer may come later (SEP-2663).
+"""Tools whose result may come later as a task (SEP-2663).
 
-A host plugs in one `DeferredTool` for each such tool. The tool itself stays as it is: clients that did not declare
-the extension go on calling it as before.
+A host provides one `DeferredTool` for each such tool. The tool itself stays as it is: clients that do not declare the
+extension call it as before.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ POLL_INTERVAL_MS = 5000
 
 @dataclass(frozen=True)
 class Task:
-    """A deferred call, as its id tells it: the same in every process and at every request."""
+    """A deferred call, read from its id: the same in every process and at every request."""
 
     id: str
     tool: str
     payload: dict[str, Any]
-    """What `DeferredTool.prepare` made of the arguments."""
+    """What `DeferredTool.prepare` returned."""
     created_at: datetime
     """UTC, whole milliseconds."""
     age_seconds: float
@@ -36,7 +36,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Working:
-    """Not over yet."""
+    """Still running."""
 
     message: str = ""
     """One line for a person or a model; empty for none."""
@@ -45,18 +45,17 @@ class Working:
 
 @dataclass(frozen=True)
 class InputRequired:
-    """Waiting for answers of the client, which come through `DeferredTool.update`."""
+    """Waiting for input of the client, which comes through `DeferredTool.update`."""
 
     requests: Mapping[str, Mapping[str, Any]]
-    """Outstanding requests, such as `{"method": "elicitation/create", "params": {…}}`, by keys of the tool's own
-    that no other request of the same task may ever have."""
+    """Key → open request, such as `{"method": "elicitation/create", "params": {…}}`. Keys are unique per task."""
     message: str = ""
     poll_interval_ms: int = POLL_INTERVAL_MS
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Over: exactly the result that the plain call would have had, with `is_error` too."""
+    """Ended with the result of the plain call, which may have `is_error`."""
 
     result: CallToolResult
     message: str = ""
@@ -64,14 +63,14 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """Over with what would have been a JSON-RPC error of the plain call; an error of the tool is `Finished`."""
+    """Ended with a JSON-RPC error of the plain call; an error of the tool is `Finished`."""
 
     error: ErrorData
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    """Over because it was cancelled. Final: a tool that says it must say it from then on."""
+    """Cancelled. Final: a tool that returns it must return it from then on."""
 
     message: str = ""
 
@@ -80,32 +79,29 @@ Outcome = Working | InputRequired | Finished | Failed | Cancelled
 
 
 class DeferredTool(abc.ABC):
-    """One tool that may answer with a task. Its methods must return within seconds and must not wait for the work.
+    """A tool that may return a task. Its methods must return within seconds, without waiting for the work.
 
-    What they raise is an error of the request at hand, not of the task.
+    What they raise is an error of the current request, not of the task.
     """
 
     name: str
     """As in `tools/list`."""
     required: bool = False
-    """Without a task it cannot be called at all: clients that did not declare the extension get -32021."""
+    """Whether it can only be called as a task: clients that do not declare the extension get error -32021."""
 
     @abc.abstractmethod
     async def prepare(self, params: CallToolRequestParams, ctx: RequestContext) -> dict[str, Any] | None:
-        """What a task has to remember of a call, as JSON; None to run the call as if there were no tasks.
+        """The JSON that a task needs to know of a call; None to run the call without a task.
 
-        Arguments are not validated yet. For those that are not valid return None: the plain call explains them.
+        Arguments are not validated yet. Return None for invalid ones: the plain call explains what is wrong.
         """
 
     @abc.abstractmethod
-    async def look(self, task: Task, ctx: RequestContext) -> Outcome:
-        """The state of a task now. Called once before a task is handed out: if it is over, none is."""
+    async def poll(self, task: Task, ctx: RequestContext) -> Outcome:
+        """The state of a task now. Also called before a task is returned; if it has ended, its result is returned."""
 
     async def update(self, task: Task, responses: Mapping[str, Any], ctx: RequestContext) -> None:  # noqa: B027
-        """Take answers to the requests of `InputRequired`, by key; unknown keys are to be ignored (SEP-2663)."""
+        """Receive responses to the requests of `InputRequired`, by key; unknown keys must be ignored (SEP-2663)."""
 
     async def cancel(self, task: Task, ctx: RequestContext) -> None:  # noqa: B027
-        """Take note that the client no longer wants the result; nothing has to follow from it (SEP-2663).
-
-        By default nothing does: `look` goes on to tell the truth, to whoever still asks.
-        """
+        """The client no longer wants the result; a tool need not react (SEP-2663), and by default does not."""

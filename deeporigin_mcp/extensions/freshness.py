@@ -1,7 +1,7 @@
-"""How long what was read of a resource stays true (SEP-2549).
+"""Cache hints for single resources (SEP-2549).
 
-The SDK fills in one hint for all resources of a server. Here the function that reads a resource says it for this
-reading, since it alone knows what it has read.
+The SDK has one hint for all resources of a server. Here the function that reads a resource sets the hint, as only it
+knows how long the content stays true.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _FRESHNESS: ContextVar[CacheHint | None] = ContextVar("freshness", default=None)
 
 
 def stays_fresh(hint: CacheHint) -> None:
-    """Say of the resource that is being read how long a client may keep it."""
+    """Set the cache hint of the resource that is being read."""
     _FRESHNESS.set(hint)
 
 
 def serve_freshness(server: MCPServer[Any]) -> None:
-    """Make a server's `resources/read` pass on what was said with `stays_fresh`."""
+    """Make a server's `resources/read` return the hints set with `stays_fresh`."""
     read = served(server, "resources/read")
 
     async def read_resource(ctx: RequestContext, params: ReadResourceRequestParams) -> HandlerResult:

@@ -1,4 +1,4 @@
-"""Answering methods of the core protocol oneself, where the SDK's server does it in a way of its own."""
+"""Handlers of our own for methods of the core protocol that the SDK's server handles otherwise."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def serve(
     params_type: type[Params],
     handler: Callable[[RequestContext, Params], Awaitable[HandlerResult]],
 ) -> None:
-    """Register a handler, in place of the server's own if it has one.
+    """Register a handler; it replaces the server's own.
 
-    `MCPServer` has no public way to do so for methods of the core protocol (SDK 2.3.0).
+    `MCPServer` has no public way to do this for methods of the core protocol (SDK 2.3.0).
     """
     server._lowlevel_server.add_request_handler(method, params_type, handler)  # noqa: SLF001
 
 
 def served(server: MCPServer[Any], method: str) -> Handler:
-    """The handler that a server has for a method, to build on.
+    """The server's handler of a method, to wrap it.
 
     Raises:
-        LookupError: it has none.
+        LookupError: there is none.
     """
     entry = server._lowlevel_server.get_request_handler(method)  # noqa: SLF001
     if entry is None:
-        raise LookupError(f"The server does not serve {method}.")
+        raise LookupError(f"The server has no handler for {method}.")
     return entry.handler

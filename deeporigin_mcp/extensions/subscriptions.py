@@ -3,14 +3,14 @@
 The SDK carries the messages: its `ListenHandler` acknowledges, filters and stamps. What it lacks (2.3.0), and what is
 here:
 
-- Its bus does not say which resources somebody listens to, so a host would have to look at all of them for ever.
-  Here each subscription is a demand: a `Feed` is followed from when somebody listens until nobody does.
-- Its bus is one for all callers. Here each stream hears only what its own caller's feed tells.
-- It agrees to any URI. Here only what the feed can follow is agreed to.
-- It has no `resources/subscribe`: none is served, and nothing tells a handler that its connection has ended.
+- Its bus does not know which resources have subscribers, so a host would have to poll all of them for ever. Here a
+  `Feed` follows a resource only while somebody is subscribed to it.
+- Its bus is shared by all callers. Here a stream gets events of its own caller's feed only.
+- It accepts any URI. Here only URIs that the feed can follow are accepted.
+- It has no `resources/subscribe`, and no way to learn that a connection has ended.
 
-Of a subscriber to 2025-11-25 who does not read, at most one update of each resource waits. The SDK's streams of
-2026-07-28 queue; one that is not read ends when 1024 wait.
+For a subscriber of 2025-11-25 that does not read, at most one update of each resource is queued. The SDK's streams of
+2026-07-28 queue up to 1024 events and then end.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Stop = Callable[[], None]
 
 
 class Feed(Protocol):
-    """What a host knows about its resources that change."""
+    """A host's resources that change."""
 
     def refusal(self, uri: str) -> str | None:
         """Why nobody can subscribe to this resource; None if it can be followed."""
@@ -56,7 +56,7 @@ class Feed(Protocol):
         """Call `on_update`, which neither raises nor waits, whenever the resource changes, until stopped."""
 
     def tasks(self, ctx: RequestContext) -> anyio.abc.TaskGroup:
-        """Where what outlasts this request may run; it ends with the server at the latest."""
+        """A task group that outlasts this request; it ends with the server at the latest."""
 
 
 class Subscriptions:
@@ -80,8 +80,8 @@ class Subscriptions:
         if not connection.has_standalone_channel:
             raise MCPError(
                 INVALID_REQUEST,
-                "This connection has no session, so nothing can be sent to it between its requests. Read the resource "
-                "again from time to time, or use protocol 2026-07-28 with subscriptions/listen.",
+                "This connection has no session, so it cannot receive updates. Read the resource again from time to "
+                "time, or use protocol 2026-07-28 with subscriptions/listen.",
             )
         if (refusal := self._feed.refusal(params.uri)) is not None:
             raise MCPError(INVALID_PARAMS, refusal, data={"uri": params.uri})
@@ -92,11 +92,11 @@ class Subscriptions:
         if len(mine.stops) >= MAX_RESOURCES and params.uri not in mine.stops:
             raise MCPError(
                 INVALID_REQUEST,
-                f"{MAX_RESOURCES} resources are subscribed to already; unsubscribe from some first.",
+                f"Too many subscriptions: this connection has {MAX_RESOURCES}. Unsubscribe from some first.",
                 data={"uri": params.uri},
             )
         if params.uri not in mine.stops:
-            mine.stops[params.uri] = self._feed.follow(ctx, params.uri, mine.teller(params.uri))
+            mine.stops[params.uri] = self._feed.follow(ctx, params.uri, mine.sender(params.uri))
         return EmptyResult()
 
     async def _unsubscribe(self, ctx: RequestContext, params: UnsubscribeRequestParams) -> HandlerResult:
@@ -109,7 +109,7 @@ class Subscriptions:
 
     async def _listen(self, ctx: RequestContext, params: SubscriptionsListenRequestParams) -> HandlerResult:
         if self._streams >= MAX_STREAMS:
-            raise MCPError(INTERNAL_ERROR, "This server holds too many subscription streams open; try again later.")
+            raise MCPError(INTERNAL_ERROR, f"Too many subscription streams: {MAX_STREAMS} are open. Try again later.")
         asked = dict.fromkeys(params.notifications.resource_subscriptions or ())
         uris = [uri for uri in asked if self._feed.refusal(uri) is None][:MAX_RESOURCES]
         agreed = params.notifications.model_copy(update={"resource_subscriptions": uris or None})
@@ -122,7 +122,7 @@ class Subscriptions:
 
 
 class _Demand:
-    """A bus of one stream: its resources are followed from when the stream listens until it does not any more."""
+    """The bus of one stream: its resources are followed while the stream listens."""
 
     def __init__(self, feed: Feed, ctx: RequestContext, uris: Sequence[str]) -> None:
         self._feed = feed
@@ -130,13 +130,13 @@ class _Demand:
         self._uris = uris
 
     async def publish(self, event: ServerEvent) -> None:
-        """Nobody publishes here; the feed tells the listener itself."""
+        """Unused: the feed calls the listener directly."""
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Stop:
-        def teller(uri: str) -> Callable[[], None]:
+        def sender(uri: str) -> Callable[[], None]:
             return lambda: listener(ResourceUpdated(uri))
 
-        stops = [self._feed.follow(self._ctx, uri, teller(uri)) for uri in self._uris]
+        stops = [self._feed.follow(self._ctx, uri, sender(uri)) for uri in self._uris]
 
         def stop() -> None:
             for each in stops:
@@ -146,7 +146,7 @@ class _Demand:
 
 
 class _Pushed:
-    """The subscriptions of one connection, each with what ends it."""
+    """The subscriptions of one connection."""
 
     def __init__(self, connection: Connection, tasks: anyio.abc.TaskGroup) -> None:
         self.stops: dict[str, Stop] = {}
@@ -155,16 +155,16 @@ class _Pushed:
         self._waiting: set[str] = set()
         self._sending: set[str] = set()
 
-    def teller(self, uri: str) -> Callable[[], None]:
-        """What sends an update; while one waits to be sent, it stands for later ones too."""
+    def sender(self, uri: str) -> Callable[[], None]:
+        """A function that sends an update; later updates merge with one that is still queued."""
 
-        def tell() -> None:
+        def send() -> None:
             self._waiting.add(uri)
             if uri not in self._sending:
                 self._sending.add(uri)
                 self._tasks.start_soon(self._send, uri)
 
-        return tell
+        return send
 
     async def _send(self, uri: str) -> None:
         try:
@@ -184,14 +184,14 @@ class _Pushed:
 
 
 def _connection(ctx: RequestContext) -> Connection:
-    """The connection that a request came in on; its context does not give it away (SDK 2.3.0)."""
+    """The connection of a request, which its context does not expose (SDK 2.3.0)."""
     return ctx.session._connection  # noqa: SLF001
 
 
 async def _advertise_honestly(ctx: RequestContext, call_next: CallNext) -> HandlerResult:
-    """Take `resources.subscribe` out of what a connection without a session is told: it could only be refused.
+    """Do not advertise `resources.subscribe` on a connection without a session, where it would be refused.
 
-    The SDK derives capabilities from what a server serves, whatever the connection is able to carry.
+    The SDK derives capabilities from the server's handlers, whatever the connection supports.
     """
     result = await call_next(ctx)
     if ctx.method != "initialize" or not isinstance(result, dict) or _connection(ctx).has_standalone_channel:

@@ -1,11 +1,11 @@
-"""The tasks extension of MCP (SEP-2663): a tool call that may answer with a handle to ask again with.
+"""The tasks extension of MCP (SEP-2663): a tool call may return a task, which the client polls for the result.
 
-The server keeps nothing. A task's id is the sealed call itself: whoever holds the caller's key can look at the
-work again, so a restart or another worker loses nothing, and the id of another caller is as unknown as one that
-was never given out. The price: what a tool wants to remember beyond its arguments it has to keep elsewhere.
+The server stores nothing. A task's id is the encrypted call itself, so a restart or another worker loses nothing, and
+the id of another caller's task is as unknown as an invented one. What a tool must remember beyond its arguments, it
+has to store elsewhere.
 
-Served: handles in answer to `tools/call`, `tasks/get`, `tasks/update`, `tasks/cancel`. Not served: notifications
-(`notifications/tasks`, optional in SEP-2663); `subscriptions/listen` agrees to none.
+Served: tasks as results of `tools/call`, `tasks/get`, `tasks/update`, `tasks/cancel`. Not served: notifications
+(`notifications/tasks`, optional in SEP-2663).
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from deeporigin_mcp.extensions.deferral import (
 )
 
 FORMAT = 1
-"""Of what an id holds; an id of another format is unknown."""
+"""Format of an id's content; an id of another format is unknown."""
 MAX_ID_CHARACTERS = 4096
-"""Over HTTP an id travels in a header; servers and proxies commonly take 8 KB for all headers together."""
+"""Over HTTP an id is sent in a header; servers and proxies commonly accept 8 KB of headers in all."""
 
 
 class TaskParams(RequestParams):
@@ -57,12 +57,12 @@ class UpdateTaskParams(TaskParams):
 
 
 class TasksExtension(Extension):
-    """Hands out tasks for some of the server's tools, to clients that declared the extension on that request.
+    """Returns tasks for some of the server's tools to clients that declare the extension on the request.
 
     Args:
         tools: those that may be deferred.
-        key: the secret that binds tasks to who calls: the same for all requests of one caller, in every process,
-            and for nobody else; at least 32 bytes. None for a caller who cannot own tasks.
+        key: the secret of a request's caller, at least 32 bytes: the same in every process, different for each
+            caller. None for a caller who cannot own tasks.
         clock: Unix seconds.
     """
 
@@ -91,7 +91,7 @@ class TasksExtension(Extension):
     async def intercept_tool_call(
         self, params: CallToolRequestParams, ctx: RequestContext, call_next: CallNext
     ) -> HandlerResult:
-        """Answer with a task if the tool may be deferred, the client takes one, and the work is not over already."""
+        """Return a task if the tool may be deferred, the client declared the extension, and the work has not ended."""
         tool = self._tools.get(params.name)
         if tool is None:
             return await call_next(ctx)
@@ -103,7 +103,7 @@ class TasksExtension(Extension):
         task = None if payload is None else self._create(tool, payload, ctx)
         if task is None:
             return await call_next(ctx)
-        outcome = await tool.look(task, ctx)
+        outcome = await tool.poll(task, ctx)
         if isinstance(outcome, Finished):
             return outcome.result
         if isinstance(outcome, Failed):
@@ -115,7 +115,7 @@ class TasksExtension(Extension):
 
     async def _get(self, ctx: RequestContext, params: TaskParams) -> HandlerResult:
         tool, task = self._found(ctx, params)
-        outcome = await tool.look(task, ctx)
+        outcome = await tool.poll(task, ctx)
         answer = {"resultType": "complete", **self._described(task, outcome)}
         if isinstance(outcome, InputRequired):
             answer["inputRequests"] = outcome.requests
@@ -138,7 +138,7 @@ class TasksExtension(Extension):
     # Who may
 
     def _is_declared(self, ctx: RequestContext) -> bool:
-        """Whether this request declared the extension; older revisions cannot."""
+        """Whether this request declared the extension; older protocol versions cannot."""
         capabilities = ctx.session.client_capabilities
         declared = (capabilities.extensions if capabilities else None) or {}
         return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and self.identifier in declared
@@ -158,7 +158,7 @@ class TasksExtension(Extension):
             version, name, created_ms, payload = content
             if version == FORMAT and name in self._tools:
                 return self._tools[name], self._task(params.task_id, name, payload, created_ms)
-        raise MCPError(INVALID_PARAMS, "Task not found: no task of this caller has that id. Call the tool again.")
+        raise MCPError(INVALID_PARAMS, "Task not found: this caller has no task with that id. Call the tool again.")
 
     # Tasks
 
@@ -184,10 +184,10 @@ class TasksExtension(Extension):
         return int(self._clock() * 1000)
 
     def _described(self, task: Task, outcome: Outcome) -> dict[str, Any]:
-        """The fields that every state has.
+        """The fields of every state.
 
-        `lastUpdatedAt` is when the state was looked at: nobody kept when it changed. `ttlMs` is null, for an id
-        does not expire by itself.
+        `lastUpdatedAt` is when the state was polled, as nobody stores when it changed. `ttlMs` is null, as an id does
+        not expire.
         """
         described: dict[str, Any] = {
             "taskId": task.id,
@@ -214,27 +214,27 @@ _STATUS: dict[type[Outcome], str] = {
 
 
 def _sealed(key: bytes, content: list[Any]) -> str | None:
-    """An id that only this key opens, another one each time; None if the content is too long for an id."""
+    """A new id that only this key decrypts; None if the content is too long for an id."""
     packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
     task_id = AESGCMRequestStateCodec([key]).seal(packed)
     return task_id if len(task_id) <= MAX_ID_CHARACTERS else None
 
 
 def _unsealed(key: bytes, task_id: str) -> list[Any] | None:
-    """What an id holds; None unless it was sealed with this key and is unchanged."""
+    """The content of an id; None if it was not made with this key, or was changed."""
     if len(task_id) > MAX_ID_CHARACTERS:
         return None
     try:
         packed = AESGCMRequestStateCodec([key]).unseal(task_id)
     except InvalidRequestState:
         return None
-    # Only now, as a stranger's content could be made to unpack into gigabytes.
+    # Decompressed only after decryption: forged content could unpack into gigabytes.
     content: list[Any] = json.loads(zlib.decompress(packed))
     return content
 
 
 def _check_routing(ctx: RequestContext, task_id: str) -> None:
-    """Over HTTP `Mcp-Name` must repeat the task's id, as what is routed must be what is served (SEP-2243, SEP-2663).
+    """Over HTTP `Mcp-Name` must repeat the task's id (SEP-2243, SEP-2663).
 
     The SDK checks this header for the methods of the core protocol only.
     """

@@ -7,8 +7,8 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.settings.pasted import bare_token, plainly
 from deeporigin_mcp.settings.places import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
+from deeporigin_mcp.settings.reading import bare_token, plainly
 
 LONGEST_TOKEN = 8192
 LONGEST_NAME = 200

@@ -1,4 +1,4 @@
-"""Where each client keeps its MCP servers, and how it writes one: data, and the few rules to read it."""
+"""Where each client keeps its MCP servers, and how it writes an entry: a table, and the rules to read it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ System = Literal["darwin", "win32", "linux"]
 
 @dataclass(frozen=True)
 class Machine:
-    """What the places of files depend on."""
+    """The system, folders and variables that the paths of files depend on."""
 
     system: System
     home: Path
@@ -22,9 +22,9 @@ class Machine:
     environ: Mapping[str, str]
 
     def folder(self, start: str) -> Path:
-        """A folder by the name that `Client.user_file` starts with.
+        """The folder for the first part of `Client.user_file`.
 
-        `~` is the home, `@` the folder for the settings of desktop applications, `$NAME` a variable's.
+        `~` is the home, `@` the folder of desktop applications' settings, `$NAME` the folder in a variable.
         """
         if start == "~":
             return self.home
@@ -37,7 +37,7 @@ class Machine:
         return self._named(start.removeprefix("$")) or self.home
 
     def packages(self, pattern: str) -> list[Path]:
-        """The folders of Windows packages (MSIX); what such an application keeps in `@` is below them."""
+        """The folders of Windows packages (MSIX), whose applications keep their `@` below them."""
         if self.system != "win32" or not pattern:
             return []
         local = self._named("LOCALAPPDATA") or self.home / "AppData" / "Local"
@@ -53,7 +53,7 @@ class Machine:
         return self.folder(start).joinpath(*rest.split("/")) if rest else self.folder(start)
 
     def shown(self, path: Path) -> str:
-        """A path as a person writes it: relative to the home or to the current folder."""
+        """A path for a person: relative to the home or to the current folder."""
         for start, folder in ((".", self.project), ("~", self.home)):
             if path.is_relative_to(folder) and (start == "~" or not self.home.is_relative_to(folder)):
                 return f"{start}/{path.relative_to(folder).as_posix()}"
@@ -71,29 +71,29 @@ class Client:
     user_file: str
     next_step: str
     presence: str = ""
-    """The client's folder, where `user_file` stands in the home itself."""
+    """The client's folder, if `user_file` is in the home itself."""
     project_file: str = ""
-    """Relative to the project; empty where a client has no such thing."""
+    """Relative to the project; empty if the client has none."""
     project_note: str = ""
     """What a client does before it uses a project's file."""
     user_file_on: Mapping[System, str] | None = None
-    """Where it differs by system."""
+    """`user_file` on systems where it differs."""
     package: str = ""
-    """The name of its Windows package, as a pattern, where there is one beside the usual installer."""
+    """Pattern of its Windows package's name, if there is one beside the usual installer."""
     home_variable: str = ""
-    """A variable that moves the folder of `user_file`; the last part of that path stays."""
+    """A variable with another folder for `user_file`; the file's name stays."""
     language: Literal["jsonc", "toml"] = "jsonc"
     constants: Mapping[str, str] | None = None
-    """What each entry says beside command, arguments and environment."""
+    """What each entry has beside command, arguments and environment."""
     reference: str = ""
     """How an entry takes a value from the environment; empty if it cannot."""
     inherits: bool = True
     """Whether the server gets the environment that the client itself has."""
     finds_commands: bool = True
-    """Whether the client looks for a command where the user's shell does."""
+    """Whether the client finds commands on the PATH of the user's shell."""
 
     def scopes(self) -> tuple[Scope, ...]:
-        """The scopes that this client has, the default first."""
+        """The client's scopes, the default first."""
         local: tuple[Scope, ...] = ("local",) if self.name == "claude-code" else ()
         return ("user", *(("project",) if self.project_file else ()), *local)
 
@@ -107,7 +107,7 @@ class Client:
         return machine.place(template)
 
     def paths(self, machine: Machine, scope: Scope) -> list[Path]:
-        """All files to write: a packaged application reads a private one, and an older one beside it the usual one."""
+        """All files to write: a packaged application reads its own, one installed beside it the usual one."""
         usual = self.path(machine, scope)
         packages = machine.packages(self.package) if scope == "user" else []
         inside = usual.relative_to(machine.folder("@")) if packages else Path()
@@ -119,7 +119,7 @@ class Client:
         return ("projects", machine.project.as_posix(), *self.servers) if scope == "local" else self.servers
 
     def home_folder(self, machine: Machine) -> Path:
-        """The folder that is there where the client has been started once."""
+        """The folder that exists once the client has been started."""
         parent = self.path(machine, "user").parent
         return parent if parent != machine.home else machine.place(self.presence)
 
@@ -216,5 +216,5 @@ CLIENTS = (
 
 
 def client_named(name: str) -> Client:
-    """The client of a name; the command line offers only those there are."""
+    """The client of a name, which must exist."""
     return next(client for client in CLIENTS if client.name == name)

@@ -1,8 +1,9 @@
-"""`deeporigin-mcp install` and `uninstall`: one entry in a client's configuration, and nothing else changed."""
+"""`deeporigin-mcp install` and `uninstall`: write or remove one entry of a client's configuration."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deeporigin_mcp.errors import SettingsError
+from deeporigin_mcp.errors import DeepOriginError, SettingsError
 from deeporigin_mcp.install import jsonc, toml
 from deeporigin_mcp.install.clients import Client, Machine, Scope, System, client_named
 from deeporigin_mcp.install.documents import MISSING, Editor, NotEditableError, Step, SyntaxAtError, at, without
@@ -30,18 +31,17 @@ from deeporigin_mcp.install.entries import (
 from deeporigin_mcp.install.files import PRIVATE, SHARED, File, UnusableFileError
 from deeporigin_mcp.logs import say
 
-EXIT_OK, EXIT_REFUSED, EXIT_USAGE = 0, 1, 2
 EDITORS: Mapping[str, Editor] = {"jsonc": jsonc, "toml": toml}
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class RefusedError(Exception):
-    """Nothing was changed; the message says why, and what to do."""
+class RefusedError(DeepOriginError):
+    """The client's configuration was left as it is; `next_step` says what to do."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A file of a client, as it is now."""
+    """A configuration file of a client, as it is now."""
 
     client: Client
     scope: Scope
@@ -64,72 +64,86 @@ class Target:
         return at(self.data, self.path)
 
 
-def machine(home: Path, environ: Mapping[str, str]) -> Machine:
-    """This machine, for the user whose home and variables are given."""
+def this_machine() -> Machine:
+    """This machine, for the current user.
+
+    Raises:
+        SettingsError: `no_home`, if there is no home directory.
+    """
     system: System = "win32" if sys.platform == "win32" else "darwin" if sys.platform == "darwin" else "linux"
-    return Machine(system, home, Path.cwd(), environ)
+    try:
+        return Machine(system, Path.home(), Path.cwd(), os.environ)
+    except RuntimeError:
+        raise SettingsError("No home directory is known. Set HOME.", code="no_home") from None
 
 
 def request_of(name: str, command: str, env: Sequence[str], *, with_token: bool) -> Request:
-    """What was asked for, checked.
+    """The request of a command line, checked.
 
     Raises:
-        SettingsError: a name or a variable that cannot be used.
+        SettingsError: `invalid_name`, `secret_in_env` or `invalid_env`.
     """
-    if not _NAME.fullmatch(name):
-        raise SettingsError(f"--name is {name[:80]!r}. Valid: letters, digits, - and _, such as deeporigin.")
+    _check_name(name)
     values = {}
     for item in env:
         variable, equals, value = item.partition("=")
         if variable in SECRET:
-            raise SettingsError(f"--env takes no secret such as {variable}: see --with-token in the help.")
+            raise SettingsError(
+                f"{variable} is secret and cannot be given with --env. Use --with-token to write your token.",
+                code="secret_in_env",
+            )
         known = (*SETTABLE, *NETWORK)
         if variable not in known or not equals or not value.isprintable():
             shown = f"{variable}=…" if variable in NETWORK else item[:80]
             valid = ", ".join(name for name in known if name.isupper())
-            raise SettingsError(f"--env is {shown!r}. Valid: NAME=VALUE with one of {valid}.")
+            raise SettingsError(f"Invalid --env {shown!r}. Valid: NAME=VALUE with one of {valid}.", code="invalid_env")
         values[variable] = value
     return Request(name, command, values, with_token=with_token)
 
 
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            f"Invalid --name {name[:80]!r}. Valid: letters, digits, - and _, such as deeporigin.", code="invalid_name"
+        )
+
+
 def install(
     here: Machine, client_name: str, scope: Scope | None, request: Request, *, force: bool, dry_run: bool
-) -> int:
-    """Write the entry of a client and say what was done; the exit code."""
-    written: list[tuple[Target, Path | None]] = []
+) -> None:
+    """Write the entry of a client and print what was done.
+
+    Raises:
+        SettingsError: the request cannot be carried out for this client.
+        RefusedError: the client's configuration cannot or should not be changed.
+    """
     client = client_named(client_name)
-    try:
-        targets = _targets(here, client, scope, request.name)
-        is_absent = targets[0].scope != "project" and not force and not client.is_present(here)
-        absent = f"{client.title} is not set up for this user: there is no {here.shown(client.home_folder(here))}."
-        if is_absent and not dry_run:
-            raise RefusedError(f"{absent} Start it once, or write the file anyway with --force.")
-        entry = entry_for(client, targets[0].scope, here, request)
-        planned = [(target, missing) for target in targets if (missing := _missing(target, entry, force=force))]
-        if not planned:
-            say(f"Nothing to do: {_all_shown(targets)} {'has' if len(targets) == 1 else 'have'} this entry already.")
-            return EXIT_OK
-        contents = [(target, target.file.encoded(_with(target, missing))) for target, missing in planned]
-        _check_writable(targets)
-        mode = SHARED if targets[0].scope == "project" else PRIVATE
-        for target, content in contents:
-            written.append((target, None if dry_run else _exchange(target, content, new_mode=mode)))
-    except SettingsError as error:
-        return _refuse(str(error), EXIT_USAGE)
-    except RefusedError as error:
-        return _refuse(f"{error}{_done_before(written)}", EXIT_REFUSED)
+    targets = _targets(here, client, scope, request.name)
+    is_absent = targets[0].scope != "project" and not force and not client.is_present(here)
+    absent = f"{client.title} is not set up for this user: there is no {here.shown(client.home_folder(here))}."
+    start_once = "Start it once, or write the file anyway with --force."
+    if is_absent and not dry_run:
+        raise RefusedError(absent, next_step=start_once, code="client_absent")
+    entry = entry_for(client, targets[0].scope, here, request)
+    planned = [(target, missing) for target in targets if (missing := _missing(target, entry, force=force))]
+    if not planned:
+        say(f"Nothing to do: {_all_shown(targets)} {'has' if len(targets) == 1 else 'have'} this entry already.")
+        return
+    contents = [(target, _with(target, missing).encode()) for target, missing in planned]
+    _check_writable(targets)
+    mode = SHARED if targets[0].scope == "project" else PRIVATE
+    written = [(target, None) for target, _ in contents] if dry_run else _exchange_all(contents, new_mode=mode)
     heading = "Would write" if dry_run else "Wrote"
     say(f"{heading} the entry {request.name!r} for {client.title} into {_all_shown(target for target, _ in written)}:")
     say(json.dumps(masked(entry.pieces[-1].value), indent=2, ensure_ascii=False))
     for target, backup in written:
         if backup:
-            say(f"What was there before is beside {_it(written, target)}, in {backup.name}.")
+            say(f"Backup of {target.shown}: {backup.name}.")
     for note in entry.notes:
         say(note)
     if is_absent:
-        say(f"{absent} It has to be started once before, or --force be given.")
-    say("Nothing was changed: this was a dry run." if dry_run else client.next_step)
-    return EXIT_OK
+        say(f"{absent} {start_once}")
+    say("Dry run: nothing was changed." if dry_run else client.next_step)
 
 
 def _check_writable(targets: Iterable[Target]) -> None:
@@ -137,7 +151,7 @@ def _check_writable(targets: Iterable[Target]) -> None:
         try:
             target.file.check_writable()
         except UnusableFileError as error:
-            raise _unusable(target, error) from None
+            raise _refused(target.shown, error) from None
 
 
 def _missing(target: Target, entry: Entry, *, force: bool) -> list[Piece]:
@@ -146,7 +160,7 @@ def _missing(target: Target, entry: Entry, *, force: bool) -> list[Piece]:
     for piece in entry.pieces:
         present = at(target.data, piece.path)
         if present is not MISSING and present != piece.value and not force:
-            raise RefusedError(_conflict(target, piece, present))
+            raise _conflict(target, piece, present)
         if present is MISSING or present != piece.value:
             missing.append(piece)
     return missing
@@ -156,68 +170,54 @@ def _all_shown(targets: Iterable[Target]) -> str:
     return " and ".join(target.shown for target in targets)
 
 
-def _it(written: Sequence[Any], target: Target) -> str:
-    return "it" if len(written) == 1 else target.shown
+def uninstall(here: Machine, client_name: str, scope: Scope | None, name: str, *, force: bool, dry_run: bool) -> None:
+    """Remove the entry of a client and print what was done.
 
-
-def _done_before(written: Sequence[tuple[Target, Path | None]]) -> str:
-    return f" But {_all_shown(target for target, _ in written)} had been written before." if written else ""
-
-
-def uninstall(here: Machine, client_name: str, scope: Scope | None, name: str, *, force: bool, dry_run: bool) -> int:
-    """Take the entry of a client out and say what was done; the exit code."""
-    written: list[tuple[Target, Path | None]] = []
+    Raises:
+        SettingsError: an invalid name or scope.
+        RefusedError: the client's configuration cannot or should not be changed.
+    """
+    _check_name(name)
     client = client_named(client_name)
-    try:
-        request_of(name, "", (), with_token=False)
-        targets = _targets(here, client, scope, name)
-        holding = [target for target in targets if target.entry is not MISSING]
-        if not holding:
-            say(f"Nothing to do: {_all_shown(targets)} {'has' if len(targets) == 1 else 'have'} no entry {name!r}.")
-            return EXIT_OK
-        for target in holding:
-            if not is_ours(target.entry) and not force:
-                raise RefusedError(
-                    f"The entry {name!r} in {target.shown} does not start deeporigin-mcp. Take it out with --force, or "
-                    "name another one with --name."
-                )
-        contents = [(target, _without(target)) for target in holding]
-        _check_writable(holding)
-        if dry_run:
-            for target, content in contents:
-                say(f"{target.shown} would be {_outcome(content)}. Nothing was changed: this was a dry run.")
-            return EXIT_OK
+    targets = _targets(here, client, scope, name)
+    holding = [target for target in targets if target.entry is not MISSING]
+    if not holding:
+        say(f"Nothing to do: {_all_shown(targets)} {'has' if len(targets) == 1 else 'have'} no entry {name!r}.")
+        return
+    for target in holding:
+        if not is_ours(target.entry) and not force:
+            raise RefusedError(
+                f"The entry {name!r} in {target.shown} does not start deeporigin-mcp.",
+                next_step="Remove it anyway with --force, or name another one with --name.",
+                code="foreign_entry",
+            )
+    contents = [(target, _without(target)) for target in holding]
+    _check_writable(holding)
+    if dry_run:
         for target, content in contents:
-            written.append((target, _exchange(target, content)))
-    except SettingsError as error:
-        return _refuse(str(error), EXIT_USAGE)
-    except RefusedError as error:
-        return _refuse(f"{error}{_done_before(written)}", EXIT_REFUSED)
-    for (target, backup), (_, content) in zip(written, contents, strict=True):
-        say(f"Took the entry {name!r} of {client.title} out: {target.shown} was {_outcome(content)}.")
+            say(f"{target.shown} would be {_outcome(content)}. Dry run: nothing was changed.")
+        return
+    for (target, backup), (_, content) in zip(_exchange_all(contents), contents, strict=True):
+        say(f"Removed the entry {name!r} of {client.title}: {target.shown} was {_outcome(content)}.")
         if backup:
-            say(f"What was there before is beside it, in {backup.name}.")
+            say(f"Backup of {target.shown}: {backup.name}.")
             if masked(target.entry) != target.entry:
                 what = "the token" if masked(target.entry)["env"].get("DO_AUTH_TOKEN") == "…" else "a password"
                 say(f"ATTENTION: that backup still holds {what}. Delete it when you no longer need it.")
-    say(f"{client.title} goes on using the server until it is started again.")
-    return EXIT_OK
+    say(f"{client.title} uses the server until it is restarted.")
 
 
 def _outcome(content: bytes | None) -> str:
-    return "removed, for it held nothing else" if content is None else "written without it"
-
-
-def _refuse(message: str, code: int) -> int:
-    sys.stderr.write(f"deeporigin-mcp: {message}\n")
-    return code
+    return "deleted, as it held nothing else" if content is None else "written without it"
 
 
 def _targets(here: Machine, client: Client, scope: Scope | None, name: str) -> list[Target]:
-    """The files of a client, as they are now."""
+    """The configuration files of a client, as they are now."""
     scopes = client.scopes()
     if scope is not None and scope not in scopes:
-        raise SettingsError(f"{client.title} has no scope {scope!r}. Valid: {', '.join(scopes)}.")
+        raise SettingsError(
+            f"Invalid --scope {scope!r} for {client.title}. Valid: {', '.join(scopes)}.", code="invalid_scope"
+        )
     return [_target(here, client, scope or scopes[0], path, name) for path in client.paths(here, scope or scopes[0])]
 
 
@@ -227,9 +227,13 @@ def _target(here: Machine, client: Client, scope: Scope, path: Path, name: str) 
         file = File.read(path)
         data = EDITORS[client.language].read(file.text())
     except UnusableFileError as error:
-        raise RefusedError(f"{shown} {error}. Nothing was changed.") from None
+        raise _refused(shown, error) from None
     except SyntaxAtError as error:
-        raise RefusedError(f"{shown} cannot be parsed: {error}. Nothing was changed; repair it first.") from None
+        raise RefusedError(
+            f"{shown} cannot be parsed: {error}. Nothing was changed.",
+            next_step="Repair the file first.",
+            code="syntax_error",
+        ) from None
     return Target(client, scope, file, shown, name, client.keys(here, scope), data)
 
 
@@ -237,13 +241,13 @@ def _with(target: Target, pieces: Sequence[Piece]) -> str:
     try:
         text = _put(target.editor, target.file.text(), pieces)
     except NotEditableError as error:
-        raise RefusedError(f"{target.shown} cannot be added to: {error}. Nothing was changed.") from None
+        raise _not_editable(target, str(error)) from None
     _check(target, text, pieces, are_there=True)
     return text
 
 
 def _check(target: Target, text: str, pieces: Sequence[Piece], *, are_there: bool) -> None:
-    """See that an edited text says of everything else what the file says."""
+    """Check that an edited text differs from the file in these pieces only."""
     paths = [piece.path for piece in pieces]
     try:
         after = target.editor.read(text)
@@ -254,7 +258,15 @@ def _check(target: Target, text: str, pieces: Sequence[Piece], *, are_there: boo
     except SyntaxAtError:
         right = False
     if not right:
-        raise RefusedError(f"{target.shown} has a form that cannot be edited. Nothing was changed; edit it by hand.")
+        raise _not_editable(target, "its layout is unusual")
+
+
+def _not_editable(target: Target, why: str) -> RefusedError:
+    return RefusedError(
+        f"{target.shown} cannot be edited: {why}. Nothing was changed.",
+        next_step="Edit it by hand.",
+        code="not_editable",
+    )
 
 
 def _put(editor: Editor, text: str, pieces: Sequence[Piece]) -> str:
@@ -263,8 +275,22 @@ def _put(editor: Editor, text: str, pieces: Sequence[Piece]) -> str:
     return text
 
 
-def _exchange(target: Target, content: bytes | None, *, new_mode: int = PRIVATE) -> Path | None:
-    """Write a file, or delete it; the path of its backup, which stays only if this succeeds."""
+def _exchange_all(
+    contents: Sequence[tuple[Target, bytes | None]], *, new_mode: int = PRIVATE
+) -> list[tuple[Target, Path | None]]:
+    """Write or delete files; each with the path of its backup."""
+    written: list[tuple[Target, Path | None]] = []
+    for target, content in contents:
+        try:
+            written.append((target, _exchange(target, content, new_mode=new_mode)))
+        except UnusableFileError as error:
+            done = f"Only {_all_shown(each for each, _ in written)} was changed." if written else "Nothing was changed."
+            raise _refused(target.shown, error, done) from None
+    return written
+
+
+def _exchange(target: Target, content: bytes | None, *, new_mode: int) -> Path | None:
+    """Write a file, or delete it if `content` is None; the path of its backup, which stays only if this succeeds."""
     backup = None
     try:
         backup = target.file.back_up()
@@ -272,21 +298,21 @@ def _exchange(target: Target, content: bytes | None, *, new_mode: int = PRIVATE)
             target.file.delete()
         else:
             target.file.replace(content, new_mode=new_mode)
-    except UnusableFileError as error:
+    except UnusableFileError:
         if backup is not None:
             backup.unlink()
-        raise _unusable(target, error) from None
+        raise
     return backup
 
 
-def _unusable(target: Target, error: UnusableFileError) -> RefusedError:
-    return RefusedError(f"{target.shown} {error}. Nothing was changed.")
+def _refused(shown: str, error: UnusableFileError, done: str = "Nothing was changed.") -> RefusedError:
+    return RefusedError(f"{shown} {error}. {done}", next_step=error.next_step, code=error.code)
 
 
 def _without(target: Target) -> bytes | None:
-    """The file without the entry; None if there is nothing left of it.
+    """The file without the entry; None if nothing else is in it.
 
-    Where an install made the file what it is, its backup is the file as it was, to the byte.
+    If the file is still what an install made of its backup, the backup's bytes are restored.
     """
     editor, text = target.editor, target.file.text()
     inputs = _inputs(target, text)
@@ -296,10 +322,7 @@ def _without(target: Target) -> bytes | None:
         try:
             held = editor.read(earlier.text())
             is_origin = at(held, target.path) is MISSING
-            if (
-                is_origin
-                and earlier.encoded(_put(editor, earlier.text(), _lacking(held, pieces))) == target.file.content
-            ):
+            if is_origin and _put(editor, earlier.text(), _lacking(held, pieces)).encode() == target.file.content:
                 return backup
         except (UnusableFileError, SyntaxAtError, NotEditableError):
             continue
@@ -311,7 +334,7 @@ def _without(target: Target) -> bytes | None:
     except NotEditableError:
         text = target.file.text()
     _check(target, text, pieces, are_there=False)
-    return target.file.encoded(text)
+    return text.encode()
 
 
 def _lacking(data: Any, pieces: Sequence[Piece]) -> list[Piece]:
@@ -319,7 +342,7 @@ def _lacking(data: Any, pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _inputs(target: Target, text: str) -> list[Piece]:
-    """What VS Code is to ask for, where nobody but this entry uses it."""
+    """The inputs of VS Code that only this entry uses."""
     found = []
     for value in INPUTS.values():
         piece = Piece(input_path(value), value)
@@ -330,14 +353,19 @@ def _inputs(target: Target, text: str) -> list[Piece]:
     return found
 
 
-def _conflict(target: Target, piece: Piece, present: Any) -> str:
+def _conflict(target: Target, piece: Piece, present: Any) -> RefusedError:
     if piece.path != target.path:
-        return f"{target.shown} asks for {piece.value['id']!r} in another way. Replace that with --force."
-    differing = "it is no entry"
+        return RefusedError(
+            f"{target.shown} has another input {piece.value['id']!r}.",
+            next_step="Replace it with --force.",
+            code="input_conflict",
+        )
+    differing = "it is not an object"
     if isinstance(present, dict):
         keys = sorted(key for key in {*present, *piece.value} if present.get(key) != piece.value.get(key))
         differing = f"it differs in {', '.join(keys)}"
-    return (
-        f"{target.shown} has another entry {target.name!r} ({differing}). Replace it with --force, or add this one "
-        "beside it with --name."
+    return RefusedError(
+        f"{target.shown} has another entry {target.name!r} ({differing}).",
+        next_step="Replace it with --force, or add this one beside it with --name.",
+        code="entry_conflict",
     )

@@ -1,4 +1,4 @@
-"""What the editors of JSON and TOML have in common: paths into a document, and why one cannot be edited."""
+"""Shared by the editors of JSON and TOML: paths into a document, and the errors of editing one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Step = str | Identified
 
 
 class _Missing:
-    """Nothing stands there; not even null."""
+    """The type of `MISSING`: there is no value at a path, not even null."""
 
 
 MISSING: Final = _Missing()
@@ -35,21 +35,21 @@ class Editor(Protocol):
 
 
 class SyntaxAtError(ValueError):
-    """A document that cannot be parsed. The message repeats nothing of its content."""
+    """A document that cannot be parsed. The message does not repeat its content."""
 
     def __init__(self, problem: str, line: int, column: int) -> None:
         super().__init__(f"line {line}, column {column}: {problem}")
 
 
 class NotEditableError(ValueError):
-    """A document that is valid, but has something else where an object should be."""
+    """A valid document with something else where an object or array should be."""
 
     def __init__(self, path: Sequence[Step]) -> None:
-        super().__init__(f"{'.'.join(str(step) for step in path) or 'its top level'} is not what can be added to")
+        super().__init__(f"nothing can be added to {'.'.join(str(step) for step in path) or 'its top level'}")
 
 
 def at(value: Any, path: Sequence[Step]) -> Any:
-    """What stands at a path, or MISSING."""
+    """The value at a path, or MISSING."""
     for step in path:
         if isinstance(step, Identified):
             items = value if isinstance(value, list) else []
@@ -64,7 +64,7 @@ def at(value: Any, path: Sequence[Step]) -> Any:
 
 
 def without(value: Any, paths: Sequence[Sequence[Step]]) -> Any:
-    """A copy without what stands at some paths, nor the objects on the way that hold nothing else."""
+    """A copy without the values at some paths, nor the objects on the way that become empty."""
     value = copy.deepcopy(value)
     for path in paths:
         for length in range(len(path), 0, -1):

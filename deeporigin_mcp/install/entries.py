@@ -1,4 +1,4 @@
-"""What goes into a client's configuration: the command that starts this server, and where its credentials come from."""
+"""The entry in a client's configuration: the command that starts this server, and the source of its credentials."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ SETTABLE = (
     "DEEPORIGIN_MCP_TOOLSETS",
     "DEEPORIGIN_MCP_LOG_LEVEL",
 )
-"""What `--env` may write into a file: everything that is no secret."""
+"""What `--env` may write into a file: everything that is not secret."""
 SECRET = ("DO_AUTH_TOKEN", "DEEPORIGIN_MCP_STATE_KEYS")
 NETWORK = (*PROXIES, *(name.lower() for name in PROXIES), *CERTIFICATES)
-"""What `--env` takes beside: how the network is left. Proxies may hold a password."""
+"""What `--env` accepts too: proxies, which may hold a password, and certificates."""
 _WINDOWS_WORD = re.compile(
     r"""[A-Z]:[\\/](?:[^\s"':]|\s(?=[^"':]*\\))*?\.(?:exe|cmd|bat|com)(?=\s|$)|'[^']*'|(?:[^\s"]|"[^"]*")+""",
     re.IGNORECASE,
 )
-"""A program's path, whose blanks need no quotes; or what stands in quotes, or between blanks."""
+"""A word of a command line: a program's path, which may hold blanks; a quoted text; or anything without blanks."""
 
 INPUTS: Mapping[str, Mapping[str, Any]] = {
     "DO_AUTH_TOKEN": {
@@ -61,12 +61,12 @@ INPUTS: Mapping[str, Mapping[str, Any]] = {
         "description": "Key of the Deep Origin organisation",
     },
 }
-"""What VS Code asks for once and keeps in its secret storage."""
+"""The inputs that VS Code asks for once and keeps in its secret storage."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One value and where it belongs in the file."""
+    """A value and its path in the file."""
 
     path: tuple[Step, ...]
     value: Any
@@ -74,7 +74,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for."""
+    """The request of a command line."""
 
     name: str = "deeporigin"
     command: str = ""
@@ -84,7 +84,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Entry:
-    """The pieces to write, and what a person should know about them."""
+    """The pieces to write, and notes for the user."""
 
     pieces: list[Piece]
     notes: list[str]
@@ -94,7 +94,8 @@ def entry_for(client: Client, scope: Scope, machine: Machine, request: Request) 
     """The entry of a client.
 
     Raises:
-        SettingsError: a value of `--env` that cannot be used, or a token that is to be written and is not there.
+        SettingsError: an invalid setting, command, proxy or certificate; `shared_secret` for a secret in a project's
+            file; with `--with-token`, the code of what is wrong with the credentials.
     """
     _check(scope, machine, request)
     command, notes = _command(client, scope, request.command)
@@ -104,28 +105,29 @@ def entry_for(client: Client, scope: Scope, machine: Machine, request: Request) 
     by_name: tuple[str, ...] = ()
     if request.with_token:
         if scope == "project":
-            raise SettingsError("--with-token is not for the scope project: its file is shared with others.")
+            raise SettingsError(
+                "--with-token cannot be used with --scope project: that file is shared with others.",
+                code="shared_secret",
+            )
         env, note = _token(machine)
     elif scope != "project" and (machine.home / ".deeporigin" / TOKEN_FILE).exists():
-        note = "It holds no token: the server reads what the official client keeps in ~/.deeporigin."
+        note = "No token was written: the server reads the official client's in ~/.deeporigin."
     elif client.reference == "${input:ID}":
         inputs = [dict(value) for name, value in INPUTS.items() if name not in request.env]
         env = {name: f"${{input:{value['id']}}}" for name, value in INPUTS.items()}
-        note = f"It holds no token: {client.title} asks for token and organisation once."
-    elif client.reference:
-        env = {name: client.reference.replace("NAME", name) for name in REFERRED}
-        note = f"It holds no token: {client.title} passes on DO_AUTH_TOKEN and DO_ORG_KEY of its environment."
-    elif client.inherits and client.finds_commands:
-        note = f"It holds no token: the server takes DO_AUTH_TOKEN and DO_ORG_KEY from {client.title}'s environment."
-    elif not client.inherits:
-        by_name = REFERRED
-        note = f"It holds no token: {client.title} passes on DO_AUTH_TOKEN and DO_ORG_KEY of its environment."
+        note = f"No token was written: {client.title} asks for token and organisation once."
+    elif client.finds_commands:
+        if client.reference:
+            env = {name: client.reference.replace("NAME", name) for name in REFERRED}
+        elif not client.inherits:
+            by_name = REFERRED
+        note = f"No token was written: {client.title} passes DO_AUTH_TOKEN and DO_ORG_KEY on from its environment."
     else:
         note = (
-            f"It holds no token, and {client.title} knows no references to variables: sign in with the official "
-            "client on this machine, or install again with --with-token --force."
+            f"No token was written, and {client.title} cannot refer to variables: sign in with the official client on "
+            "this machine, or install again with --with-token --force."
         )
-    # What is set where this is installed counts in the client too, which may have another environment, or pass none on.
+    # Settings of this environment are written, as the client may have another one, or not pass its own on.
     here = {name: value for name, value in _set_here(machine).items() if name in SETTABLE and name not in by_name}
     env = {**here, **env, **request.env}
     if not client.inherits:
@@ -135,7 +137,7 @@ def entry_for(client: Client, scope: Scope, machine: Machine, request: Request) 
     if left := _left_out(client, machine, env):
         notes.append(left)
     if any(name in NETWORK and "@" in value for name, value in request.env.items()):
-        notes.append("ATTENTION: the password of the proxy now stands in this file, in plain text.")
+        notes.append("ATTENTION: this file now holds the proxy's password in plain text.")
     path = (*client.keys(machine, scope), request.name)
     pieces = [Piece(input_path(item), item) for item in inputs]
     notes += [note, *([client.project_note] if client.project_note and scope == "project" else [])]
@@ -143,16 +145,19 @@ def entry_for(client: Client, scope: Scope, machine: Machine, request: Request) 
 
 
 def _check(scope: Scope, machine: Machine, request: Request) -> None:
-    """See that a server can start with what is written, and with what is set here."""
+    """Check that a server could start with the variables of the request, and with those of this environment."""
     checked = Settings.load(request.env, machine.home)
     if "DO_ENV" in request.env and checked.problem:
-        raise SettingsError(checked.problem)
+        raise SettingsError(checked.problem, code=checked.problem_code)
     Settings.load(machine.environ, machine.home)
-    # Any address will do that is neither this machine nor exempt.
+    # Any address that is neither this machine's nor in NO_PROXY.
     route_to("https://platform.invalid", {name: value for name, value in request.env.items() if name in NETWORK})
     trusted(request.env)
     if scope == "project" and any(name in NETWORK and "@" in value for name, value in request.env.items()):
-        raise SettingsError("--env takes no password of a proxy for the scope project: its file is shared with others.")
+        raise SettingsError(
+            "A proxy's password cannot be written with --scope project: that file is shared with others.",
+            code="shared_secret",
+        )
 
 
 def _set_here(machine: Machine) -> dict[str, str]:
@@ -164,24 +169,24 @@ def _set_here(machine: Machine) -> dict[str, str]:
 
 
 def _left_out(client: Client, machine: Machine, env: Mapping[str, str]) -> str:
-    """Which variables are set here and reach the server only if the client passes them on; empty if none."""
+    """A note that names variables of this environment that are not written; empty if there are none."""
     names = [name for name in _set_here(machine) if name not in (*env, *REFERRED)]
     if client.inherits:
         names += [name for name in NETWORK if machine.environ.get(name) and name not in env]
     names = [name for name in names if name not in SETTABLE]
     if not names:
         return ""
-    how = "; write one by --env NAME=VALUE" if {*names} & {*NETWORK} else ""
-    return f"Set here and not written: {', '.join(names)}. {client.title} may not pass them on{how}."
+    how = " Write one with --env NAME=VALUE." if {*names} & {*NETWORK} else ""
+    return f"Set here, but not written: {', '.join(names)}. {client.title} may not pass them on.{how}"
 
 
 def input_path(value: Mapping[str, Any]) -> tuple[Step, ...]:
-    """Where VS Code keeps what it asks for."""
+    """The path of an input in VS Code's file."""
     return ("inputs", Identified(value["id"]))
 
 
 def is_ours(entry: Any) -> bool:
-    """Whether an entry starts this server, however it is started."""
+    """Whether an entry starts this server, by whatever command."""
     if not isinstance(entry, dict):
         return False
     words = [entry.get("command"), *(entry["args"] if isinstance(entry.get("args"), list) else [])]
@@ -189,13 +194,13 @@ def is_ours(entry: Any) -> bool:
 
 
 def masked(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry to show: without its secrets."""
+    """An entry without its secrets, to print."""
     env = {name: "…" if is_secret(name, value) else value for name, value in entry.get("env", {}).items()}
     return {**entry, "env": env} if env else {**entry}
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether a variable of an entry holds what nobody should see: a token, or a proxy's password."""
+    """Whether a variable of an entry holds a token, a key or a proxy's password."""
     return (name in SECRET and not value.startswith("$")) or (name in NETWORK and "@" in value)
 
 
@@ -204,31 +209,35 @@ def _token(machine: Machine) -> tuple[dict[str, str], str]:
     try:
         token = settings.require_token()
     except CredentialError as error:
-        raise SettingsError(f"--with-token: {error}") from None
+        raise SettingsError(f"--with-token: {error}", code=error.code) from None
     env = {"DO_AUTH_TOKEN": token.get_secret_value(), "DO_ORG_KEY": settings.org_key}
     if settings.project_id:
         env["DO_PROJECT_ID"] = settings.project_id
     if settings.base_url != Settings.load(env, machine.home).base_url:
         env["DO_BASE_URL"] = settings.base_url
     return env, (
-        f"ATTENTION: your token ({settings.sources.get('token', 'DO_AUTH_TOKEN')}) now stands in this file, readable "
-        "by whoever can read the file, its backups and its copies. Do not share or commit it."
+        f"ATTENTION: this file now holds your token ({settings.sources.get('token', 'DO_AUTH_TOKEN')}) in plain text. "
+        "Do not share or commit it, its backups or its copies."
     )
 
 
 def _command(client: Client, scope: Scope, given: str) -> tuple[list[str], list[str]]:
-    """The words that start the server, and what to say about them."""
+    """The words that start the server, and notes about them."""
     if given:
         words = _words(given)
         if words and given.isprintable():
             return words, []
-        raise SettingsError("--command cannot be read. Valid: words with blanks between them, as in a shell.")
+        raise SettingsError(
+            # Not repeated: people give tokens as arguments.
+            "Invalid --command. Valid: words with blanks between them, as in a shell, with closed quotation marks.",
+            code="invalid_command",
+        )
     if _is_run_by_uvx(Path(sys.prefix).parts):
         uvx = None if client.finds_commands else shutil.which("uvx")
         return [uvx or "uvx", PACKAGE], []
     notes = []
     if scope == "project":
-        notes.append("The command is a path of this machine; for others, give --command 'uvx deeporigin-mcp'.")
+        notes.append("The command is a path of this machine; to share the file, use --command 'uvx deeporigin-mcp'.")
     script = Path(sys.executable).parent / (PACKAGE + (".exe" if sys.platform == "win32" else ""))
     if script.exists():
         return [str(script)], notes
@@ -236,17 +245,17 @@ def _command(client: Client, scope: Scope, given: str) -> tuple[list[str], list[
 
 
 def _words(given: str) -> list[str]:
-    """The words of a command, as the system's shell reads them; none if it cannot be read."""
+    """The words of a command, as the system's shell reads them; none if it is invalid."""
     try:
         if Path(given).is_file():
-            # A path alone needs no quotes, whatever is in it.
+            # A path alone needs no quotes.
             return [given]
         system: str = sys.platform
         if system != "win32":
             return shlex.split(given)
     except ValueError:
         return []
-    # A backslash is no escape here, but part of a path.
+    # On Windows a backslash separates folders and escapes nothing.
     words = [word.replace('"', "").strip("'") for word in _WINDOWS_WORD.findall(given)]
     return words if given.count('"') % 2 == 0 and all(words) else []
 

@@ -1,4 +1,4 @@
-"""Reads and replaces a file of somebody else's: whole or not at all, with a backup beside it."""
+"""Reads and replaces a client's configuration file: completely or not at all, with a backup beside it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ PRIVATE, SHARED = 0o600, 0o644
 
 
 class UnusableFileError(Exception):
-    """A file that cannot be read or written; the message names no path."""
+    """A file that cannot be read or written; the message continues a sentence that begins with its path."""
+
+    def __init__(self, message: str, code: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.next_step = next_step
 
 
 @dataclass(frozen=True)
 class File:
-    """A configuration file as it was read. `path` is what a link points to; `content` is None if there is none."""
+    """A configuration file as it was read. Links are resolved in `path`; `content` is None if it does not exist."""
 
     path: Path
     content: bytes | None
@@ -30,33 +35,29 @@ class File:
         """Read a file.
 
         Raises:
-            UnusableFileError: it is there and cannot be read.
+            UnusableFileError: `unreadable`, if it exists and cannot be read.
         """
         try:
             path = Path(os.path.realpath(path))
             if not stat.S_ISREG(path.stat().st_mode):
                 # Reading a pipe or a device might never end.
-                raise UnusableFileError("cannot be read: it is not a regular file")
+                raise UnusableFileError("cannot be read: it is not a regular file", "unreadable")
             return cls(path, path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             return cls(path, None)
         except OSError as error:
-            raise UnusableFileError(f"cannot be read: {error.strerror}") from None
+            raise UnusableFileError(f"cannot be read: {error.strerror}", "unreadable") from None
 
     def text(self) -> str:
-        """The content without a byte order mark.
+        """The content without a byte order mark, which many clients take for a syntax error.
 
         Raises:
-            UnusableFileError: it is not UTF-8.
+            UnusableFileError: `not_utf8`.
         """
         try:
             return (self.content or b"").decode("utf-8").removeprefix(BOM)
         except UnicodeDecodeError:
-            raise UnusableFileError("is not UTF-8 text") from None
-
-    def encoded(self, text: str) -> bytes:
-        """A text as it is written: without a byte order mark, which many clients take for a syntax error."""
-        return text.encode("utf-8")
+            raise UnusableFileError("is not UTF-8 text", "not_utf8", "Save it as UTF-8 first.") from None
 
     def backups(self) -> list[bytes]:
         """The contents of the backups beside it, newest first."""
@@ -72,10 +73,10 @@ class File:
         return found[::-1]
 
     def back_up(self) -> Path | None:
-        """Copy it beside itself, under a name that is free; None if there is nothing to copy.
+        """Copy it beside itself, under a free name; None if it does not exist.
 
         Raises:
-            UnusableFileError: the folder cannot be written.
+            UnusableFileError: `not_backed_up`.
         """
         if self.content is None:
             return None
@@ -85,32 +86,32 @@ class File:
             except FileExistsError:
                 continue
             except OSError as error:
-                raise UnusableFileError(f"cannot be backed up: {error.strerror}") from None
+                raise UnusableFileError(f"cannot be backed up: {error.strerror}", "not_backed_up") from None
             try:
                 _fill(descriptor, self.content)
                 _make_like(path, self.path.stat(), stat.S_IMODE(self.path.stat().st_mode))
             except OSError as error:
-                # Half a backup is none, and would be taken for one.
+                # Half a backup must not be mistaken for one.
                 with contextlib.suppress(OSError):
                     path.unlink()
-                raise UnusableFileError(f"cannot be backed up: {error.strerror}") from None
+                raise UnusableFileError(f"cannot be backed up: {error.strerror}", "not_backed_up") from None
             return path
-        raise UnusableFileError("has too many backups")
+        raise UnusableFileError("has 999 backups", "not_backed_up", "Delete some of them.")
 
     def check_writable(self) -> None:
-        """See that it may be replaced: a file that is read-only is so on purpose.
+        """Check that it may be replaced: a read-only file is read-only on purpose.
 
         Raises:
-            UnusableFileError: it is read-only.
+            UnusableFileError: `read_only`.
         """
         if self.content is not None and not self.path.stat().st_mode & 0o222:
-            raise UnusableFileError("is read-only")
+            raise UnusableFileError("is read-only", "read_only", "Make it writable first.")
 
     def replace(self, content: bytes, *, new_mode: int = PRIVATE) -> None:
-        """Put new content in its place at once. Permissions stay; a new file gets `new_mode`.
+        """Replace the content in one step. Permissions stay; a new file gets `new_mode`.
 
         Raises:
-            UnusableFileError: it was changed since it was read, or cannot be written.
+            UnusableFileError: `changed` since it was read, or `not_written`.
         """
         try:
             _make_folders(self.path.parent)
@@ -126,27 +127,27 @@ class File:
                     Path(name).unlink()
                 raise
         except OSError as error:
-            raise UnusableFileError(f"cannot be written: {error.strerror}") from None
+            raise UnusableFileError(f"cannot be written: {error.strerror}", "not_written") from None
 
     def delete(self) -> None:
-        """Remove it.
+        """Delete it.
 
         Raises:
-            UnusableFileError: it was changed since it was read, or cannot be removed.
+            UnusableFileError: `changed` since it was read, or `not_written`.
         """
         self._check_unchanged()
         try:
             self.path.unlink()
         except OSError as error:
-            raise UnusableFileError(f"cannot be removed: {error.strerror}") from None
+            raise UnusableFileError(f"cannot be deleted: {error.strerror}", "not_written") from None
 
     def _check_unchanged(self) -> None:
         if File.read(self.path).content != self.content:
-            raise UnusableFileError("was changed by somebody else at this moment; run the command again")
+            raise UnusableFileError("was changed by another program meanwhile", "changed", "Run the command again.")
 
 
 def _fill(descriptor: int, content: bytes) -> None:
-    """Write all of it, to the disk."""
+    """Write all of it, and wait until it is on the disk."""
     with os.fdopen(descriptor, "wb") as new:
         new.write(content)
         new.flush()
@@ -154,12 +155,12 @@ def _fill(descriptor: int, content: bytes) -> None:
 
 
 def _make_like(path: Path, model: os.stat_result, mode: int) -> None:
-    """Give a new file its mode, and the owner of the file or folder that it stands for or in.
+    """Give a new file its mode, and the owner of `model`: the file it replaces, or its folder.
 
-    Only root, as under sudo, writes for somebody else; a user's file must not become root's.
+    Under sudo a user's file must not become root's.
     """
     if hasattr(os, "chown") and (path.stat().st_uid, path.stat().st_gid) != (model.st_uid, model.st_gid):
-        # A group that the user is not in stays what it is: that is no reason not to write.
+        # The user may not be in the group; the file is written all the same.
         with contextlib.suppress(PermissionError):
             os.chown(path, model.st_uid, model.st_gid)
     path.chmod(mode)

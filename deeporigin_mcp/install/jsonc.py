@@ -1,7 +1,7 @@
 """Edits JSON with comments and trailing commas in place: what is not edited keeps every byte.
 
-The standard library decodes strings, numbers and words and says where each ends; what is here finds its way through
-objects, arrays and comments, and turns an edit into the few characters that change.
+The standard library decodes strings, numbers and literals; this module parses objects, arrays and comments, and turns
+an edit into the few characters that change.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Member:
     start: int
     node: Node
     comma: int | None
-    """Where the comma after it stands."""
+    """The offset of the comma after it."""
 
     @property
     def end(self) -> int:
@@ -45,7 +45,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Node:
-    """A value and where it stands."""
+    """A value and its offsets in the text."""
 
     start: int
     end: int
@@ -57,17 +57,17 @@ def read(text: str) -> Any:
     """The value of a document; an empty one counts as an empty object.
 
     Raises:
-        SyntaxAtError: it is not JSON, comments and trailing commas allowed.
+        SyntaxAtError: it is not JSON with comments and trailing commas.
     """
     root = _parse(text)
     return {} if root is None else root.value
 
 
 def put(text: str, path: Sequence[Step], value: Any) -> str:
-    """The text with `value` at `path`; objects and arrays on the way are made where they are missing.
+    """The text with `value` at `path`; missing objects and arrays on the way are added.
 
     Raises:
-        NotEditableError: something on the way is no object or array.
+        NotEditableError: something on the way is not an object or array.
     """
     newline = "\r\n" if "\r\n" in text else "\n"
     root = _parse(text)
@@ -88,7 +88,7 @@ def put(text: str, path: Sequence[Step], value: Any) -> str:
 
 
 def remove(text: str, path: Sequence[Step]) -> str:
-    """The text without what stands at `path`, which must exist."""
+    """The text without the value at `path`, which must exist."""
     node = _parse(text)
     for step in path[:-1]:
         found = None if node is None else _member(node, step)
@@ -101,7 +101,7 @@ def remove(text: str, path: Sequence[Step]) -> str:
     end = gone.end
     alone = _SAME_LINE_END.match(text, end)
     if not alone and ("\n" in text[start : gone.start] or text[end] not in "}]"):
-        # Something follows on the same line: the blanks before stay, so that it never ends up in a comment.
+        # Something follows on the same line: keep the blanks before, so that it does not end up in a comment.
         start, end = gone.start, len(text) - len(text[end:].lstrip(_BLANKS))
     if len(node.members) == 1 and not (text[node.start + 1 : gone.start] + text[gone.end : node.end - 1]).strip(
         _BLANKS
@@ -165,7 +165,7 @@ def _starts_line(text: str, position: int) -> bool:
 
 
 def _unit(text: str, root: Node) -> str:
-    """How deep one level is indented in this file."""
+    """The indentation of one level in this file."""
     for member in root.members:
         if "\n" in text[: member.start] and _starts_line(text, member.start):
             return _line_indent(text, member.start) or DEFAULT_INDENT
@@ -173,7 +173,7 @@ def _unit(text: str, root: Node) -> str:
 
 
 def _member(node: Node, step: Step) -> Member | None:
-    for member in reversed(node.members):  # of a key that stands twice, clients read the last
+    for member in reversed(node.members):  # clients read the last of duplicate keys
         if isinstance(step, Identified):
             if isinstance(node.value, list) and at([member.node.value], [step]) is not MISSING:
                 return member

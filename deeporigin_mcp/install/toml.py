@@ -1,7 +1,7 @@
 """Edits TOML in place: what is not edited keeps every byte, comments and order included.
 
-A table is added at the end of the file, where a table of its own may always stand, and taken out by its lines. The
-standard library's parser says which lines are headers. (Libraries that write TOML move tables of one parent together.)
+A table is added at the end of the file and removed by its lines; the standard library's parser tells which lines are
+headers. (Libraries that write TOML would move tables of one parent together.)
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def read(text: str) -> dict[str, Any]:
 
 
 def put(text: str, path: Sequence[Step], value: Mapping[str, Any]) -> str:
-    """The text with the table `value` at `path`; values are texts, lists of texts and tables of these.
+    """The text with the table `value` at `path`; values are strings, lists of strings and tables of these.
 
     Raises:
-        NotEditableError: what is on the way is written in a form that cannot be added to, such as `{ … }` in one line.
+        NotEditableError: a table on the way cannot be added to, such as an inline table.
     """
     holder: Any = read(text)
     for step in path[:-1]:
@@ -59,10 +59,10 @@ def put(text: str, path: Sequence[Step], value: Mapping[str, Any]) -> str:
 
 
 def remove(text: str, path: Sequence[Step]) -> str:
-    """The text without the table at `path`, wherever its parts stand.
+    """The text without the table at `path` and its subtables.
 
     Raises:
-        NotEditableError: it is not written as a table of its own.
+        NotEditableError: it has no header of its own.
     """
     headers = [*_headers(text), (len(text), ())]
     wanted = tuple(path)
@@ -77,7 +77,7 @@ def remove(text: str, path: Sequence[Step]) -> str:
 
 
 def _headers(text: str) -> Iterator[tuple[int, tuple[Step, ...]]]:
-    """Where each table begins, and its path. Text that only looks like a header stands inside of a value."""
+    """The offset and path of each table. A line that looks like a header may be part of a string."""
     start = 0
     for line in _LINE.findall(text):
         if line.lstrip(" \t").startswith("[") and _is_toml(line) and _is_toml(text[:start]):
@@ -102,7 +102,7 @@ def _path_of(value: Any) -> tuple[Step, ...]:
 
 
 def _what_belongs_to_the_next(block: str) -> str:
-    """The comments at the end of a table's lines, if anything but blanks is there."""
+    """The comments at the end of a table's lines, which belong to the next table."""
     lines: list[str] = _LINE.findall(block)
     last = max(number for number, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#"))
     rest = lines[last + 1 :]
@@ -125,5 +125,5 @@ def _lines(path: Sequence[str], table: Mapping[str, Any]) -> Iterator[str]:
 def _written(value: str | list[str]) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_written(item) for item in value)}]"
-    # JSON's texts are TOML's, but for one character.
+    # JSON's strings are valid TOML, except for one character.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

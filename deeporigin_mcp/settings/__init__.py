@@ -1,7 +1,7 @@
-"""Who calls, where to, and with which limits.
+"""Credentials, the platform's address, and limits.
 
 The variables, files and their precedence are those of the official client (platform-facts 3), so that its
-user has nothing new to configure. Only `reading.py` looks at the environment and at `~/.deeporigin`.
+user has nothing new to configure. Only `reading.py` reads the environment and `~/.deeporigin`.
 """
 
 from deeporigin_mcp.settings.addresses import (

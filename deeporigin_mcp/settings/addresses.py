@@ -1,4 +1,4 @@
-"""Where the platform is, and what an address, a host and an origin look like."""
+"""The platform's addresses, and the syntax of a base URL, a host and an origin."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ BASE_URLS: Mapping[str, str] = {
 """The gateway of each environment (platform-facts 3.4); `local` is where the simulator listens."""
 
 ISSUER_DOMAIN = "deeporigin.io"
-BASE_URL = re.compile(
-    r"https?://(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?(?:/[A-Za-z0-9_./~-]*)?"
-)
-_HOST = r"(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
+_HOST = r"(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?"
+BASE_URL = re.compile(rf"https?://{_HOST}(?:/[A-Za-z0-9_./~-]*)?")
+"""An address of the platform: no user name, no query."""
 HOST = re.compile(_HOST)
 """A name or address, with or without a port, as a `Host` header has it."""
 ORIGIN = re.compile(rf"https?://{_HOST}")
@@ -31,7 +30,7 @@ ORIGIN = re.compile(rf"https?://{_HOST}")
 def environment_of_issuer(issuer: str) -> Environment | None:
     """The environment whose login host issued a token; None for any other host.
 
-    The labels of the host name are compared, not substrings: `https://device.example.org` is no `dev`.
+    Compares labels of the host name, not substrings: `https://device.deeporigin.io` is not `dev`.
     """
     host = host_of(issuer)
     if host != ISSUER_DOMAIN and not host.endswith("." + ISSUER_DOMAIN):

@@ -21,15 +21,15 @@ from deeporigin_mcp.settings.reading import read_official, read_own
 from deeporigin_mcp.settings.tokens import TokenClaims
 
 IGNORED = "ignored"
-"""In `Settings.sources`: set, and nobody's over HTTP."""
+"""In `Settings.sources`: the variable is set, but not used over HTTP."""
 
 Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
-    """Everything that is decided before the first request. Immutable; holds no open resource.
+    """The whole configuration: frozen, and without open resources.
 
-    Build it by `Settings.load()` for the official variables and files, or by its fields.
+    Build it with `Settings.load()` from the official variables and files, or from its fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -39,40 +39,41 @@ class Settings(BaseModel):
     project_id: str = ""
     base_url: str = BASE_URLS["prod"]
     session: str = Field(default_factory=lambda: str(uuid.uuid4()))
-    """Stamped on everything this deployment creates; stable if DEEPORIGIN_MCP_SESSION is set."""
+    """Written into everything this deployment creates; stable if DEEPORIGIN_MCP_SESSION is set."""
     sources: Mapping[str, str] = {}
     """Where each value came from, for `doctor`: setting → variable or file name."""
     places: CredentialPlaces = IN_ENVIRONMENT
     problem: str = ""
     problem_fix: str = ""
-    """Why there are no usable credentials although something is configured; told at the first call."""
+    problem_code: str | None = None
+    """Why configured credentials cannot be used, what to do, and the error's code; raised by `require_token`."""
 
     auto_approve_up_to: Usd = Decimal(0)
-    """USD; a quote up to here starts without a person (design 4, rule 1)."""
+    """USD; a quote up to this price starts without a person's approval."""
     max_price: Usd | None = None
-    """USD; nothing above it starts, whoever says yes."""
+    """USD; no run above this price starts, whoever approves it."""
     budget: Usd | None = None
-    """USD; the most that one `session` may start in sum in an organisation, whoever made the quotes."""
+    """USD; the most that one `session` may spend in an organisation, whoever made the quotes."""
     read_only: bool = False
     toolsets: tuple[str, ...] = ()
     """The groups of MCP tools to offer; empty for all."""
     allowed_tool_keys: tuple[str, ...] = ()
     """Patterns of the platform tools that may be run, such as `deeporigin.mol-props-*`; empty for all."""
     audit_log: Path | None = None
-    """File that gets a JSON line for each decision about money."""
+    """A file to which each decision about money is appended as a JSON line."""
     ledger: Path | None = None
-    """File of the ledger of approvals; None for beside the audit log, or else in the user's state directory."""
+    """The ledger of approvals; None for a file beside the audit log, or in the user's state directory."""
     state_keys: tuple[SecretStr, ...] = ()
-    """Keys that seal a question's state, shared by all workers; the first one seals, all open."""
+    """Keys that encrypt the state of an elicitation, shared by all workers; the first encrypts, all decrypt."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
     allowed_hosts: tuple[str, ...] = ()
-    """Over HTTP: the names, with or without a port, under which this server may be called."""
+    """Over HTTP: accepted Host headers, with or without a port."""
     allowed_origins: tuple[str, ...] = ()
-    """Over HTTP: the web pages that may call it, such as `https://chat.example.org`."""
+    """Over HTTP: accepted Origin headers, such as `https://chat.example.org`."""
 
     @property
     def environment(self) -> str:
-        """`prod`, `staging`, `dev`, `local`, or the host of a base URL that is none of these."""
+        """`prod`, `staging`, `dev`, `local`, or else the host of the base URL."""
         for name, url in BASE_URLS.items():
             if url == self.base_url:
                 return name
@@ -80,7 +81,7 @@ class Settings(BaseModel):
         return "local" if host in ("127.0.0.1", "localhost", "::1") else host
 
     def allows_tool(self, tool_key: str) -> bool:
-        """Whether the operator lets this platform tool run."""
+        """Whether the operator allows this platform tool."""
         key = tool_key.casefold()
         return not self.allowed_tool_keys or any(fnmatchcase(key, rule.casefold()) for rule in self.allowed_tool_keys)
 
@@ -93,13 +94,16 @@ class Settings(BaseModel):
         ]
 
     def require_token(self, now: float | None = None) -> SecretStr:
-        """The token, if it can be used at `now` (Unix seconds).
+        """The token, if it is valid at `now` (Unix seconds).
 
         Raises:
-            CredentialError: no token, no organisation, not a JWT, or expired; says where to put what.
+            CredentialError: `not_signed_in` (no token or organisation), `invalid_token`, `token_expired`, or the code
+                of what is wrong in the configuration.
         """
         if self.problem:
-            raise CredentialError(self.problem, next_step=self.problem_fix or self.places.how_to_give)
+            raise CredentialError(
+                self.problem, next_step=self.problem_fix or self.places.how_to_give, code=self.problem_code
+            )
         missing = [
             name
             for name, value in (
@@ -112,16 +116,18 @@ class Settings(BaseModel):
             raise CredentialError(
                 f"Not signed in to Deep Origin: there is no {' and no '.join(missing)}.",
                 next_step=self.places.how_to_give,
+                code="not_signed_in",
             )
         try:
             expires_at = TokenClaims.read(self.token).expires_at
         except CredentialError as error:
-            raise CredentialError(str(error), next_step=self.places.how_to_give) from None
+            raise CredentialError(str(error), next_step=self.places.how_to_give, code=error.code) from None
         if (time.time() if now is None else now) > expires_at:
-            when = _utc(expires_at) if expires_at else "at once: it names no expiry"
+            when = _utc(expires_at) if expires_at else "at once: it has no expiry date"
             raise CredentialError(
                 f"The Deep Origin token expired {when}.",
                 next_step=self.places.how_to_renew,
+                code="token_expired",
             )
         return self.token
 
@@ -129,19 +135,19 @@ class Settings(BaseModel):
     def load(cls, environ: Mapping[str, str] | None = None, home: Path | None = None) -> Settings:
         """Read the official variables and files, and this server's own DEEPORIGIN_MCP_* variables.
 
-        Missing or unusable credentials are no error here: the server must be able to start and list its tools.
+        Missing or invalid credentials raise no error here: the server must be able to start and list its tools.
 
         Raises:
-            SettingsError: a DEEPORIGIN_MCP_* variable has a value that cannot be used. Limits on money must
-                never silently become zero or infinite.
+            SettingsError: a DEEPORIGIN_MCP_* variable is invalid or unknown. A limit on money must never silently
+                become zero or infinite.
         """
-        # The two kinds are kept apart, so that no traceback of a wrong limit shows the token.
+        # Read apart, so that no traceback about an invalid limit shows the token.
         own = own_settings(read_own(environ))
         try:
             return cls(**own, **official_settings(read_official(environ), home))
         except CredentialError as error:
             fix = "" if error.next_step == HOW_TO_AUTHENTICATE else error.next_step
-            return cls(**own, problem=str(error), problem_fix=fix)
+            return cls(**own, problem=str(error), problem_fix=fix, problem_code=error.code)
 
     @classmethod
     def load_for_http(
@@ -151,17 +157,17 @@ class Settings(BaseModel):
         allowed_hosts: Sequence[str] = (),
         allowed_origins: Sequence[str] = (),
     ) -> Settings:
-        """The operator's part for a server whose callers bring their own credentials with each request.
+        """The operator's settings for a server whose callers send their own credentials with each request.
 
         The platform's address is DO_BASE_URL, or that of DO_ENV, or production's; never a token's or a request's.
-        Credentials in the environment are nobody's here: `sources` names what is ignored.
+        Credentials in the environment are not used; `sources` names them as ignored.
 
         Args:
-            allowed_hosts: in the place of DEEPORIGIN_MCP_ALLOWED_HOSTS.
-            allowed_origins: in the place of DEEPORIGIN_MCP_ALLOWED_ORIGINS.
+            allowed_hosts: used instead of DEEPORIGIN_MCP_ALLOWED_HOSTS.
+            allowed_origins: used instead of DEEPORIGIN_MCP_ALLOWED_ORIGINS.
 
         Raises:
-            SettingsError: a value cannot be used.
+            SettingsError: a value is invalid or a variable unknown.
         """
         given = {
             "DEEPORIGIN_MCP_ALLOWED_HOSTS": ",".join(allowed_hosts),
@@ -173,7 +179,7 @@ class Settings(BaseModel):
         try:
             base_url, source = operators_url(variables)
         except CredentialError as error:
-            raise SettingsError(str(error)) from None
+            raise SettingsError(str(error), code=error.code) from None
         sources = {"base_url": source}
         sources |= {name: IGNORED for name in ("DO_AUTH_TOKEN", "DO_ORG_KEY", "DO_PROJECT_ID") if variables.get(name)}
         if "session" in own:
@@ -181,7 +187,7 @@ class Settings(BaseModel):
         return cls(**own, base_url=base_url, places=IN_HEADERS, sources=sources)
 
     def for_caller(self, token: str, org_key: str, project_id: str = "", problem: str = "") -> Settings:
-        """These settings with the credentials of one caller, and nobody else's."""
+        """These settings with the credentials of one caller only."""
         mine = {
             "token": SecretStr(token) if token else None,
             "org_key": org_key,

@@ -1,4 +1,4 @@
-"""The network as it is at work: through which proxy the platform is reached, and whose certificates are trusted."""
+"""The route to the platform: through which proxy, and which certificates are trusted."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from deeporigin_mcp.errors import SettingsError
-from deeporigin_mcp.settings.pasted import plainly
-from deeporigin_mcp.settings.reading import UNREAD_CERTIFICATES, NetworkVariables, expanded, read_network
+from deeporigin_mcp.settings.reading import UNREAD_CERTIFICATES, NetworkVariables, expanded, plainly, read_network
 
 PROXY_SCHEMES = {"http": "http", "https": "https", "socks5": "socks5", "socks5h": "socks5", "socks": "socks5"}
-"""How a proxy is called → what it speaks. A SOCKS proxy resolves names itself in any case."""
+"""Scheme of a proxy's address → its protocol. A SOCKS proxy always resolves names itself."""
 RESTART = "and restart this MCP server."
 
 _SEPARATORS = re.compile(r"[,;|\s]+")
@@ -29,10 +28,10 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy. Its `credentials` are a secret: they are in no message and in no representation."""
+    """A proxy. Its `credentials` are secret: no message and no representation contains them."""
 
     variable: str
-    """What names it, for messages."""
+    """The variable that names it, for messages."""
     scheme: str
     host: str
     port: int
@@ -46,19 +45,19 @@ class Proxy:
 
 
 class Route(NamedTuple):
-    """How an address is reached: through `proxy`, or directly; `note` says why a proxy that is set is not used."""
+    """How an address is reached: through `proxy`, or directly; `note` says why a configured proxy is not used."""
 
     proxy: Proxy | None = None
     note: str = ""
 
 
 class Trust(NamedTuple):
-    """Whose certificates count: a file and folders of the operator's, or, without both, those that come with httpx."""
+    """Which certificates are trusted: the operator's file and folders, or httpx's own if both are None."""
 
     cafile: str | None = None
     capath: str | None = None
     unread: str = ""
-    """A variable that tells other programs of certificates, and not this one."""
+    """A variable that is set and names certificates for other programs only."""
 
     @property
     def variables(self) -> str:
@@ -68,29 +67,31 @@ class Trust(NamedTuple):
 
 
 def route_to(base_url: str, environ: Mapping[str, str] | None = None) -> Route:
-    """The way to an address by the variables of the environment.
+    """The route to an address by the variables of the environment.
 
-    Addresses of this machine are reached directly. So are http:// addresses where the proxy is one for HTTP, which
-    would be handed the token itself; through https:// and SOCKS it only carries bytes.
+    Addresses of this machine are reached directly. So are http:// addresses where the proxy is an HTTP proxy: it could
+    read the token. With https:// or SOCKS a proxy only forwards encrypted bytes.
 
     Raises:
-        SettingsError: the address, or the variable that names the proxy, cannot be read; no value is repeated.
+        SettingsError: `invalid_base_url` or `invalid_proxy`; the value is not repeated, it may hold a password.
     """
     try:
         parts = urlsplit(base_url)
         scheme, host, port = parts.scheme, (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
-        raise SettingsError("The platform's address is not usable. Valid: https://host or http://host:port.") from None
+        raise SettingsError(
+            "Invalid platform address. Valid: https://host or http://host:port.", code="invalid_base_url"
+        ) from None
     variables = read_network(environ)
     name = next((name for name in (f"{scheme.upper()}_PROXY", "ALL_PROXY") if variables.value(name)), "")
     if not name or is_this_machine(host):
         return Route()
     called = variables.called(name)
     if is_exempt(host, port or (443 if scheme == "https" else 80), variables.value("NO_PROXY")):
-        return Route(note=f"directly, not through {called}, by {variables.called('NO_PROXY')}")
+        return Route(note=f"directly, not through {called}, because of {variables.called('NO_PROXY')}")
     proxy = _proxy(called, variables.value(name))
     if scheme == "http" and proxy.scheme != "socks5":
-        return Route(note=f"directly, not through {called}: over http:// that proxy would be given the token")
+        return Route(note=f"directly, not through {called}: over http:// that proxy could read the token")
     return Route(proxy)
 
 
@@ -98,7 +99,7 @@ def trusted(environ: Mapping[str, str] | None = None) -> Trust:
     """The certificates that the environment names.
 
     Raises:
-        SettingsError: a variable names no file or folder of certificates.
+        SettingsError: `invalid_certificates`, if a variable names no file or folder of certificates.
     """
     variables = read_network(environ)
     unread = next((name for name in UNREAD_CERTIFICATES if variables.value(name)), "")
@@ -106,17 +107,17 @@ def trusted(environ: Mapping[str, str] | None = None) -> Trust:
     try:
         return Trust(file, _certificate_folders(variables), unread)
     except SettingsError:
-        # A file is enough, and what is beside it may be another program's.
+        # A file is enough; the folder may be meant for another program.
         if file is None:
             raise
         return Trust(file, None, unread)
 
 
 def context_of(trust: Trust) -> ssl.SSLContext:
-    """A TLS context that trusts these certificates, at least one variable being set.
+    """A TLS context that trusts these certificates; at least one variable must be set.
 
     Raises:
-        SettingsError: they cannot be read.
+        SettingsError: `invalid_certificates`, if they cannot be read.
     """
     try:
         return ssl.create_default_context(cafile=trust.cafile, capath=trust.capath)
@@ -136,8 +137,8 @@ def is_this_machine(host: str) -> bool:
 def is_exempt(host: str, port: int, exceptions: str) -> bool:
     """Whether NO_PROXY names a host, in any of the forms that people write.
 
-    Names count for what is below them too, with or without a leading `.` or `*.`; addresses, ranges and their
-    beginnings (`10.`) count for addresses; a port, if one is given, must be the same.
+    A name covers its subdomains, with or without a leading `.` or `*.`. Addresses, ranges and prefixes (`10.`) cover
+    addresses. A port, if one is given, must be the same.
     """
     address = _address(host)
     for entry in _SEPARATORS.split(exceptions):
@@ -178,7 +179,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     except ValueError:
         pass
     try:
-        # What the system's resolver takes for an address too, such as 127.1 and 0x7f000001.
+        # Short forms that the system's resolver reads as addresses, such as 127.1 and 0x7f000001.
         return ipaddress.IPv4Address(socket.inet_aton(host)) if re.fullmatch(r"[0-9a-fx.]*\d", host) else None
     except OSError:
         return None
@@ -190,27 +191,27 @@ def _proxy(variable: str, value: str) -> Proxy:
         scheme, rest = "http", value
     spoken = PROXY_SCHEMES.get(scheme.lower())
     if spoken is None:
-        raise _unreadable_proxy(variable, f"its scheme is {scheme[:20]!r}" if scheme.isalnum() else "")
+        raise _invalid_proxy(variable, f" scheme {scheme[:20]!r}" if scheme.isalnum() else "")
     login, at, address = rest.rstrip("/").rpartition("@")
     user, _, password = login.partition(":")
     try:
         parts = urlsplit(f"//{address}")
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise _unreadable_proxy(variable, "") from None
+        raise _invalid_proxy(variable) from None
     if not host or not (host.isascii() and host.isprintable()) or any(mark in address for mark in "/?#\\ "):
-        raise _unreadable_proxy(variable, "")
+        raise _invalid_proxy(variable)
     default = {"http": 80, "https": 443, "socks5": 1080}[spoken]
     credentials = (unquote(user), unquote(password)) if at else None
     return Proxy(variable, spoken, host, port or default, credentials)
 
 
-def _unreadable_proxy(variable: str, why: str) -> SettingsError:
+def _invalid_proxy(variable: str, what: str = "") -> SettingsError:
     return SettingsError(
-        f"{variable} cannot be read as the address of a proxy{why and f': {why}'}. Valid: http://host:port, "
-        "https://host:port or socks5://host:port, with user:password@ before the host where the proxy wants it, their "
-        "special characters percent-encoded.",
+        f"Invalid proxy{what} in {variable}. Valid: http://host:port, https://host:port or socks5://host:port, with a "
+        "percent-encoded user:password@ before the host if the proxy needs it.",
         next_step=f"The operator should correct {variable}, or remove it, {RESTART}",
+        code="invalid_proxy",
     )
 
 
@@ -221,7 +222,7 @@ def _certificate_file(variables: NetworkVariables) -> str | None:
     path = expanded(value, "SSL_CERT_FILE")
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise _unusable("SSL_CERT_FILE", "what is no regular file")
+            raise _unusable("SSL_CERT_FILE", "something that is not a regular file")
         with path.open("rb") as file:
             if not file.read(1):
                 raise _unusable("SSL_CERT_FILE", "an empty file")
@@ -237,7 +238,7 @@ def _certificate_folders(variables: NetworkVariables) -> str | None:
     if not value:
         return None
     folders = [expanded(part, "SSL_CERT_DIR") for part in value.split(os.pathsep) if part]
-    # OpenSSL passes over a folder that is not there, and then no certificate at all is good.
+    # OpenSSL ignores a folder that does not exist, and would then accept no certificate at all.
     try:
         there = [folder for folder in folders if folder.is_dir()]
         usable = any(_HASHED.fullmatch(path.name) for folder in there for path in folder.iterdir())
@@ -246,7 +247,7 @@ def _certificate_folders(variables: NetworkVariables) -> str | None:
     if not there:
         raise _unusable("SSL_CERT_DIR", "a folder that does not exist")
     if not usable:
-        raise _unusable("SSL_CERT_DIR", "a folder without certificates under their hashed names (`openssl rehash`)")
+        raise _unusable("SSL_CERT_DIR", "a folder without hashed certificates (`openssl rehash` makes them)")
     return os.pathsep.join(map(str, folders))
 
 
@@ -255,4 +256,5 @@ def _unusable(variable: str, what: str) -> SettingsError:
     return SettingsError(
         f"{variable} names {what}, so the platform's certificate cannot be checked.",
         next_step=f"The operator should set {variable} to {kind}, or remove it, {RESTART}",
+        code="invalid_certificates",
     )

@@ -11,24 +11,23 @@ from pydantic import SecretStr
 
 from deeporigin_mcp.errors import CredentialError
 from deeporigin_mcp.settings.addresses import BASE_URL, BASE_URLS, Environment, environment_of_issuer, host_of
-from deeporigin_mcp.settings.pasted import QUOTES, bare_token, plainly
-from deeporigin_mcp.settings.reading import OFFICIAL, letters, read_json_file
+from deeporigin_mcp.settings.reading import OFFICIAL, QUOTES, bare_token, letters, plainly, read_json_file
 from deeporigin_mcp.settings.tokens import TokenClaims, local_token
 
 LOCAL_ORG_KEY = "deeporigin"
 TOKEN_FILE = "~/.deeporigin/api_tokens.json"
 _UNUSABLE = QUOTES | {*" ,;<>{}$%\\|"}
-"""What no key, id, token or address has in it."""
+"""Characters that no key, id, token or address contains."""
 
 
 def official_settings(variables: Mapping[str, str], home: Path | None) -> dict[str, Any]:
     """The fields of `Settings` for credentials and addresses, by the official precedence (platform-facts 3.3).
 
-    Where the official client would pass over an address or environment that the operator set, this is refused: a
-    token, and paid runs, must not go to another platform than the one that was meant.
+    Where the official client would ignore an address or environment that the operator set, this is refused: a token
+    and paid runs must not go to another platform than the one that was meant.
 
     Raises:
-        CredentialError: a value or a file that cannot be used.
+        CredentialError: a value or a file that cannot be used; `code` says what kind.
     """
     _refuse_mistyped(variables)
     token_text = bare_token(variables.get("DO_AUTH_TOKEN", ""))
@@ -49,9 +48,9 @@ def official_settings(variables: Mapping[str, str], home: Path | None) -> dict[s
             _require_environment(named, "DO_ENV")
         if named and not wanted_url and BASE_URLS.get(named) != values["base_url"]:
             raise CredentialError(
-                f"DO_ENV is {named[:40]!r}, but with DO_AUTH_TOKEN and DO_ORG_KEY the address follows from the token's "
-                f"issuer, which is {values['base_url']}.",
-                next_step="Remove DO_ENV, or say by DO_BASE_URL which address is meant, and restart this MCP server.",
+                f"DO_ENV is {named[:40]!r}, but the token in DO_AUTH_TOKEN is for {values['base_url']}.",
+                next_step="Remove DO_ENV, or set DO_BASE_URL to the address you mean, and restart this MCP server.",
+                code="address_conflict",
             )
         return values | {"sources": sources}
 
@@ -82,9 +81,10 @@ def official_settings(variables: Mapping[str, str], home: Path | None) -> dict[s
         chosen = _checked_url(wanted_url)
         if environment != "local" and token_text and org_key and chosen != base_url:
             raise CredentialError(
-                f"DO_BASE_URL is set, but it counts only with both DO_AUTH_TOKEN and DO_ORG_KEY, or with DO_ENV=local; "
-                f"with the credentials there are, {base_url} would be called.",
+                f"DO_BASE_URL needs both DO_AUTH_TOKEN and DO_ORG_KEY, or DO_ENV=local: the stored credentials are for "
+                f"{base_url}.",
                 next_step="Set DO_AUTH_TOKEN and DO_ORG_KEY too, or remove DO_BASE_URL, and restart this MCP server.",
+                code="address_conflict",
             )
         base_url, sources["base_url"] = chosen, "DO_BASE_URL"
     return values | {
@@ -96,10 +96,10 @@ def official_settings(variables: Mapping[str, str], home: Path | None) -> dict[s
 
 
 def operators_url(variables: Mapping[str, str]) -> tuple[str, str]:
-    """Where a server for many callers sends their requests, and which variable says so.
+    """The platform's address for a server with many callers, and the variable that it comes from.
 
     Raises:
-        CredentialError: the variable has a value that cannot be used.
+        CredentialError: `unknown_setting`, `invalid_base_url` or `invalid_environment`.
     """
     _refuse_mistyped(variables)
     if named := _variable(variables, "DO_BASE_URL"):
@@ -113,8 +113,9 @@ def operators_url(variables: Mapping[str, str]) -> tuple[str, str]:
 def _require_environment(name: str, source: str) -> None:
     if name not in get_args(Environment):
         raise CredentialError(
-            f"The environment {name[:40]!r} (from {source}) is not one of {', '.join(get_args(Environment))}.",
+            f"Invalid environment {name[:40]!r} in {source}. Valid: {', '.join(get_args(Environment))}.",
             next_step=f"Correct it in {source} and restart this MCP server.",
+            code="invalid_environment",
         )
 
 
@@ -122,10 +123,12 @@ def _url_of_issuer(token: SecretStr) -> str:
     issuer = TokenClaims.read(token).issuer
     environment = environment_of_issuer(issuer)
     if environment is None:
-        host = host_of(issuer) or "nobody"
+        host = host_of(issuer) or "an unknown host"
         raise CredentialError(
-            f"The token in DO_AUTH_TOKEN was issued by {host[:100]!r}, which is no Deep Origin login host, so the "
-            "platform's address cannot be derived from it. Set DO_BASE_URL to say where it may be sent."
+            f"The token in DO_AUTH_TOKEN was issued by {host[:100]!r}, which is not a Deep Origin login host.",
+            next_step="Set DO_BASE_URL to the platform that this token may be sent to, or use another token, and "
+            "restart this MCP server.",
+            code="unknown_issuer",
         )
     return BASE_URLS[environment]
 
@@ -136,21 +139,22 @@ def _checked_url(text: str) -> str:
     parts = BASE_URL.fullmatch(text)
     if not parts or not 0 < int(parts["port"] or 1) < 65536:
         raise CredentialError(
-            "DO_BASE_URL is not a usable address. Valid: https://host or http://host:port, without a user name, "
-            "a query or blanks.",
+            "Invalid DO_BASE_URL. Valid: https://host or http://host:port, without a user name, a query or blanks.",
             next_step="Correct DO_BASE_URL, or remove it, and restart this MCP server.",
+            code="invalid_base_url",
         )
     return text.rstrip("/")
 
 
 def _refuse_mistyped(variables: Mapping[str, str]) -> None:
-    """Refuse `do_base_url` and `DO_BASEURL`: what is nearly a variable of these would be passed over in silence."""
+    """Refuse `do_base_url` and `DO_BASEURL`, which would otherwise be ignored in silence."""
     for name in variables:
         if name not in OFFICIAL:
             meant = next(known for known in OFFICIAL if letters(known) == letters(name))
             raise CredentialError(
-                f"The variable {name[:40]} is not read: its name is {meant}.",
-                next_step=f"Call it {meant}, or remove it, and restart this MCP server.",
+                f"Unknown variable {name[:40]}. Did you mean {meant}?",
+                next_step=f"Rename it to {meant}, or remove it, and restart this MCP server.",
+                code="unknown_setting",
             )
 
 
@@ -162,11 +166,12 @@ def _variable(variables: Mapping[str, str], name: str) -> str:
 def _text(value: Any, source: str = "a file of ~/.deeporigin") -> str:
     text = plainly(value) if isinstance(value, str) else ""
     if not text.isprintable() or _UNUSABLE & {*text}:
-        # Control characters, bytes that are no text, half a pair of quotation marks, or more than the value.
+        # Control characters, half a pair of quotation marks, or more than the value was pasted.
         fix = "" if source == "DO_AUTH_TOKEN" else f"Correct it in {source} and restart this MCP server."
         raise CredentialError(
-            f"A value in {source} holds characters that cannot be used, such as a blank, a quotation mark or a "
-            "semicolon.",
+            f"Invalid value in {source}: it holds a blank, a quotation mark, a semicolon or another character that no "
+            "key, token or address has.",
             next_step=fix,
+            code="invalid_value",
         )
     return text

@@ -1,130 +1,131 @@
-"""This server's own variables, DEEPORIGIN_MCP_*: limits on money, what is offered, and how it is served."""
+"""This server's own variables, DEEPORIGIN_MCP_*: limits on money, which tools are offered, and how it is served."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.settings.addresses import HOST, ORIGIN
-from deeporigin_mcp.settings.pasted import QUOTES, plainly
-from deeporigin_mcp.settings.reading import OWN, expanded, letters
+from deeporigin_mcp.settings.reading import OWN, QUOTES, expanded, letters, plainly
 
 SHORTEST_STATE_KEY_BYTES = 32
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 TOOL_RULE = re.compile(r"[^\s;]+")
 _AMOUNT = re.compile(r"\+?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE]\+?[0-9])?")
-
-
-class _Noted(Mapping[str, str]):
-    """Variables that note which names are asked for: a name that nobody asks for is mistyped."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
-        self.known: list[str] = []
-
-    def __getitem__(self, name: str) -> str:
-        self.known.append(name)
-        return self._variables[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._variables)
-
-    def __len__(self) -> int:
-        return len(self._variables)
+_BOOLEANS = {**dict.fromkeys(("1", "true", "yes", "on"), True), **dict.fromkeys(("0", "false", "no", "off"), False)}
 
 
 def own_settings(given: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of `Settings` that these variables decide.
+    """The fields of `Settings` that are set by these variables; what is not set keeps its default.
 
     Raises:
-        SettingsError: a value that cannot be used, or a name that there is not.
+        SettingsError: `unknown_setting` for a variable that does not exist, else `invalid_setting`.
     """
-    variables = _Noted(given)
-    values = _values(variables)
     for name in sorted(given):
-        if name not in variables.known:
-            import difflib
-
-            # Compared without the beginning, which all have in common.
-            known = {letters(each).removeprefix(letters(OWN)): each for each in variables.known}
-            near = difflib.get_close_matches(letters(name).removeprefix(letters(OWN)), known, 1, 0.6)
-            valid = f"Did you mean {known[near[0]]}?" if near else f"Valid: {', '.join(variables.known)}."
-            raise SettingsError(f"{name[:80]} is not a setting of this server. {valid}")
-    return values
-
-
-def _values(variables: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "auto_approve_up_to": _usd(variables, "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO") or Decimal(0),
-        "max_price": _usd(variables, "DEEPORIGIN_MCP_MAX_PRICE"),
-        "budget": _usd(variables, "DEEPORIGIN_MCP_BUDGET"),
+        if name not in VARIABLES:
+            raise SettingsError(f"Unknown setting {name[:80]}. {_suggestion(name)}", code="unknown_setting")
+    return {
+        name.removeprefix(OWN).lower(): read(name, given[name])
+        for name, read in VARIABLES.items()
+        if given.get(name, "").strip()
     }
-    if session := variables.get("DEEPORIGIN_MCP_SESSION", "").strip():
-        if not session.isprintable():
-            raise SettingsError("DEEPORIGIN_MCP_SESSION holds characters that cannot be used. Valid: one line of text.")
-        values["session"] = session
-    read_only = variables.get("DEEPORIGIN_MCP_READ_ONLY", "").strip().lower()
-    if read_only not in ("", "0", "false", "no", "off", "1", "true", "yes", "on"):
-        raise SettingsError(f"DEEPORIGIN_MCP_READ_ONLY is {read_only!r}. Valid: true or false.")
-    values["read_only"] = read_only in ("1", "true", "yes", "on")
-    values["toolsets"] = _names(variables, "DEEPORIGIN_MCP_TOOLSETS")
-    values["allowed_tool_keys"] = _matching(
-        variables, "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS", TOOL_RULE, "a tool's key such as deeporigin.docking"
-    )
-    if audit_log := variables.get("DEEPORIGIN_MCP_AUDIT_LOG", "").strip():
-        values["audit_log"] = expanded(audit_log, "DEEPORIGIN_MCP_AUDIT_LOG")
-    if ledger := variables.get("DEEPORIGIN_MCP_LEDGER", "").strip():
-        values["ledger"] = expanded(ledger, "DEEPORIGIN_MCP_LEDGER")
-    keys = _names(variables, "DEEPORIGIN_MCP_STATE_KEYS")
+
+
+def _suggestion(name: str) -> str:
+    import difflib
+
+    # Compared without the prefix, which all have in common.
+    known = {letters(each).removeprefix(letters(OWN)): each for each in VARIABLES}
+    near = difflib.get_close_matches(letters(name).removeprefix(letters(OWN)), known, 1, 0.6)
+    return f"Did you mean {known[near[0]]}?" if near else f"Valid: {', '.join(VARIABLES)}."
+
+
+def _invalid(name: str, value: str, valid: str) -> SettingsError:
+    return SettingsError(f"Invalid {name} {value[:80]!r}. Valid: {valid}.")
+
+
+def _usd(name: str, text: str) -> Decimal:
+    if not _AMOUNT.fullmatch(text.strip()):
+        raise _invalid(name, text, "an amount in USD, zero or more, such as 2.50")
+    return Decimal(text.strip())
+
+
+def _one_line(name: str, text: str) -> str:
+    if not text.strip().isprintable():
+        raise SettingsError(f"Invalid {name}: it holds control characters. Valid: one line of text.")
+    return text.strip()
+
+
+def _boolean(name: str, text: str) -> bool:
+    value = _BOOLEANS.get(text.strip().lower())
+    if value is None:
+        raise _invalid(name, text, "true or false")
+    return value
+
+
+def _log_level(name: str, text: str) -> str:
+    level = text.strip().upper()
+    if level not in LOG_LEVELS:
+        raise _invalid(name, text, ", ".join(LOG_LEVELS))
+    return level
+
+
+def _path(name: str, text: str) -> Path:
+    return expanded(text.strip(), name)
+
+
+def _list(name: str, text: str) -> tuple[str, ...]:
+    """The entries of a list with commas; quotation marks around the list or an entry are dropped.
+
+    Raises:
+        SettingsError: no entry is left. An empty list must not silently mean "everything".
+    """
+    parts = (plainly(part).strip("".join(QUOTES)) for part in text.split(","))
+    if names := tuple(part for part in parts if part):
+        return names
+    raise _invalid(name, text, "one or more names with commas between them; remove the variable for the default")
+
+
+def _list_of(pattern: re.Pattern[str], valid: str) -> Callable[[str, str], tuple[str, ...]]:
+    def read(name: str, text: str) -> tuple[str, ...]:
+        values = _list(name, text)
+        for value in values:
+            if not pattern.fullmatch(value):
+                raise _invalid(name, value, f"{valid}, several with commas between them")
+        return values
+
+    return read
+
+
+def _state_keys(name: str, text: str) -> tuple[SecretStr, ...]:
+    keys = _list(name, text)
     if any(len(key.encode()) < SHORTEST_STATE_KEY_BYTES for key in keys):
         raise SettingsError(
-            f"DEEPORIGIN_MCP_STATE_KEYS holds a key of fewer than {SHORTEST_STATE_KEY_BYTES} bytes. Valid: one or more "
-            "random texts of that length or longer, with commas between them, the same for every worker."
+            f"Invalid {name}: a key has fewer than {SHORTEST_STATE_KEY_BYTES} bytes. Valid: random keys of at least "
+            "that length with commas between them, the same for every worker."
         )
-    values["state_keys"] = tuple(SecretStr(key) for key in keys)
-    values["allowed_hosts"] = _matching(
-        variables, "DEEPORIGIN_MCP_ALLOWED_HOSTS", HOST, "a host such as mcp.example.org"
-    )
-    values["allowed_origins"] = _matching(
-        variables, "DEEPORIGIN_MCP_ALLOWED_ORIGINS", ORIGIN, "an origin such as https://chat.example.org"
-    )
-    if level := variables.get("DEEPORIGIN_MCP_LOG_LEVEL", "").strip().upper():
-        if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-            raise SettingsError(f"DEEPORIGIN_MCP_LOG_LEVEL is {level!r}. Valid: DEBUG, INFO, WARNING, ERROR.")
-        values["log_level"] = level
-    return values
+    return tuple(SecretStr(key) for key in keys)
 
 
-def _names(variables: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """The entries of a list; quotation marks around all of it, or around each, are not part of them.
-
-    Raises:
-        SettingsError: it is set and has no entry. A list that says nothing must not mean everything.
-    """
-    text = variables.get(name, "")
-    parts = [plainly(part).strip("".join(QUOTES)) for part in text.split(",")]
-    names = tuple(part for part in parts if part)
-    if text and not names:
-        raise SettingsError(f"{name} is {text[:80]!r}, a list without entries. Remove it, or name something.")
-    return names
-
-
-def _matching(variables: Mapping[str, str], name: str, form: re.Pattern[str], example: str) -> tuple[str, ...]:
-    values = _names(variables, name)
-    for value in values:
-        if not form.fullmatch(value):
-            raise SettingsError(f"{name} holds {value[:80]!r}. Valid: {example}, several with commas between them.")
-    return values
-
-
-def _usd(variables: Mapping[str, str], name: str) -> Decimal | None:
-    text = variables.get(name, "").strip()
-    if not text:
-        return None
-    if not _AMOUNT.fullmatch(text):
-        raise SettingsError(f"{name} is {text[:80]!r}. Valid: an amount in USD, zero or more, such as 2.50.")
-    return Decimal(text)
+VARIABLES: Mapping[str, Callable[[str, str], Any]] = {
+    "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO": _usd,
+    "DEEPORIGIN_MCP_MAX_PRICE": _usd,
+    "DEEPORIGIN_MCP_BUDGET": _usd,
+    "DEEPORIGIN_MCP_SESSION": _one_line,
+    "DEEPORIGIN_MCP_READ_ONLY": _boolean,
+    "DEEPORIGIN_MCP_TOOLSETS": _list,
+    "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS": _list_of(TOOL_RULE, "a tool's key such as deeporigin.docking"),
+    "DEEPORIGIN_MCP_AUDIT_LOG": _path,
+    "DEEPORIGIN_MCP_LEDGER": _path,
+    "DEEPORIGIN_MCP_STATE_KEYS": _state_keys,
+    "DEEPORIGIN_MCP_ALLOWED_HOSTS": _list_of(HOST, "a host such as mcp.example.org"),
+    "DEEPORIGIN_MCP_ALLOWED_ORIGINS": _list_of(ORIGIN, "an origin such as https://chat.example.org"),
+    "DEEPORIGIN_MCP_LOG_LEVEL": _log_level,
+}
+"""Each variable and how its text is read; the rest of its name is the field of `Settings`."""

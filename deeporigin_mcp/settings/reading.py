@@ -1,4 +1,7 @@
-"""The only reader of the environment and of `~/.deeporigin`. Files are read and never written."""
+"""The only reader of the environment and of `~/.deeporigin`. Files are read and never written.
+
+Values are read as people paste them: what an editor or a shell left around a value is removed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deeporigin_mcp.errors import CredentialError, SettingsError
-from deeporigin_mcp.settings.pasted import plainly, without_assignment
 
 OWN = "DEEPORIGIN_MCP_"
 OFFICIAL = ("DO_AUTH_TOKEN", "DO_ORG_KEY", "DO_PROJECT_ID", "DO_ENV", "DO_BASE_URL")
@@ -21,11 +23,11 @@ CREDENTIALS = OFFICIAL[:3]
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 UNREAD_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-"""What other programs on such a network are given in the place of SSL_CERT_FILE."""
+"""What other programs use instead of SSL_CERT_FILE; not read here, but mentioned when a certificate is refused."""
 LARGEST_FILE_BYTES = 1024 * 1024
 
 _REFERENCE = re.compile(r"\$\{[^{}]*\}|\{\{[^{}]*\}\}|\$(?:env:)?\w+|%\w+%|<[^<>]*>")
-"""What clients, shells and instructions write in the place of a value."""
+"""Placeholders that clients, shells and instructions leave where a value should be."""
 _EMPTY_FIELD = re.compile(r"\$\{user_config\.\w+\}")
 _TRACING = {
     "OTEL_PROPAGATORS": "opentelemetry_propagator",
@@ -35,9 +37,18 @@ _TRACING = {
 }
 """Variables that name something installed → the group of entry points in which OpenTelemetry looks for it."""
 
+_UNSEEN = "\u00a0\u00ad\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"
+"""Byte order marks, soft hyphens and other invisible characters."""
+_EDGES = " \t\r\n\v\f" + _UNSEEN
+_DOUBLE, _SINGLE = '"\u201c\u201d\u201e«»', "'`\u2018\u2019\u201a\u2039\u203a"
+"""Quotation marks; which of a kind opens and which closes differs by language."""
+QUOTES = frozenset(_DOUBLE + _SINGLE)
+_SCHEME = re.compile(r"(?:authorization\s*:\s*)?(?:bearer|token)\s+", re.IGNORECASE)
+_WITHOUT_UNSEEN = str.maketrans("", "", _UNSEEN)
+
 
 def letters(name: str) -> str:
-    """What remains of a variable's name when case and separators are mistyped."""
+    """A variable's name without case and separators, to recognise a mistyped one."""
     return re.sub(r"[^A-Z]", "", name.upper())
 
 
@@ -45,19 +56,51 @@ _OFFICIAL_LETTERS = frozenset(map(letters, OFFICIAL))
 
 
 def read_own(environ: Mapping[str, str] | None) -> dict[str, str]:
-    """This server's own variables, and those that are called nearly so."""
+    """This server's own variables, mistyped names included: name → value."""
     return _read(environ, lambda name: letters(name).startswith(letters(OWN)), _EMPTY_FIELD)
 
 
 def read_official(environ: Mapping[str, str] | None) -> dict[str, str]:
-    """The official client's variables, and those that are called nearly so."""
+    """The official client's variables, mistyped names included: name → value."""
     found = _read(environ, lambda name: letters(name) in _OFFICIAL_LETTERS, _EMPTY_FIELD)
-    # Where to send a token is not guessed: a reference in an address is kept, and refused.
+    # A placeholder in an address is kept and refused later: where a token is sent must not be guessed.
     return {name: value for name, value in found.items() if name not in CREDENTIALS or not _REFERENCE.fullmatch(value)}
 
 
+def plainly(text: str) -> str:
+    """A pasted value without what stood around it in the file or program that it was copied from.
+
+    Removed: blanks, byte order marks, pairs of quotation marks (in JSON with backslashes), and the comma or semicolon
+    at the end of a line.
+    """
+    before = None
+    while text != before:
+        before = text
+        text = text.strip(_EDGES)
+        if text[-1:] in (",", ";") and text[:1] in QUOTES:
+            text = text[:-1].rstrip(_EDGES)
+        if len(text) > 3 and text.startswith('\\"') and text.endswith('\\"'):
+            text = text[2:-2]
+        if len(text) > 1 and any(text[0] in marks and text[-1] in marks for marks in (_DOUBLE, _SINGLE)):
+            text = text[1:-1]
+    return text
+
+
+def without_assignment(text: str, name: str) -> str:
+    """The value where somebody pasted the whole line of a file, such as `export NAME=value`."""
+    before = re.compile(rf"[\s\ufeff]*(?:(?:export|set)\s+|\$env:)?[\"']?{re.escape(name)}[\"']?\s*[=:]", re.IGNORECASE)
+    found = before.match(text)
+    return text[found.end() :] if found else text
+
+
+def bare_token(text: str) -> str:
+    """A token without the word `Bearer`, line breaks of a terminal and invisible characters of a web page."""
+    text = plainly(text).translate(_WITHOUT_UNSEEN)
+    return "".join(plainly(_SCHEME.sub("", text, count=1) if _SCHEME.match(text) else text).split())
+
+
 class NetworkVariables(NamedTuple):
-    """What the environment says of the network: canonical name → (the name as it is set, value)."""
+    """Proxies and certificates: canonical name → (the name as it is set, value)."""
 
     set: Mapping[str, tuple[str, str]]
 
@@ -69,11 +112,11 @@ class NetworkVariables(NamedTuple):
 
 
 def read_network(environ: Mapping[str, str] | None = None) -> NetworkVariables:
-    """Proxies, exceptions from them and trusted certificates; by the system's settings where no proxy is set."""
+    """Proxies, NO_PROXY and trusted certificates; the system's proxy settings where no variable names a proxy."""
     given = os.environ if environ is None else environ
     found = {}
     for name in (*PROXIES, *CERTIFICATES, *UNREAD_CERTIFICATES):
-        # The lower-case name counts first, as everywhere; set to nothing, it takes the other one away.
+        # The lower-case name wins, as in other programs; set to nothing, it disables the other one.
         called = name.lower() if name in PROXIES and name.lower() in given else name
         value = plainly(given.get(called, ""))
         if value and not _REFERENCE.fullmatch(value):
@@ -87,13 +130,13 @@ def read_network(environ: Mapping[str, str] | None = None) -> NetworkVariables:
     return NetworkVariables(found)
 
 
-def pass_over_tracing_of_others(environ: MutableMapping[str, str] | None = None) -> list[str]:
-    """Take out of the environment what OpenTelemetry would refuse to start with; a sentence for each.
+def remove_unusable_tracing(environ: MutableMapping[str, str] | None = None) -> list[str]:
+    """Remove from the environment what OpenTelemetry would refuse to start with; one warning for each.
 
-    Clients hand their environment on, so these variables are often meant for another program.
+    Clients pass their environment on, so these variables are often meant for another program.
     """
     given = os.environ if environ is None else environ
-    told = []
+    warnings = []
     for variable, group in _TRACING.items():
         if variable not in given:
             continue
@@ -103,19 +146,20 @@ def pass_over_tracing_of_others(environ: MutableMapping[str, str] | None = None)
         names = [name.strip() for name in given[variable].split(",")]
         usable = [name for name in names if name in installed or name.lower() == "none"]
         if missing := ", ".join(name[:40] for name in names if name and name not in usable):
-            told.append(f"{variable} names {missing!r}, which is not installed here; it is passed over.")
+            warnings.append(f"Ignored {missing!r} in {variable}: it is not installed here.")
         if usable:
             given[variable] = ",".join(usable)
         else:
             del given[variable]
-    return told
+    return warnings
 
 
 def read_file(path: Path) -> bytes | None:
-    """The content of a small file; None if there is none. Reading a pipe or a device might never end.
+    """The content of a file; None if it does not exist.
 
     Raises:
-        OSError: it cannot be read, or is no regular file, or is too large.
+        OSError: it cannot be read, is larger than `LARGEST_FILE_BYTES`, or is not a regular file: reading a pipe or a
+            device might never end.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -128,16 +172,17 @@ def read_file(path: Path) -> bytes | None:
 
 
 def expanded(path: str, variable: str) -> Path:
-    """A path with `~` for the home directory.
+    """A path with `~` replaced by the home directory.
 
     Raises:
-        SettingsError: there is no home directory.
+        SettingsError: `no_home`, if there is none.
     """
     try:
         return Path(path).expanduser()
     except RuntimeError:
         raise SettingsError(
-            f"{variable} begins with ~, and no home directory is known here (HOME). Give the whole path."
+            f"Invalid {variable}: it begins with ~, but no home directory is known (HOME). Give the whole path.",
+            code="no_home",
         ) from None
 
 
@@ -145,7 +190,7 @@ def read_json_file(home: Path | None, name: str) -> dict[str, Any]:
     """The JSON object in a file of `~/.deeporigin`; empty if there is no such file, or no home directory.
 
     Raises:
-        CredentialError: the file cannot be read, or is no JSON.
+        CredentialError: `unreadable_file`, if it cannot be read or is not JSON.
     """
     try:
         folder = (Path.home() if home is None else home) / ".deeporigin"
@@ -159,8 +204,9 @@ def read_json_file(home: Path | None, name: str) -> dict[str, Any]:
         reason = "cannot be read" if isinstance(error, OSError) else "is not valid JSON"
         raise CredentialError(
             f"~/.deeporigin/{name} {reason}.",
-            next_step="Correct or remove that file, or set DO_AUTH_TOKEN and DO_ORG_KEY in its place, and restart this "
-            "MCP server.",
+            next_step="Correct or remove that file, or set DO_AUTH_TOKEN and DO_ORG_KEY instead, and restart this MCP "
+            "server.",
+            code="unreadable_file",
         ) from None
     return content if isinstance(content, dict) else {}
 
@@ -168,12 +214,10 @@ def read_json_file(home: Path | None, name: str) -> dict[str, Any]:
 def _read(
     environ: Mapping[str, str] | None, belongs: Callable[[str], bool], unfilled: re.Pattern[str]
 ) -> dict[str, str]:
-    """The variables of a kind, without those that a client meant to fill in and left as they were written.
+    """The variables that belong, without those whose value is a placeholder that matches `unfilled`.
 
-    A bundle's host leaves `${user_config.budget}` where the person left the field empty; clients leave
-    `${DO_ORG_KEY}` where they know no such variable, and people `<your key>`. A limit that refers to an unknown
-    variable is kept, and refused: it must not turn into
-    no limit.
+    A bundle's host leaves `${user_config.budget}` where the person left the field empty. Other placeholders in a limit
+    are kept and refused later: an unknown variable must not turn into no limit.
     """
     given = os.environ if environ is None else environ
     values = {name: plainly(without_assignment(value, name)) for name, value in given.items() if belongs(name)}
@@ -181,7 +225,7 @@ def _read(
 
 
 def state_directory() -> Path | None:
-    """Where this program keeps what it must remember for its user; None if there is no home directory."""
+    """The folder of this program's own state, such as the ledger; None if there is no home directory."""
     try:
         home = Path.home()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""What a token says of itself, and the one that the local simulator is content with."""
+"""The claims of a token, and a token for the local simulator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOCAL_TOKEN_SECONDS = 365 * 24 * 3600
 
 
 class TokenClaims(BaseModel):
-    """What a token says of itself. Read without checking the signature: the platform does that."""
+    """The claims of a JWT, read without checking the signature: the platform does that."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,10 +36,10 @@ class TokenClaims(BaseModel):
         """Read the claims of a JWT.
 
         Raises:
-            CredentialError: the text is not a JWT. The message does not repeat the token.
+            CredentialError: `invalid_token`; the message does not repeat the token.
         """
         try:
-            # Anything else could not be sent in a header either, such as a token that was wrapped over two lines.
+            # Checked in full: other characters could not be sent in a header.
             if not _JWT.fullmatch(token.get_secret_value()):
                 raise ValueError
             encoded = token.get_secret_value().split(".")[1]
@@ -48,8 +48,9 @@ class TokenClaims(BaseModel):
                 raise ValueError
         except (ValueError, binascii.Error, RecursionError):
             raise CredentialError(
-                "The Deep Origin token cannot be read: it is not a JWT (three parts with dots between them).",
+                "The Deep Origin token is not a JWT (three parts with dots between them).",
                 next_step=HOW_TO_AUTHENTICATE,
+                code="invalid_token",
             ) from None
         return cls(
             issuer=_claim(payload, "iss"),

@@ -82,7 +82,7 @@ class DeferredWait(DeferredTool):
             "poll": valid["poll_interval_seconds"],
         }
 
-    async def look(self, task: Task, ctx: RequestContext) -> Outcome:
+    async def poll(self, task: Task, ctx: RequestContext) -> Outcome:
         """Look once at all of them that may have changed.
 
         Lasts 10 s at most, for that is how long a first look may; some more where refusals are looked into.

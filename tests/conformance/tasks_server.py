@@ -48,7 +48,7 @@ class Timed(DeferredTool):
     async def prepare(self, params: CallToolRequestParams, ctx: RequestContext) -> dict[str, Any] | None:
         return {"seconds": 1, **(params.arguments or {})}
 
-    async def look(self, task: Task, ctx: RequestContext) -> Outcome:
+    async def poll(self, task: Task, ctx: RequestContext) -> Outcome:
         if task.id in self._cancelled:
             return Cancelled("Cancelled by the client.")
         if task.age_seconds >= task.payload["seconds"]:
@@ -57,7 +57,7 @@ class Timed(DeferredTool):
 
     async def cancel(self, task: Task, ctx: RequestContext) -> None:
         # A task that is over stays as it is.
-        if isinstance(await self.look(task, ctx), Working):
+        if isinstance(await self.poll(task, ctx), Working):
             self._cancelled.add(task.id)
 
 
@@ -84,7 +84,7 @@ class Asking(DeferredTool):
     async def prepare(self, params: CallToolRequestParams, ctx: RequestContext) -> dict[str, Any] | None:
         return dict(params.arguments or {})
 
-    async def look(self, task: Task, ctx: RequestContext) -> Outcome:
+    async def poll(self, task: Task, ctx: RequestContext) -> Outcome:
         if task.id in self._cancelled:
             return Cancelled("Cancelled by the client.")
         answered = self._answered.get(task.id, set())

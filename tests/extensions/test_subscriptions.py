@@ -185,9 +185,10 @@ async def test_a_client_that_does_not_read_gets_few_updates_for_many_changes(wea
 
 async def test_what_cannot_be_followed_is_refused_with_the_reason(weather: Weather) -> None:
     async with legacy(weather) as (client, _):
-        with pytest.raises(MCPError, match=r"^rock://x has no weather\.$") as refusal:
+        with pytest.raises(MCPError) as refusal:
             await client.subscribe_resource("rock://x")
     assert (refusal.value.error.code, refusal.value.error.data) == (-32602, {"uri": "rock://x"})
+    assert refusal.value.error.message == weather.refusal("rock://x")
 
 
 async def test_a_connection_follows_a_bounded_number(weather: Weather, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,8 +196,9 @@ async def test_a_connection_follows_a_bounded_number(weather: Weather, monkeypat
     async with legacy(weather) as (client, _):
         for name in ("a", "b", "a"):
             await client.subscribe_resource(f"place://{name}")
-        with pytest.raises(MCPError, match="2 resources are subscribed to already"):
+        with pytest.raises(MCPError) as refusal:
             await client.subscribe_resource("place://c")
+        assert refusal.value.error.code == -32600
         await client.unsubscribe_resource("place://a")
         await client.subscribe_resource("place://c")
 
@@ -243,9 +245,10 @@ async def test_a_server_holds_a_bounded_number_of_streams(weather: Weather, monk
     monkeypatch.setattr(subscriptions, "MAX_STREAMS", 1)
     async with Client(server_of(weather)) as client:
         async with client.listen(resource_subscriptions=["place://a"]):
-            with pytest.raises(MCPError, match="too many subscription streams"):
+            with pytest.raises(MCPError) as refusal:
                 async with client.listen(resource_subscriptions=["place://b"]):
                     pass
+            assert refusal.value.error.code == -32603
         await until(lambda: not weather.followed)
         async with client.listen(resource_subscriptions=["place://b"]):
             assert [*weather.followed] == ["place://b"]
@@ -281,7 +284,6 @@ async def test_without_a_session_subscribing_is_neither_offered_nor_possible(wea
         assert offered["capabilities"]["tools"] is not None
         error = (await ask(http, "resources/subscribe", {"uri": "place://a"})).json()["error"]
         assert error["code"] == -32600
-        assert "no session" in error["message"]
         assert "subscriptions/listen" in error["message"]
         assert "result" in (await ask(http, "resources/unsubscribe", {"uri": "place://a"})).json()
     assert not weather.followed
@@ -300,5 +302,5 @@ async def test_with_a_session_subscribing_is_offered_and_ends_with_the_session(w
 
 
 def test_a_method_that_is_not_served_cannot_be_built_on(weather: Weather) -> None:
-    with pytest.raises(LookupError, match="does not serve weather/forecast"):
+    with pytest.raises(LookupError, match="weather/forecast"):
         served(server_of(weather), "weather/forecast")

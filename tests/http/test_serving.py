@@ -79,13 +79,13 @@ async def test_it_says_nothing_that_need_not_be_said(bench: Bench, tmp_path: Pat
     [
         (("--host", "0.0.0.0"), {}, "say under which names: --allowed-host mcp.example.org"),
         (("--host", "::"), {}, "say under which names"),
-        (("--allowed-host", "https://no"), {}, "DEEPORIGIN_MCP_ALLOWED_HOSTS holds 'https://no'. Valid: a host such"),
-        (("--allowed-origin", "no.example"), {}, "DEEPORIGIN_MCP_ALLOWED_ORIGINS holds 'no.example'. Valid: an origin"),
-        ((), {"DO_ENV": "mars"}, "The environment 'mars' (from DO_ENV) is not one of prod, staging, dev, local."),
-        ((), {"DO_BASE_URL": "ftp://x"}, "DO_BASE_URL is not a usable address."),
-        ((), {"DEEPORIGIN_MCP_BUDGET": "lots"}, "DEEPORIGIN_MCP_BUDGET is 'lots'."),
-        (("--keep-alive-seconds", "x"), {}, "'x' is no time; valid: 0 to 3600 seconds"),
-        (("--drain-seconds", "-1"), {}, "'-1' is no time; valid: 0 to 3600 seconds"),
+        (("--allowed-host", "https://no"), {}, "DEEPORIGIN_MCP_ALLOWED_HOSTS 'https://no'"),
+        (("--allowed-origin", "no.example"), {}, "DEEPORIGIN_MCP_ALLOWED_ORIGINS 'no.example'"),
+        ((), {"DO_ENV": "mars"}, "'mars' in DO_ENV"),
+        ((), {"DO_BASE_URL": "ftp://x"}, "DO_BASE_URL"),
+        ((), {"DEEPORIGIN_MCP_BUDGET": "lots"}, "DEEPORIGIN_MCP_BUDGET 'lots'"),
+        (("--keep-alive-seconds", "x"), {}, "--keep-alive-seconds"),
+        (("--drain-seconds", "-1"), {}, "--drain-seconds"),
     ],
 )
 def test_what_cannot_be_served_is_refused_at_the_start(

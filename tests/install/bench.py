@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deeporigin_mcp.errors import DeepOriginError, SettingsError
 from deeporigin_mcp.install import commands
 from deeporigin_mcp.install.clients import CLIENTS, Client, Machine, Scope, client_named
 from deeporigin_mcp.install.entries import Request
@@ -20,6 +22,13 @@ class Home:
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
+    refused: DeepOriginError | None = None
+    """Why the last command did nothing."""
+
+    @property
+    def code(self) -> str:
+        """The code of the last refusal; empty if there was none."""
+        return self.refused.code if self.refused else ""
 
     @property
     def machine(self) -> Machine:
@@ -41,7 +50,7 @@ class Home:
         self, client: str, scope: Scope | None = None, *, force: bool = False, dry_run: bool = False, **request: Any
     ) -> int:
         asked = Request(**{"command": "uvx deeporigin-mcp", **request})
-        return commands.install(self.machine, client, scope, asked, force=force, dry_run=dry_run)
+        return self.run(lambda: commands.install(self.machine, client, scope, asked, force=force, dry_run=dry_run))
 
     def uninstall(
         self,
@@ -52,7 +61,17 @@ class Home:
         force: bool = False,
         dry_run: bool = False,
     ) -> int:
-        return commands.uninstall(self.machine, client, scope, name, force=force, dry_run=dry_run)
+        return self.run(lambda: commands.uninstall(self.machine, client, scope, name, force=force, dry_run=dry_run))
+
+    def run(self, command: Callable[[], None]) -> int:
+        """The exit code of a command; what it raised is `refused`."""
+        self.refused = None
+        try:
+            command()
+        except (SettingsError, commands.RefusedError) as error:
+            self.refused = error
+            return 2 if isinstance(error, SettingsError) else 1
+        return 0
 
     def read(self, client: str, scope: Scope = "user") -> Any:
         """The whole configuration, as the client's parser has it."""

@@ -117,8 +117,7 @@ def test_each_client_starts_the_server_from_its_file_and_lists_the_tools(
             assert not workspace.is_error
         else:
             # References to variables that are not set count as nothing.
-            assert workspace.is_error
-            assert "Not signed in to Deep Origin" in workspace.content[0].text, name
+            assert workspace.is_error, name
 
 
 def test_the_token_that_was_written_signs_in_by_itself(home: Home, simulator: RunningSimulator) -> None:
@@ -157,7 +156,7 @@ def test_the_program_installs_and_uninstalls_in_the_current_folder(home: Home) -
     project = home.machine.project
     done = run([*COMMAND, "install", "--client", "claude-code", "--scope", "project"], home.folder, cwd=project)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "into ./.mcp.json:" in done.stdout
+    assert "./.mcp.json" in done.stdout
     assert [path.name for path in project.iterdir()] == [".mcp.json"]
     done = run([*COMMAND, "uninstall", "--client", "claude-code", "--scope", "project"], home.folder, cwd=project)
     assert (done.returncode, done.stderr) == (0, "")

@@ -56,14 +56,12 @@ def test_quotes_around_what_is_set_are_not_written(home: Home) -> None:
 
 
 @pytest.mark.parametrize("name", ["DEEPORIGIN_MCP_BUGDET", "DEEPORIGIN_MCP_MAX_PRICE"])
-def test_what_would_keep_the_server_from_starting_is_refused(
-    home: Home, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_would_keep_the_server_from_starting_is_refused(home: Home, name: str) -> None:
     home.environ |= {name: "much"}
     path = home.write("cursor")
     before = path.read_bytes()
     assert home.install("cursor") == 2
-    assert name in capsys.readouterr().err
+    assert name in str(home.refused)
     assert path.read_bytes() == before
 
 
@@ -80,8 +78,7 @@ def test_what_is_not_written_is_named_without_its_value(
     assert home.install(client) == 0
     told = capsys.readouterr().out
     assert SECRET not in told + path.read_text()
-    [line] = [line for line in told.splitlines() if "not written" in line]
-    assert "DEEPORIGIN_MCP_STATE_KEYS" in line
+    [line] = [line for line in told.splitlines() if "DEEPORIGIN_MCP_STATE_KEYS" in line]
     assert "DEEPORIGIN_MCP_ALLOWED_HOSTS" in line
     # Codex is told the names of what it is to pass on; the others pass on what they have themselves.
     assert ("HTTPS_PROXY" in line) is (client != "codex")
@@ -105,42 +102,41 @@ def test_the_variables_of_a_company_s_network_are_written(
     assert home.install(client, env=request.env) == 0
     told = capsys.readouterr().out
     assert SECRET not in told
-    assert "ATTENTION: the password of the proxy" in told
+    assert "ATTENTION" in told
     env = home.servers(client)["deeporigin"]["env"]
     assert [f"{name}={env[name]}" for name in request.env] == asked
     assert home.uninstall(client) == 0
-    assert "still holds a password" in capsys.readouterr().out
+    assert "ATTENTION" in capsys.readouterr().out
 
 
-def test_a_password_is_not_written_into_a_shared_file(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_password_is_not_written_into_a_shared_file(home: Home) -> None:
     assert home.install("cursor", "project", env={"HTTPS_PROXY": f"http://ada:{SECRET}@proxy.example:1"}) == 2
-    told = capsys.readouterr().err
-    assert "its file is shared" in told
-    assert SECRET not in told
+    assert home.code == "shared_secret"
+    assert SECRET not in str(home.refused)
     assert home.install("cursor", "project", env={"HTTPS_PROXY": "http://proxy.example:1"}) == 0
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "code"),
     [
-        ("SSL_CERT_FILE", "/nowhere/ca.pem"),
-        ("SSL_CERT_DIR", "/nowhere"),
-        ("HTTPS_PROXY", f"socks4://ada:{SECRET}@proxy.example"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "invalid_certificates"),
+        ("SSL_CERT_DIR", "/nowhere", "invalid_certificates"),
+        ("HTTPS_PROXY", f"socks4://ada:{SECRET}@proxy.example", "invalid_proxy"),
     ],
 )
 def test_a_variable_of_the_network_that_no_server_could_use_is_refused(
-    home: Home, name: str, value: str, capsys: pytest.CaptureFixture[str]
+    home: Home, name: str, value: str, code: str
 ) -> None:
     path = home.write("cursor")
     before = path.read_bytes()
-    assert home.install("cursor", env={name: value}) == 2
-    told = capsys.readouterr().err
-    assert name in told
-    assert SECRET not in told
+    assert (home.install("cursor", env={name: value}), home.code) == (2, code)
+    assert name in str(home.refused)
+    assert SECRET not in str(home.refused)
     assert path.read_bytes() == before
 
 
 def test_a_proxy_with_a_line_end_is_refused_without_its_value() -> None:
-    with pytest.raises(SettingsError, match="HTTPS_PROXY=") as refused:
+    with pytest.raises(SettingsError) as refused:
         request_of("deeporigin", "", [f"HTTPS_PROXY=http://ada:{SECRET}\n@x"], with_token=False)
+    assert refused.value.code == "invalid_env"
     assert SECRET not in str(refused.value)

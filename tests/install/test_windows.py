@@ -31,12 +31,12 @@ class Windows:
         variables = {"APPDATA": str(self.roaming), "LOCALAPPDATA": str(self.local)}
         self.machine = Machine("win32", home, home / "work", variables)
 
-    def install(self, *, force: bool = False, dry_run: bool = False) -> int:
+    def install(self) -> None:
         request = Request(command="uvx deeporigin-mcp")
-        return commands.install(self.machine, "claude-desktop", None, request, force=force, dry_run=dry_run)
+        commands.install(self.machine, "claude-desktop", None, request, force=False, dry_run=False)
 
-    def uninstall(self) -> int:
-        return commands.uninstall(self.machine, "claude-desktop", None, "deeporigin", force=False, dry_run=False)
+    def uninstall(self) -> None:
+        commands.uninstall(self.machine, "claude-desktop", None, "deeporigin", force=False, dry_run=False)
 
 
 @pytest.fixture
@@ -61,59 +61,58 @@ def test_the_packaged_application_gets_the_entry_in_the_file_that_it_reads(
     put(windows.private, {"mcpServers": {"other": {"command": "x"}}}) if started_once else put(
         windows.local / "Packages" / PACKAGE / "x"
     )
-    assert windows.install() == 0
+    windows.install()
     assert "deeporigin" in servers(windows.private)
     assert not windows.usual.exists()
     assert PACKAGE in capsys.readouterr().out
-    assert windows.uninstall() == 0
+    windows.uninstall()
     assert servers(windows.private) == (["other"] if started_once else [])
 
 
 def test_where_both_applications_are_both_get_the_entry(windows: Windows, capsys: pytest.CaptureFixture[str]) -> None:
     put(windows.private, {"a": 1})
     put(windows.usual, {"b": 2})
-    assert windows.install() == 0
+    windows.install()
     assert servers(windows.private) == servers(windows.usual) == ["deeporigin"]
-    told = capsys.readouterr().out
-    assert told.count(FILE) >= 2
-    assert windows.install() == 0
-    assert "Nothing to do" in capsys.readouterr().out
-    assert windows.uninstall() == 0
+    assert capsys.readouterr().out.count(FILE) >= 2
+    before = siblings(windows.private) + siblings(windows.usual)
+    windows.install()
+    assert siblings(windows.private) + siblings(windows.usual) == before
+    windows.uninstall()
     assert (json.loads(windows.private.read_text()), json.loads(windows.usual.read_text())) == ({"a": 1}, {"b": 2})
-    assert windows.uninstall() == 0
+    windows.uninstall()
 
 
 def test_an_entry_that_one_of_two_files_lacks_is_added_there(windows: Windows) -> None:
     put(windows.usual, {})
-    assert windows.install() == 0
+    windows.install()
     put(windows.private, {})
-    assert windows.install() == 0
+    windows.install()
     assert servers(windows.private) == ["deeporigin"]
     assert siblings(windows.usual) == [FILE, f"{FILE}.deeporigin-backup"]
 
 
-def test_nothing_is_written_where_one_of_two_files_cannot_be_edited(
-    windows: Windows, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_is_written_where_one_of_two_files_cannot_be_edited(windows: Windows) -> None:
     put(windows.private, {})
     put(windows.usual)
     windows.usual.write_text("{")
-    assert windows.install() == 1
-    assert "cannot be parsed" in capsys.readouterr().err
+    with pytest.raises(commands.RefusedError) as refused:
+        windows.install()
+    assert refused.value.code == "syntax_error"
     assert servers(windows.private) == []
 
 
 def test_other_packages_are_not_written_into(windows: Windows) -> None:
     put(windows.local / "Packages" / "ClaudeNotes_1234" / "x")
     put(windows.usual, {})
-    assert windows.install() == 0
+    windows.install()
     assert servers(windows.usual) == ["deeporigin"]
 
 
 def test_without_its_variable_the_package_is_found_in_the_home(windows: Windows) -> None:
     put(windows.private, {})
     windows.machine = replace(windows.machine, environ={})
-    assert windows.install() == 0
+    windows.install()
     assert servers(windows.private) == ["deeporigin"]
 
 
@@ -122,11 +121,10 @@ def test_a_dry_run_shows_what_would_be_done_where_the_client_is_not_set_up_yet(
     home: Home, client: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert home.install(client, dry_run=True) == 0
-    told = capsys.readouterr().out
-    assert f"Would write the entry 'deeporigin' for {client_named(client).title}" in told
-    assert '"deeporigin-mcp"' in told
-    assert "is not set up for this user" in told
-    assert "Nothing was changed" in told
+    printed = capsys.readouterr().out
+    assert client_named(client).title in printed
+    assert '"deeporigin-mcp"' in printed
+    assert "--force" in printed
     assert not home.file(client).parent.exists()
     assert home.install(client) == 1
 
@@ -156,8 +154,9 @@ def test_a_command_of_windows_is_read_as_windows_reads_it(
 @pytest.mark.parametrize("given", ['"C:\\unclosed', '""', " "])
 def test_a_command_of_windows_that_cannot_be_read_is_refused(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(SettingsError, match="--command cannot be read"):
+    with pytest.raises(SettingsError) as refused:
         entries._command(client_named("cursor"), "user", given)
+    assert refused.value.code == "invalid_command"
 
 
 @pytest.mark.parametrize("platform", ["win32", "linux"])

@@ -79,7 +79,7 @@ async def test_another_organisation_is_forbidden_in_words(bench: Bench) -> None:
 async def test_a_token_that_is_none_is_told_without_repeating_it(bench: Bench, token: str) -> None:
     async with bench.agent(token=SecretStr(token)) as agent:
         told = await agent.refused("get_workspace")
-    assert "it is not a JWT" in told
+    assert "JWT" in told
     assert token not in told
 
 
@@ -87,4 +87,4 @@ async def test_an_unusable_setting_is_told_at_the_first_call() -> None:
     settings = Settings.load({"DO_ENV": "production"})
     async with agent_of(create_server(settings)) as agent:
         told = await agent.refused("list_executions")
-    assert "The environment 'production' (from DO_ENV) is not one of prod, staging, dev, local" in told
+    assert "'production' in DO_ENV" in told
