@@ -18,7 +18,7 @@ from benchmarks.plot import Points, log_log
 from benchmarks.processes import REPOSITORY, Footprint, in_process_of_its_own
 from benchmarks.replay import row_id
 from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.platform.waiting import watch
+from deeporigin_mcp.platform.waiting.engine import watch
 
 ROW_COUNTS = (10, 100, 1_000, 10_000, 100_000)
 ID_COUNTS = (1, 10, 100, 1_000)

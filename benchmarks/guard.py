@@ -24,7 +24,7 @@ from benchmarks.processes import StdioServer, in_process_of_its_own
 from benchmarks.replay import Recording, row_id
 from benchmarks.servers import BARE, OURS, commands
 from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.platform.waiting import watch
+from deeporigin_mcp.platform.waiting.engine import watch
 
 START_CALLS, START_MODULES, GET_CALLS = 1.35, 1.25, 1.6
 MEMORY_OF_START, MEMORY_OF_PAGES, GROWTH_MIB = 1.2, 0.75, 2.0

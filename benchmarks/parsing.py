@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from benchmarks.figures import Table, interleaved
 from benchmarks.replay import Recording
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.failures import decoded_body
-from deeporigin_mcp.platform.wire import rows_of
+from deeporigin_mcp.platform.transport.http_errors import decoded_body
+from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.views import execution_row
 
 ROWS, AIM = 10_000, 4.0

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from benchmarks.figures import Table
 from benchmarks.platforms import official, settings, simulator, start_jobs
 from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.platform.waiting import watch
+from deeporigin_mcp.platform.waiting.engine import watch
 from deeporigin_mcp.simulator import Platform, ScaledClock, parse_fault, running_simulator
 
 LATENCY_SECONDS = 0.05

@@ -12,8 +12,9 @@ import anyio
 from deeporigin_mcp.errors import DeepOriginError, NetworkError, SettingsError
 from deeporigin_mcp.logs import say
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import rows_of, text
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import text
+from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environment_of_issuer
 from deeporigin_mcp.settings.addresses import host_of

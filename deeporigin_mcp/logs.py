@@ -22,8 +22,7 @@ class OneLineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         # Imported here: commands that use `leave_at_once` need not load the platform.
-        from deeporigin_mcp.platform.secrecy import masked
-        from deeporigin_mcp.platform.wording import HARMFUL
+        from deeporigin_mcp.platform.records.sanitizing import HARMFUL, masked
 
         text = f"{self.formatTime(record)} {record.levelname} {record.name}: {record.getMessage()}"
         if record.exc_info and record.exc_info[0] is not None:

@@ -37,7 +37,7 @@ from mcp_types import (
 from pydantic_core import PydanticSerializationError
 
 from deeporigin_mcp.logs import write_all
-from deeporigin_mcp.platform.wording import sendable_json, whole_characters
+from deeporigin_mcp.platform.records.sanitizing import sendable_json, whole_characters
 
 logger = logging.getLogger("deeporigin_mcp.stdio")
 

@@ -232,9 +232,10 @@ def test_a_server_starts_without_what_only_its_calls_need(tmp_path: Path) -> Non
 
 def test_an_import_against_the_direction_is_found_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = ROOT / "errors.py"
-    found = Import(wrong, 3, "deeporigin_mcp.platform.wire", at_top=True)
+    found = Import(wrong, 3, "deeporigin_mcp.platform.records.execution", at_top=True)
     monkeypatch.setattr(f"{__name__}.IMPORTS", [found])
     with pytest.raises(
-        AssertionError, match=r"errors\.py:3 imports deeporigin_mcp\.platform\.wire: errors may import only"
+        AssertionError,
+        match=r"errors\.py:3 imports deeporigin_mcp\.platform\.records\.execution: errors may import only",
     ):
         test_imports_follow_the_one_direction("errors")

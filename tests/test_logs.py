@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from deeporigin_mcp.logs import MAX_LINE_BYTES, MAX_WAITING_LINES, LineWriter, OneLineFormatter
-from deeporigin_mcp.platform.secrecy import keep_secret
+from deeporigin_mcp.platform.records.sanitizing import register_secret
 from tests.tools.bench import bench_token
 
 
@@ -43,7 +43,7 @@ def log() -> Iterator[Log]:
 
 
 def test_a_line_that_others_wrote_parts_of_does_no_harm(log: Log) -> None:
-    keep_secret(bench_token())
+    register_secret(bench_token())
     log.logger.warning("Host %s", "x\x1b[2J\x1b[31mFAKE\x9b31m\r\n2026 INFO forged\u2028line \u202e\U000e0041 \ud800")
     log.logger.error("debug: Authorization: Bearer %s", bench_token())
     log.logger.warning("Origin %s", "é" * 60_000)

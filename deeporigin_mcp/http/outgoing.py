@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deeporigin_mcp.platform.wording import sendable_json
+from deeporigin_mcp.platform.records.sanitizing import sendable_json
 
 
 class Outgoing:

@@ -7,7 +7,7 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import Message, Scope, Send
 
-from deeporigin_mcp.platform.wording import whole_characters
+from deeporigin_mcp.platform.records.sanitizing import whole_characters
 from deeporigin_mcp.settings.places import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
 
 JSON, EVENTS = "application/json", "text/event-stream"

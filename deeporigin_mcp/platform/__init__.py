@@ -20,11 +20,11 @@ Tests name these differences by their numbers (`tests/platform/test_wire.py`).
 """
 
 from deeporigin_mcp.platform.client import DeepOriginClient
-from deeporigin_mcp.platform.queries import ListQuery, SearchQuery
-from deeporigin_mcp.platform.retry import RetryPolicy
-from deeporigin_mcp.platform.timing import Timing
-from deeporigin_mcp.platform.tools import ToolDefinition
-from deeporigin_mcp.platform.wire import Execution
+from deeporigin_mcp.platform.records.execution import Execution
+from deeporigin_mcp.platform.records.queries import ListQuery, SearchQuery
+from deeporigin_mcp.platform.records.tool_definition import ToolDefinition
+from deeporigin_mcp.platform.transport.retry import RetryPolicy
+from deeporigin_mcp.platform.transport.timing import Timing
 
 __all__ = [
     "DeepOriginClient",

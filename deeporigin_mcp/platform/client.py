@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from deeporigin_mcp import __version__
-from deeporigin_mcp.platform.clusters import Clusters
-from deeporigin_mcp.platform.executions import Executions
-from deeporigin_mcp.platform.health import reach, services_health
-from deeporigin_mcp.platform.listing import ExecutionListing
-from deeporigin_mcp.platform.observation import Observer
-from deeporigin_mcp.platform.organizations import Organizations
-from deeporigin_mcp.platform.projects import Projects
-from deeporigin_mcp.platform.results import Results
-from deeporigin_mcp.platform.retry import RetryPolicy
-from deeporigin_mcp.platform.scope import Scope
-from deeporigin_mcp.platform.timing import Timing
-from deeporigin_mcp.platform.tools import Tools
-from deeporigin_mcp.platform.transport import DEFAULT_TIMEOUT_SECONDS, Transport
-from deeporigin_mcp.platform.user_logs import UserLogs
+from deeporigin_mcp.platform.clients.clusters import Clusters
+from deeporigin_mcp.platform.clients.executions import ExecutionListing, Executions
+from deeporigin_mcp.platform.clients.health import reach, services_health
+from deeporigin_mcp.platform.clients.organizations import Organizations
+from deeporigin_mcp.platform.clients.projects import Projects
+from deeporigin_mcp.platform.clients.results import Results
+from deeporigin_mcp.platform.clients.tools import Tools
+from deeporigin_mcp.platform.clients.user_logs import UserLogs
+from deeporigin_mcp.platform.transport.requests import DEFAULT_TIMEOUT_SECONDS, Transport
+from deeporigin_mcp.platform.transport.retry import RetryPolicy
+from deeporigin_mcp.platform.transport.scope import Scope
+from deeporigin_mcp.platform.transport.timing import Timing
+from deeporigin_mcp.platform.waiting.observer import Observer
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.network import Route, Trust
 

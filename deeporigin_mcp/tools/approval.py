@@ -18,9 +18,9 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform import Execution, ListQuery
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import ZERO, added, amount, is_same, missing_amount, rounded, shown, usd
-from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
+from deeporigin_mcp.platform.records.money import ZERO, added, amount, is_same, missing_amount, rounded, shown, usd
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.transport.requests import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import errors, steps
 from deeporigin_mcp.tools.audit import user_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.responses.size_limit import shown
 from deeporigin_mcp.tools.suggestions import did_you_mean
 

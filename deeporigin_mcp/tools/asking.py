@@ -24,9 +24,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import usd
-from deeporigin_mcp.platform.wire import rows_of, text
+from deeporigin_mcp.platform.records.money import usd
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import text
+from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approval import subject_of
 from deeporigin_mcp.tools.questions import KEPT_SECONDS, Answer, Reply

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from deeporigin_mcp.errors import SettingsError, SpendingLimitError
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import utc_stamp
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import utc_stamp
 from deeporigin_mcp.settings import Settings, TokenClaims
 
 logger = logging.getLogger("deeporigin_mcp.audit")

@@ -17,9 +17,10 @@ from mcp_types import INVALID_PARAMS, CompleteRequestParams, CompleteResult, Com
 
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.extensions import RequestContext, serve
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.status import KNOWN
-from deeporigin_mcp.platform.wire import rows_of, text
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.status import KNOWN
+from deeporigin_mcp.platform.records.values import text
+from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.state import ServerState, state_of_request
 
 MAX_VALUES = 100

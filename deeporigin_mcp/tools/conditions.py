@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from deeporigin_mcp.errors import ArgumentError
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.status import KNOWN
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.status import KNOWN
 from deeporigin_mcp.tools.suggestions import closest
 
 ORDER_FIELDS = ("createdAt", "startedAt", "completedAt", "status", "tool", "name", "executionId")

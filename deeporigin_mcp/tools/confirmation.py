@@ -18,8 +18,8 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import usd
+from deeporigin_mcp.platform.records.money import usd
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools import approval, asking, errors, steps
 from deeporigin_mcp.tools.details import ended_view
 from deeporigin_mcp.tools.executions import ExecutionId, existing

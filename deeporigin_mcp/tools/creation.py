@@ -20,7 +20,7 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform import Execution, ToolDefinition
-from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import approval, asking, errors, steps, toolsets
 from deeporigin_mcp.tools.catalogue.definitions import find_definition

@@ -16,9 +16,7 @@ from pydantic import ValidationError
 
 from deeporigin_mcp.errors import RateLimitError
 from deeporigin_mcp.extensions import DeferredTool, Finished, Outcome, RequestContext, Task, TasksExtension, Working
-from deeporigin_mcp.platform.pace import LONGEST_RATE_LIMIT_SECONDS
-from deeporigin_mcp.platform.waiting import watch
-from deeporigin_mcp.platform.watches import Watch
+from deeporigin_mcp.platform.waiting.engine import LONGEST_RATE_LIMIT_SECONDS, WaitState, watch
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.state import state_of_request
 from deeporigin_mcp.tools.surface import PlatformTool
@@ -96,7 +94,7 @@ class DeferredWait(DeferredTool):
         client = state_of_request(ctx).client
         wait = task.payload
 
-        async def polled(ids: Sequence[str], timeout_seconds: float, known: Sequence[str] = ()) -> Watch:
+        async def polled(ids: Sequence[str], timeout_seconds: float, known: Sequence[str] = ()) -> WaitState:
             return await watch(
                 client.observer,
                 ids,
@@ -108,9 +106,9 @@ class DeferredWait(DeferredTool):
             )
 
         now = await polled(wait["ids"], 0)
-        if task.age_seconds and now.hopeless and now.is_done(wait["until"]):
+        if task.age_seconds and now.given_up and now.is_done(wait["until"]):
             # They were there when the task began: a single refusal, which may pass, must not end it.
-            lost = [*now.hopeless]
+            lost = [*now.given_up]
             now.renew(lost, await polled(lost, REFUSED_SECONDS, known=lost))
         if not now.is_done(wait["until"]):
             return Working(_message(now), round(1000 * max(wait["poll"], _asked_pause(now))))
@@ -124,12 +122,12 @@ def _text_of(outcome: Working | Finished) -> str:
     return "".join(block.text for block in outcome.result.content if isinstance(block, TextContent))
 
 
-def _message(now: Watch) -> str:
+def _message(now: WaitState) -> str:
     """Such as `1 of 3 over; BRD4 pilot: Running 40 %. Cancelling this task stops no execution.`"""
     return f"{summary_of(now, {})}. {STOPS_NOTHING}"
 
 
-def _asked_pause(now: Watch) -> float:
+def _asked_pause(now: WaitState) -> float:
     """Seconds that the platform asked to be left alone, up to a minute."""
     asked = [error.retry_after_seconds or 0 for error in now.failed.values() if isinstance(error, RateLimitError)]
     return min(max(asked, default=0), LONGEST_RATE_LIMIT_SECONDS)

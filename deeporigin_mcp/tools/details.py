@@ -7,10 +7,10 @@ from itertools import islice
 from typing import Any
 
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import LineItem, without_noise
-from deeporigin_mcp.platform.progress import children, is_tree, label
-from deeporigin_mcp.platform.wire import Json, text
+from deeporigin_mcp.platform.records.money import LineItem, without_noise
+from deeporigin_mcp.platform.records.progress import children, is_tree, label
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import Json, text
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.responses.size_limit import Summary, rows_that_fit
 from deeporigin_mcp.tools.views import ExecutionDetailView, ExecutionView, LineItemView, execution_view

@@ -21,8 +21,7 @@ from deeporigin_mcp.errors import (
     RestrictionError,
     StateConflictError,
 )
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wording import HARMFUL
+from deeporigin_mcp.platform.records.sanitizing import HARMFUL, one_line
 from deeporigin_mcp.tools import steps
 
 META = "deeporigin-mcp/error"

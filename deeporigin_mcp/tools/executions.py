@@ -15,9 +15,8 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform import DeepOriginClient, Execution
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import rows_of
-from deeporigin_mcp.platform.wording import word
+from deeporigin_mcp.platform.records.sanitizing import one_line, word
+from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.details import detailed_view
 from deeporigin_mcp.tools.errors import Attempt

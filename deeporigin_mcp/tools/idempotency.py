@@ -22,8 +22,9 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, rows_of
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import Json
+from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools import toolsets
 from deeporigin_mcp.tools.approval import record_start
 from deeporigin_mcp.tools.ledger import was_started

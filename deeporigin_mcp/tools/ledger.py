@@ -23,9 +23,9 @@ from anyio import to_thread
 
 from deeporigin_mcp.errors import SettingsError, SpendingLimitError, StateConflictError
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.money import ZERO, added, amount, rounded, shown
-from deeporigin_mcp.platform.transport import CREATE_TIMEOUT_SECONDS
+from deeporigin_mcp.platform.records.money import ZERO, added, amount, rounded, shown
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.transport.requests import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings, state_directory
 from deeporigin_mcp.tools import steps
 

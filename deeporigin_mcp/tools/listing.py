@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError
 from deeporigin_mcp.platform import Execution, ListQuery, SearchQuery
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.status import Status
-from deeporigin_mcp.platform.wire import Json, moment, rows_of, text, total_of, utc_stamp
-from deeporigin_mcp.platform.wording import word
+from deeporigin_mcp.platform.records.sanitizing import one_line, word
+from deeporigin_mcp.platform.records.status import Status
+from deeporigin_mcp.platform.records.values import Json, moment, text, utc_stamp
+from deeporigin_mcp.platform.transport.responses import rows_of, total_of
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.catalogue.definitions import unknown_tool
 from deeporigin_mcp.tools.conditions import (

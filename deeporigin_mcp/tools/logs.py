@@ -8,8 +8,9 @@ from pydantic import Field
 
 from deeporigin_mcp.errors import CredentialError, DeepOriginError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, has_more_of, rows_of, text
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import Json, text
+from deeporigin_mcp.platform.transport.responses import has_more_of, rows_of
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.executions import ExecutionId, existing

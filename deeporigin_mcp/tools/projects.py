@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from deeporigin_mcp.errors import ArgumentError, CredentialError, DeepOriginError
 from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import rows_of, text
-from deeporigin_mcp.platform.wording import word
+from deeporigin_mcp.platform.records.sanitizing import one_line, word
+from deeporigin_mcp.platform.records.values import text
+from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.suggestions import closest
 
 MAX_PROJECTS_NAMED = 20

@@ -20,8 +20,8 @@ from pydantic import Field
 
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.extensions import RequestContext, serve, served
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.status import KNOWN, TERMINAL
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.status import KNOWN, TERMINAL
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
 from deeporigin_mcp.tools.errors import explained

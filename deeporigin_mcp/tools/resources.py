@@ -21,9 +21,9 @@ from pydantic import BaseModel
 
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.extensions import RequestContext, Stop, Subscriptions, serve_freshness, stays_fresh
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.status import TERMINAL
-from deeporigin_mcp.platform.tools import CATALOGUE_SECONDS
+from deeporigin_mcp.platform.clients.tools import CATALOGUE_SECONDS
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.status import TERMINAL
 from deeporigin_mcp.tools.catalogue.describe_platform_tool import describe_platform_tool
 from deeporigin_mcp.tools.errors import error_from, explained
 from deeporigin_mcp.tools.executions import get_execution

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, PlatformError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, SearchQuery
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, next_cursor_of, rows_of, text
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import Json, text
+from deeporigin_mcp.platform.transport.responses import next_cursor_of, rows_of
 from deeporigin_mcp.tools import row_order, steps
 from deeporigin_mcp.tools.details import big_fields, result_files
 from deeporigin_mcp.tools.executions import ExecutionId, existing

@@ -7,9 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, PlatformError
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.results import CANONICAL_FIELDS, is_paged_by_offset
-from deeporigin_mcp.platform.wire import Json, rows_of
+from deeporigin_mcp.platform.clients.results import CANONICAL_FIELDS, is_paged_by_offset
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import Json
+from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.conditions import Order, order_in
 from deeporigin_mcp.tools.suggestions import closest
 

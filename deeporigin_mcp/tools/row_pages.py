@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.results import is_paged_by_offset
-from deeporigin_mcp.platform.wire import Json, has_more_of, next_cursor_of
+from deeporigin_mcp.platform.clients.results import is_paged_by_offset
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import Json
+from deeporigin_mcp.platform.transport.responses import has_more_of, next_cursor_of
 from deeporigin_mcp.tools import row_order, steps
 from deeporigin_mcp.tools.conditions import Order
 

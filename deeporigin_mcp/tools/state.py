@@ -15,7 +15,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver.context import Context
 
 from deeporigin_mcp.platform import DeepOriginClient, Execution
-from deeporigin_mcp.platform.followers import Followers
+from deeporigin_mcp.platform.waiting.followers import Followers
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.audit import AuditLog

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from deeporigin_mcp.errors import CredentialError, DeepOriginError
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.money import rounded
+from deeporigin_mcp.platform.records.money import rounded
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import toolsets
 

@@ -19,7 +19,7 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnno
 from pydantic import BaseModel, ValidationError
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, SettingsError
-from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools import telemetry
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS, argument_problems
 from deeporigin_mcp.tools.errors import error_from, error_result

@@ -37,8 +37,8 @@ from deeporigin_mcp.errors import (
     PlatformError,
     RateLimitError,
 )
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.traffic import Traffic, counted
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.transport.tracing import RequestCounts, count_requests
 
 logger = logging.getLogger("deeporigin_mcp.calls")
 
@@ -58,7 +58,7 @@ class Call:
         kind: Kind,
         name: str,
         context: ServerRequestContext[Any, Any],
-        traffic: Traffic,
+        traffic: RequestCounts,
         clock: Callable[[], float],
     ) -> None:
         self.outcome: Outcome = "ok"
@@ -125,7 +125,7 @@ def logged(
         name: of the tool or prompt; for a resource its template, never an address with ids.
         clock: seconds, for the duration.
     """
-    with counted() as traffic:
+    with count_requests() as traffic:
         call = Call(kind, name, context, traffic, clock)
         reset = _call.set(call)
         try:
@@ -168,7 +168,7 @@ def _outcome_of(error: BaseException) -> Outcome:
     return "crashed" if isinstance(error, Exception) else "cancelled"
 
 
-def _request_ids(traffic: Traffic, error: BaseException | None) -> list[str]:
+def _request_ids(traffic: RequestCounts, error: BaseException | None) -> list[str]:
     """Ids of requests that failed, each once, the last one last."""
     own = error.request_id if isinstance(error, DeepOriginError) else None
     return [*dict.fromkeys([*traffic.failed_ids, *([own] if own else [])])]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from deeporigin_mcp.platform import Execution, money
-from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.records import money
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.ledger import was_started
 from deeporigin_mcp.tools.views import NAME_CHARACTERS, GrandTotal, ToolTotal
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PrivateAttr, WithJsonSchema
 
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS, RESULT_CHARACTERS
 
 NAME_CHARACTERS = 120

@@ -8,10 +8,9 @@ from pydantic import Field
 
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.waiting import LAST_LOOK_SECONDS, MANY, watch
-from deeporigin_mcp.platform.watches import Outline, Watch
-from deeporigin_mcp.platform.wire import utc_stamp
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import utc_stamp
+from deeporigin_mcp.platform.waiting.engine import LAST_POLL_SECONDS, LIST_ACTIVE_FROM, Outline, WaitState, watch
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.errors import explained
@@ -27,7 +26,7 @@ SHORT_ID_CHARACTERS = 60
 MAX_CHANGES_NAMED = 5
 MAX_ERROR_CHARACTERS = 400
 SHORT_ERROR_CHARACTERS = 40
-LONGEST_WAIT_SECONDS = CALL_SECONDS - LAST_LOOK_SECONDS - 1
+LONGEST_WAIT_SECONDS = CALL_SECONDS - LAST_POLL_SECONDS - 1
 """Leaves room for the last look and for answering within what a call may last."""
 
 
@@ -48,7 +47,7 @@ async def wait_executions(
     reported = 0.0
     told: Outline = {}
 
-    async def report(now: Watch) -> None:
+    async def report(now: WaitState) -> None:
         nonlocal reported, told
         # Progress has to grow with every report; two within one tick of the clock still do.
         reported = round(max(now.waited_seconds, reported + 0.001), 3)
@@ -71,7 +70,7 @@ async def wait_executions(
         timing=state.client.timing,
         report=report,
     )
-    if len(found.pending) >= MANY:
+    if len(found.pending) >= LIST_ACTIVE_FROM:
         # These were last seen in a list.
         seconds = min(LONGEST_SECONDS, LONGEST_WAIT_SECONDS + 1 - found.waited_seconds)
         running = [name for name in found.pending if name not in found.failed]
@@ -81,10 +80,10 @@ async def wait_executions(
     return wait_view(found, state.settings)
 
 
-def wait_view(found: Watch, settings: Settings) -> WaitView:
+def wait_view(found: WaitState, settings: Settings) -> WaitView:
     """What a wait returns: one row for each id, shorter ones where there are too many for full ones."""
     names = list(dict.fromkeys(found.ids))
-    lost = {name: found.failed[name] for name in names if name in found.hopeless}
+    lost = {name: found.failed[name] for name in names if name in found.given_up}
     over = [Execution(found.found[name]) for name in names if name not in lost and name not in found.pending]
     view = WaitView(
         executions=[_row(found, name) for name in found.ids],
@@ -110,7 +109,7 @@ def _short(row: WaitRow) -> WaitRow:
     )
 
 
-def _row(found: Watch, name: str) -> WaitRow:
+def _row(found: WaitState, name: str) -> WaitRow:
     error = found.failed.get(name)
     if name in found.found:
         row = wait_row(Execution(found.found[name]))
@@ -125,7 +124,7 @@ def _row(found: Watch, name: str) -> WaitRow:
     return WaitRow(execution_id=name, error=reason)
 
 
-def summary_of(now: Watch, before: Outline) -> str:
+def summary_of(now: WaitState, before: Outline) -> str:
     """What changed since the last report, such as `1 of 3 over; BRD4 pilot: Running 40 %, 9f3c1a2b: Failed`."""
     outline = now.outline()
     changed = [name for name in outline if outline[name] != before.get(name)]
@@ -139,6 +138,6 @@ def summary_of(now: Watch, before: Outline) -> str:
     if len(changed) > MAX_CHANGES_NAMED:
         words.append(f"{len(changed) - MAX_CHANGES_NAMED} more")
     total = len(dict.fromkeys(now.ids))
-    over = total - len({*now.pending, *now.hopeless})
-    unread = f"; {len(now.blind)} cannot be read now" if now.blind else ""
+    over = total - len({*now.pending, *now.given_up})
+    unread = f"; {len(now.unknown)} cannot be read now" if now.unknown else ""
     return f"{over} of {total} over{unread}; {', '.join(words) or 'no change'}"

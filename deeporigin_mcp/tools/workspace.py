@@ -10,9 +10,9 @@ from typing import TypeVar
 import anyio
 
 from deeporigin_mcp.errors import CredentialError, DeepOriginError, NetworkError, SettingsError
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import Json, rows_of, text, utc_stamp
-from deeporigin_mcp.platform.wording import word
+from deeporigin_mcp.platform.records.sanitizing import one_line, word
+from deeporigin_mcp.platform.records.values import Json, text, utc_stamp
+from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.settings import Settings, TokenClaims
 from deeporigin_mcp.tools.approval import left_of, spent_by_session
 from deeporigin_mcp.tools.catalogue.definitions import idle_rules

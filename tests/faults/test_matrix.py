@@ -132,7 +132,7 @@ class Bench:
     def client(self, settings: Settings) -> DeepOriginClient:
         elapsed = Timing(
             sleep=self.pause,
-            sleep_beside=_never,
+            background_sleep=_never,
             monotonic=lambda: time.monotonic() + sum(self.paused),
             chance=lambda: 0.5,
         )

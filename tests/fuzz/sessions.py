@@ -20,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, ElicitResult, PromptReference, ResourceTemplateReference
 
 from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.platform.wording import sendable_json
+from deeporigin_mcp.platform.records.sanitizing import sendable_json
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform

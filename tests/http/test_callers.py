@@ -19,7 +19,7 @@ from deeporigin_mcp.errors import BusyError, NetworkError
 from deeporigin_mcp.http import callers
 from deeporigin_mcp.http.callers import IDLE_SECONDS, SWEEP_SECONDS, CallerPool, _digest, _token
 from deeporigin_mcp.platform import DeepOriginClient, Timing
-from deeporigin_mcp.platform.retry import RetryPolicy
+from deeporigin_mcp.platform.transport.retry import RetryPolicy
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.state import Outlasting, ServerState

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deeporigin_mcp.platform.wording import HARMFUL
+from deeporigin_mcp.platform.records.sanitizing import HARMFUL
 from tests.http.site import ADA, Site, on_a_port, request, routing
 from tests.tools.bench import PROJECT, Bench
 

@@ -41,7 +41,7 @@ class FakeTime:
             wall=lambda: START + self.now,
             monotonic=lambda: self.now,
             sleep=self._sleep_beside if self._stands else self._sleep,
-            sleep_beside=self._sleep_beside,
+            background_sleep=self._sleep_beside,
             chance=lambda: self.chance,
         )
 

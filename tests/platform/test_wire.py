@@ -18,7 +18,7 @@ import deeporigin_mcp.platform
 from deeporigin_mcp import __version__
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, OutcomeUnknownError, PlatformError, RestrictionError
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
-from deeporigin_mcp.platform.waiting import watch
+from deeporigin_mcp.platform.waiting.engine import watch
 from tests.platform.fake_time import FakeTime
 from tests.platform.recording import (
     ORG,

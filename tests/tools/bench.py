@@ -56,7 +56,7 @@ class SimulatedTime:
             monotonic=self.elapsed,
             since_boot=lambda: self._elapsed + self.slept_through_seconds,
             sleep=self._sleep,
-            sleep_beside=self._sleep_beside,
+            background_sleep=self._sleep_beside,
             chance=lambda: 0.5,
         )
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Container, Iterator
 from typing import Any
 
-from deeporigin_mcp.platform.wording import escaped, words_of
+from deeporigin_mcp.platform.records.sanitizing import escaped, words_of
 
 FORBIDDEN = (
     "Error executing tool",

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.incoming import MAX_DEPTH, tidied
+from deeporigin_mcp.platform.records.sanitizing import MAX_DEPTH, one_line, sanitized
 from deeporigin_mcp.simulator import Platform
 from deeporigin_mcp.tools.catalogue.checking import MAX_PROBLEMS, PROBLEM_CHARACTERS, UNREAD, checked, example_inputs
 from deeporigin_mcp.tools.catalogue.schemas import cleaned
@@ -337,7 +336,7 @@ def test_what_is_as_deep_as_a_response_may_be_can_be_sent_on() -> None:
     constant: Any = []
     for _ in range(2 * MAX_DEPTH):
         constant = [constant]
-    schema = a({"const": tidied(constant)})
+    schema = a({"const": sanitized(constant)})
     assert View.model_validate({"inputs": cleaned(schema)}).model_dump_json()
 
 

@@ -11,7 +11,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ReadResourceResult, TextResourceContents
 
-from deeporigin_mcp.platform.executions import Executions
+from deeporigin_mcp.platform.clients.executions import Executions
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import resources

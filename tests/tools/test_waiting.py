@@ -11,7 +11,7 @@ import anyio
 import pytest
 from mcp_types import CallToolResult
 
-from deeporigin_mcp.platform.waiting import HEARTBEAT_SECONDS
+from deeporigin_mcp.platform.waiting.engine import HEARTBEAT_SECONDS
 from tests.tools.bench import ERAS, SESSION, Agent, Bench, docking
 from tests.tools.facts import calls_in
 

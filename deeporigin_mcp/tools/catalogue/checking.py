@@ -17,7 +17,7 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 
-from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.catalogue.reading import MAX_STEPS, RUN, Known, Object, Repeats, Run
 from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, example_of, examples_of, fields_of
 from deeporigin_mcp.tools.catalogue.validators import validator_of

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, NotFoundError
 from deeporigin_mcp.platform import ToolDefinition
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.tools import CATALOGUE_KEPT_SECONDS, Tools
+from deeporigin_mcp.platform.clients.tools import CATALOGUE_KEPT_SECONDS, Tools
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.state import ServerState
 from deeporigin_mcp.tools.suggestions import closest

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from deeporigin_mcp.platform import ToolDefinition
-from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition, versions_of
 from deeporigin_mcp.tools.pricing import price_rule

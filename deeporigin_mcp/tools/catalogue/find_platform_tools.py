@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field
 
 from deeporigin_mcp.platform import ToolDefinition
-from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.catalogue.definitions import allowed_definitions, idle_rules
 from deeporigin_mcp.tools.state import ToolContext, state_of

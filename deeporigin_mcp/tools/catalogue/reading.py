@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
-from deeporigin_mcp.platform import money
-from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.records import money
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, fields_of, parts_of
 from deeporigin_mcp.tools.molecules import smiles
 from deeporigin_mcp.tools.responses.size_limit import shown

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from deeporigin_mcp.platform.failures import one_line
-from deeporigin_mcp.platform.wire import text
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import text
 from deeporigin_mcp.tools.catalogue.patterns import found
 
 Schema = dict[str, Any]

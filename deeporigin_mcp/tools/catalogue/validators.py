@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.catalogue.patterns import found, is_bounded, ways_to_try
 from deeporigin_mcp.tools.catalogue.reading import RUN, VALUE_CHARACTERS
 from deeporigin_mcp.tools.catalogue.schemas import (

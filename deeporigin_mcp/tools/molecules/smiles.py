@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
-from deeporigin_mcp.platform.failures import one_line
+from deeporigin_mcp.platform.records.sanitizing import one_line
 
 SHOWN_CHARACTERS = 60
 BACKSLASH = r"In JSON a backslash is written twice: C/C=C\\C."

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from deeporigin_mcp.platform.wording import one_line
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.responses.text import as_text
 
 Content = dict[str, Any]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deeporigin_mcp.platform.wording import HARMFUL, escaped, words_of
+from deeporigin_mcp.platform.records.sanitizing import HARMFUL, escaped, words_of
 
 MISSING = "-"
 LINES = ("progress", "problems", "input_warnings")

@@ -1,0 +1,44 @@
+"""Whether the platform's services answer (platform-facts 1.19)."""
+
+from __future__ import annotations
+
+import anyio
+
+from deeporigin_mcp.errors import DeepOriginError
+from deeporigin_mcp.platform.records.sanitizing import word
+from deeporigin_mcp.platform.transport.requests import Transport
+
+SERVICES = ("billing", "data-platform", "entities", "files", "tools")
+
+
+async def reach(transport: Transport) -> None:
+    """Ask one service how it is, without a token; return where anything of HTTP comes back.
+
+    Raises:
+        DeepOriginError: nothing does; it says why.
+    """
+    try:
+        await transport.send("GET", f"/{SERVICES[-1]}/health", what="health", attempts=1, public=True)
+    except DeepOriginError as error:
+        if error.http_status is None:
+            raise
+
+
+async def services_health(transport: Transport) -> dict[str, str]:
+    """`ok`, another word of the service itself, or `unreachable` for each service; never raises."""
+    found: dict[str, str] = {}
+
+    async def ask(service: str) -> None:
+        try:
+            answer = await transport.send(
+                "GET", f"/{service}/health", what=f"health of {service}", attempts=1, public=True
+            )
+        except DeepOriginError as error:
+            found[service] = "unreachable" if error.http_status is None else f"HTTP {error.http_status}"
+        else:
+            found[service] = (word(answer.get("status")) if isinstance(answer, dict) else "") or "ok"
+
+    async with anyio.create_task_group() as tasks:
+        for service in SERVICES:
+            tasks.start_soon(ask, service)
+    return {service: found[service] for service in SERVICES}

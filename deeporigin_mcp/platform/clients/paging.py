@@ -1,0 +1,117 @@
+"""All pages of a list: concurrently, in order, losing and repeating nothing.
+
+Pages are numbered, so rows that arrive while the pages are read shift all later ones. A row that shifts onto a
+later page is seen twice, which is mended by its id. It would be missed where a page was answered before the page
+in front of it. The total that every answer carries gives this away: if it changed, or one answer lacks it, the
+pages are read once more one after the other, which can repeat rows at the seams but cannot step over any.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
+
+import anyio
+
+from deeporigin_mcp.platform.records.values import Json
+from deeporigin_mcp.platform.transport.responses import rows_of, total_of
+
+MAX_CONCURRENT_PAGES = 16
+
+FetchPage = Callable[[int], Awaitable[Any]]
+"""Page number, from 0 → the platform's answer in any envelope."""
+
+
+async def all_rows(fetch: FetchPage, *, key: str = "executionId") -> list[Json]:
+    """Every row that existed when the reading began, once, in the platform's order.
+
+    Args:
+        fetch: reads one page. A platform that gives fewer rows than asked for is followed.
+        key: the field that identifies a row; rows without it are all kept.
+    """
+    first = await fetch(0)
+    rows, total = rows_of(first), total_of(first)
+    if not rows or (total is not None and total <= len(rows)):
+        return _distinct(rows, key)
+    if total is not None:
+        found = await _at_once(fetch, first, total, key)
+        if found is not None:
+            return found
+        first = await fetch(0)
+    return await _in_sequence(fetch, first, key)
+
+
+async def gather(work: Callable[[int], Coroutine[Any, Any, None]], items: Iterable[int]) -> None:
+    """Run `work` for all items at once; the first error cancels the rest and is raised as itself."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            for item in items:
+                tasks.start_soon(work, item)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
+async def _at_once(fetch: FetchPage, first: Any, total: int, key: str) -> list[Json] | None:
+    """All pages, a few at a time; None if rows moved between the answers, so that some may be missing."""
+    page_length = len(rows_of(first))
+    numbers = iter(range(1, -(-total // page_length)))
+    answers: dict[int, Any] = {0: first}
+    ended = False
+
+    async def read(_: int) -> None:
+        nonlocal ended
+        for page in numbers:
+            answers[page] = await fetch(page)
+            # The platform's total may be far too high, or it may ignore page numbers.
+            ended = ended or not _news(rows_of(answers[page]), rows_of(first), key)
+            if ended:
+                return
+
+    await gather(read, range(MAX_CONCURRENT_PAGES))
+    found = _distinct([row for page in sorted(answers) for row in rows_of(answers[page])], key)
+    unchanged = all(total_of(answer) == total for answer in answers.values())
+    return found if unchanged and len(found) >= total else None
+
+
+async def _in_sequence(fetch: FetchPage, first: Any, key: str) -> list[Json]:
+    """Page after page, up to the newest total if there is one, else up to an empty page."""
+    page_length = len(rows_of(first))
+    rows = _distinct(rows_of(first), key)
+    page = 0
+    while True:
+        page += 1
+        answer = await fetch(page)
+        found, total = rows_of(answer), total_of(answer)
+        if not found:
+            return rows
+        if not _news(found, rows, key) and not _news(found, rows_of(await fetch(0)), key):
+            # The platform ignores page numbers: had rows only shifted, these would not be the first page as well.
+            return rows
+        rows = _distinct(rows + found, key)
+        if total is not None and (page + 1) * page_length >= total:
+            return rows
+
+
+def _news(found: list[Json], known: list[Json], key: str) -> bool:
+    """Whether some row is not among the known ones."""
+    identities = {_identity(row, key) for row in known}
+    return any(_identity(row, key) not in identities for row in found)
+
+
+def _identity(row: Json, key: str) -> str:
+    identity = row.get(key)
+    return identity if isinstance(identity, str) else json.dumps(row, sort_keys=True)
+
+
+def _distinct(rows: list[Json], key: str) -> list[Json]:
+    seen: set[str] = set()
+    kept: list[Json] = []
+    for row in rows:
+        identity = row.get(key)
+        if not isinstance(identity, str):
+            kept.append(row)
+        elif identity not in seen:
+            kept.append(row)
+            seen.add(identity)
+    return kept

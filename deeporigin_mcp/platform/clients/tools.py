@@ -1,0 +1,111 @@
+"""Definitions of the scientific tools that the platform can run (platform-facts 1.11, 2.5)."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import anyio
+
+from deeporigin_mcp.errors import DeepOriginError, NotFoundError
+from deeporigin_mcp.platform.records.tool_definition import ToolDefinition
+from deeporigin_mcp.platform.records.values import Json
+from deeporigin_mcp.platform.transport.requests import Transport
+from deeporigin_mcp.platform.transport.responses import list_answer, object_answer, rows_of
+from deeporigin_mcp.platform.transport.scope import Scope, segment
+from deeporigin_mcp.platform.transport.timing import Timing
+
+CATALOGUE_SECONDS = 300.0
+"""How long the list of definitions counts as fresh; it is large and changes rarely."""
+CATALOGUE_KEPT_SECONDS = 3600.0
+"""How long an old list may still answer while newer ones cannot be had."""
+CATALOGUE_PAUSE_SECONDS = 30.0
+"""After a failed renewal, how long the list does not count as stale again."""
+
+
+class Tools:
+    """`client.tools`."""
+
+    def __init__(self, transport: Transport, scope: Scope, timing: Timing) -> None:
+        self._transport = transport
+        self._scope = scope
+        self._timing = timing
+        self._catalogue: builtins.list[ToolDefinition] = []
+        self._read_at = float("-inf")
+        self._failed_at = float("-inf")
+        self._refreshing = anyio.Lock()
+        self._refreshes = 0
+        self._failure: DeepOriginError | None = None
+
+    async def list(self) -> builtins.list[Json]:
+        """Every definition, all versions, junk and duplicates included."""
+        return rows_of(list_answer(await self._send("", "list tools"), "list tools"))
+
+    async def get_by_key(self, *, tool_key: str) -> builtins.list[Json]:
+        """All versions of one tool; empty if there is none."""
+        what = f"list versions of {tool_key}"
+        return rows_of(list_answer(await self._send(f"/{segment(tool_key, 'tool_key')}", what), what))
+
+    async def get(self, *, tool_key: str, tool_version: str) -> Json:
+        """One definition; `tool_version` may be exact, a major, or `latest`.
+
+        Raises:
+            NotFoundError: no such tool or version.
+        """
+        what = f"describe {tool_key} {tool_version}"
+        path = f"/{segment(tool_key, 'tool_key')}/{segment(tool_version, 'tool_version')}"
+        answer = await self._send(path, what)
+        return object_answer(answer, what)
+
+    async def exists(self, *, tool_key: str, tool_version: str) -> bool:
+        try:
+            await self.get(tool_key=tool_key, tool_version=tool_version)
+        except NotFoundError:
+            return False
+        return True
+
+    async def catalogue(self, *, max_age_seconds: float = CATALOGUE_SECONDS) -> builtins.list[ToolDefinition]:
+        """The definitions that name a key and a version, once each; read anew only if the list is older than that."""
+        if self._age() >= max_age_seconds:
+            await self.refresh()
+        return [*self._catalogue]
+
+    @property
+    def catalogue_is_stale(self) -> bool:
+        """Whether the list should be renewed now: it is not fresh, nobody is at it, and it has not just failed."""
+        since_failure = self._timing.monotonic() - self._failed_at
+        return (
+            CATALOGUE_SECONDS <= self._age() < CATALOGUE_KEPT_SECONDS
+            and not self._refreshing.locked()
+            and since_failure >= CATALOGUE_PAUSE_SECONDS
+        )
+
+    async def refresh(self) -> None:
+        """Read the list anew. Calls at the same time share one request and its outcome; a failure keeps the old list.
+
+        Raises:
+            DeepOriginError: it could not be read.
+        """
+        seen = self._refreshes
+        async with self._refreshing:
+            if self._refreshes == seen:
+                await self._refresh()
+            if self._failure is not None:
+                raise self._failure
+
+    async def _refresh(self) -> None:
+        try:
+            rows = await self.list()
+        except DeepOriginError as error:
+            self._failure, self._failed_at = error, self._timing.monotonic()
+        else:
+            self._failure, self._read_at = None, self._timing.monotonic()
+            definitions = [ToolDefinition(row) for row in rows]
+            self._catalogue = [*{(d.key, d.version): d for d in definitions if d.key and d.version}.values()]
+        self._refreshes += 1
+
+    def _age(self) -> float:
+        return self._timing.monotonic() - self._read_at
+
+    async def _send(self, path: str, what: str) -> Any:
+        return await self._transport.send("GET", f"/tools/protected/tools{path}/definitions", what=what)

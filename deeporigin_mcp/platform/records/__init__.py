@@ -1,0 +1,1 @@
+"""What the wire says: records, values and queries, without a network."""

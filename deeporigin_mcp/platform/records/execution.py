@@ -1,0 +1,166 @@
+"""The platform's execution record, in the shape of every era (platform-facts 1.3, 1.8, 8).
+
+The record is kept as it came, so that unknown fields survive; what this project uses of it is read when it is
+asked for. That is also what makes ten thousand rows cheap.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from deeporigin_mcp.platform.records import money, progress, status
+from deeporigin_mcp.platform.records.sanitizing import one_line, word
+from deeporigin_mcp.platform.records.values import Json, as_object, moment, text
+
+MAX_REASON_CHARACTERS = 2_000
+
+
+class Execution:
+    """A tools-service execution DTO. Every property tolerates a missing or malformed field.
+
+    Ids, names and words are one short line each; `raw` holds what came.
+    """
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: Json) -> None:
+        self.raw = raw
+
+    @property
+    def execution_id(self) -> str:
+        return word(self.raw.get("executionId"))
+
+    @property
+    def status(self) -> str:
+        return status.normalised(self.raw.get("status"))
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in status.TERMINAL
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status in status.SETTLED
+
+    @property
+    def name(self) -> str:
+        return word(self.raw.get("name"))
+
+    @property
+    def tool_key(self) -> str:
+        return word(as_object(self.raw.get("tool")).get("key"))
+
+    @property
+    def tool_version(self) -> str:
+        return word(as_object(self.raw.get("tool")).get("version"))
+
+    @property
+    def project_id(self) -> str:
+        return word(self.raw.get("projectId"))
+
+    @property
+    def session(self) -> str:
+        return word(self.raw.get("session"))
+
+    @property
+    def metadata(self) -> Json:
+        return as_object(self.raw.get("metadata"))
+
+    @property
+    def created_at(self) -> str:
+        return word(self.raw.get("createdAt"))
+
+    @property
+    def started_at(self) -> str:
+        return word(self.raw.get("startedAt"))
+
+    @property
+    def completed_at(self) -> str:
+        return word(self.raw.get("completedAt"))
+
+    @property
+    def runtime_seconds(self) -> float | None:
+        """From start to end; None while it runs, and for cancelled runs, which have no end on record."""
+        started, completed = moment(self.started_at), moment(self.completed_at)
+        if started is None or completed is None or completed < started:
+            return None
+        return round((completed - started).total_seconds(), 3)
+
+    @property
+    def progress_percent(self) -> float | None:
+        return progress.percent(self.raw.get("progressReport"), self.status)
+
+    @property
+    def quoted_price(self) -> Decimal | None:
+        """USD; None if there is no price, which is not the same as free."""
+        return money.quoted_price(self.raw.get("quotationResult"))
+
+    @property
+    def price_is_partial(self) -> bool:
+        return money.quote_is_partial(self.raw.get("quotationResult"))
+
+    @property
+    def line_items(self) -> list[money.LineItem]:
+        return money.line_items(self.raw.get("quotationResult"))
+
+    @property
+    def billed(self) -> Decimal | None:
+        """USD that the platform has billed, or reserved while it runs; None before that."""
+        return money.billed_cost(self.raw.get("billingTransaction"))
+
+    @property
+    def cost(self) -> Decimal | None:
+        """USD: what was billed, or the quote once the run has completed."""
+        billed = self.billed
+        if billed is None and self.status == status.SUCCEEDED and not self.price_is_partial:
+            return self.quoted_price
+        return billed
+
+    @property
+    def cost_state(self) -> str:
+        """What the `cost` of a cancelled run is: reserved, charged, refunded, or not known yet.
+
+        Empty for other runs, and for those that never got as far as a bill.
+        """
+        bill = as_object(self.raw.get("billingTransaction"))
+        if self.status != "Cancelled" or not (bill or self.started_at):
+            return ""
+        # Only `Approved` has been seen (platform-facts 5.2); what no word tells is not known.
+        return _COST_STATES.get(text(bill.get("status")).lower(), "not known yet")
+
+    @property
+    def status_reason(self) -> str:
+        """Why it is in this state, in the platform's words."""
+        return one_line(reason_text(self.raw.get("statusReason")), MAX_REASON_CHARACTERS)
+
+    @property
+    def outputs(self) -> Any:
+        """`jobOutputs` as it came: an object, a list of objects, or None."""
+        return self.raw.get("jobOutputs")
+
+
+_COST_STATES = {
+    "approved": "reserved",
+    "authorized": "reserved",
+    "reserved": "reserved",
+    **dict.fromkeys(("billed", "captured", "charged", "completed", "paid", "settled"), "charged"),
+    **dict.fromkeys(("canceled", "cancelled", "refunded", "released", "reversed", "voided"), "refunded"),
+}
+"""By the status of a billing transaction."""
+
+
+def reason_text(reason: Any) -> str:
+    """The readable part of a `statusReason`, which is text, an object or null (platform-facts 4.2, 8.14)."""
+    if isinstance(reason, str):
+        return reason.strip()
+    if not isinstance(reason, dict):
+        return ""
+    items = reason.get("items")
+    rows = [row for row in items if isinstance(row, dict)] if isinstance(items, list) else []
+    parts = [text(reason.get("message"))]
+    parts += [text(row.get("purchaseApprovalComment")) for row in rows]
+    parts.append(text(reason.get("actionRequest")))
+    parts += [text(row.get("actionRequest")) for row in rows]
+    said = [part.strip().rstrip(".") for part in dict.fromkeys(parts) if part.strip()]
+    return ". ".join(said) + "." if said else text(reason.get("code"))

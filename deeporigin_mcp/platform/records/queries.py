@@ -1,0 +1,108 @@
+"""Questions about executions, and what they look like on the wire (platform-facts 1.1, 1.8)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from deeporigin_mcp.errors import ArgumentError
+from deeporigin_mcp.platform.records.status import wire_words
+from deeporigin_mcp.platform.records.values import utc_text
+
+MAX_PAGE_SIZE = 10_000
+"""The largest `pageSize` the tools service takes (platform-facts 1.1)."""
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """Filters and order of the tools-service list; None leaves a parameter out."""
+
+    tool_key: str | None = None
+    session: str | None = None
+    project_id: str | None = None
+    created_after: datetime | str | None = None
+    status: Sequence[str] = ()
+    order: str | None = None
+
+    def params(self, page: int | None, page_size: int | None) -> dict[str, str | int]:
+        """The query string's parameters, in the official client's order."""
+        if page is not None and page < 0:
+            raise ArgumentError(f"page is {page}. Valid: 0 or more; the first page is 0.")
+        if page_size is not None and not 0 <= page_size <= MAX_PAGE_SIZE:
+            raise ArgumentError(f"page_size is {page_size}. Valid: 1 to {MAX_PAGE_SIZE}.")
+        params: dict[str, str | int] = {}
+        if page is not None:
+            params["page"] = page
+        if page_size is not None:
+            params["pageSize"] = page_size
+        if self.order is not None:
+            params["order"] = self.order
+        if filters := self._filter():
+            # The separators with spaces are what the official client sends.
+            params["filter"] = json.dumps(filters)
+        return params
+
+    def _filter(self) -> dict[str, Any]:
+        filters: dict[str, Any] = {}
+        if self.tool_key is not None:
+            filters["tool"] = {"toolManifest": {"key": self.tool_key}}
+        if self.session is not None:
+            filters["session"] = self.session
+        if self.project_id is not None:
+            filters["projectId"] = self.project_id
+        if self.created_after is not None:
+            filters["createdAt"] = {"$gt": utc_text(self.created_after)}
+        if self.status:
+            words = [word for status in self.status for word in wire_words(status)]
+            filters["status"] = {"$in": list(dict.fromkeys(words))}
+        return filters
+
+
+@dataclass(frozen=True)
+class SearchQuery:
+    """A search on the data platform; None leaves a key out. `props` are `{column, op, value}` each."""
+
+    project_id: str | None = None
+    tool_key: Sequence[str] | str | None = None
+    status: str | None = None
+    compute_job_id: str | None = None
+    props: Sequence[Mapping[str, Any]] = ()
+    limit: int | None = None
+    offset: int | None = None
+    select: Sequence[str] | None = None
+    with_total_count: bool = False
+    include_hidden: bool = False
+
+    def body(self) -> dict[str, Any]:
+        """The request body, keys and props in the official client's order."""
+        props: list[Mapping[str, Any]] = []
+        if self.project_id is not None:
+            props.append(_prop("project_id", "eq", self.project_id))
+        if isinstance(self.tool_key, str):
+            # An empty key means "any tool", as in the official client.
+            props += [_prop("tool_key", "eq", self.tool_key)] if self.tool_key else []
+        elif self.tool_key is not None:
+            props.append(_prop("tool_key", "in", list(self.tool_key)))
+        if self.status is not None:
+            props.append(_prop("status", "eq", self.status))
+        if self.compute_job_id is not None:
+            props.append(_prop("compute_job_id", "eq", self.compute_job_id))
+        body: dict[str, Any] = {"filter": {"props": [*props, *self.props]}}
+        if self.limit is not None:
+            body["limit"] = self.limit
+        if self.offset is not None:
+            body["offset"] = self.offset
+        if self.select is not None:
+            body["select"] = list(self.select)
+        if self.with_total_count:
+            body["with_total_count"] = True
+        if self.include_hidden:
+            body["include_hidden"] = True
+        return body
+
+
+def _prop(column: str, operator: str, value: Any) -> dict[str, Any]:
+    return {"column": column, "op": operator, "value": value}

@@ -1,0 +1,222 @@
+"""Text and JSON from outside, made safe to read, to log and to send on."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+MASK = "[secret]"
+MAX_SECRETS = 256
+"""The ones used last; as many as callers over HTTP have a place."""
+PART_CHARACTERS = 16
+"""So much is compared: every piece of a secret that is at least twice as long is found, and many shorter ones."""
+FEWEST_LETTERS = 6
+"""Different ones in a part that may be masked."""
+MOST_PLACES = 16
+"""What more secrets than these have in common is none, and is not compared with all of them."""
+UUID_CHARACTERS = 36
+_RUNS = re.compile(r"[A-Za-z0-9_\-+/=.~]{16,}")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Escapes of JSON come first, so that no letter of one is taken for the beginning of a secret.
+_RUNS_OF_JSON = re.compile(rf"\\u[0-9a-fA-F]{{4}}|\\.|({_RUNS.pattern})", re.DOTALL)
+_secrets: OrderedDict[str, None] = OrderedDict()
+Place = tuple[str, int]
+"""A form of a secret, and where a part begins in it."""
+_parts: dict[str, list[Place]] = {}
+"""Part → where it is from; tokens of one issuer begin alike."""
+
+
+def register_secret(secret: str) -> None:
+    """Mask this from now on; the secrets that were used least recently are forgotten."""
+    if len(secret) < PART_CHARACTERS:
+        return
+    if secret in _secrets:
+        _secrets.move_to_end(secret)
+        return
+    _secrets[secret] = None
+    for part, place in _parts_of(secret):
+        _parts.setdefault(part, []).append(place)
+    if len(_secrets) > MAX_SECRETS:
+        oldest, _ = _secrets.popitem(last=False)
+        for part, place in _parts_of(oldest):
+            _parts[part].remove(place)
+            if not _parts[part]:
+                del _parts[part]
+
+
+def masked(text: str) -> str:
+    """The text with `[secret]` for every secret in it, and for every long piece of one. It may be JSON."""
+    if not _parts or not any(map(_holds_secret, _RUNS.findall(text))):
+        return text
+    return _RUNS_OF_JSON.sub(_masked_run, text)
+
+
+def _holds_secret(run: str) -> bool:
+    # An answer may hold hundreds of ids.
+    if len(run) == UUID_CHARACTERS and _UUID.fullmatch(run):
+        return False
+    return any(run[index : index + PART_CHARACTERS] in _parts for index in range(len(run) - PART_CHARACTERS + 1))
+
+
+def _masked_run(found: re.Match[str]) -> str:
+    run, shown, index, kept_from = found[0], "", 0, 0
+    if found[1] is None:
+        return run
+    while index < len(run):
+        held = _parts.get(run[index : index + PART_CHARACTERS])
+        if held is None:
+            index += 1
+            continue
+        pieces = [_piece(run, index, kept_from, form, start) for form, start in held[-MOST_PLACES:]]
+        shown += run[kept_from : min(begin for begin, _ in pieces)] + MASK
+        index = kept_from = max(end for _, end in pieces)
+    return shown + run[kept_from:]
+
+
+def _piece(run: str, index: int, first: int, form: str, start: int) -> tuple[int, int]:
+    """Where what the run and a form have in common around a place begins, not before `first`, and where it ends."""
+    end, offset = index, start - index
+    while index > first and index + offset > 0 and run[index - 1] == form[index + offset - 1]:
+        index -= 1
+    while end < len(run) and end + offset < len(form) and run[end] == form[end + offset]:
+        end += 1
+    return index, end
+
+
+def _parts_of(secret: str) -> Iterator[tuple[str, Place]]:
+    for form in _forms_of(secret):
+        last = max(0, len(form) - PART_CHARACTERS)
+        for start in {*range(0, last, PART_CHARACTERS), last}:
+            part = form[start : start + PART_CHARACTERS]
+            # Sixteen times the same letter is in many texts, and tells nothing.
+            if len(set(part)) >= FEWEST_LETTERS:
+                yield part, (form, start)
+
+
+def _forms_of(secret: str) -> Iterator[str]:
+    """The secret, and what base64 of a text with the secret in it holds, wherever it begins there."""
+    yield secret
+    for skipped in range(3) if len(secret) >= 2 * PART_CHARACTERS else ():
+        encoded = secret.encode("utf-8", "replace")[skipped:]
+        form = base64.b64encode(encoded[: len(encoded) // 3 * 3]).decode()
+        yield form
+        if (for_urls := form.translate(str.maketrans("+/", "-_"))) != form:
+            yield for_urls
+
+
+MAX_QUOTED_CHARACTERS = 600
+"""How much of the platform's own text a message repeats."""
+MAX_WORD_CHARACTERS = 200
+"""Longer than any id, name or status that a record has had."""
+READ_BEYOND = 20_000
+"""So much more of a text is read than is shown: no token, even in base64, is longer, so one that begins in the line is
+read whole. To read megabytes would take seconds."""
+USUAL_CHARACTERS = 40
+"""A word up to here is taken as it is if it is plain: ten thousand rows have five of them each."""
+_INVISIBLE = (
+    "\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Unicode's format characters (Cf), variation selectors, fillers, and the plane of tags."""
+INVISIBLE = re.compile(f"[{_INVISIBLE}]+")
+"""What is not seen, yet read by a model, compared, or able to turn the writing direction."""
+HARMFUL = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_INVISIBLE}]+")
+"""Also control characters, line ends, and halves of characters, which cannot be sent on."""
+_NOT_ASCII = re.compile("[^\x00-\x7f]+")
+_ESCAPE = re.compile(r"\\(?:u(?:[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|([dD][89a-fA-F]\w\w)|\w{4})|.)", re.DOTALL)
+
+
+def words_of(text: str) -> list[str]:
+    """What stands between spaces, line ends and control characters."""
+    return text.split() if text.isascii() and text.isprintable() else HARMFUL.sub(" ", INVISIBLE.sub("", text)).split()
+
+
+def one_line(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
+    """One line without control and invisible characters and secrets, length-capped."""
+    read = text[: limit + READ_BEYOND]
+    flat = masked(" ".join(words_of(read)))
+    return flat if len(flat) <= limit and len(read) == len(text) else f"{flat[: limit - 1]}…"
+
+
+def word(value: object) -> str:
+    """An id, a name or a status of a record: one short line; empty for anything but text."""
+    if not isinstance(value, str):
+        return ""
+    if len(value) <= USUAL_CHARACTERS and value.isascii() and value.isprintable():
+        return value
+    return one_line(value, MAX_WORD_CHARACTERS)
+
+
+def escaped(json_text: str) -> str:
+    """JSON, or a text with JSON in it, with every harmful character as an escape."""
+    return HARMFUL.sub(_as_escapes, json_text)
+
+
+def _as_escapes(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass").hex("|", 2).split("|")
+    return "".join(f"\\u{unit}" for unit in units)
+
+
+def whole_characters(json_text: str) -> str:
+    r"""JSON in which each escape of half a character, such as `\ud83d` alone, is that of U+FFFD."""
+    if "\\u" not in json_text:
+        return json_text
+    return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], json_text)
+
+
+def sendable_json(json_text: str) -> str:
+    """JSON, or an event with JSON in it, as it may leave: without the secrets of this process, and on one line.
+
+    Some readers take U+2028 or U+0085 for the end of a line. JSON has no other control characters outside of escapes.
+    """
+    # Most of it is ASCII, which is passed over quickly.
+    whole = _NOT_ASCII.sub(lambda found: escaped(found[0]), whole_characters(json_text))
+    return masked(whole)
+
+
+MAX_DEPTH = 200
+"""Levels of lists and objects. The deepest progress trees have some dozens; pydantic writes no more than 255."""
+LARGEST_INTEGER = 2**63
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def sanitized(decoded: Any) -> Any:
+    """The decoded JSON of a response, changed in place where that is needed."""
+    holder = [decoded]
+    level: list[Any] = [holder]
+    for depth in range(MAX_DEPTH + 1):
+        below: list[Any] = []
+        for node in level:
+            _tidy(node, below)
+        if not below:
+            break
+        level = below
+        if depth == MAX_DEPTH:
+            for node in level:
+                node.clear()
+    return holder[0]
+
+
+def _tidy(node: Any, below: list[Any]) -> None:
+    """Mend the values of one list or object, and add the lists and objects in it to `below`."""
+    odd_keys = False
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        kind = type(value)
+        if kind is str:
+            if not value.isascii() and _HALF.search(value):
+                node[key] = _HALF.sub("\ufffd", value)
+        elif kind is dict or kind is list:
+            below.append(value)
+        elif (kind is float and not math.isfinite(value)) or (kind is int and abs(value) > LARGEST_INTEGER):
+            node[key] = None
+        if isinstance(key, str) and not key.isascii():
+            odd_keys = odd_keys or _HALF.search(key) is not None
+    if odd_keys:
+        mended = {_HALF.sub("\ufffd", key): value for key, value in node.items()}
+        node.clear()
+        node.update(mended)

@@ -1,0 +1,1 @@
+"""One request: authorised, retried where that is safe, its errors told apart."""

@@ -1,0 +1,54 @@
+"""When a request is sent again, and after which pause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from deeporigin_mcp.platform.transport.timing import Timing
+
+RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
+"""As in the official client (platform-facts 4.3)."""
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how long. A request that changes something is sent with `attempts=1` instead."""
+
+    attempts: int = 4
+    first_pause_seconds: float = 1.0
+    longest_pause_seconds: float = 60.0
+    budget_seconds: float = 30.0
+    """No new attempt starts later than this after the first one; one in flight may overrun it."""
+
+    def pause(self, attempt: int, timing: Timing, retry_after_seconds: float | None = None) -> float:
+        """Seconds to wait after failed attempt number `attempt`, counted from 1.
+
+        Doubles each time and is spread over the upper half, so that many clients do not come back together.
+        `Retry-After` wins if it is longer.
+        """
+        longest: float = min(self.first_pause_seconds * 2 ** (attempt - 1), self.longest_pause_seconds)
+        spread = longest * (0.5 + 0.5 * timing.chance())
+        return max(spread, retry_after_seconds or 0.0)
+
+
+def retry_after_seconds(headers: Mapping[str, str], timing: Timing) -> float | None:
+    """The pause that `Retry-After` asks for, given in seconds or as a date; None if absent or unreadable."""
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    instant = http_date(value)
+    return None if instant is None else max(0.0, instant - timing.wall())
+
+
+def http_date(value: str) -> float | None:
+    """A date of an HTTP header in Unix seconds; None if it is unreadable."""
+    try:
+        moment = parsedate_to_datetime(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None

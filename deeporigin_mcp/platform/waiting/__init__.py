@@ -1,0 +1,1 @@
+"""The one wait engine, and what it sees of the platform."""
