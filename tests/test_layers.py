@@ -31,6 +31,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "simulator": (),
 }
 """Room → rooms of this package that it may use beside itself."""
+PLATFORM_ROOMS = ("records", "transport", "waiting", "clients", "client")
+"""Inside platform/, from the bottom: each may use those before it."""
 SIMULATOR_NEEDS = ("starlette", "uvicorn", "jsonschema")
 THIRD_PARTY = (
     "anyio",
@@ -153,6 +155,37 @@ def test_the_imports_inside_the_simulator_run_one_way() -> None:
             needs.setdefault(found.path.stem, set()).update(found.module.split(".")[2:3])
     # A CycleError names the circle; who serves the platform comes last.
     assert [*graphlib.TopologicalSorter(needs).static_order()][-1] == "runner"
+
+
+def rooms_used_inside(package: str) -> dict[str, set[str]]:
+    """Room inside a package → rooms of the same package that its files import."""
+    used: dict[str, set[str]] = {}
+    for found in IMPORTS:
+        inside = [part.removesuffix(".py") for part in found.path.relative_to(ROOT).parts[1:]]
+        if found.room == package and inside[-1] != "__init__":
+            targets = found.module.split(".")[2:3] if found.target == package else []
+            used.setdefault(inside[0], set()).update({*targets} - {inside[0]})
+    return used
+
+
+def test_the_imports_inside_the_platform_run_one_way() -> None:
+    used = rooms_used_inside("platform")
+    assert {*used} == {*PLATFORM_ROOMS}, "say in PLATFORM_ROOMS where a new room belongs"
+    for room, rooms in used.items():
+        above = rooms - {*PLATFORM_ROOMS[: PLATFORM_ROOMS.index(room)]}
+        assert not above, f"platform/{room} imports {sorted(above)}, which is not below it"
+
+
+@pytest.mark.parametrize("room", ["records", "transport", "waiting", "clients"])
+def test_the_files_of_a_platform_room_import_each_other_without_a_circle(room: str) -> None:
+    needs: dict[str, set[str]] = {}
+    for found in IMPORTS:
+        if found.path.parent == ROOT / "platform" / room:
+            needs.setdefault(found.path.stem, set()).update(
+                found.module.split(".")[3:4] if found.module.startswith(f"{PACKAGE}.platform.{room}.") else ()
+            )
+    # A CycleError names the circle.
+    assert [*graphlib.TopologicalSorter(needs).static_order()]
 
 
 def test_only_the_platform_room_speaks_http() -> None:
