@@ -1,19 +1,22 @@
-"""The Deep Origin platform as an async client, usable without MCP.
+"""An async client of the Deep Origin platform, usable without MCP.
+
+Rooms, from the bottom; imports go down only: `records/` what the wire says; `transport/` one request with
+authorisation, retries and errors; `waiting/` the wait engine; `clients/` one resource client a file; `client.py`.
 
 Requests equal the official client's (deeporigin 5.4) byte for byte, except, on purpose:
 
 1.  ids are percent-encoded in paths, and refused when empty;
 2.  `Retry-After` is honoured, and pauses between attempts are spread by chance;
-3.  a confirmation is never repeated blindly: after a lost answer the execution is read first;
+3.  a confirmation is never repeated blindly: after a lost response the execution is read first;
 4.  a refusal by licence, plan or money is an error of its own, wherever the platform puts it;
 5.  `app` is `deeporigin-mcp`, `session` is the server's own, and the user agent names this package;
 6.  the token goes to the base URL's own origin only: redirects are not followed;
 7.  all pages of a list are read concurrently, and their seams are checked;
-8.  a wait follows the event stream, and looks at each id at most once per cycle, at all of them together;
+8.  a wait follows the event stream, and polls each id at most once per cycle, all of them together;
 9.  a page size or page number that the platform would refuse is refused before it is sent;
 10. a client without a project takes the project that a create names;
-11. the health of the services is asked without the token;
-12. an answer about another execution than was asked for is an error;
+11. the health of the services is requested without the token;
+12. a response about another execution than requested is an error;
 13. what a wait has read once is polled again before a refusal of it ends the wait.
 
 Tests name these differences by their numbers (`tests/platform/test_wire.py`).

@@ -1,4 +1,4 @@
-"""`DeepOriginClient`: the platform for programs, without MCP."""
+"""`DeepOriginClient`: one transport, and the resource clients on it."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class DeepOriginClient:
     ```
 
     Args:
-        settings: None reads the official client's variables and files.
-        timing: clock and sleep; replaced in tests.
-        retry: how often safe requests are repeated.
-        timeout_seconds: for connecting and for each read of a request that names no other.
+        settings: None reads the environment and files that the official client reads.
+        timing: clock and sleep, for tests.
+        retry: how often safe requests are retried.
+        timeout_seconds: default for connecting and for each read.
         http: another httpx transport, for tests and proxies.
     """
 
@@ -95,25 +95,29 @@ class DeepOriginClient:
 
     @property
     def network(self) -> tuple[Route, Trust]:
-        """How the platform is reached, and whose certificates count.
+        """The route to the platform (proxy or direct), and the trusted certificates.
 
         Raises:
-            SettingsError: a variable about proxies or certificates cannot be used.
+            SettingsError: a variable about proxies or certificates is invalid.
         """
         return self._transport.network
 
     async def reach(self) -> None:
-        """Send a request that needs no credentials; raises why nothing comes back, if so."""
+        """Send a request that needs no credentials.
+
+        Raises:
+            DeepOriginError: there is no HTTP response; it says why.
+        """
         await reach(self._transport)
 
-    def on_accepted(self, tell: Callable[[], None]) -> None:
-        """Have `tell` called whenever the platform serves a request, which means that it takes the token."""
-        self._transport.on_accepted = tell
+    def on_accepted(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after each 2xx response to a request with the token: the platform accepts it."""
+        self._transport.on_accepted = callback
 
     def now(self) -> float:
-        """Unix seconds by the platform's own clock, which the times of its records are of."""
+        """Unix seconds by the platform's clock, to compare with the times of its records."""
         return self._transport.platform_time()
 
     async def health(self) -> dict[str, str]:
-        """The state of each platform service in a word; never raises."""
+        """Service → `ok`, its own word, `HTTP <status>` or `unreachable`; never raises."""
         return await services_health(self._transport)

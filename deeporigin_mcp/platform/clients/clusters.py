@@ -6,7 +6,7 @@ from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform.records.sanitizing import word
 from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.requests import Transport
-from deeporigin_mcp.platform.transport.responses import list_answer, rows_of
+from deeporigin_mcp.platform.transport.responses import expect_list, rows_of
 from deeporigin_mcp.platform.transport.scope import Scope
 
 
@@ -26,22 +26,22 @@ class Clusters:
         order: str | None = None,
         filter: str | None = None,  # noqa: A002 (the platform's own word)
     ) -> Json:
-        """The clusters in an envelope `{"data": […], "pagination": {"count": n}}`, whatever the platform used."""
-        asked = {"page": page, "pageSize": page_size, "order": order, "filter": filter}
-        answer = await self._transport.send(
+        """`{"data": [cluster, …], "pagination": {"count": n}}`, whatever envelope the platform used."""
+        given = {"page": page, "pageSize": page_size, "order": order, "filter": filter}
+        response = await self._transport.send(
             "GET",
             f"/tools/{self._scope.org_segment}/clusters",
             what="list clusters",
-            params={key: value for key, value in asked.items() if value is not None},
+            params={key: value for key, value in given.items() if value is not None},
         )
-        checked = list_answer(answer, "list clusters")
+        checked = expect_list(response, "list clusters")
         if isinstance(checked, dict):
             return checked
         rows = rows_of(checked)
         return {"data": rows, "pagination": {"count": len(rows)}}
 
     async def default_id(self) -> str:
-        """The first cluster's id, as the official client picks it; asked once per client.
+        """The first cluster's id, as the official client picks it; requested once per client.
 
         Raises:
             PlatformError: the organisation has no cluster.
@@ -53,5 +53,6 @@ class Clusters:
             raise PlatformError(
                 "The organisation has no compute cluster, so nothing can run.",
                 next_step="Tell the user to ask Deep Origin's support for one, or give a cluster_id.",
+                code="no_cluster",
             )
         return self._default_id

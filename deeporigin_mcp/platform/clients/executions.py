@@ -1,4 +1,4 @@
-"""Executions: the eight functions of the platform's Python API, async (platform-facts 11)."""
+"""Executions: list, search, get, create, confirm, cancel, wait (platform-facts 11)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from deeporigin_mcp.platform.clients.paging import all_rows
 from deeporigin_mcp.platform.records.execution import Execution
 from deeporigin_mcp.platform.records.queries import ListQuery, SearchQuery
 from deeporigin_mcp.platform.records.values import Json
-from deeporigin_mcp.platform.transport import tracing as traffic
+from deeporigin_mcp.platform.transport import tracing
 from deeporigin_mcp.platform.transport.http_errors import restriction_in
 from deeporigin_mcp.platform.transport.requests import CREATE_TIMEOUT_SECONDS, Transport
 from deeporigin_mcp.platform.transport.responses import (
-    execution_answer,
+    expect_execution,
+    expect_list,
+    expect_object,
     in_envelope,
-    list_answer,
-    object_answer,
     rows_of,
     total_of,
 )
@@ -38,12 +38,13 @@ from deeporigin_mcp.platform.waiting.engine import wait_for_all
 from deeporigin_mcp.platform.waiting.observer import Observer
 
 VISIBILITIES = ("visible", "hidden")
+LOOK_FIRST = "Check whether it was done before repeating it."
 
 
 class Executions:
-    """`client.executions`. Answers are the platform's own objects, unchanged.
+    """`client.executions`: the eight functions of the official client, async. Returns the platform's objects unchanged.
 
-    What differs from the official client on purpose is listed in `platform/__init__.py`.
+    Deliberate differences from the official client are listed in `platform/__init__.py`.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class Executions:
             extra_props: further `{column, op, value}` conditions.
 
         Returns:
-            The raw answer, `{"data": [row, …], "meta": {…}}` (platform-facts 1.8).
+            The raw response, `{"data": [row, …], "meta": {…}}` (platform-facts 1.8).
         """
         query = SearchQuery(
             project_id=project_id,
@@ -144,19 +145,19 @@ class Executions:
         Args:
             tool_version: exact version, a major such as `4`, or `latest`.
             data: the body; project, cluster, app and session are filled in.
-            timeout: seconds for the answer; None means 600, because synchronous runs answer when they end.
+            timeout: seconds; None means 600, because the response to a synchronous run comes at its end.
 
         Raises:
             ArgumentError: no project, another project than the client's, or an unknown visibility; nothing was sent.
             RestrictionError: licence, plan or money refuse it; `error.execution` is the DTO if there is one.
-            OutcomeUnknownError: it was sent and the answer was lost. It may exist.
+            OutcomeUnknownError: it was sent and the response was lost. It may exist.
         """
         body = dict(data)
         if body.get("visibility") is None:
             body.pop("visibility", None)
         elif body["visibility"] not in VISIBILITIES:
             raise ArgumentError(
-                f"visibility is {body['visibility']!r}. Valid: {' or '.join(VISIBILITIES)}, or leave it out."
+                f"Invalid visibility {body['visibility']!r}. Valid: {' or '.join(VISIBILITIES)}, or leave it out."
             )
         body["projectId"] = self._scope.project_for(body.get("projectId"))
         path = (
@@ -177,24 +178,25 @@ class Executions:
         else:
             return dto
         raise OutcomeUnknownError(
-            f"The platform's answer to {what} was {shape}, so its id is not known.",
-            next_step="Look before repeating it.",
-            request_id=traffic.unreadable(),
+            f"The response to {what} is {shape}, so the new execution's id is unknown.",
+            next_step=LOOK_FIRST,
+            code="id_unknown",
+            request_id=tracing.count_unreadable(),
         )
 
     async def confirm(self, execution_id: str, *, timeout: float | None = None, retry: bool = True) -> Json:
         """Start a quoted execution; this is what spends money (platform-facts 1.5).
 
-        Never repeated blindly: if the answer is lost, the execution is read, and only with `retry` and while it is
+        Never repeated blindly: if the response is lost, the execution is read, and only with `retry` and while it is
         still `Quoted` is the confirmation sent a second time.
 
         Args:
-            timeout: seconds for the answer; None means 10. Synchronous runs answer when they end.
+            timeout: seconds; None means 10. The response to a synchronous run comes at its end.
 
         Raises:
             RestrictionError: money, licence or plan refuse it.
             StateConflictError: it is not `Quoted`.
-            OutcomeUnknownError: the answer was lost and the state cannot be read either.
+            OutcomeUnknownError: the response was lost and the state cannot be read either.
         """
         path = f"{self._path}/{segment(execution_id, 'execution_id')}:confirm"
         what = f"confirm execution {execution_id}"
@@ -214,11 +216,11 @@ class Executions:
             # A refusal need not be the execution's record.
             _refuse_restricted(dto)
         try:
-            dto = execution_answer(dto, what, execution_id)
+            dto = expect_execution(dto, what, execution_id)
         except PlatformError as unreadable:
             unshown = OutcomeUnknownError(
-                f"The platform accepted this, but its new state cannot be read: {unreadable}",
-                next_step="Look before repeating it.",
+                f"The platform accepted the confirmation, but the new state is unknown: {unreadable}",
+                next_step=LOOK_FIRST,
                 request_id=unreadable.request_id,
             )
             dto = await self._state_after(execution_id, unshown)
@@ -240,11 +242,11 @@ class Executions:
         what = f"cancel execution {execution_id}"
         path = f"{self._path}/{segment(execution_id, 'execution_id')}:cancel"
         try:
-            answer = await self._transport.send("PATCH", path, what=what)
-            if isinstance(answer, dict) and "executionId" in answer:
-                execution_answer(answer, what, execution_id)
+            response = await self._transport.send("PATCH", path, what=what)
+            if isinstance(response, dict) and "executionId" in response:
+                expect_execution(response, what, execution_id)
         except (StateConflictError, InvalidRequestError):
-            # It ended between the look and the request; that it is over is what was asked for.
+            # It ended between the two requests; that it is over is all that the caller wants.
             if not Execution(await self.get(execution_id)).is_terminal:
                 raise
 
@@ -255,10 +257,10 @@ class Executions:
         poll_interval: float = 5.0,
         timeout: float | None = None,
     ) -> builtins.list[Json]:
-        """Wait until all are over or quoted.
+        """Wait until all executions are terminal or `Quoted`.
 
         Args:
-            poll_interval: seconds between two looks.
+            poll_interval: seconds between two polls of an execution.
             timeout: seconds in all; None waits as long as it takes.
 
         Returns:
@@ -266,8 +268,8 @@ class Executions:
 
         Raises:
             ArgumentError: (a ValueError) an empty list, an empty id, or an interval that is not positive.
-            WaitTimeoutError: (a TimeoutError) time ran out first.
-            RestrictionError: a single id given as text ended for want of money or licence.
+            WaitTimeoutError: (a TimeoutError) the timeout came first.
+            RestrictionError: a single id, given as text, ended for lack of money or licence.
         """
         ids = [executions] if isinstance(executions, str) else list(executions)
         found = await wait_for_all(
@@ -280,13 +282,13 @@ class Executions:
     async def from_data_platform(self, data_platform_execution_id: str) -> Json:
         """The data platform's record of an execution; its id is not the `execution_id` (platform-facts 1.9)."""
         what = f"get data-platform execution {data_platform_execution_id}"
-        answer = await self._transport.send(
+        response = await self._transport.send(
             "GET",
             f"/data-platform/{self._scope.org_segment}/executions/"
             f"{segment(data_platform_execution_id, 'data_platform_execution_id')}",
             what=what,
         )
-        return object_answer(answer, what)
+        return expect_object(response, what)
 
     @property
     def _path(self) -> str:
@@ -295,7 +297,7 @@ class Executions:
     async def _send_once(
         self, method: str, path: str, what: str, timeout_seconds: float | None, body: Any = None
     ) -> Any:
-        """Send what must not be repeated; an answer that got lost is told apart from a refusal."""
+        """Send what must not be repeated. A lost response becomes `OutcomeUnknownError`; a refusal stays what it is."""
         try:
             return await self._transport.send(
                 method, path, what=what, body=body, timeout_seconds=timeout_seconds, attempts=1
@@ -306,7 +308,7 @@ class Executions:
                 raise
             raise OutcomeUnknownError(
                 str(error),
-                next_step="Look before repeating it.",
+                next_step=LOOK_FIRST,
                 http_status=error.http_status,
                 request_id=error.request_id,
             ) from None
@@ -319,7 +321,7 @@ class Executions:
 
 
 def _is_another(execution: Execution, tool_key: str, body: Json) -> bool:
-    """Whether a record contradicts the creation that it is to be of. What it leaves out contradicts nothing."""
+    """Whether a DTO contradicts the request that is said to have created it; a missing field contradicts nothing."""
     sent = body.get("metadata")
     noted = sent.items() if isinstance(sent, dict) else ()
     return (
@@ -330,9 +332,9 @@ def _is_another(execution: Execution, tool_key: str, body: Json) -> bool:
 
 
 def _refuse_restricted(dto: Any) -> None:
-    """Raise the restriction that an answer of 2xx tells of."""
+    """Raise the refusal that a 2xx response carries."""
     if restriction := restriction_in(dto):
-        restriction.request_id = traffic.request_id()
+        restriction.request_id = tracing.request_id()
         raise restriction
 
 
@@ -340,7 +342,7 @@ DEFAULT_FETCH_ALL_PAGE_SIZE = 1000
 
 
 class ExecutionListing:
-    """Lists and searches with more conditions than the eight functions offer; `client.listing`."""
+    """`client.listing`: lists and searches with more filters than the official functions have."""
 
     def __init__(self, transport: Transport, scope: Scope) -> None:
         self._transport = transport
@@ -348,32 +350,32 @@ class ExecutionListing:
 
     async def page(self, query: ListQuery, page: int | None = None, page_size: int | None = None) -> Json:
         """One page: `{"data": [DTO, …], "count": all that match}`."""
-        answer = await self._fetch(query, page, page_size)
-        found = rows_of(answer)
-        total = total_of(answer)
+        response = await self._fetch(query, page, page_size)
+        found = rows_of(response)
+        total = total_of(response)
         if total is None:
             is_all = not page and (page_size is None or len(found) < page_size)
-            # Without a total, only the pages themselves tell whether there are more.
+            # Without a total, only reading the pages shows whether there are more.
             total = len(found) if is_all else (await self.all(query, fields=()))["count"]
         return {"data": self._matching(query, found), "count": total}
 
     async def all(
         self, query: ListQuery, page_size: int | None = None, *, fields: Collection[str] | None = None
     ) -> Json:
-        """Every page, read concurrently: `{"data": [DTO, …], "count": len(data)}`.
+        """All pages, read concurrently: `{"data": [DTO, …], "count": len(data)}`.
 
         Args:
-            fields: keep only these of each DTO, beside its id and session. Inputs and outputs are most of one.
+            fields: keep only these of each DTO, beside its id and session. Inputs and outputs are most of its bytes.
         """
         size = DEFAULT_FETCH_ALL_PAGE_SIZE if page_size is None else page_size
 
         async def fetch(page: int) -> Any:
-            answer = await self._fetch(query, page, size)
+            response = await self._fetch(query, page, size)
             if fields is None:
-                return answer
+                return response
             kept = {"executionId", "session", *fields}
-            slim = [{key: value for key, value in row.items() if key in kept} for row in rows_of(answer)]
-            return slim if isinstance(answer, list) else {**answer, "data": slim}
+            slim = [{key: value for key, value in row.items() if key in kept} for row in rows_of(response)]
+            return slim if isinstance(response, list) else {**response, "data": slim}
 
         rows = await all_rows(fetch)
         matching = self._matching(query, rows)
@@ -381,19 +383,19 @@ class ExecutionListing:
 
     async def search(self, query: SearchQuery) -> Json:
         """A data-platform search; a bare list is put into the usual envelope."""
-        answer = await self._transport.send(
+        response = await self._transport.send(
             "POST",
             f"/data-platform/{self._scope.org_segment}/executions/search",
             what="search executions",
             body=query.body(),
         )
-        return in_envelope(answer, "search executions")
+        return in_envelope(response, "search executions")
 
     async def _fetch(self, query: ListQuery, page: int | None, page_size: int | None) -> Any:
         what = "list executions"
         path = f"/tools/{self._scope.org_segment}/tools/executions"
         params = query.params(page, page_size)
-        return list_answer(await self._transport.send("GET", path, what=what, params=params), what)
+        return expect_list(await self._transport.send("GET", path, what=what, params=params), what)
 
     @staticmethod
     def _matching(query: ListQuery, rows: Sequence[Json]) -> list[Json]:

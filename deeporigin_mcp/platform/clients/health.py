@@ -1,4 +1,4 @@
-"""Whether the platform's services answer (platform-facts 1.19)."""
+"""Whether the platform's services respond (platform-facts 1.19)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SERVICES = ("billing", "data-platform", "entities", "files", "tools")
 
 
 async def reach(transport: Transport) -> None:
-    """Ask one service how it is, without a token; return where anything of HTTP comes back.
+    """Request the health of one service, without a token; return if there is any HTTP response.
 
     Raises:
-        DeepOriginError: nothing does; it says why.
+        DeepOriginError: there is none; it says why.
     """
     try:
         await transport.send("GET", f"/{SERVICES[-1]}/health", what="health", attempts=1, public=True)
@@ -25,18 +25,18 @@ async def reach(transport: Transport) -> None:
 
 
 async def services_health(transport: Transport) -> dict[str, str]:
-    """`ok`, another word of the service itself, or `unreachable` for each service; never raises."""
+    """Service → `ok`, the service's own word, `HTTP <status>` or `unreachable`; never raises."""
     found: dict[str, str] = {}
 
     async def ask(service: str) -> None:
         try:
-            answer = await transport.send(
+            response = await transport.send(
                 "GET", f"/{service}/health", what=f"health of {service}", attempts=1, public=True
             )
         except DeepOriginError as error:
             found[service] = "unreachable" if error.http_status is None else f"HTTP {error.http_status}"
         else:
-            found[service] = (word(answer.get("status")) if isinstance(answer, dict) else "") or "ok"
+            found[service] = (word(response.get("status")) if isinstance(response, dict) else "") or "ok"
 
     async with anyio.create_task_group() as tasks:
         for service in SERVICES:

@@ -6,7 +6,7 @@ import builtins
 
 from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.requests import Transport
-from deeporigin_mcp.platform.transport.responses import list_answer, rows_of
+from deeporigin_mcp.platform.transport.responses import expect_list, rows_of
 from deeporigin_mcp.platform.transport.scope import Scope
 
 
@@ -20,11 +20,11 @@ class Organizations:
     async def list(self) -> builtins.list[Json]:
         """The organisations' rows; a bare list from the platform counts too."""
         what = "list organisations"
-        answer = await self._transport.send("GET", "/entities/protected/organizations", what=what)
-        return rows_of(list_answer(answer, what))
+        response = await self._transport.send("GET", "/entities/protected/organizations", what=what)
+        return rows_of(expect_list(response, what))
 
     async def users(self) -> builtins.list[Json]:
         """The users of the client's organisation."""
         what = "list users"
         path = f"/entities/{self._scope.org_segment}/organizations/users"
-        return rows_of(list_answer(await self._transport.send("GET", path, what=what), what))
+        return rows_of(expect_list(await self._transport.send("GET", path, what=what), what))

@@ -1,9 +1,9 @@
 """All pages of a list: concurrently, in order, losing and repeating nothing.
 
 Pages are numbered, so rows that arrive while the pages are read shift all later ones. A row that shifts onto a
-later page is seen twice, which is mended by its id. It would be missed where a page was answered before the page
-in front of it. The total that every answer carries gives this away: if it changed, or one answer lacks it, the
-pages are read once more one after the other, which can repeat rows at the seams but cannot step over any.
+later page is read twice and dropped by its id. It would be missed if a page was read before the page in front of it.
+The total in every response reveals this: if it changed, or one response lacks it, the pages are read again one after
+the other, which can repeat rows but cannot skip any.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deeporigin_mcp.platform.transport.responses import rows_of, total_of
 MAX_CONCURRENT_PAGES = 16
 
 FetchPage = Callable[[int], Awaitable[Any]]
-"""Page number, from 0 → the platform's answer in any envelope."""
+"""Page number, from 0 → the platform's response in any envelope."""
 
 
 async def all_rows(fetch: FetchPage, *, key: str = "executionId") -> list[Json]:
@@ -53,24 +53,24 @@ async def gather(work: Callable[[int], Coroutine[Any, Any, None]], items: Iterab
 
 
 async def _at_once(fetch: FetchPage, first: Any, total: int, key: str) -> list[Json] | None:
-    """All pages, a few at a time; None if rows moved between the answers, so that some may be missing."""
+    """All pages, a few at a time; None if rows moved between the responses, so that some may be missing."""
     page_length = len(rows_of(first))
     numbers = iter(range(1, -(-total // page_length)))
-    answers: dict[int, Any] = {0: first}
+    responses: dict[int, Any] = {0: first}
     ended = False
 
     async def read(_: int) -> None:
         nonlocal ended
         for page in numbers:
-            answers[page] = await fetch(page)
+            responses[page] = await fetch(page)
             # The platform's total may be far too high, or it may ignore page numbers.
-            ended = ended or not _news(rows_of(answers[page]), rows_of(first), key)
+            ended = ended or not _news(rows_of(responses[page]), rows_of(first), key)
             if ended:
                 return
 
     await gather(read, range(MAX_CONCURRENT_PAGES))
-    found = _distinct([row for page in sorted(answers) for row in rows_of(answers[page])], key)
-    unchanged = all(total_of(answer) == total for answer in answers.values())
+    found = _distinct([row for page in sorted(responses) for row in rows_of(responses[page])], key)
+    unchanged = all(total_of(response) == total for response in responses.values())
     return found if unchanged and len(found) >= total else None
 
 
@@ -81,8 +81,8 @@ async def _in_sequence(fetch: FetchPage, first: Any, key: str) -> list[Json]:
     page = 0
     while True:
         page += 1
-        answer = await fetch(page)
-        found, total = rows_of(answer), total_of(answer)
+        response = await fetch(page)
+        found, total = rows_of(response), total_of(response)
         if not found:
             return rows
         if not _news(found, rows, key) and not _news(found, rows_of(await fetch(0)), key):

@@ -28,10 +28,10 @@ class Projects:
         return await self._search({"id": project_id, "deleted": False}, 1)
 
     async def _search(self, conditions: dict[str, Any], limit: int) -> Json:
-        answer = await self._transport.send(
+        response = await self._transport.send(
             "POST",
             f"/data-platform/{self._scope.org_segment}/projects/search",
             what="list projects",
             body={"filter": conditions, "limit": limit},
         )
-        return in_envelope(answer, "list projects")
+        return in_envelope(response, "list projects")

@@ -37,7 +37,7 @@ CANONICAL_FIELDS = frozenset(
 
 
 def is_paged_by_offset(sort: Mapping[str, str] | None) -> bool:
-    """Whether pages in this order are read by `offset`: the platform gives cursors for canonical fields only."""
+    """Whether pages in this order need `offset`: the platform gives cursors for canonical fields only."""
     return any(field not in CANONICAL_FIELDS for field in sort or ())
 
 
@@ -92,10 +92,10 @@ class Results:
             body["sort"] = dict(sort)
         if cursor is not None and not by_offset:
             body["cursor"] = cursor
-        answer = await self._transport.send(
+        response = await self._transport.send(
             "POST",
             f"/data-platform/{self._scope.org_segment}/result-explorer/search",
             what="read results",
             body=body,
         )
-        return in_envelope(answer, "read results")
+        return in_envelope(response, "read results")

@@ -1,4 +1,4 @@
-"""Definitions of the scientific tools that the platform can run (platform-facts 1.11, 2.5)."""
+"""Definitions of the platform's tools (platform-facts 1.11), and a cache of the whole list."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from deeporigin_mcp.errors import DeepOriginError, NotFoundError
 from deeporigin_mcp.platform.records.tool_definition import ToolDefinition
 from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.requests import Transport
-from deeporigin_mcp.platform.transport.responses import list_answer, object_answer, rows_of
+from deeporigin_mcp.platform.transport.responses import expect_list, expect_object, rows_of
 from deeporigin_mcp.platform.transport.scope import Scope, segment
 from deeporigin_mcp.platform.transport.timing import Timing
 
 CATALOGUE_SECONDS = 300.0
-"""How long the list of definitions counts as fresh; it is large and changes rarely."""
+"""How long the cached list is fresh; it is large and changes rarely."""
 CATALOGUE_KEPT_SECONDS = 3600.0
-"""How long an old list may still answer while newer ones cannot be had."""
+"""How long a stale list is used while it cannot be renewed."""
 CATALOGUE_PAUSE_SECONDS = 30.0
-"""After a failed renewal, how long the list does not count as stale again."""
+"""Pause after a failed renewal before the list counts as stale again."""
 
 
 class Tools:
@@ -39,12 +39,12 @@ class Tools:
 
     async def list(self) -> builtins.list[Json]:
         """Every definition, all versions, junk and duplicates included."""
-        return rows_of(list_answer(await self._send("", "list tools"), "list tools"))
+        return rows_of(expect_list(await self._send("", "list tools"), "list tools"))
 
     async def get_by_key(self, *, tool_key: str) -> builtins.list[Json]:
         """All versions of one tool; empty if there is none."""
         what = f"list versions of {tool_key}"
-        return rows_of(list_answer(await self._send(f"/{segment(tool_key, 'tool_key')}", what), what))
+        return rows_of(expect_list(await self._send(f"/{segment(tool_key, 'tool_key')}", what), what))
 
     async def get(self, *, tool_key: str, tool_version: str) -> Json:
         """One definition; `tool_version` may be exact, a major, or `latest`.
@@ -54,8 +54,8 @@ class Tools:
         """
         what = f"describe {tool_key} {tool_version}"
         path = f"/{segment(tool_key, 'tool_key')}/{segment(tool_version, 'tool_version')}"
-        answer = await self._send(path, what)
-        return object_answer(answer, what)
+        response = await self._send(path, what)
+        return expect_object(response, what)
 
     async def exists(self, *, tool_key: str, tool_version: str) -> bool:
         try:
@@ -65,14 +65,14 @@ class Tools:
         return True
 
     async def catalogue(self, *, max_age_seconds: float = CATALOGUE_SECONDS) -> builtins.list[ToolDefinition]:
-        """The definitions that name a key and a version, once each; read anew only if the list is older than that."""
+        """The definitions with a key and a version, each once; requested if the cache is older."""
         if self._age() >= max_age_seconds:
             await self.refresh()
         return [*self._catalogue]
 
     @property
     def catalogue_is_stale(self) -> bool:
-        """Whether the list should be renewed now: it is not fresh, nobody is at it, and it has not just failed."""
+        """Whether to renew the list now: it is stale, no renewal is running, and none has just failed."""
         since_failure = self._timing.monotonic() - self._failed_at
         return (
             CATALOGUE_SECONDS <= self._age() < CATALOGUE_KEPT_SECONDS
@@ -81,10 +81,10 @@ class Tools:
         )
 
     async def refresh(self) -> None:
-        """Read the list anew. Calls at the same time share one request and its outcome; a failure keeps the old list.
+        """Renew the cached list. Concurrent calls share one request and its outcome; a failure keeps the old list.
 
         Raises:
-            DeepOriginError: it could not be read.
+            DeepOriginError: the list could not be read.
         """
         seen = self._refreshes
         async with self._refreshing:

@@ -47,7 +47,7 @@ class UserLogs:
             body["with_total_count"] = True
         if sort is not None:
             body["sort"] = dict(sort)
-        answer = await self._transport.send(
+        response = await self._transport.send(
             "POST", f"/data-platform/{self._scope.org_segment}/user_logs/search", what="read logs", body=body
         )
-        return in_envelope(answer, "read logs")
+        return in_envelope(response, "read logs")

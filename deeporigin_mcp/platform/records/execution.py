@@ -1,7 +1,7 @@
 """The platform's execution record, in the shape of every era (platform-facts 1.3, 1.8, 8).
 
-The record is kept as it came, so that unknown fields survive; what this project uses of it is read when it is
-asked for. That is also what makes ten thousand rows cheap.
+The raw object is kept, so that unknown fields survive, and fields are read on access, which makes ten thousand rows
+cheap.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_REASON_CHARACTERS = 2_000
 class Execution:
     """A tools-service execution DTO. Every property tolerates a missing or malformed field.
 
-    Ids, names and words are one short line each; `raw` holds what came.
+    Ids, names and statuses are sanitised to one short line; `raw` is the platform's object, unchanged.
     """
 
     __slots__ = ("raw",)
@@ -81,7 +81,7 @@ class Execution:
 
     @property
     def runtime_seconds(self) -> float | None:
-        """From start to end; None while it runs, and for cancelled runs, which have no end on record."""
+        """From start to end; None while it runs, and for cancelled runs, which have no `completedAt`."""
         started, completed = moment(self.started_at), moment(self.completed_at)
         if started is None or completed is None or completed < started:
             return None
@@ -126,17 +126,17 @@ class Execution:
         bill = as_object(self.raw.get("billingTransaction"))
         if self.status != "Cancelled" or not (bill or self.started_at):
             return ""
-        # Only `Approved` has been seen (platform-facts 5.2); what no word tells is not known.
+        # Only `Approved` has been seen (platform-facts 5.2).
         return _COST_STATES.get(text(bill.get("status")).lower(), "not known yet")
 
     @property
     def status_reason(self) -> str:
-        """Why it is in this state, in the platform's words."""
+        """The platform's reason for the status, on one line; empty without one."""
         return one_line(reason_text(self.raw.get("statusReason")), MAX_REASON_CHARACTERS)
 
     @property
     def outputs(self) -> Any:
-        """`jobOutputs` as it came: an object, a list of objects, or None."""
+        """`jobOutputs`, unchanged: an object, a list of objects, or None."""
         return self.raw.get("jobOutputs")
 
 
@@ -162,5 +162,5 @@ def reason_text(reason: Any) -> str:
     parts += [text(row.get("purchaseApprovalComment")) for row in rows]
     parts.append(text(reason.get("actionRequest")))
     parts += [text(row.get("actionRequest")) for row in rows]
-    said = [part.strip().rstrip(".") for part in dict.fromkeys(parts) if part.strip()]
-    return ". ".join(said) + "." if said else text(reason.get("code"))
+    sentences = [part.strip().rstrip(".") for part in dict.fromkeys(parts) if part.strip()]
+    return ". ".join(sentences) + "." if sentences else text(reason.get("code"))

@@ -1,7 +1,7 @@
 """Prices out of the platform's quotation and billing objects, in USD (platform-facts 5.1, 5.2).
 
-An amount is a `Decimal` from the digits of the wire on, so that what is shown, asked, compared, capped and recorded is
-the same number. JavaScript prices 3 x 0.2 at 0.6000000000000001: 1e-9 USD beside whole millionths is noise.
+An amount is a `Decimal` of the digits on the wire, so that the same number is shown, approved, compared, capped and
+recorded. JavaScript prices 3 x 0.2 at 0.6000000000000001: 1e-9 USD beside whole millionths is noise.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
 MAX_DIGITS = 15
-"""Before the point. Beyond this it is no price, and sums would no longer be exact."""
+"""Before the decimal point. A larger number is not a price, and sums would not be exact."""
 LONGEST_NUMBER = 64
-"""Characters; what is longer is no price."""
+"""Characters; a longer text is not a price."""
 ZERO = Decimal("0.0")
 _NOISE = Decimal("1e-9")
 _MILLIONTH = Decimal("1e-6")
@@ -24,7 +24,7 @@ _USD = re.compile(r"(\d[\d,]*(?:\.\d+)?) USD")
 
 
 class LineItem(NamedTuple):
-    """One billable item of a quote. `quantity` may be 0 while `total` is not: such prices follow a formula."""
+    """One billable item of a quote, in USD. `quantity` may be 0 while `total` is not: such prices follow a formula."""
 
     code: str
     name: str
@@ -69,7 +69,7 @@ def usd(price: Decimal | None) -> str:
 
 
 def added(amounts: Iterable[Decimal]) -> Decimal:
-    """The exact sum of amounts, however large: one that is too large for a price must not be taken for none."""
+    """The exact sum of amounts, however large: a sum too large for a price must not pass as no price."""
     exact = ZERO
     for number in amounts:
         exact = _EXACT.add(exact, number)
@@ -86,7 +86,7 @@ def total(values: Iterable[Any]) -> Decimal | None:
 
 
 def _exactly(value: Any) -> Decimal | None:
-    """The number as it stands on the wire, of which a float keeps the digits."""
+    """The number with the digits of the wire, which a float keeps; None if it is not a price."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     if isinstance(value, str | float):
@@ -99,7 +99,7 @@ def _exactly(value: Any) -> Decimal | None:
 
 
 def without_noise(value: Any, levels: int = 6) -> Any:
-    """An object of the platform about money, its fractions without binary noise; what is deeper stays as it is."""
+    """A JSON value with its floats rounded like amounts, down to `levels` levels."""
     if isinstance(value, float):
         number = amount(value)
         return value if number is None else float(number)
@@ -110,9 +110,9 @@ def without_noise(value: Any, levels: int = 6) -> Any:
     return value
 
 
-def missing_amount(said: str, price: Decimal | None) -> Decimal | None:
-    """USD that are missing, where a refusal names the price and one other, smaller sum: the balance."""
-    sums = {number for found in _USD.findall(said) if (number := _exactly(found.replace(",", ""))) is not None}
+def missing_amount(message: str, price: Decimal | None) -> Decimal | None:
+    """USD that the balance lacks, from a refusal that names the price and one smaller sum; None otherwise."""
+    sums = {number for found in _USD.findall(message) if (number := _exactly(found.replace(",", ""))) is not None}
     wanted = amount(price)
     others = sums - {wanted}
     if wanted not in sums or len(others) != 1 or wanted is None:
@@ -131,7 +131,7 @@ def quoted_price(quotation: Any) -> Decimal | None:
 
 
 def quote_is_partial(quotation: Any) -> bool:
-    """Whether some part of it cannot be read as a price that can be agreed to, so that the total says too little."""
+    """Whether some item failed or has no valid price, so that the total may be too low."""
     if not isinstance(quotation, dict):
         return quotation is not None
     rows = quotation.get("successfulQuotations")

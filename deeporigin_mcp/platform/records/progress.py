@@ -1,4 +1,4 @@
-"""How far a run is, out of every shape a `progressReport` has had (platform-facts 5.3 to 5.5)."""
+"""Progress in percent from every shape of `progressReport` (platform-facts 5.3 to 5.5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from deeporigin_mcp.platform.records.sanitizing import sanitized
 
 MAX_TREE_NODES = 20_000
-"""Trees are walked without recursion and only so far: a report must not be able to stall the server."""
+"""Larger trees are read only so far: a report must not stall the server."""
 
 FINISHED_NODES = ("Succeeded", "Completed", "Skipped", "Omitted")
 
@@ -23,7 +23,7 @@ _FRACTION = re.compile(r"^\s*(\d{1,12})\s*/\s*(\d{1,12})\s*$")
 def percent(report: Any, status: str = "") -> float | None:
     """Progress from 0 to 100, or None if the report says nothing about it.
 
-    A completed run is at 100 whatever its last report said. A v2 tree counts its leaves alike; reports of
+    A completed run is at 100 whatever its last report. All leaves of a v2 tree weigh the same; reports of
     several jobs are averaged.
     """
     if status == "Completed":

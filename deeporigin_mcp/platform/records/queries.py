@@ -1,4 +1,4 @@
-"""Questions about executions, and what they look like on the wire (platform-facts 1.1, 1.8)."""
+"""Queries for executions as parameters of a request (platform-facts 1.1, 1.8)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_PAGE_SIZE = 10_000
 
 @dataclass(frozen=True)
 class ListQuery:
-    """Filters and order of the tools-service list; None leaves a parameter out."""
+    """Filters and order of the tools service's list; None omits a parameter."""
 
     tool_key: str | None = None
     session: str | None = None
@@ -30,9 +30,9 @@ class ListQuery:
     def params(self, page: int | None, page_size: int | None) -> dict[str, str | int]:
         """The query string's parameters, in the official client's order."""
         if page is not None and page < 0:
-            raise ArgumentError(f"page is {page}. Valid: 0 or more; the first page is 0.")
+            raise ArgumentError(f"Invalid page {page}. Valid: 0 or more; the first page is 0.")
         if page_size is not None and not 0 <= page_size <= MAX_PAGE_SIZE:
-            raise ArgumentError(f"page_size is {page_size}. Valid: 1 to {MAX_PAGE_SIZE}.")
+            raise ArgumentError(f"Invalid page_size {page_size}. Valid: 1 to {MAX_PAGE_SIZE}.")
         params: dict[str, str | int] = {}
         if page is not None:
             params["page"] = page
@@ -63,7 +63,7 @@ class ListQuery:
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """A search on the data platform; None leaves a key out. `props` are `{column, op, value}` each."""
+    """A search on the data platform; None omits a key. Each of `props` is `{column, op, value}`."""
 
     project_id: str | None = None
     tool_key: Sequence[str] | str | None = None

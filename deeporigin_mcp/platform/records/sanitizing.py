@@ -1,4 +1,10 @@
-"""Text and JSON from outside, made safe to read, to log and to send on."""
+"""Text and JSON from outside, made safe to show, to log and to send on.
+
+Three things are done to it. Secrets that this process uses are masked wherever they come back, whole, in part or as
+base64: a gateway or a debug page may repeat the headers of a request. Text becomes one line without control and
+invisible characters. Decoded JSON loses what would stop a reader: lone surrogates, numbers that are not finite or too
+large, and endless nesting.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +15,31 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
+# Secrets
+
 MASK = "[secret]"
 MAX_SECRETS = 256
-"""The ones used last; as many as callers over HTTP have a place."""
+"""The most recently used ones; as many as there may be callers over HTTP."""
 PART_CHARACTERS = 16
-"""So much is compared: every piece of a secret that is at least twice as long is found, and many shorter ones."""
+"""Length of the indexed parts: every piece of a secret of twice this length is found, and many shorter ones."""
 FEWEST_LETTERS = 6
-"""Different ones in a part that may be masked."""
+"""A part with fewer different characters is not indexed: it occurs in many texts."""
 MOST_PLACES = 16
-"""What more secrets than these have in common is none, and is not compared with all of them."""
+"""A part that more secrets share is compared with the latest of them only."""
 UUID_CHARACTERS = 36
 _RUNS = re.compile(r"[A-Za-z0-9_\-+/=.~]{16,}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Escapes of JSON come first, so that no letter of one is taken for the beginning of a secret.
+# JSON escapes match first, so that no letter of one counts as the start of a secret.
 _RUNS_OF_JSON = re.compile(rf"\\u[0-9a-fA-F]{{4}}|\\.|({_RUNS.pattern})", re.DOTALL)
 _secrets: OrderedDict[str, None] = OrderedDict()
 Place = tuple[str, int]
-"""A form of a secret, and where a part begins in it."""
+"""A form of a secret, and the offset of a part in it."""
 _parts: dict[str, list[Place]] = {}
-"""Part → where it is from; tokens of one issuer begin alike."""
+"""Part → its places; tokens of one issuer begin alike."""
 
 
 def register_secret(secret: str) -> None:
-    """Mask this from now on; the secrets that were used least recently are forgotten."""
+    """Mask this text from now on. Beyond `MAX_SECRETS` the least recently used one is forgotten."""
     if len(secret) < PART_CHARACTERS:
         return
     if secret in _secrets:
@@ -49,14 +57,14 @@ def register_secret(secret: str) -> None:
 
 
 def masked(text: str) -> str:
-    """The text with `[secret]` for every secret in it, and for every long piece of one. It may be JSON."""
+    """The text, which may be JSON, with `[secret]` for every secret and every long piece of one."""
     if not _parts or not any(map(_holds_secret, _RUNS.findall(text))):
         return text
     return _RUNS_OF_JSON.sub(_masked_run, text)
 
 
 def _holds_secret(run: str) -> bool:
-    # An answer may hold hundreds of ids.
+    # Quick, because a response may hold hundreds of ids.
     if len(run) == UUID_CHARACTERS and _UUID.fullmatch(run):
         return False
     return any(run[index : index + PART_CHARACTERS] in _parts for index in range(len(run) - PART_CHARACTERS + 1))
@@ -78,7 +86,7 @@ def _masked_run(found: re.Match[str]) -> str:
 
 
 def _piece(run: str, index: int, first: int, form: str, start: int) -> tuple[int, int]:
-    """Where what the run and a form have in common around a place begins, not before `first`, and where it ends."""
+    """Start (at least `first`) and end of what the run and a form have in common around a place."""
     end, offset = index, start - index
     while index > first and index + offset > 0 and run[index - 1] == form[index + offset - 1]:
         index -= 1
@@ -92,13 +100,12 @@ def _parts_of(secret: str) -> Iterator[tuple[str, Place]]:
         last = max(0, len(form) - PART_CHARACTERS)
         for start in {*range(0, last, PART_CHARACTERS), last}:
             part = form[start : start + PART_CHARACTERS]
-            # Sixteen times the same letter is in many texts, and tells nothing.
             if len(set(part)) >= FEWEST_LETTERS:
                 yield part, (form, start)
 
 
 def _forms_of(secret: str) -> Iterator[str]:
-    """The secret, and what base64 of a text with the secret in it holds, wherever it begins there."""
+    """The secret, and its base64 at each of the three alignments."""
     yield secret
     for skipped in range(3) if len(secret) >= 2 * PART_CHARACTERS else ():
         encoded = secret.encode("utf-8", "replace")[skipped:]
@@ -108,15 +115,17 @@ def _forms_of(secret: str) -> Iterator[str]:
             yield for_urls
 
 
+# Text
+
 MAX_QUOTED_CHARACTERS = 600
-"""How much of the platform's own text a message repeats."""
+"""How much of the platform's text a message repeats."""
 MAX_WORD_CHARACTERS = 200
 """Longer than any id, name or status that a record has had."""
 READ_BEYOND = 20_000
 """So much more of a text is read than is shown: no token, even in base64, is longer, so one that begins in the line is
 read whole. To read megabytes would take seconds."""
 USUAL_CHARACTERS = 40
-"""A word up to here is taken as it is if it is plain: ten thousand rows have five of them each."""
+"""A short word in printable ASCII is returned at once: ten thousand rows have five of them each."""
 _INVISIBLE = (
     "\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
@@ -124,27 +133,27 @@ _INVISIBLE = (
 )
 """Unicode's format characters (Cf), variation selectors, fillers, and the plane of tags."""
 INVISIBLE = re.compile(f"[{_INVISIBLE}]+")
-"""What is not seen, yet read by a model, compared, or able to turn the writing direction."""
+"""Characters that nobody sees, but that a model reads or that change the writing direction."""
 HARMFUL = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_INVISIBLE}]+")
-"""Also control characters, line ends, and halves of characters, which cannot be sent on."""
+"""Also control characters, line ends, and lone surrogates, which UTF-8 cannot encode."""
 _NOT_ASCII = re.compile("[^\x00-\x7f]+")
 _ESCAPE = re.compile(r"\\(?:u(?:[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|([dD][89a-fA-F]\w\w)|\w{4})|.)", re.DOTALL)
 
 
 def words_of(text: str) -> list[str]:
-    """What stands between spaces, line ends and control characters."""
+    """The words between spaces, line ends and control characters."""
     return text.split() if text.isascii() and text.isprintable() else HARMFUL.sub(" ", INVISIBLE.sub("", text)).split()
 
 
 def one_line(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
-    """One line without control and invisible characters and secrets, length-capped."""
+    """One line of at most `limit` characters, without control characters, invisible characters and secrets."""
     read = text[: limit + READ_BEYOND]
     flat = masked(" ".join(words_of(read)))
     return flat if len(flat) <= limit and len(read) == len(text) else f"{flat[: limit - 1]}…"
 
 
 def word(value: object) -> str:
-    """An id, a name or a status of a record: one short line; empty for anything but text."""
+    """An id, a name or a status as one short line; empty for anything but text."""
     if not isinstance(value, str):
         return ""
     if len(value) <= USUAL_CHARACTERS and value.isascii() and value.isprintable():
@@ -153,7 +162,7 @@ def word(value: object) -> str:
 
 
 def escaped(json_text: str) -> str:
-    """JSON, or a text with JSON in it, with every harmful character as an escape."""
+    """JSON, or a text with JSON in it, with every character of `HARMFUL` as an escape."""
     return HARMFUL.sub(_as_escapes, json_text)
 
 
@@ -163,36 +172,42 @@ def _as_escapes(found: re.Match[str]) -> str:
 
 
 def whole_characters(json_text: str) -> str:
-    r"""JSON in which each escape of half a character, such as `\ud83d` alone, is that of U+FFFD."""
+    r"""JSON with U+FFFD for each escape of a lone surrogate, such as `\ud83d`."""
     if "\\u" not in json_text:
         return json_text
     return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], json_text)
 
 
 def sendable_json(json_text: str) -> str:
-    """JSON, or an event with JSON in it, as it may leave: without the secrets of this process, and on one line.
+    """JSON, or an event with JSON in it, ready to send: without secrets, and on one line.
 
     Some readers take U+2028 or U+0085 for the end of a line. JSON has no other control characters outside of escapes.
     """
-    # Most of it is ASCII, which is passed over quickly.
+    # Most of it is ASCII, which is skipped quickly.
     whole = _NOT_ASCII.sub(lambda found: escaped(found[0]), whole_characters(json_text))
     return masked(whole)
 
 
+# JSON
+
 MAX_DEPTH = 200
-"""Levels of lists and objects. The deepest progress trees have some dozens; pydantic writes no more than 255."""
+"""Levels of lists and objects. The deepest progress trees have some dozens; pydantic writes at most 255."""
 LARGEST_INTEGER = 2**63
 _HALF = re.compile("[\ud800-\udfff]")
 
 
 def sanitized(decoded: Any) -> Any:
-    """The decoded JSON of a response, changed in place where that is needed."""
+    """Decoded JSON that can be read and sent on, changed in place.
+
+    A lone surrogate becomes U+FFFD. A number that is not finite, or beyond 64 bits, becomes null. What is nested deeper
+    than `MAX_DEPTH` becomes empty.
+    """
     holder = [decoded]
     level: list[Any] = [holder]
     for depth in range(MAX_DEPTH + 1):
         below: list[Any] = []
         for node in level:
-            _tidy(node, below)
+            _sanitize(node, below)
         if not below:
             break
         level = below
@@ -202,8 +217,8 @@ def sanitized(decoded: Any) -> Any:
     return holder[0]
 
 
-def _tidy(node: Any, below: list[Any]) -> None:
-    """Mend the values of one list or object, and add the lists and objects in it to `below`."""
+def _sanitize(node: Any, below: list[Any]) -> None:
+    """Sanitise the values of one list or object, and add the lists and objects in it to `below`."""
     odd_keys = False
     for key, value in node.items() if isinstance(node, dict) else enumerate(node):
         kind = type(value)

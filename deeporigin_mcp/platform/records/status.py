@@ -1,4 +1,4 @@
-"""The platform's status words and what they mean for waiting and cancelling (platform-facts 2.1)."""
+"""The statuses of executions, and which of them end a wait (platform-facts 2.1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from deeporigin_mcp.platform.records.sanitizing import word
 
 SUCCEEDED = "Completed"
-"""Success as the platform says it now; `Succeeded` is its older word for the same."""
+"""The platform's present status of success; older records have `Succeeded`."""
 
 Status = Literal[
     "Quoted",
@@ -23,26 +23,26 @@ Status = Literal[
     "InsufficientFunds",
     "FailedQuotation",
 ]
-"""Every status that a tools-service execution has been seen or declared with, in the order of a life."""
+"""Every known status of a tools-service execution, in the order of its life."""
 
 KNOWN: tuple[str, ...] = get_args(Status)
 
 TERMINAL = frozenset({"Completed", "Failed", "Cancelled", "InsufficientFunds", "FailedQuotation"})
-"""Nothing happens any more."""
+"""Statuses that never change."""
 
 SETTLED = TERMINAL | {"Quoted"}
-"""Where waiting ends: a quoted execution stays as it is until somebody confirms it."""
+"""Statuses that end a wait: a quoted execution stays as it is until it is confirmed."""
 
 
 def normalised(status: object) -> str:
-    """A status word as this project reports it: `Succeeded` becomes `Completed`, unknown words stay.
+    """A status as this package reports it: `Succeeded` becomes `Completed`, unknown ones stay.
 
     A missing or non-text status becomes `Unknown`, which is not terminal.
     """
-    said = word(status) or "Unknown"
-    return SUCCEEDED if said == "Succeeded" else said
+    found = word(status) or "Unknown"
+    return SUCCEEDED if found == "Succeeded" else found
 
 
 def wire_words(status: str) -> tuple[str, ...]:
-    """The words to filter by on the platform: rows of both eras must match `Completed`."""
+    """The platform's words to filter by: `Completed` must match older rows too."""
     return ("Completed", "Succeeded") if normalised(status) == SUCCEEDED else (status,)

@@ -11,14 +11,14 @@ from deeporigin_mcp.platform.records.sanitizing import word
 from deeporigin_mcp.platform.records.values import Json, text
 
 MAX_DIGITS = 100
-"""Of one number of a version; reading more takes long."""
+"""Of one number of a version; parsing more takes long."""
 _NUMBERS = re.compile(r"\d+")
 SyncPlace = Literal["inputs", "top level", "none"]
 
 
 @dataclass(frozen=True)
 class SyncRule:
-    """Where a tool takes `sync`, and what to send when nobody says (platform-facts 2.5).
+    """Where a tool takes `sync`, and its default (platform-facts 2.5).
 
     False is the safe choice: the run goes on by itself and no request stays open. Tools that exist as quick
     services only are left at the official client's True.
@@ -45,7 +45,7 @@ _TOP_LEVEL_SYNC: Mapping[str, bool] = {
 
 
 class ToolDefinition:
-    """A tool definition, kept as it came. Names, descriptions and whole fields may be missing."""
+    """A tool definition. `raw` is the platform's object, unchanged; any field of it may be missing."""
 
     __slots__ = ("raw",)
 
@@ -70,7 +70,7 @@ class ToolDefinition:
 
     @property
     def enabled(self) -> bool:
-        """Older definitions do not say; they can be run."""
+        """True for older definitions, which do not have the field."""
         return self.raw.get("enabled") is not False
 
     @property
@@ -97,12 +97,12 @@ class ToolDefinition:
 
     @property
     def version_numbers(self) -> tuple[int, ...]:
-        """The numbers of the version as they stand; builds are counted with 14 digits and more."""
+        """The numbers in the version, such as (4, 2, 0); build numbers have 14 digits and more."""
         return _numbers(self.version)
 
     @property
     def version_order(self) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
-        """What is greater for the newer of two versions; a release is newer than its candidates."""
+        """Sort key: greater for the newer of two versions; a release is newer than its candidates."""
         release, _, candidate = self.version.partition("-")
         return _numbers(release), not candidate, _numbers(candidate)
 

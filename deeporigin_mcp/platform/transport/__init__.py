@@ -1,1 +1,1 @@
-"""One request: authorised, retried where that is safe, its errors told apart."""
+"""One request: authorisation, retries, errors."""

@@ -1,6 +1,6 @@
-"""The content of a response, decompressed in bounded pieces: what the platform sends decides neither memory nor time.
+"""The body of a response, decompressed in bounded pieces, so that a gzip bomb costs neither memory nor time.
 
-httpx decompresses whatever one network read brings in one step, which is a thousand times its size for each encoding.
+httpx decompresses a whole network read in one step, which may be a thousand times its size for each encoding.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
 ACCEPT_ENCODING = "gzip, deflate"
-"""What is asked for; whatever else comes is refused unread."""
+"""Sent as Accept-Encoding; a response with any other encoding is refused unread."""
 MAX_ENCODINGS = 3
 MAX_PIECE_BYTES = 64 * 1024
 
@@ -25,25 +25,26 @@ MAX_PIECE_BYTES = 64 * 1024
 async def decoded(
     response: httpx.Response, what: str, *, max_bytes: int | None, max_encodings: int = MAX_ENCODINGS
 ) -> AsyncIterator[bytes]:
-    """The decoded content, piece by piece; other tasks run between any two of them.
+    """Yield the decoded body in pieces of at most 64 KiB; other tasks run between any two of them.
 
     Args:
         response: sent with `stream=True` and not read yet.
         what: the request in words, for messages.
-        max_bytes: what the content, or any of its encodings on the way there, may come to; None: no limit.
-        max_encodings: how many encodings may lie around each other.
+        max_bytes: limit for the body after each encoding; None means no limit.
+        max_encodings: how many nested encodings are allowed.
 
     Raises:
-        PlatformError: the content is larger, or has encodings that are not read.
-        httpx.DecodingError: it is not what its header says.
+        PlatformError: the body is larger, or has an unsupported encoding.
+        httpx.DecodingError: the body does not match its Content-Encoding.
     """
     names = [name.strip().lower() for name in response.headers.get("content-encoding", "").split(",")]
     names = [name.removeprefix("x-") for name in names if name not in ("", "identity")]
     if len(names) > max_encodings or {*names} - {"gzip", "deflate"}:
         raise PlatformError(
-            f"The platform's answer to {what} has the content encoding {', '.join(names)[:80]!r} and was not read. "
+            f"Unsupported content encoding {', '.join(names)[:80]!r} in the response to: {what}. "
             f"Valid: {ACCEPT_ENCODING}.",
             next_step="A proxy may have encoded it. Tell the operator.",
+            code="unsupported_encoding",
         )
     layers = [_Layer(name, what, max_bytes) for name in reversed(names)]
     size = 0
@@ -63,7 +64,7 @@ async def decoded(
 
 
 class _Layer:
-    """One encoding. It hands on its pieces as they are asked for, so that no layer holds more than one."""
+    """One encoding. It yields pieces on demand, so that no layer holds more than one."""
 
     def __init__(self, name: str, what: str, max_bytes: int | None) -> None:
         self._what = what
@@ -81,13 +82,13 @@ class _Layer:
                 self._size += len(found)
                 if self._max_bytes is not None and self._size > self._max_bytes:
                     raise _too_large(self._what, self._max_bytes)
-                # An empty piece too: whoever asks can let others run.
+                # Also an empty piece: the caller lets other tasks run between pieces.
                 yield found
                 if not rest and len(found) < MAX_PIECE_BYTES:
                     break
 
     def _begun(self, piece: bytes) -> bytes:
-        """What there is to inflate. The first two bytes tell the two things apart that are called deflate."""
+        """What there is to inflate. The first two bytes tell zlib from raw deflate; both are called deflate."""
         if self._inflater is not None:
             return piece
         self._start += piece
@@ -109,6 +110,7 @@ class _Layer:
 
 def _too_large(what: str, max_bytes: int) -> PlatformError:
     return PlatformError(
-        f"The platform's answer to {what} is larger than {max_bytes // 2**20} MiB and was not read.",
-        next_step="Ask for fewer rows.",
+        f"The response to {what} is larger than {max_bytes // 2**20} MiB and was not read.",
+        next_step="Request fewer rows.",
+        code="response_too_large",
     )

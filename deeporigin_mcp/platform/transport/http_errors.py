@@ -1,4 +1,4 @@
-"""From an HTTP answer to the error that says who can act (platform-facts 4.1)."""
+"""HTTP error responses, and refusals for money, licence or plan, as errors by who can act (platform-facts 4.1, 4.2)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def failure(
     retry_after_seconds: float | None = None,
     places: CredentialPlaces = IN_ENVIRONMENT,
 ) -> DeepOriginError:
-    """The error for an answer that is not a success.
+    """The error for a response with a status of 300 or more.
 
     Args:
         status: HTTP status code, 300 or more.
-        body: the answer's body, in any of the shapes of platform-facts 4.1.
-        headers: the answer's headers; a request id is taken from them.
+        body: in any of the shapes of platform-facts 4.1.
+        headers: a request id is taken from them.
         what: the request in words, such as "get execution 3f0c…".
-        retry_after_seconds: the pause that the answer asks for, already parsed.
+        retry_after_seconds: of `Retry-After`, already parsed.
         places: where the caller's credentials come from.
     """
     decoded = sanitized(decoded_body(body))
@@ -50,43 +50,44 @@ def failure(
         restriction.request_id = request_id
         return restriction
     said = message_in(decoded, body)
-    told = f"The platform answered HTTP {status} to: {what}." + (f" It says: {said.rstrip('.')}." if said else "")
+    text = f"The platform returned HTTP {status} for: {what}." + (f" It says: {said.rstrip('.')}." if said else "")
 
     if status == 429:
-        return RateLimitError(told, retry_after_seconds=retry_after_seconds, request_id=request_id)
+        return RateLimitError(text, retry_after_seconds=retry_after_seconds, request_id=request_id)
     if 300 <= status < 400:
         return PlatformError(
-            f"The platform redirects to another address (HTTP {status}) for: {what}. Redirects are not followed, "
+            f"The platform returned a redirect (HTTP {status}) for: {what}. Redirects are not followed, "
             "because the token may only go to the configured address.",
             next_step="The operator should check DO_BASE_URL.",
             http_status=status,
             request_id=request_id,
+            code="redirect",
         )
     if status in (401, 403):
         next_step = places.when_refused if status == 401 else places.when_forbidden
-        return CredentialError(told, next_step=next_step, http_status=status, request_id=request_id)
+        return CredentialError(text, next_step=next_step, http_status=status, request_id=request_id)
     kind, next_step = _KINDS.get(status, (InvalidRequestError if status < 500 else PlatformError, ""))
     if not next_step:
         next_step = (
             "Correct the request as the platform's message says."
             if status < 500
-            else "The platform or a proxy in front of it failed. Call again in a minute; if it stays, tell the user."
+            else "The platform or a proxy failed. Call again in a minute. If it fails again, tell the user."
         )
-    return kind(told, next_step=next_step, http_status=status, request_id=request_id)
+    return kind(text, next_step=next_step, http_status=status, request_id=request_id)
 
 
 _KINDS: Mapping[int, tuple[type[DeepOriginError], str]] = {
     404: (NotFoundError, "Check the id, and that it belongs to this organisation."),
-    409: (StateConflictError, "Read its present state before trying again."),
-    407: (PlatformError, "A proxy on the way wants credentials. The operator should put them into HTTPS_PROXY."),
+    409: (StateConflictError, "Read its current state before trying again."),
+    407: (PlatformError, "A proxy requires credentials. The operator should put them into HTTPS_PROXY."),
     408: (PlatformError, "Call again."),
 }
 
 
 def decoded_body(body: bytes) -> Any:
-    """The JSON of a body, or None: also for one that nests deeper than Python reads."""
+    """The JSON of a body; None if it is invalid or nested deeper than Python reads."""
     with contextlib.suppress(ValueError):
-        # Quicker than `json`, and a text that occurs in every row is kept once; but it knows fewer oddities.
+        # Faster than `json`, and repeated texts are stored once; but it accepts less.
         return from_json(body)
     try:
         return json.loads(body)
@@ -95,11 +96,11 @@ def decoded_body(body: bytes) -> Any:
 
 
 def message_in(decoded: Any, body: bytes = b"") -> str:
-    """What the platform says went wrong, on one line and length-capped; empty if it says nothing readable."""
+    """The platform's own message on one line of at most 600 characters; empty if there is none."""
     if decoded is None:
         text = body[:2000].decode("utf-8", "replace").strip()
         if text[:1] == "<":
-            return "(an HTML page, as a proxy sends it)"
+            return "(an HTML page, probably from a proxy)"
         return one_line(text)
     if isinstance(decoded, str):
         return one_line(decoded)
@@ -141,14 +142,11 @@ RESTRICTION_CODES = frozenset(
         "CREDITS_TX.PREPARE.INSUFFICIENT",
     }
 )
-"""Codes that mean "the organisation's rules refuse this". A resource quota is not one: it may free up."""
+"""Error codes of refusals by the organisation's rules. A resource quota is not one: it may free up."""
 
 
 def restriction_in(body: Any, *, http_status: int | None = None) -> RestrictionError | None:
-    """The restriction that an error body or an execution DTO carries, or None.
-
-    Works on the decoded body of an HTTP error and on the DTO that create, confirm or wait returned.
-    """
+    """The refusal for money, licence or plan in an HTTP error body or an execution's DTO; None without one."""
     if not isinstance(body, dict):
         return None
     found = _reasons(body)
@@ -198,6 +196,6 @@ def _words(holder: dict[str, Any]) -> tuple[str, str]:
 
 
 def _distinct(values: Iterable[Any]) -> list[str]:
-    """The texts with something to read in them, cleaned, each once."""
-    told = (one_line(value) for value in values if isinstance(value, str))
-    return list(dict.fromkeys(text for text in told if text))
+    """The texts that are not empty, sanitised, each once."""
+    lines = (one_line(value) for value in values if isinstance(value, str))
+    return list(dict.fromkeys(line for line in lines if line))

@@ -1,8 +1,6 @@
-"""One request to the platform: authorised, bounded, retried where that is safe, and its errors told apart.
+"""One request to the platform: authorised, bounded in size and time, retried where that is safe.
 
-The only importer of httpx's client. Deliberate differences from the official client's transport:
-`Retry-After` is honoured; redirects are not followed; the token goes to the base URL's own origin and nowhere
-else; a network failure is an error of this package; nothing is written to disk.
+Redirects are not followed, so that the token goes to the base URL's own origin only. Nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -24,9 +22,9 @@ from deeporigin_mcp.errors import (
     RestrictionError,
 )
 from deeporigin_mcp.platform.records.sanitizing import one_line, register_secret, sanitized
-from deeporigin_mcp.platform.transport import http_errors as failures
-from deeporigin_mcp.platform.transport import tracing as traffic
+from deeporigin_mcp.platform.transport import tracing
 from deeporigin_mcp.platform.transport.decompression import ACCEPT_ENCODING, decoded
+from deeporigin_mcp.platform.transport.http_errors import decoded_body, failure, message_in
 from deeporigin_mcp.platform.transport.network_errors import network_errors
 from deeporigin_mcp.platform.transport.retry import RETRYABLE_STATUSES, RetryPolicy, http_date, retry_after_seconds
 from deeporigin_mcp.platform.transport.timing import Timing
@@ -34,7 +32,7 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.network import Route, Trust, context_of, route_to, trusted
 
 if TYPE_CHECKING:
-    # Imported by the functions that use it: a server has answered its client long before it needs HTTP.
+    # Imported by the functions that use it: a server starts faster without it.
     import httpx
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
@@ -44,22 +42,22 @@ ACCEPT_JSON = "application/json"
 ACCEPT_EXECUTION = "application/json;v=2.0"
 """Asks for the v2 progress tree (platform-facts 1.2)."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""An answer larger than this is refused instead of filling the memory."""
+"""A larger response is refused instead of filling the memory."""
 MAX_VALUES = 5_000_000
-"""So is one of more values, each of which takes many times its text. Ten thousand executions have two million."""
+"""So is one with more JSON values, which take many times their text. Ten thousand executions have two million."""
 MAX_WHAT_CHARACTERS = 200
-"""How much a message repeats of the request in words, which may hold ids that a caller made up."""
+"""How much of `what` a message repeats; it may hold ids that a caller made up."""
 CLOCKS_AGREE_SECONDS = 2.0
 """`Date` has whole seconds, and a response takes time."""
 LARGEST_OFFSET_SECONDS = 10 * 366 * 24 * 3600.0
-"""A `Date` further away than this is no clock."""
+"""A `Date` further away than this is ignored."""
 MAX_CONNECTIONS = 30
-"""Twenty looks at a time, and event streams beside them."""
+"""Twenty concurrent polls, and event streams beside them."""
 
 
 @functools.cache
 def _certificates(trust: Trust) -> ssl.SSLContext:
-    """Reading the trusted certificates takes 30 ms of a processor; many clients in one process share them."""
+    """The trusted certificates. Loading them takes 30 ms of CPU; the clients of a process share them."""
     import httpx
 
     return context_of(trust) if trust.variables else httpx.create_ssl_context(trust_env=False)
@@ -86,15 +84,15 @@ class Transport:
         self._user_agent = user_agent
         self.requests_sent = 0
         self.on_accepted: Callable[[], None] = lambda: None
-        """Called whenever the platform has served a request with the token."""
+        """Called after each 2xx response to a request with the token."""
         self._clock_offset = 0.0
         if settings.token is not None:
             register_secret(settings.token.get_secret_value())
 
     def platform_time(self) -> float:
-        """Unix seconds by the clock that the platform's times are of, as the `Date` of its last response told it.
+        """Unix seconds by the platform's clock, from the `Date` header of its last response.
 
-        Until then, and where the two agree within `CLOCKS_AGREE_SECONDS`, it is this machine's clock.
+        Before the first one, and where both agree within `CLOCKS_AGREE_SECONDS`, it is this machine's clock.
         """
         return self._timing.wall() + self._clock_offset
 
@@ -106,10 +104,10 @@ class Transport:
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
-        """The connection pool, made for the first request.
+        """The connection pool, created at the first request.
 
         Raises:
-            SettingsError: a variable about proxies or certificates cannot be used.
+            SettingsError: a variable about proxies or certificates is invalid.
         """
         import httpx
 
@@ -118,7 +116,7 @@ class Transport:
         if base_url.startswith("https:"):
             certificates = _certificates(self._trust)
         else:
-            # Nothing is checked over http://, and nothing has to be read for it.
+            # Nothing is verified over http://; loading certificates would only cost time.
             certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return httpx.AsyncClient(
             base_url=base_url,
@@ -128,7 +126,7 @@ class Transport:
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
             transport=self._given_http,
             verify=certificates,
-            # What the environment says of the network is read by the settings, which know what to say of it.
+            # settings/network.py reads the environment and has better messages.
             trust_env=False,
             proxy=None
             if proxy is None
@@ -139,10 +137,10 @@ class Transport:
 
     @property
     def network(self) -> tuple[Route, Trust]:
-        """How the platform is reached, and whose certificates count.
+        """The route to the platform (proxy or direct), and the trusted certificates.
 
         Raises:
-            SettingsError: a variable about proxies or certificates cannot be used.
+            SettingsError: a variable about proxies or certificates is invalid.
         """
         _ = self._http
         return self._route, self._trust
@@ -172,18 +170,20 @@ class Transport:
         attempts: int | None = None,
         public: bool = False,
     ) -> Any:
-        """Send a request and return the decoded JSON of its answer; None for an empty body.
+        """Send a request and return the decoded JSON of the response; None for an empty body.
 
         Args:
-            path: path below the base URL, ids already through `segment`.
+            path: below the base URL; ids already passed through `segment`.
             what: the request in words, for messages.
-            timeout_seconds: for connecting and for each read, twice that for the whole answer; None for the client's.
-            attempts: how often it may be sent; None for the policy's number. 1 for what must not be repeated.
-            public: leave the token out (health and version routes).
+            timeout_seconds: for connecting and for each read, twice that for the whole response; None: the client's.
+            attempts: how often it may be sent; None: as the retry policy says. 1 for what must not be repeated.
+            public: send no token (health and version routes).
 
         Raises:
-            CredentialError: before anything is sent, if the token is missing or expired; or on 401 and 403.
-            DeepOriginError: the kinds of `errors.py`, by what the platform or the network did.
+            CredentialError: the token is missing or expired (nothing was sent), or the status is 401 or 403.
+            ArgumentError: the values cannot be encoded as JSON or as a URL; nothing was sent.
+            NetworkError: no connection, or no complete response in time.
+            DeepOriginError: another error status; `http_errors.failure` has the table.
         """
         what = one_line(what, MAX_WHAT_CHARACTERS)
         started = self._timing.monotonic()
@@ -203,7 +203,7 @@ class Transport:
                 if status < 300:
                     return _decoded(content, what)
                 pause_asked = retry_after_seconds(headers, self._timing)
-                error = self._failure(status, content, headers, what, pause_asked)
+                error = self._error_for(status, content, headers, what, pause_asked)
                 may_retry = status in RETRYABLE_STATUSES and not isinstance(error, RestrictionError)
             pause = self._policy.pause(attempt, self._timing, pause_asked)
             spent = self._timing.monotonic() - started
@@ -230,17 +230,17 @@ class Transport:
             register_secret(token.get_secret_value())
             headers["Authorization"] = f"Bearer {token.get_secret_value()}"
         http = self._http
-        with _unsendable(what):
+        with _encodable(what):
             request = http.build_request(
                 method, path, params=params or None, json=body, headers=headers, timeout=timeout_seconds
             )
         headers.clear()
         self.requests_sent += 1
-        with traffic.attempt(request, path, attempt) as sending, self._network_errors(what, timeout_seconds):
-            # httpx bounds each read; this bounds the whole answer, so that a slow drip ends as well.
+        with tracing.attempt(request, path, attempt) as sending, self._network_errors(what, timeout_seconds):
+            # httpx bounds each read; this bounds the whole response, also one that trickles in.
             with anyio.fail_after(2 * timeout_seconds):
                 response = await http.send(request, stream=True)
-                sending.answered(response.status_code, response.headers)
+                sending.responded(response.status_code, response.headers)
                 self._set_clock(response.headers)
                 if response.status_code < 300 and not public:
                     self.on_accepted()
@@ -253,10 +253,10 @@ class Transport:
     async def stream(
         self, path: str, *, what: str, params: Sequence[tuple[str, str]], silence_seconds: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open an event stream; the caller reads its pieces. Raises as `send` does, and is never retried here.
+        """Open an event stream and yield its body in pieces. Raises as `send` does; never retried here.
 
         Args:
-            silence_seconds: the longest pause between two parts of it.
+            silence_seconds: read timeout, the longest pause between two pieces.
         """
         import httpx
 
@@ -265,19 +265,19 @@ class Transport:
         register_secret(token.get_secret_value())
         headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token.get_secret_value()}"}
         http = self._http
-        with _unsendable(what):
+        with _encodable(what):
             request = http.build_request("GET", path, params=[*params], headers=headers, timeout=timeout)
         headers.clear()
         self.requests_sent += 1
         with self._network_errors(what, silence_seconds):
-            with traffic.attempt(request, path, 1) as opening:
+            with tracing.attempt(request, path, 1) as opening:
                 response = await http.send(request, stream=True)
-                opening.answered(response.status_code, response.headers)
+                opening.responded(response.status_code, response.headers)
             try:
                 if response.status_code >= 300:
                     content = await _bounded_body(response, what)
-                    raise self._failure(response.status_code, content, response.headers, what)
-                # Only one encoding around what has no end: each other would multiply the work of reading it.
+                    raise self._error_for(response.status_code, content, response.headers, what)
+                # One encoding at most: each further one would multiply the work for a stream without an end.
                 yield decoded(response, what, max_bytes=None, max_encodings=1)
             finally:
                 await response.aclose()
@@ -285,22 +285,23 @@ class Transport:
     def _network_errors(self, what: str, timeout_seconds: float) -> contextlib.AbstractContextManager[None]:
         return network_errors(what, timeout_seconds, self._route, self._trust)
 
-    def _failure(
+    def _error_for(
         self, status: int, content: bytes, headers: httpx.Headers, what: str, pause_asked: float | None = None
     ) -> DeepOriginError:
         places = self._settings.places
-        return failures.failure(status, content, headers, what=what, retry_after_seconds=pause_asked, places=places)
+        return failure(status, content, headers, what=what, retry_after_seconds=pause_asked, places=places)
 
 
 def _decoded(content: bytes, what: str) -> Any:
     if not content.strip():
         return None
-    decoded = sanitized(failures.decoded_body(content))
+    decoded = sanitized(decoded_body(content))
     if decoded is None and content.strip() != b"null":
         raise PlatformError(
-            f"The platform's answer to {what} is not valid JSON: {failures.message_in(None, content) or 'cut off'}",
-            next_step="A proxy may have answered in its place. Call again; if it stays, tell the user.",
-            request_id=traffic.unreadable(),
+            f"The response to {what} is not valid JSON: {message_in(None, content) or 'cut off'}",
+            next_step="A proxy may have sent it. Call again. If it fails again, tell the user.",
+            code="invalid_json",
+            request_id=tracing.count_unreadable(),
         )
     return decoded
 
@@ -311,21 +312,23 @@ async def _bounded_body(response: httpx.Response, what: str) -> bytes:
         chunks += piece
     if len(chunks) > MAX_VALUES and sum(chunks.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
         raise PlatformError(
-            f"The platform's answer to {what} has more than {MAX_VALUES:,} values and was not read.",
-            next_step="Ask for fewer rows.",
+            f"The response to {what} has more than {MAX_VALUES:,} values and was not read.",
+            next_step="Request fewer rows.",
+            code="response_too_large",
         )
     return bytes(chunks)
 
 
 @contextlib.contextmanager
-def _unsendable(what: str) -> Iterator[None]:
-    """Say which call cannot be put on the wire: numbers, texts or addresses that JSON or HTTP do not have."""
+def _encodable(what: str) -> Iterator[None]:
+    """Raise `ArgumentError` for values that JSON, or an address that HTTP, cannot express."""
     import httpx
 
     try:
         yield
     except (httpx.InvalidURL, ValueError, TypeError, RecursionError):
         raise ArgumentError(
-            f"This cannot be sent to the platform: {what}. Some value in it is no JSON (such as NaN), or far too long.",
-            next_step="Check the values in the call.",
+            f"Invalid value in the request to {what}: not expressible as JSON (such as NaN), or far too long.",
+            next_step="Check the arguments.",
+            code="unsendable",
         ) from None

@@ -1,4 +1,4 @@
-"""The shapes of responses: objects, lists, envelopes, pages (platform-facts 8)."""
+"""The shapes of JSON responses: objects, lists, envelopes, pages (platform-facts 8)."""
 
 from __future__ import annotations
 
@@ -7,80 +7,86 @@ from typing import Any
 
 from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform.records.values import Json, as_object, text
-from deeporigin_mcp.platform.transport import tracing as traffic
+from deeporigin_mcp.platform.transport import tracing
+
+AGAIN = "Call again. If it fails again, tell the user."
 
 
-def object_answer(answer: Any, what: str) -> Json:
-    """An answer that is an object.
+def expect_object(response: Any, what: str) -> Json:
+    """The response if it is a JSON object.
 
     Raises:
         PlatformError: it is something else.
     """
-    if isinstance(answer, dict):
-        return answer
+    if isinstance(response, dict):
+        return response
     raise PlatformError(
-        f"The platform's answer to {what} is not an object.",
-        next_step="Call again; if it stays, tell the user.",
-        request_id=traffic.unreadable(),
+        f"The response to {what} is not an object.",
+        next_step=AGAIN,
+        code="invalid_response",
+        request_id=tracing.count_unreadable(),
     )
 
 
-def execution_answer(answer: Any, what: str, execution_id: str) -> Json:
-    """An answer that is the record of the execution that was asked for.
+def expect_execution(response: Any, what: str, execution_id: str) -> Json:
+    """The response if it is the DTO of the requested execution.
 
     Raises:
-        PlatformError: it is no object, or about another execution, and nothing of it may be used.
+        PlatformError: it is not an object, or about another execution; nothing of it may be used.
     """
-    dto = object_answer(answer, what)
-    # As it came, not cleaned. Ids are UUIDs, which may be written in either case.
+    dto = expect_object(response, what)
+    # The raw id, not sanitised. UUIDs may be written in either case.
     if text(dto.get("executionId")).casefold() != execution_id.strip().casefold():
         raise PlatformError(
-            f"The platform answered about another execution than was asked for: {what}.",
-            next_step="Call again; if it stays, tell the user.",
-            request_id=traffic.unreadable(),
+            f"The response is about another execution than requested: {what}.",
+            next_step=AGAIN,
+            code="wrong_execution",
+            request_id=tracing.count_unreadable(),
         )
     return dto
 
 
-def list_answer(answer: Any, what: str) -> Any:
-    """An answer that holds rows, unchanged.
+def expect_list(response: Any, what: str) -> Any:
+    """The response, unchanged, if it holds rows.
 
     Raises:
-        PlatformError: it is neither a list nor an object with a list in `data`. Taking it for an empty list would
-            tell a caller that there is nothing.
+        PlatformError: it is neither a list nor an object with a list in `data`; an empty list would hide that.
     """
-    if isinstance(answer, list) or (isinstance(answer, dict) and isinstance(answer.get("data", 0), list | NoneType)):
-        return answer
+    if isinstance(response, list) or (
+        isinstance(response, dict) and isinstance(response.get("data", 0), list | NoneType)
+    ):
+        return response
     raise PlatformError(
-        f"The platform's answer to {what} is not a list.",
-        next_step="Call again; if it stays, tell the user.",
-        request_id=traffic.unreadable(),
+        f"The response to {what} is not a list.",
+        next_step=AGAIN,
+        code="invalid_response",
+        request_id=tracing.count_unreadable(),
     )
 
 
-def in_envelope(answer: Any, what: str) -> Json:
-    """An answer of the data platform; a bare list is put into its usual envelope. Raises as `list_answer` does."""
-    checked = list_answer(answer, what)
+def in_envelope(response: Any, what: str) -> Json:
+    """Rows of the data platform as `{"data": […], "meta": {…}}`. Raises as `expect_list` does."""
+    checked = expect_list(response, what)
     return checked if isinstance(checked, dict) else {"data": rows_of(checked), "meta": {}}
 
 
-def rows_of(answer: Any) -> list[Json]:
-    """The rows of any envelope the platform has used: `{"data": […]}` or a bare list (platform-facts 8.1)."""
-    rows = answer.get("data") if isinstance(answer, dict) else answer
+def rows_of(response: Any) -> list[Json]:
+    """The rows of `{"data": […]}` or of a bare list (platform-facts 8.1)."""
+    rows = response.get("data") if isinstance(response, dict) else response
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def total_of(answer: Any) -> int | None:
-    """How many rows match in all, where the answer says so (platform-facts 8.2).
+def total_of(response: Any) -> int | None:
+    """How many rows match in all; None if the response does not say so (platform-facts 8.2).
 
     `meta.count` is left out on purpose: it counts the rows of the page.
     """
-    if not isinstance(answer, dict):
+    if not isinstance(response, dict):
         return None
     for holder, key in (
-        (answer.get("meta"), "total_count"),
-        (answer.get("pagination"), "count"),
-        (answer, "count"),
+        (response.get("meta"), "total_count"),
+        (response.get("pagination"), "count"),
+        (response, "count"),
     ):
         value = holder.get(key) if isinstance(holder, dict) else None
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
@@ -88,12 +94,12 @@ def total_of(answer: Any) -> int | None:
     return None
 
 
-def has_more_of(answer: Any) -> bool | None:
-    """Whether more rows follow, where an answer of the data platform says so."""
-    value = as_object(as_object(answer).get("meta")).get("hasMore")
+def has_more_of(response: Any) -> bool | None:
+    """`meta.hasMore` of a data-platform response; None without it."""
+    value = as_object(as_object(response).get("meta")).get("hasMore")
     return value if isinstance(value, bool) else None
 
 
-def next_cursor_of(answer: Any) -> str | None:
-    """Where the rows after these begin, where an answer of the data platform says so."""
-    return text(as_object(as_object(answer).get("meta")).get("nextCursor")) or None
+def next_cursor_of(response: Any) -> str | None:
+    """`meta.nextCursor` of a data-platform response; None without it."""
+    return text(as_object(as_object(response).get("meta")).get("nextCursor")) or None

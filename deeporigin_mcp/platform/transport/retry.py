@@ -15,19 +15,19 @@ RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how long. A request that changes something is sent with `attempts=1` instead."""
+    """How often and how long safe requests are retried. Others are sent with `attempts=1`."""
 
     attempts: int = 4
     first_pause_seconds: float = 1.0
     longest_pause_seconds: float = 60.0
     budget_seconds: float = 30.0
-    """No new attempt starts later than this after the first one; one in flight may overrun it."""
+    """No attempt starts later than this after the first one; one in flight may overrun it."""
 
     def pause(self, attempt: int, timing: Timing, retry_after_seconds: float | None = None) -> float:
         """Seconds to wait after failed attempt number `attempt`, counted from 1.
 
-        Doubles each time and is spread over the upper half, so that many clients do not come back together.
-        `Retry-After` wins if it is longer.
+        Exponential backoff with jitter over the upper half, so that many clients do not come back together.
+        A longer `Retry-After` wins.
         """
         longest: float = min(self.first_pause_seconds * 2 ** (attempt - 1), self.longest_pause_seconds)
         spread = longest * (0.5 + 0.5 * timing.chance())
@@ -35,7 +35,7 @@ class RetryPolicy:
 
 
 def retry_after_seconds(headers: Mapping[str, str], timing: Timing) -> float | None:
-    """The pause that `Retry-After` asks for, given in seconds or as a date; None if absent or unreadable."""
+    """Seconds of `Retry-After`, which are seconds or a date; None if absent or invalid."""
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
@@ -46,7 +46,7 @@ def retry_after_seconds(headers: Mapping[str, str], timing: Timing) -> float | N
 
 
 def http_date(value: str) -> float | None:
-    """A date of an HTTP header in Unix seconds; None if it is unreadable."""
+    """A date of an HTTP header in Unix seconds; None if it is invalid."""
     try:
         moment = parsedate_to_datetime(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""Clock, sleep and chance in one place, so that tests can replace them."""
+"""Clock, sleep and randomness in one place, so that tests can replace them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import anyio
 
 
 def seconds_since_boot() -> float:
-    """Seconds that pass while the machine sleeps too, and that setting its clock does not change.
+    """Monotonic seconds that also count while the machine sleeps.
 
     `time.monotonic` stands still while a laptop with Linux or macOS sleeps.
     """
@@ -23,16 +23,16 @@ def seconds_since_boot() -> float:
 
 @dataclass(frozen=True)
 class Timing:
-    """The passage of time as the client sees it. All values are seconds."""
+    """Clocks and sleep of the client. All values are seconds."""
 
     wall: Callable[[], float] = time.time
     """Unix time; token expiry and `Retry-After` dates are compared with it."""
     monotonic: Callable[[], float] = time.monotonic
     """Durations and deadlines."""
     since_boot: Callable[[], float] = seconds_since_boot
-    """Ages that count on while the machine sleeps."""
+    """Ages that also grow while the machine sleeps."""
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     background_sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-    """Of what runs beside the work that time is for, such as a heartbeat: a clock of tests does not move for it."""
+    """For background work such as a heartbeat: a test's clock does not advance for it."""
     chance: Callable[[], float] = random.random
-    """Uniform in [0, 1); spreads retries and polls of many clients."""
+    """Uniform in [0, 1); jitter of retries and polls."""

@@ -1,7 +1,7 @@
-"""What goes to the platform: counted for the work that it belongs to, traced for whoever watches, found by its id.
+"""Requests to the platform: counted per call, traced by OpenTelemetry, and their request ids.
 
 One span for each time a request is sent, by OpenTelemetry's conventions for HTTP clients. It holds no token, no
-query and no id of anything: paths are told as templates. The trace is not passed on to the platform, because the
+query and no ids: paths become templates. The trace is not passed on to the platform, because the
 official client sends no `traceparent` and our requests equal its own; an instrumentation of httpx that an operator
 adds may do it.
 """
@@ -33,10 +33,10 @@ REQUEST_ID_HEADERS = (
     "traceparent",
     "cf-ray",
 )
-"""Where a platform or a proxy in front of it names a request, the most telling first."""
+"""Headers in which a platform or a proxy names a request, the most specific first."""
 MAX_REQUEST_ID_CHARACTERS = 100
 MAX_FAILED_IDS = 10
-"""How many ids are kept of one piece of work; its later ones tell most."""
+"""Per call; the latest ones are kept."""
 
 _WORDS = frozenset(
     (
@@ -60,19 +60,19 @@ _WORDS = frozenset(
         "users",
     )
 )
-"""Parts of paths that are the platform's own words; whatever else stands in a path names something."""
+"""Fixed segments of paths; every other segment is an id."""
 _ACTIONS = (":cancel", ":confirm")
 
 
 @dataclass
 class RequestCounts:
-    """What one piece of work sent; retries and event streams count, and so does what it left going on behind it."""
+    """Requests of one call, with retries, event streams and the tasks that it started."""
 
     sent: int = 0
     failed: int = 0
-    """Without an answer of 2xx that can be read."""
+    """Without a readable 2xx response."""
     broken: int = 0
-    """Those of `failed` that nobody's arguments or rights explain: no answer, 429, 5xx, or an unreadable one."""
+    """Those of `failed` that are not the caller's fault: no response, 429, 5xx, or an unreadable response."""
     failed_ids: list[str] = field(default_factory=list)
 
     def fail(self, request_id: str | None, *, is_broken: bool) -> None:
@@ -89,7 +89,7 @@ _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 @contextlib.contextmanager
 def count_requests() -> Iterator[RequestCounts]:
-    """Count what this task sends inside, and what the tasks send that it starts there."""
+    """Count the requests of the block, and of the tasks started in it."""
     traffic = RequestCounts()
     reset = _traffic.set(traffic)
     try:
@@ -99,18 +99,18 @@ def count_requests() -> Iterator[RequestCounts]:
 
 
 def request_id() -> str | None:
-    """The id of the answer that this task received last; for errors about what that answer says."""
+    """The request id of the last response in this task."""
     return _request_id.get()
 
 
 def request_id_in(headers: Mapping[str, str]) -> str | None:
-    """The id by which the platform's support can find a request, on one line; None if the answer has none."""
+    """The id by which the platform's support can find a request, on one line; None if the response has none."""
     ids = (one_line(headers.get(name, ""), MAX_REQUEST_ID_CHARACTERS) for name in REQUEST_ID_HEADERS)
     return next((found for found in ids if found), None)
 
 
-def unreadable() -> str | None:
-    """Count the answer that this task received last as failed, for its content cannot be used; its id."""
+def count_unreadable() -> str | None:
+    """Count the last response in this task as failed, because it cannot be used; return its request id."""
     if (traffic := _traffic.get()) is not None:
         traffic.fail(request_id(), is_broken=True)
     return request_id()
@@ -123,8 +123,8 @@ class Attempt:
         self._span = span
         self._is_failed = False
 
-    def answered(self, status: int, headers: Mapping[str, str]) -> None:
-        """Headers have come."""
+    def responded(self, status: int, headers: Mapping[str, str]) -> None:
+        """The headers of the response have arrived."""
         _request_id.set(request_id_in(headers))
         self._span.set_attribute("http.response.status_code", status)
         if status >= 400:
@@ -132,11 +132,11 @@ class Attempt:
         if status >= 300:
             self._fail(is_broken=status == 429 or status >= 500)
 
-    def broke(self, error: BaseException) -> None:
-        """No answer came, or not all of it."""
-        # What httpx said, rather than what was made of it.
-        told = error.__context__ if isinstance(error, NetworkError) else None
-        self._mark(type(told or error).__name__)
+    def failed(self, error: BaseException) -> None:
+        """No response, or not all of it."""
+        # The type of httpx, which is finer than ours.
+        cause = error.__context__ if isinstance(error, NetworkError) else None
+        self._mark(type(cause or error).__name__)
         if isinstance(error, DeepOriginError):
             error.request_id = error.request_id or request_id()
         if isinstance(error, Exception):
@@ -185,12 +185,12 @@ def attempt(request: httpx.Request, path: str, number: int) -> Iterator[Attempt]
         try:
             yield this
         except BaseException as error:
-            this.broke(error)
+            this.failed(error)
             raise
 
 
 def template_of(path: str) -> str:
-    """A path with `{id}` for every part that is none of the platform's words."""
+    """A path with `{id}` for every segment that is not in `_WORDS`."""
     parts = []
     for part in path.strip("/").split("/"):
         action = next((action for action in _ACTIONS if part.endswith(action)), "")

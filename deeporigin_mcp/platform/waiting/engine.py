@@ -1,11 +1,11 @@
-"""Looking at executions until they are over: the one engine behind every wait (design 6).
+"""The wait engine: polls executions until they are over. The one engine behind every wait (design 7).
 
-It looks at all at once, then again on each event of the platform's stream and on a timer that grows to the
-interval, and once more at the deadline. The stream makes it prompt; the timer keeps it right, for a stream may be
-refused, silent or lossy. A timer's look asks once which executions are active, and one by one only for those that are
-not among them. An execution that is over is never asked for again. A failure that may pass neither ends the wait nor
-hides the others; one that cannot pass is that execution's result. A 429 holds back all looks. Whatever kept a look from
-an execution stays on record until it is read again: its last known state is never taken for the present one.
+It polls all executions at once, then on each event of the platform's stream, on a timer whose pause grows to the
+interval, and a last time at the deadline. The stream makes it prompt; the timer keeps it correct, because a stream may
+be refused, silent or lossy. A poll by the timer lists the active executions with one request and reads only the others
+one by one. An execution that is over is never polled again. A transient failure neither ends the wait nor hides the
+other executions; a permanent one is that execution's result. A 429 pauses all polls. A failed poll stays on record
+until the execution is read again, so that its last known state is never taken for the present one.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ Outline = dict[str, tuple[str, float | None]]
 
 @dataclass
 class WaitState:
-    """What a wait knows, and what it could not see."""
+    """What a wait has read of each execution, and what it could not read."""
 
     ids: Sequence[str]
     found: dict[str, Json] = field(default_factory=dict)
     """The latest DTO of each id that was read."""
     seen_at: dict[str, float] = field(default_factory=dict)
-    """When that was, in Unix seconds of the platform's clock."""
+    """When that was, in Unix seconds by the platform's clock."""
     failed: dict[str, DeepOriginError] = field(default_factory=dict)
-    """Why an id's last poll brought nothing: what is in `found` may be out of date. Gone with the next that does."""
+    """Why an id's last poll failed: `found` may be out of date. Removed by the next poll that succeeds."""
     given_up: set[str] = field(default_factory=set)
-    """Ids that are not polled any more, because it would fail again."""
+    """Ids that are not polled any more, because their failure is permanent."""
     waited_seconds: float = 0.0
 
     @property
@@ -59,7 +59,7 @@ class WaitState:
 
     @property
     def unknown(self) -> list[str]:
-        """Ids whose present state is unknown, once each, in input order: over or not, nobody can tell."""
+        """Ids whose present state is unknown, once each, in input order."""
         return [name for name in dict.fromkeys(self.ids) if name in self.failed]
 
     def is_done(self, until: Until) -> bool:
@@ -69,7 +69,7 @@ class WaitState:
         return open_ids == 0 or (until == "all or a failure" and bool(self.given_up))
 
     def renew(self, names: Collection[str], later: WaitState) -> None:
-        """Take what a later watch knows of these ids."""
+        """Take over what a later wait knows of these ids."""
         for name in names:
             self.failed.pop(name, None)
             self.given_up.discard(name)
@@ -79,7 +79,7 @@ class WaitState:
         self.given_up |= later.given_up
 
     def outline(self) -> Outline:
-        """What counts as a change."""
+        """Id → status and percent; a difference is what counts as a change."""
         executions = {name: Execution(dto) for name, dto in self.found.items()}
         return {name: (execution.status, execution.progress_percent) for name, execution in executions.items()}
 
@@ -91,73 +91,73 @@ Report = Callable[[WaitState], Awaitable[None]]
 EVENT_BURST_PER_ID = 15
 LARGEST_EVENT_BURST = 60
 EVENT_SHARE = 0.02
-"""Events are looked into at once up to a burst; after that at a rate that is a small share of what asking for each
-execution once per interval would be. Most events tell of a little progress only."""
+"""Events cause a poll at once up to a burst; after that at this share of the rate of polling each execution once per
+interval. Most events are about a little progress only."""
 RATE_LIMIT_SECONDS = 2.0
 LONGEST_RATE_LIMIT_SECONDS = 60.0
 
 
 class TokenBucket:
-    """How many looks events may still cause: a burst that refills at `EVENT_SHARE` of polling."""
+    """Limits the polls that events cause: a burst, refilled at `EVENT_SHARE` of the polling rate."""
 
     def __init__(self, executions: int, interval_seconds: float, now: float) -> None:
-        """All instants are of the monotonic clock, in seconds; so is `now`."""
+        """`now` and all instants are seconds of the monotonic clock."""
         self._burst = float(min(EVENT_BURST_PER_ID * executions, LARGEST_EVENT_BURST))
-        self._looks_per_second = EVENT_SHARE * executions / interval_seconds
-        self._looks = self._burst
+        self._refill_per_second = EVENT_SHARE * executions / interval_seconds
+        self._tokens = self._burst
         self._counted_at = now
 
-    def next_look(self, now: float) -> float:
-        """When an event may be looked into: since ever, or at an instant."""
-        gained = (now - self._counted_at) * self._looks_per_second
-        self._looks, self._counted_at = min(self._looks + gained, self._burst), now
-        if self._looks > 0.999:
+    def next_poll_at(self, now: float) -> float:
+        """The earliest instant of the next poll by an event; -inf if it may be now."""
+        gained = (now - self._counted_at) * self._refill_per_second
+        self._tokens, self._counted_at = min(self._tokens + gained, self._burst), now
+        if self._tokens > 0.999:
             return float("-inf")
-        return now + (1.0 - self._looks) / self._looks_per_second
+        return now + (1.0 - self._tokens) / self._refill_per_second
 
-    def spend(self, looks: int) -> None:
-        self._looks -= looks
+    def spend(self, polls: int) -> None:
+        self._tokens -= polls
 
 
 class RateLimitBackoff:
-    """The pause after a 429: the platform's own, or one that doubles with each until something is answered."""
+    """The pause after a 429: that of `Retry-After`, or one that doubles until a request succeeds."""
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
         self._rate_limits = 0
         self.until = float("-inf")
-        """No look at anything before this instant of the monotonic clock."""
+        """No poll before this instant of the monotonic clock."""
 
     def begin(self, error: RateLimitError) -> None:
         self._rate_limits += 1
         own = min(RATE_LIMIT_SECONDS * 2 ** (self._rate_limits - 1), LONGEST_RATE_LIMIT_SECONDS)
-        asked = own if error.retry_after_seconds is None else error.retry_after_seconds
-        spread = asked + 0.2 * asked * self._timing.chance()
+        pause = own if error.retry_after_seconds is None else error.retry_after_seconds
+        spread = pause + 0.2 * pause * self._timing.chance()
         self.until = max(self.until, self._timing.monotonic() + spread)
 
-    def answered(self) -> None:
-        """The platform answers again: the next pause of our own starts small."""
+    def reset(self) -> None:
+        """Start the next pause small again."""
         self._rate_limits = 0
 
 
 MAX_CONCURRENT_POLLS = 20
 LIST_ACTIVE_FROM = 3
-"""From so many executions on, one request for all active ones is asked first."""
+"""From so many executions on, a poll begins with one request for all active ones."""
 FIRST_PAUSE_SECONDS = 1.0
 PAUSE_GROWTH = 1.5
 FIRST_POLL_SECONDS = 10.0
-"""The first look may take this long even if the wait's own time is shorter: a wait of 0 s looks once."""
+"""The first poll may take this long even if the timeout is shorter: a wait of 0 s polls once."""
 LAST_POLL_SECONDS = 2.0
-"""How long a look may go on after the deadline, and how long the one at the deadline may take."""
+"""How long a poll may run on after the deadline, and how long the one at the deadline may take."""
 MAX_REFUSALS = 3
-"""An execution that was there is given up after so many refusals (401, 403, 404, 400) in a row: single ones pass."""
+"""An execution that was read before is given up after so many refusals (400, 401, 403, 404) in a row."""
 SHORTEST_STREAM_SECONDS = 2.0
-"""A wait with less time left than this opens no event stream."""
+"""With less time left than this, a wait opens no event stream."""
 MAX_STREAMS = 4
 HEARTBEAT_SECONDS = 9.0
-"""Progress is reported at least this often; clients reckon with 10 s (mcp-facts 2)."""
+"""Progress is reported at least this often; clients expect it within 10 s (mcp-facts 2)."""
 BETWEEN_REPORTS_SECONDS = 1.0
-"""A mere change of percent is not reported more often than this; a change of status is told at once."""
+"""A change of percent alone is not reported more often than this; a change of status is reported at once."""
 
 
 class Source(Protocol):
@@ -187,18 +187,20 @@ async def watch(
     report: Report | None = None,
     known: Collection[str] = (),
 ) -> WaitState:
-    """Look until `until` holds or time is up, at least once; never raises for what the platform did.
+    """Poll until `until` holds or the timeout, at least once. Never raises for a failure of the platform.
 
     Args:
-        known: ids that were read before, whose refusals may pass (see `REFUSALS_BELIEVED`).
-        report: told after each look that changed something (see `BETWEEN_REPORTS_SECONDS`), and every
-            `HEARTBEAT_SECONDS`.
+        poll_interval_seconds: the longest pause between two polls of an execution.
+        timeout_seconds: None means no timeout.
+        known: ids that were read before, whose refusals may pass (see `MAX_REFUSALS`).
+        report: called after each poll that changed something (see `BETWEEN_REPORTS_SECONDS`), and every
+            `HEARTBEAT_SECONDS`. Its exceptions end the wait.
     """
     wait = _Wait(source, ids, until, poll_interval_seconds, timeout_seconds, timing, report, known)
     try:
         await wait.run(first_pause_seconds)
     except ExceptionGroup as group:
-        # Of the report, such as a client that has left; task groups of several depths have wrapped it.
+        # An exception of `report`, such as a client that has disconnected, wrapped by nested task groups.
         error: Exception = group
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
@@ -232,35 +234,35 @@ class _Wait:
         self._dirty: set[str] = set()
         self._woken = anyio.Event()
         ids_once = max(1, len(self.state.pending))
-        self._allowance = TokenBucket(ids_once, poll_interval_seconds, self._started)
-        self._hold = RateLimitBackoff(timing)
+        self._bucket = TokenBucket(ids_once, poll_interval_seconds, self._started)
+        self._backoff = RateLimitBackoff(timing)
         self._asks_for_active = True
         self._refusals: Counter[str] = Counter()
-        self._asked: set[str] = set()
-        """Ids about which the present look has learned something, be it that they cannot be read."""
+        self._polled: set[str] = set()
+        """Ids that the present poll has read or failed to read."""
         self._trouble: DeepOriginError | None = None
-        """What keeps the platform from answering about any of them."""
+        """The failure that affects all of them, if there is one."""
         self._reported_at = float("-inf")
 
     async def run(self, first_pause_seconds: float) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._beat)
-            await self._look_and_report(self.state.pending, FIRST_POLL_SECONDS)
+            await self._poll_and_report(self.state.pending, FIRST_POLL_SECONDS)
             if not self._is_over():
                 self._open_streams(tasks)
-                await self._go_on(first_pause_seconds)
+                await self._poll_until_over(first_pause_seconds)
             tasks.cancel_scope.cancel()
 
-    async def _go_on(self, first_pause_seconds: float) -> None:
+    async def _poll_until_over(self, first_pause_seconds: float) -> None:
         pause = min(first_pause_seconds, self._interval)
         next_poll = self._after(pause)
         while True:
-            await self._sleep_until(max(min(next_poll, self._event_due()), self._hold.until))
+            await self._sleep_until(max(min(next_poll, self._event_due()), self._backoff.until))
             now = self._timing.monotonic()
             if self._left() <= 0:
-                await self._look_and_report(self.state.pending, 0.0)
+                await self._poll_and_report(self.state.pending, 0.0)
                 return
-            if now < self._hold.until:
+            if now < self._backoff.until:
                 continue
             chosen = self.state.pending
             if now >= next_poll:
@@ -268,16 +270,16 @@ class _Wait:
                 next_poll = self._after(pause)
             elif now >= self._event_due():
                 chosen = [name for name in chosen if name in self._dirty]
-                self._allowance.spend(min(len(chosen), LIST_ACTIVE_FROM))
+                self._bucket.spend(min(len(chosen), LIST_ACTIVE_FROM))
             else:
                 continue
             self._dirty.clear()
-            await self._look_and_report(chosen, 0.0)
+            await self._poll_and_report(chosen, 0.0)
             if self._is_over():
                 return
 
     def _after(self, pause: float) -> float:
-        """The next poll: never later than the pause, and not at the same time as everybody else's."""
+        """The next poll: never later than the pause, with jitter."""
         return self._timing.monotonic() + pause * (0.8 + 0.2 * self._timing.chance())
 
     def _left(self) -> float:
@@ -288,10 +290,10 @@ class _Wait:
         return self._left() <= 0 or self.state.is_done(self._until)
 
     async def _sleep_until(self, instant: float) -> None:
-        """Sleep, but no longer than the wait, and wake up for an event."""
+        """Sleep until the instant, an event or the deadline."""
         seconds = min(instant - self._timing.monotonic(), self._left())
         if seconds <= 0:
-            # Events alone must not keep the loop from others' turns.
+            # A series of events must not starve other tasks.
             await anyio.lowlevel.checkpoint()
             return
         async with anyio.create_task_group() as tasks:
@@ -305,32 +307,34 @@ class _Wait:
             tasks.cancel_scope.cancel()
         self._woken = anyio.Event()
 
-    # Looking
+    # Polling
 
-    async def _look_and_report(self, names: Sequence[str], at_least_seconds: float) -> None:
+    async def _poll_and_report(self, names: Sequence[str], at_least_seconds: float) -> None:
         before = self.state.outline()
-        self._asked.clear()
+        self._polled.clear()
         with anyio.move_on_after(max(self._left() + LAST_POLL_SECONDS, at_least_seconds)):
-            await self._look(names)
-        for name in set(names) - self._asked:
-            self.state.failed[name] = self._trouble or NetworkError("The platform did not answer in time.")
+            await self._poll_all(names)
+        for name in set(names) - self._polled:
+            self.state.failed[name] = self._trouble or NetworkError(
+                "Timed out waiting for the platform's response.", code="response_timeout"
+            )
         self._left()
         after = self.state.outline()
         moved = any(before.get(name, ("",))[0] != after.get(name, ("",))[0] for name in names)
         quiet = self._timing.monotonic() - self._reported_at
         if moved or (after != before and quiet >= BETWEEN_REPORTS_SECONDS):
-            await self._tell()
+            await self._send_report()
 
-    async def _look(self, names: Sequence[str]) -> None:
-        """Learn the state of these ids with as few requests as will do."""
-        if self._timing.monotonic() < self._hold.until:
+    async def _poll_all(self, names: Sequence[str]) -> None:
+        """Read the state of these ids with as few requests as possible."""
+        if self._timing.monotonic() < self._backoff.until:
             return
         open_names = [*names]
         limiter = anyio.CapacityLimiter(MAX_CONCURRENT_POLLS)
 
         async def poll(name: str) -> bool:
             async with limiter:
-                if self._timing.monotonic() < self._hold.until:
+                if self._timing.monotonic() < self._backoff.until:
                     return False
                 try:
                     self._saw(name, await self._source.poll(name))
@@ -342,7 +346,7 @@ class _Wait:
         if len(open_names) >= LIST_ACTIVE_FROM and self._asks_for_active:
             active = await self._active(self._oldest(open_names))
             if active is None:
-                # Is it the platform, or only its list? One look tells.
+                # Has the platform failed, or only its list? One execution tells.
                 if not await poll(open_names.pop(0)):
                     return
                 self._asks_for_active, active = False, {}
@@ -355,50 +359,50 @@ class _Wait:
                 tasks.start_soon(poll, name)
 
     def _oldest(self, names: Sequence[str]) -> datetime | None:
-        """When the oldest of these was created, if that is known of all."""
+        """When the oldest of these was created; None unless known for all."""
         created = [moment(self.state.found.get(name, {}).get("createdAt")) for name in names]
         known = [instant for instant in created if instant is not None]
         return min(known) if known and len(known) == len(created) else None
 
     async def _active(self, oldest: datetime | None) -> dict[str, Json] | None:
-        """The active executions; None if the platform does not answer this now."""
+        """The active executions by id; None if the platform fails now."""
         try:
             return await self._source.active(oldest)
         except RateLimitError as error:
             self._trouble = error
-            self._hold.begin(error)
+            self._backoff.begin(error)
             return None
         except (NetworkError, PlatformError) as error:
             self._trouble = error
             return None
         except DeepOriginError:
-            # A platform that does not take this filter: ask one by one for the rest of this wait.
+            # The platform rejects this filter: poll one by one for the rest of this wait.
             self._asks_for_active = False
             return {}
 
     def _saw(self, name: str, dto: Json) -> None:
-        self._asked.add(name)
+        self._polled.add(name)
         self._trouble = None
         self.state.found[name] = dto
         self.state.seen_at[name] = self._source.now()
         self.state.failed.pop(name, None)
         del self._refusals[name]
-        self._hold.answered()
+        self._backoff.reset()
 
     def _missed(self, name: str, error: DeepOriginError) -> None:
-        self._asked.add(name)
+        self._polled.add(name)
         self.state.failed[name] = error
         is_offline = isinstance(error, CredentialError) and error.http_status is None
         if is_offline or (isinstance(error, NetworkError) and error.is_lasting):
-            # The token is missing or has expired, or nothing gets through: no id can be read any more.
+            # The token is missing or expired, or the network is misconfigured: no id can be read any more.
             for other in self.state.pending:
-                self._asked.add(other)
+                self._polled.add(other)
                 self.state.failed[other] = error
                 self.state.given_up.add(other)
         elif isinstance(error, NetworkError | PlatformError | RateLimitError):
             self._trouble = error
             if isinstance(error, RateLimitError):
-                self._hold.begin(error)
+                self._backoff.begin(error)
         else:
             self._refusals[name] += 1
             was_there = name in self.state.found or name in self._known
@@ -424,7 +428,7 @@ class _Wait:
         def on_open() -> None:
             nonlocal opened
             if opened:
-                # What happened while the stream was down was not told.
+                # Events while the stream was down are lost.
                 self._wake(names)
             opened = True
 
@@ -435,18 +439,18 @@ class _Wait:
         self._woken.set()
 
     def _event_due(self) -> float:
-        """When the ids that events named may be looked at: since ever, at an instant, or never if there are none."""
+        """When the ids named by events may be polled: -inf for now, an instant, or inf if there are none."""
         if not self._dirty:
             return float("inf")
-        return self._allowance.next_look(self._timing.monotonic())
+        return self._bucket.next_poll_at(self._timing.monotonic())
 
     async def _beat(self) -> None:
         while self._report is not None:
             await self._timing.background_sleep(HEARTBEAT_SECONDS)
             self._left()
-            await self._tell()
+            await self._send_report()
 
-    async def _tell(self) -> None:
+    async def _send_report(self) -> None:
         self._reported_at = self._timing.monotonic()
         if self._report is not None:
             await self._report(self.state)
@@ -460,11 +464,11 @@ async def wait_for_all(
     timeout_seconds: float | None,
     timing: Timing,
 ) -> list[Json]:
-    """The DTOs of all ids once they are over, in input order.
+    """Wait for all ids and return their DTOs in input order; what `client.executions.wait` returns.
 
     Raises:
         ArgumentError: no ids, an empty id, or an interval that is not positive.
-        WaitTimeoutError: they were not over at the deadline, when they were polled for the last time.
+        WaitTimeoutError: some were not over at the deadline, when they were polled for the last time.
         DeepOriginError: an id that cannot be read (any more).
     """
     if not ids:
@@ -472,9 +476,9 @@ async def wait_for_all(
     if not all(name.strip() for name in ids):
         raise ArgumentError("executions holds an empty id.", next_step="Give ids as earlier calls returned them.")
     if not 0 < poll_interval_seconds < float("inf"):
-        raise ArgumentError(f"poll_interval is {poll_interval_seconds}. Valid: seconds, more than 0.")
+        raise ArgumentError(f"Invalid poll_interval {poll_interval_seconds}. Valid: seconds, more than 0.")
     if timeout_seconds is not None and timeout_seconds != timeout_seconds:
-        raise ArgumentError("timeout is not a number. Valid: seconds, or None.")
+        raise ArgumentError("Invalid timeout nan. Valid: seconds, or None.")
     state = await watch(
         source,
         ids,
@@ -488,8 +492,8 @@ async def wait_for_all(
         if name in state.given_up:
             raise state.failed[name]
     if state.pending:
-        told = f"After {state.waited_seconds:.0f} s not over: {', '.join(state.pending)}."
+        message = f"Timed out after {state.waited_seconds:.0f} s. Not over: {', '.join(state.pending)}."
         if state.unknown:
-            told = f"{told} Not readable at the end: {', '.join(state.unknown)}. {state.failed[state.unknown[0]]}"
-        raise WaitTimeoutError(told, next_step="They go on; wait again.")
+            message += f" Unreadable at the end: {', '.join(state.unknown)}. {state.failed[state.unknown[0]]}"
+        raise WaitTimeoutError(message, next_step="They continue on the platform. Wait again.")
     return [state.found[name] for name in ids]

@@ -1,8 +1,7 @@
-"""Who wants to hear of which executions, and the one watch behind all of them.
+"""Subscriptions to changes of executions, and the one wait behind all of them.
 
-Any number of followers share one run of the wait engine (`waiting.watch`): one poll, and at most its number of event
-streams. It starts with the first follower, asks only for executions that somebody follows and that are not over, and
-stops when there are none.
+Any number of followers share one run of the wait engine (`engine.watch`): its polls and its event streams. It starts
+with the first follower, polls only executions that are followed and not over, and stops when there are none.
 """
 
 from __future__ import annotations
@@ -20,30 +19,30 @@ from deeporigin_mcp.platform.waiting.engine import Source, WaitState, watch
 logger = logging.getLogger("deeporigin_mcp")
 
 POLL_SECONDS = 8.0
-"""The interval that looks grow to; the event stream makes news prompt."""
+"""The poll interval; the event stream makes changes prompt."""
 GATHER_SECONDS = 0.5
-"""Followers come in bursts: what comes within this time is looked at together."""
+"""Followers come in bursts: those within this time are polled together."""
 QUOTE_SECONDS = 30.0
-"""How often a quoted execution is looked at: it waits for a person, and the engine does not wait for it."""
+"""How often a quoted execution is polled: for the engine it is over, but a person may confirm it."""
 
 State = tuple[str, float | None]
 """Status and percent."""
 NEVER_AGAIN: State = ("", None)
 UNREADABLE: State = ("not readable now", None)
 UNREADABLE_SECONDS = 60.0
-"""An execution that cannot be read for so long is news: what was read last must not be taken for its present state."""
+"""An execution that is unreadable for so long counts as changed: its last state may not be its present one."""
 
 
 class Followers:
-    """Tells followers of executions that something changed; they then read what they need.
+    """Calls the followers of an execution when it changed; they then read what they need.
 
-    A follower hears of each change of status or percent, when the execution could not be read for `BLIND_SECONDS` and
-    when it can be again, and once more when it is over or will not be read any more. The state that is found first is
-    no change, unless it is such an end.
+    A follower is called for each change of status or percent, when the execution has been unreadable for
+    `UNREADABLE_SECONDS` and when it is readable again, and at its end. The first state that is read is no change,
+    unless it is the end.
 
     Args:
-        source: the platform, as the wait engine sees it.
-        tasks: where the watch runs; it may outlive any follower.
+        source: the platform, for the wait engine.
+        tasks: where the wait runs; it may outlive any follower.
     """
 
     def __init__(self, source: Source, timing: Timing, tasks: anyio.abc.TaskGroup) -> None:
@@ -67,7 +66,7 @@ class Followers:
         others = self._followers.setdefault(execution_id, {})
         others[token] = on_change
         if execution_id in self._over:
-            # A newcomer has to hear of the end too: it is found once more.
+            # A new follower has to be called for the end too, so it is read once more.
             self._over.discard(execution_id)
             self._seen.pop(execution_id, None)
         if not self._is_running:
@@ -96,13 +95,13 @@ class Followers:
         try:
             while self._open():
                 with anyio.CancelScope() as self._turn:
-                    await self._look()
+                    await self._wait()
                 self._watched = []
         finally:
             self._is_running = False
 
-    async def _look(self) -> None:
-        """Watch all that are open now, until they are over or others are to be watched."""
+    async def _wait(self) -> None:
+        """Wait for all that are open now, until they are over or the set of followed executions changes."""
         await self._timing.sleep(GATHER_SECONDS)
         self._watched = self._open()
         self._quotes_seen_at = self._timing.monotonic()
@@ -113,18 +112,18 @@ class Followers:
                 poll_interval_seconds=POLL_SECONDS,
                 timeout_seconds=None,
                 timing=self._timing,
-                report=self._hear,
+                report=self._receive,
                 known=self._seen,
             )
-        except Exception as error:  # noqa: BLE001 (a fault of ours must not end the server that it runs in)
+        except Exception as error:  # noqa: BLE001 (a bug must not end the server that this runs in)
             logger.error("following executions failed: %s", type(error).__name__)  # noqa: TRY400 (no stack in a log)
             self._end(self._watched)
             return
-        await self._hear(found)
+        await self._receive(found)
         if self._open():
             await self._timing.sleep(QUOTE_SECONDS)
 
-    async def _hear(self, now: WaitState) -> None:
+    async def _receive(self, now: WaitState) -> None:
         outline = now.outline()
         for name in now.ids:
             state = outline.get(name)
@@ -139,17 +138,17 @@ class Followers:
             if not state[0] or state[0] in status.TERMINAL:
                 self._end([name])
             elif before is not None and before != state:
-                self._tell(name)
+                self._notify(name)
         is_due = self._timing.monotonic() - self._quotes_seen_at >= QUOTE_SECONDS
         if is_due and any(self._seen.get(name, ("",))[0] == "Quoted" for name in self._open()):
             self._turn.cancel()
 
     def _end(self, names: list[str]) -> None:
-        """Tell followers for the last time, and ask no more."""
+        """Call the followers a last time, and poll no more."""
         for name in names:
             self._over.add(name)
-            self._tell(name)
+            self._notify(name)
 
-    def _tell(self, name: str) -> None:
+    def _notify(self, name: str) -> None:
         for on_change in [*self._followers.get(name, {}).values()]:
             on_change()

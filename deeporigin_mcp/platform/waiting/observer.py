@@ -1,7 +1,10 @@
-"""The platform's event stream: which executions to look at again (platform-facts 1.18).
+"""What the wait engine sees of the platform: single executions, the active ones, and the event stream.
 
-Frames only say "look again"; none is replayed and some get lost. So nothing here is ever a reason not to look: it
-makes waiting prompt, and polling keeps it right.
+A frame of the stream only says "poll again" (platform-facts 1.18). None is replayed and some get lost, so the stream
+makes a wait prompt, and polling keeps it correct.
+
+The parser is our own because `httpx-sse` limits neither a line nor an event, so that a frame without an end would fill
+the memory, and it reads the response past `decompression`, which bounds the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from deeporigin_mcp.platform.records.queries import ListQuery
 from deeporigin_mcp.platform.records.sanitizing import word
 from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.requests import ACCEPT_EXECUTION, Transport
-from deeporigin_mcp.platform.transport.responses import execution_answer, list_answer, rows_of
+from deeporigin_mcp.platform.transport.responses import expect_execution, expect_list, rows_of
 from deeporigin_mcp.platform.transport.scope import Scope, segment
 from deeporigin_mcp.platform.transport.timing import Timing
 
@@ -25,7 +28,7 @@ ACTIVE_ROWS = 1000
 
 
 class Observer:
-    """What the wait engine sees of the platform."""
+    """The `Source` of the wait engine."""
 
     def __init__(self, transport: Transport, scope: Scope, timing: Timing) -> None:
         self._transport = transport
@@ -39,38 +42,37 @@ class Observer:
     async def read(self, execution_id: str, *, attempts: int | None = None) -> Json:
         """One execution with its v2 progress tree (platform-facts 1.2)."""
         what = f"get execution {execution_id}"
-        answer = await self._transport.send(
+        response = await self._transport.send(
             "GET",
             f"/tools/{self._scope.org_segment}/tools/executions/{segment(execution_id, 'execution_id')}",
             what=what,
             accept=ACCEPT_EXECUTION,
             attempts=attempts,
         )
-        return execution_answer(answer, what, execution_id)
+        return expect_execution(response, what, execution_id)
 
     async def poll(self, execution_id: str) -> Json:
-        """`read`, sent once: whoever looks again anyway needs no retries."""
+        """`read` without retries: the engine polls again anyway."""
         return await self.read(execution_id, attempts=1)
 
     async def active(self, oldest: datetime | None) -> dict[str, Json]:
         """The organisation's active executions by id, at most 1,000: the newest, or those since `oldest`.
 
-        One request for any number of executions. Being in it proves that an execution was active; not being in it
-        proves nothing.
+        One request for any number of executions. An execution that is missing may be active all the same.
         """
         if oldest is None:
             query = ListQuery(status=ACTIVE, order="createdAt desc")
         else:
             query = ListQuery(created_after=oldest - timedelta(milliseconds=1), status=ACTIVE, order="createdAt asc")
         what = "list active executions"
-        answer = await self._transport.send(
+        response = await self._transport.send(
             "GET",
             f"/tools/{self._scope.org_segment}/tools/executions",
             what=what,
             params=query.params(0, ACTIVE_ROWS),
             attempts=1,
         )
-        return {name: row for row in rows_of(list_answer(answer, what)) if (name := word(row.get("executionId")))}
+        return {name: row for row in rows_of(expect_list(response, what)) if (name := word(row.get("executionId")))}
 
     async def follow(
         self, project_id: str, ids: Sequence[str], on_open: Callable[[], None], on_dirty: Callable[[list[str]], None]
@@ -82,11 +84,11 @@ class Observer:
 READ_TIMEOUT_SECONDS = 60.0
 """A heartbeat comes every 25 s; a stream that is silent for longer than this is dead."""
 STABLE_SECONDS = 30.0
-"""A stream that lived this long was a good one: the next failure counts as the first."""
+"""After a stream that lasted this long, the backoff starts anew."""
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 MAX_FRAME_BYTES = 256 * 1024
-"""A frame of a hundred executions has 2 KB. One without an end would fill the memory."""
+"""A frame about a hundred executions has 2 KB."""
 
 
 async def follow(
@@ -104,8 +106,8 @@ async def follow(
     Returns only if the platform refuses for good (no right, no such project, no such service).
 
     Args:
-        on_open: told after every (re)connection; what happened before it was missed.
-        on_dirty: told the ids that changed.
+        on_open: called after every (re)connection; earlier events were missed.
+        on_dirty: called with the ids that changed.
     """
     names = {f"e{number}" if len(ids) > 1 else "execution": name for number, name in enumerate(ids)}
     path = f"/sse/{scope.org_segment}/stream/{segment(project_id, 'project_id')}"
@@ -132,7 +134,7 @@ async def follow(
 
 
 async def dirty_filters(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:
-    """The filter ids of each complete `filters.dirty` frame; a frame that is cut off or unreadable is left out.
+    """Yield the filter ids of each complete `filters.dirty` frame; others, and invalid ones, are skipped.
 
     Raises:
         PlatformError: a frame is longer than `MAX_FRAME_BYTES`.
@@ -142,7 +144,7 @@ async def dirty_filters(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[str]
     async for line in _lines(chunks):
         size += len(line) + 1
         if size > MAX_FRAME_BYTES:
-            raise _endless()
+            raise _frame_too_large()
         if line.startswith(b"data:"):
             data.append(line[5:].removeprefix(b" ").decode("utf-8", "replace"))
         elif not line:
@@ -152,7 +154,7 @@ async def dirty_filters(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[str]
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Complete lines only: what a broken connection leaves half is not one."""
+    """Yield complete lines; the rest of a lost connection is dropped."""
     rest = bytearray()
     async for chunk in chunks:
         first, *others = chunk.split(b"\n")
@@ -161,11 +163,13 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield bytes(rest).removesuffix(b"\r")
             rest[:] = other
         if len(rest) > MAX_FRAME_BYTES:
-            raise _endless()
+            raise _frame_too_large()
 
 
-def _endless() -> PlatformError:
-    return PlatformError(f"The platform's event stream sent a frame of more than {MAX_FRAME_BYTES // 1024} KiB.")
+def _frame_too_large() -> PlatformError:
+    return PlatformError(
+        f"The event stream sent a frame of more than {MAX_FRAME_BYTES // 1024} KiB.", code="response_too_large"
+    )
 
 
 def _dirty(text: str) -> list[str]:
