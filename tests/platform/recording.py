@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
+from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy, Timing
 from deeporigin_mcp.settings import Settings
 
@@ -198,6 +199,11 @@ def client_for(
 ) -> DeepOriginClient:
     """A client of the recording server; close it by `async with`."""
     return DeepOriginClient(settings_for(server.url, **values), timing=timing, retry=retry)
+
+
+def with_code(code: str) -> Callable[[DeepOriginError], bool]:
+    """For `pytest.raises(…, check=with_code("…"))`."""
+    return lambda error: error.code == code
 
 
 def execution(status: Any = "Running", execution_id: str = "e-1", **fields: Any) -> dict[str, Any]:

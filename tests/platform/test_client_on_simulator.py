@@ -168,7 +168,7 @@ async def test_many_runs_are_waited_for_together(url: str, timing: Timing, platf
 async def test_a_wait_can_run_out_of_time(url: str, timing: Timing, platform: Platform) -> None:
     (running,) = platform.seed_executions(status="Running", project_id=None)
     async with client_of(url, timing) as client:
-        with anyio.fail_after(20), pytest.raises(WaitTimeoutError, match="After 30 s not over"):
+        with anyio.fail_after(20), pytest.raises(WaitTimeoutError):
             await client.executions.wait(running, timeout=30.0)
 
 
@@ -209,7 +209,7 @@ async def test_refusals_say_who_can_act(url: str, timing: Timing) -> None:
         with pytest.raises(RestrictionError):
             await client.executions.create(tool_key="deeporigin.rbfe", tool_version="2", data=data)
     async with client_of(url, timing, org_key="elsewhere") as client:
-        with pytest.raises(CredentialError, match="HTTP 403"):
+        with pytest.raises(CredentialError, check=lambda error: error.http_status == 403):
             await client.executions.list()
 
 

@@ -32,6 +32,7 @@ from tests.platform.recording import (
     recording,
     settings_for,
     token,
+    with_code,
 )
 from tests.platform.scenarios import DOCKING, SCENARIOS, Scenario
 
@@ -158,13 +159,13 @@ async def test_difference_12_an_answer_about_another_execution_is_an_error(serve
     server.answer(other)
     async with client_for(server, retry=RetryPolicy(attempts=1)) as client:
         for call in (client.executions.get("e-1"), client.executions.cancel("e-1")):
-            with pytest.raises(PlatformError, match="about another execution"):
+            with pytest.raises(PlatformError, check=with_code("wrong_execution")):
                 await call
         assert [request.method for request in server.requests] == ["GET", "GET"]
-        with pytest.raises(OutcomeUnknownError, match="about another execution"):
+        with pytest.raises(OutcomeUnknownError):
             await client.executions.confirm("e-1")
         server.answer(execution(), other)
-        with pytest.raises(PlatformError, match="about another execution"):
+        with pytest.raises(PlatformError, check=with_code("wrong_execution")):
             await client.executions.cancel("e-1")
         server.answer(other)
         found = await watch(client.observer, ["e-1"], poll_interval_seconds=5, timeout_seconds=0, timing=client.timing)
@@ -192,7 +193,7 @@ async def test_a_creation_that_is_answered_with_another_execution_has_no_known_o
     data = {"clusterId": "c", "metadata": {"idempotency_key": "k-1"}}
     async with client_for(server) as client:
         server.answer(execution("Quoted", **other))
-        with pytest.raises(OutcomeUnknownError, match="about another execution"):
+        with pytest.raises(OutcomeUnknownError):
             await client.executions.create(tool_key="deeporigin.docking", tool_version="4", data=data)
         server.answer(execution("Quoted", session=SESSION, metadata={"idempotency_key": "k-1", "more": 1}))
         await client.executions.create(tool_key="deeporigin.docking", tool_version="4", data=data)
@@ -286,7 +287,7 @@ async def test_difference_9_a_page_that_the_platform_would_refuse_is_not_asked_f
     server: Recorder, arguments: dict[str, Any]
 ) -> None:
     async with client_for(server) as client:
-        with pytest.raises(ArgumentError, match="Valid:"):
+        with pytest.raises(ArgumentError):
             await client.executions.list(**arguments)
     assert server.requests == []
 
@@ -297,7 +298,7 @@ async def test_difference_10_a_creation_may_name_the_project_that_the_client_lac
         await client.executions.create(
             tool_key="deeporigin.docking", tool_version="1", data={"clusterId": "c", "projectId": " p-7 "}
         )
-        with pytest.raises(ArgumentError, match="none is set"):
+        with pytest.raises(ArgumentError, check=with_code("no_project")):
             await client.executions.create(
                 tool_key="deeporigin.docking", tool_version="1", data={"clusterId": "c", "projectId": " "}
             )

@@ -180,7 +180,7 @@ class Executions:
         raise OutcomeUnknownError(
             f"The response to {what} is {shape}, so the new execution's id is unknown.",
             next_step=LOOK_FIRST,
-            code="id_unknown",
+            outcome="unknown",
             request_id=tracing.count_unreadable(),
         )
 
@@ -221,6 +221,7 @@ class Executions:
             unshown = OutcomeUnknownError(
                 f"The platform accepted the confirmation, but the new state is unknown: {unreadable}",
                 next_step=LOOK_FIRST,
+                outcome="unknown",
                 request_id=unreadable.request_id,
             )
             dto = await self._state_after(execution_id, unshown)
@@ -309,6 +310,7 @@ class Executions:
             raise OutcomeUnknownError(
                 str(error),
                 next_step=LOOK_FIRST,
+                outcome="unknown",
                 http_status=error.http_status,
                 request_id=error.request_id,
             ) from None

@@ -41,6 +41,7 @@ class Scope:
             raise ArgumentError(
                 "An execution needs a project, and none is set.",
                 next_step="Give a project_id, or set DO_PROJECT_ID.",
+                code="no_project",
             )
         return wanted or self.project_id
 

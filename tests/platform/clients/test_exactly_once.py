@@ -16,7 +16,7 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import DeepOriginClient
 from tests.platform.fake_time import FakeTime
-from tests.platform.recording import Recorder, Reply, Request, client_for, execution, recording, settings_for
+from tests.platform.recording import Recorder, Reply, Request, client_for, execution, recording, settings_for, with_code
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +92,7 @@ async def test_a_creation_is_sent_once_and_a_lost_answer_is_told_as_unknown(
         with pytest.raises(OutcomeUnknownError) as caught:
             await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
     assert server.lines == ["POST /tools/acme/tools/deeporigin.docking/1/executions"]
-    assert "Look before repeating it" in caught.value.next_step
+    assert caught.value.outcome == "unknown"
     assert time.sleeps == []
 
 
@@ -111,7 +111,7 @@ async def test_a_refused_creation_is_sent_once_and_told_as_refused(
 async def test_a_creation_that_takes_too_long_is_unknown(server: Recorder, time: FakeTime) -> None:
     server.answer(Reply(fault="hang"))
     async with client_for(server, time.timing) as client:
-        with pytest.raises(OutcomeUnknownError, match="No complete answer from the platform"):
+        with pytest.raises(OutcomeUnknownError):
             await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA, timeout=0.5)
     assert len(server.requests) == 1
 
@@ -130,7 +130,7 @@ async def test_a_creation_that_found_nobody_was_certainly_not_sent(time: FakeTim
 async def test_a_creation_that_names_no_execution_is_unknown(server: Recorder, body: dict[str, Any]) -> None:
     server.answer(body)
     async with client_for(server) as client:
-        with pytest.raises(OutcomeUnknownError, match="was without an id, so its id is not known"):
+        with pytest.raises(OutcomeUnknownError):
             await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
 
 
@@ -147,7 +147,7 @@ async def test_a_lost_cluster_look_up_creates_nothing_and_is_repeated(server: Re
 async def test_without_a_cluster_nothing_is_created(server: Recorder) -> None:
     server.answer({"data": [], "pagination": {"count": 0}})
     async with client_for(server) as client:
-        with pytest.raises(DeepOriginError, match="no compute cluster"):
+        with pytest.raises(DeepOriginError, check=with_code("no_cluster")):
             await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data={})
     assert len(server.requests) == 1
 
@@ -245,7 +245,7 @@ async def test_a_confirmation_is_not_repeated_while_the_state_is_unknown(
 ) -> None:
     server.answer(Reply(fault="reset"), look)
     async with client_for(server, time.timing) as client:
-        with pytest.raises(OutcomeUnknownError, match="not known whether the platform did this: confirm execution e-1"):
+        with pytest.raises(OutcomeUnknownError):
             await client.executions.confirm("e-1")
     assert [request.method for request in server.requests].count("PATCH") == 1
 
@@ -268,14 +268,14 @@ async def test_a_second_lost_answer_is_told_as_unknown(server: Recorder, time: F
 async def test_an_accepted_confirmation_whose_state_cannot_be_read_is_unknown(server: Recorder, time: FakeTime) -> None:
     server.answer(Reply(b""), Reply(status=404))
     async with client_for(server, time.timing) as client:
-        with pytest.raises(OutcomeUnknownError, match="accepted this, but its new state cannot be read"):
+        with pytest.raises(OutcomeUnknownError):
             await client.executions.confirm("e-1")
 
 
 async def test_a_confirmation_of_what_is_not_quoted_is_a_conflict(server: Recorder) -> None:
     server.answer(Reply(status=409, body={"message": "Execution is not in Quoted state"}))
     async with client_for(server) as client:
-        with pytest.raises(StateConflictError, match="not in Quoted state"):
+        with pytest.raises(StateConflictError):
             await client.executions.confirm("e-1")
     assert len(server.requests) == 1
 
@@ -306,6 +306,6 @@ async def test_under_any_faults_a_confirmation_takes_effect_once_and_is_never_gu
 async def test_a_rate_limit_on_a_confirmation_is_told_and_nothing_is_repeated(server: Recorder) -> None:
     server.answer(Reply(status=429, headers={"retry-after": "3"}))
     async with client_for(server) as client:
-        with pytest.raises(RateLimitError, match="HTTP 429"):
+        with pytest.raises(RateLimitError):
             await client.executions.confirm("e-1")
     assert len(server.requests) == 1

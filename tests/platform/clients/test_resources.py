@@ -7,7 +7,7 @@ import pytest
 
 from deeporigin_mcp.errors import NotFoundError, PlatformError
 from deeporigin_mcp.platform import DeepOriginClient, ListQuery
-from tests.platform.recording import Recorder, Reply, client_for, execution
+from tests.platform.recording import Recorder, Reply, client_for, execution, with_code
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,7 @@ async def test_an_answer_of_another_shape_is_not_taken_for_an_empty_list(
 ) -> None:
     server.answer(answer)
     async with client_for(server) as client:
-        with pytest.raises(PlatformError, match="not a list"):
+        with pytest.raises(PlatformError, check=with_code("invalid_response")):
             await call(client)
 
 

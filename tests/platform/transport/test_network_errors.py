@@ -431,31 +431,32 @@ async def test_a_proxy_that_speaks_tls_itself_is_trusted_by_the_same_certificate
             monkeypatch.setenv("HTTPS_PROXY", f"https://localhost:{port}")
             # asyncio cannot put TLS into TLS on every Python; what matters is that the proxy's certificate is accepted.
             error = await ask()
-            assert error is None or "certificate" not in str(error)
+            assert error is None or error.code != "certificate_rejected"
         async with listening(refuse) as port:
             monkeypatch.setenv("HTTPS_PROXY", f"https://localhost:{port}")
             error = await ask()
             assert error is not None
-            assert "HTTPS_PROXY with http://" in error.next_step
+            assert error.code == "tls_failed"
+            assert "HTTPS_PROXY" in error.next_step
 
 
 @pytest.mark.parametrize(
-    ("kind", "login", "refuses", "told", "is_lasting"),
+    ("kind", "login", "refuses", "code", "is_lasting"),
     [
-        ("http", "", b"", "(HTTP 407)", True),
-        ("http", f"user:wrong-{SECRET}@", b"", "(HTTP 407)", True),
-        ("socks5", "", b"", "does not accept requests without credentials", True),
-        ("socks5", f"user:wrong-{SECRET}@", b"", "does not accept its credentials", True),
-        ("http", "right:right@", b"HTTP/1.1 403 Forbidden\r\n\r\n", "answered HTTP 403", True),
-        ("http", "right:right@", b"HTTP/1.1 503 Busy\r\n\r\n", "answered HTTP 503", False),
-        ("socks5", "right:right@", b"\x02", "could not connect to it", False),
+        ("http", "", b"", "proxy_credentials", True),
+        ("http", f"user:wrong-{SECRET}@", b"", "proxy_credentials", True),
+        ("socks5", "", b"", "proxy_credentials", True),
+        ("socks5", f"user:wrong-{SECRET}@", b"", "proxy_credentials", True),
+        ("http", "right:right@", b"HTTP/1.1 403 Forbidden\r\n\r\n", "proxy_failed", True),
+        ("http", "right:right@", b"HTTP/1.1 503 Busy\r\n\r\n", "proxy_failed", False),
+        ("socks5", "right:right@", b"\x02", "proxy_failed", False),
     ],
 )
 async def test_a_proxy_that_refuses_is_named_with_the_remedy(
     kind: str,
     login: str,
     refuses: bytes,
-    told: str,
+    code: str,
     is_lasting: bool,
     monkeypatch: pytest.MonkeyPatch,
     time: FakeTime,
@@ -465,8 +466,8 @@ async def test_a_proxy_that_refuses_is_named_with_the_remedy(
         monkeypatch.setenv("ALL_PROXY", f"{kind}://{login}127.0.0.1:{port}")
         error = await ask(time=time)
     assert isinstance(error, NetworkError)
-    assert "the proxy in ALL_PROXY" in str(error)
-    assert told in str(error)
+    assert error.code == code
+    assert "ALL_PROXY" in str(error)
     assert "ALL_PROXY" in error.next_step or "NO_PROXY" in error.next_step
     assert error.nothing_sent
     # What only the operator can change is not tried again and again.
@@ -483,7 +484,7 @@ async def test_what_is_no_socks_proxy_is_said_to_be_none(answers: bytes, monkeyp
         monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{port}")
         error = await ask()
     assert isinstance(error, NetworkError)
-    assert "does not speak SOCKS 5" in str(error) or "broke during" in str(error)
+    assert error.code in ("not_a_socks_proxy", "connection_lost")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9", "no-such-proxy.invalid:3128"])
@@ -492,7 +493,7 @@ async def test_a_proxy_that_cannot_be_reached_is_named(scheme: str, host: str, m
     monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://user:{SECRET}@{host}")
     error = await ask()
     assert isinstance(error, NetworkError)
-    assert "the proxy in HTTPS_PROXY" in str(error)
+    assert error.code == "proxy_unreachable"
     assert "HTTPS_PROXY" in error.next_step
     assert error.nothing_sent
 
@@ -516,7 +517,7 @@ async def test_an_inspected_connection_is_named_with_the_variable_that_helps(
     async with listening(answer, authority.server_context()) as port:
         error = await ask(f"https://localhost:{port}", time)
         assert isinstance(error, NetworkError)
-        assert "its certificate was not accepted: nobody who is trusted here has signed it" in str(error)
+        assert error.code == "certificate_rejected"
         assert "SSL_CERT_FILE" in error.next_step
         assert hint in error.next_step
         assert (error.nothing_sent, time.sleeps) == (True, [])
@@ -538,7 +539,8 @@ async def test_certificates_in_a_folder_count(
         error = await ask(f"https://localhost:{port}")
     # Under another hash it is not found, which is told as certificates that lack it.
     assert isinstance(error, NetworkError)
-    assert "SSL_CERT_DIR holds the certificate" in error.next_step
+    assert error.code == "certificate_rejected"
+    assert "SSL_CERT_DIR" in error.next_step
 
 
 async def test_a_folder_that_is_not_there_does_no_harm_beside_a_file(
@@ -559,14 +561,13 @@ async def test_an_authority_that_others_do_not_have_is_told_as_such(
     async with listening(answer, authority.server_context()) as port:
         error = await ask(f"https://localhost:{port}")
     assert error is not None
-    assert "SSL_CERT_FILE holds the certificate that signed it" in error.next_step
+    assert error.code == "certificate_rejected"
+    assert "SSL_CERT_FILE" in error.next_step
 
 
-@pytest.mark.parametrize(
-    ("name", "days", "told"), [(PLATFORM, -1, "it has expired"), ("other.example", 30, "it is for another name")]
-)
+@pytest.mark.parametrize(("name", "days", "reason"), [(PLATFORM, -1, "expired"), ("other.example", 30, "another host")])
 async def test_a_certificate_that_is_not_good_is_told_why(
-    name: str, days: int, told: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    name: str, days: int, reason: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     async with (
@@ -576,14 +577,15 @@ async def test_a_certificate_that_is_not_good_is_told_why(
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         error = await ask()
     assert error is not None
-    assert told in str(error)
+    assert error.code == "certificate_rejected"
+    assert reason in str(error)
 
 
 async def test_an_address_that_does_not_speak_tls_is_told() -> None:
     async with listening(refuse) as port:
         error = await ask(f"https://localhost:{port}")
     assert error is not None
-    assert "no TLS connection" in str(error)
+    assert error.code == "tls_failed"
     assert "DO_BASE_URL" in error.next_step
 
 
@@ -646,4 +648,4 @@ async def test_an_ipv6_address_of_this_machine_is_reached(monkeypatch: pytest.Mo
     error = await ask(f"http://[::1]:{port}")
     server.close()
     assert error is not None
-    assert "broke during" in str(error)
+    assert error.code == "connection_lost"

@@ -17,7 +17,7 @@ from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.waiting import observer as events
 from tests.platform.arbitrary import json_values
 from tests.platform.fake_time import START, FakeTime
-from tests.platform.recording import Recorder, Reply, client_for, execution, token
+from tests.platform.recording import Recorder, Reply, client_for, execution, token, with_code
 
 pytestmark = pytest.mark.anyio
 
@@ -86,7 +86,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("chunks", ENDLESS.values(), ids=ENDLESS)
 async def test_a_frame_without_an_end_is_not_kept(chunks: list[bytes]) -> None:
-    with pytest.raises(PlatformError, match="a frame of more than 256 KiB"):
+    with pytest.raises(PlatformError, check=with_code("response_too_large")):
         await read(*chunks)
 
 
