@@ -89,7 +89,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "invalid JSON": ("not valid JSON",),
     "wrong shape": UNREADABLE,
     "a 10 MB body": UNREADABLE,
-    "redirect": ("redirects to another address",),
+    "redirect": ("returned a redirect",),
     "429 seconds": ("HTTP 429",),
     "429 date": ("HTTP 429",),
     "502 HTML": ("HTTP 502",),

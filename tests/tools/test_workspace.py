@@ -89,7 +89,7 @@ async def test_a_service_that_fails_is_a_problem_and_hides_nothing_else(
     bench.fault(rule)
     found = await agent.read("get_workspace")
     (problem,) = found["problems"]
-    assert problem.startswith(f"{what}: The platform answered HTTP ")
+    assert problem.startswith(f"{what}: The platform returned HTTP ")
     assert field is None or found[field] == []
     assert ("spent" in found["spending"]) == (what != "spending")
     assert "left" not in found["spending"]

@@ -178,7 +178,7 @@ class Executions:
         else:
             return dto
         raise OutcomeUnknownError(
-            f"The response to {what} is {shape}, so the new execution's id is unknown.",
+            f"The response to {what} is {shape}, so its id is unknown.",
             next_step=LOOK_FIRST,
             outcome="unknown",
             request_id=tracing.count_unreadable(),

@@ -121,12 +121,14 @@ def _not_connected(what: str, error: Exception, route: Route, trust: Trust) -> N
         return NetworkError(
             f"{failed} {_cause(it, text)}", next_step=_check(proxy), nothing_sent=True, code="proxy_unreachable"
         )
-    return NetworkError(f"{failed} {_cause('It', text)}", next_step=AGAIN, nothing_sent=True, code="unreachable")
+    return NetworkError(
+        f"{failed} {_cause('The platform', text)}", next_step=AGAIN, nothing_sent=True, code="unreachable"
+    )
 
 
 def _cause(it: str, text: str) -> str:
     if "name" in text and ("resol" in text or "known" in text):
-        return f"{it} has a host name that cannot be resolved."
+        return f"{it} has a host name that DNS does not know."
     return f"{it} refused the connection or cannot be reached."
 
 
