@@ -55,6 +55,7 @@ class Executions:
         self._clusters = clusters
         self._observer = observer
         self._timing = timing
+        self._listing = ExecutionListing(transport, scope)
 
     async def list(
         self,
@@ -89,10 +90,6 @@ class Executions:
         if fetch_all_pages:
             return await self._listing.all(query, page_size)
         return await self._listing.page(query, page, page_size)
-
-    @property
-    def _listing(self) -> ExecutionListing:
-        return ExecutionListing(self._transport, self._scope)
 
     async def search(
         self,

@@ -32,6 +32,32 @@ from deeporigin_mcp.platform.records.execution import Execution
 from deeporigin_mcp.platform.records.values import Json, moment
 from deeporigin_mcp.platform.transport.timing import Timing
 
+EVENT_BURST_PER_ID = 15
+LARGEST_EVENT_BURST = 60
+EVENT_SHARE = 0.02
+"""Events cause a poll at once up to a burst; after that at this share of the rate of polling each execution once per
+interval. Most events are about a little progress only."""
+RATE_LIMIT_SECONDS = 2.0
+LONGEST_RATE_LIMIT_SECONDS = 60.0
+MAX_CONCURRENT_POLLS = 20
+LIST_ACTIVE_FROM = 3
+"""From so many executions on, a poll begins with one request for all active ones."""
+FIRST_PAUSE_SECONDS = 1.0
+PAUSE_GROWTH = 1.5
+FIRST_POLL_SECONDS = 10.0
+"""The first poll may take this long even if the timeout is shorter: a wait of 0 s polls once."""
+LAST_POLL_SECONDS = 2.0
+"""How long a poll may run on after the deadline, and how long the one at the deadline may take."""
+MAX_REFUSALS = 3
+"""An execution that was read before is given up after so many refusals (400, 401, 403, 404) in a row."""
+SHORTEST_STREAM_SECONDS = 2.0
+"""With less time left than this, a wait opens no event stream."""
+MAX_STREAMS = 4
+HEARTBEAT_SECONDS = 9.0
+"""Progress is reported at least this often; clients expect it within 10 s (mcp-facts 2)."""
+BETWEEN_REPORTS_SECONDS = 1.0
+"""A change of percent alone is not reported more often than this; a change of status is reported at once."""
+
 Until = Literal["all", "any", "all or a failure"]
 Outline = dict[str, tuple[str, float | None]]
 """Status and percent of each id."""
@@ -88,13 +114,6 @@ class WaitState:
 
 
 Report = Callable[[WaitState], Awaitable[None]]
-EVENT_BURST_PER_ID = 15
-LARGEST_EVENT_BURST = 60
-EVENT_SHARE = 0.02
-"""Events cause a poll at once up to a burst; after that at this share of the rate of polling each execution once per
-interval. Most events are about a little progress only."""
-RATE_LIMIT_SECONDS = 2.0
-LONGEST_RATE_LIMIT_SECONDS = 60.0
 
 
 class TokenBucket:
@@ -138,26 +157,6 @@ class RateLimitBackoff:
     def reset(self) -> None:
         """Start the next pause small again."""
         self._rate_limits = 0
-
-
-MAX_CONCURRENT_POLLS = 20
-LIST_ACTIVE_FROM = 3
-"""From so many executions on, a poll begins with one request for all active ones."""
-FIRST_PAUSE_SECONDS = 1.0
-PAUSE_GROWTH = 1.5
-FIRST_POLL_SECONDS = 10.0
-"""The first poll may take this long even if the timeout is shorter: a wait of 0 s polls once."""
-LAST_POLL_SECONDS = 2.0
-"""How long a poll may run on after the deadline, and how long the one at the deadline may take."""
-MAX_REFUSALS = 3
-"""An execution that was read before is given up after so many refusals (400, 401, 403, 404) in a row."""
-SHORTEST_STREAM_SECONDS = 2.0
-"""With less time left than this, a wait opens no event stream."""
-MAX_STREAMS = 4
-HEARTBEAT_SECONDS = 9.0
-"""Progress is reported at least this often; clients expect it within 10 s (mcp-facts 2)."""
-BETWEEN_REPORTS_SECONDS = 1.0
-"""A change of percent alone is not reported more often than this; a change of status is reported at once."""
 
 
 class Source(Protocol):

@@ -26,6 +26,15 @@ from deeporigin_mcp.platform.transport.timing import Timing
 ACTIVE = tuple(word for word in status.KNOWN if word not in status.SETTLED)
 ACTIVE_ROWS = 1000
 
+READ_TIMEOUT_SECONDS = 60.0
+"""A heartbeat comes every 25 s; a stream that is silent for longer than this is dead."""
+STABLE_SECONDS = 30.0
+"""After a stream that lasted this long, the backoff starts anew."""
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+MAX_FRAME_BYTES = 256 * 1024
+"""A frame about a hundred executions has 2 KB."""
+
 
 class Observer:
     """The `Source` of the wait engine."""
@@ -77,60 +86,36 @@ class Observer:
     async def follow(
         self, project_id: str, ids: Sequence[str], on_open: Callable[[], None], on_dirty: Callable[[list[str]], None]
     ) -> None:
-        """See `events.follow`."""
-        await follow(self._transport, self._scope, self._timing, project_id, ids, on_open=on_open, on_dirty=on_dirty)
+        """Keep a stream on these executions of one project open until cancelled.
 
+        Returns only if the platform refuses for good (no right, no such project, no such service).
 
-READ_TIMEOUT_SECONDS = 60.0
-"""A heartbeat comes every 25 s; a stream that is silent for longer than this is dead."""
-STABLE_SECONDS = 30.0
-"""After a stream that lasted this long, the backoff starts anew."""
-FIRST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 30.0
-MAX_FRAME_BYTES = 256 * 1024
-"""A frame about a hundred executions has 2 KB."""
-
-
-async def follow(
-    transport: Transport,
-    scope: Scope,
-    timing: Timing,
-    project_id: str,
-    ids: Sequence[str],
-    *,
-    on_open: Callable[[], None],
-    on_dirty: Callable[[list[str]], None],
-) -> None:
-    """Keep a stream on these executions of one project open until cancelled.
-
-    Returns only if the platform refuses for good (no right, no such project, no such service).
-
-    Args:
-        on_open: called after every (re)connection; earlier events were missed.
-        on_dirty: called with the ids that changed.
-    """
-    names = {f"e{number}" if len(ids) > 1 else "execution": name for number, name in enumerate(ids)}
-    path = f"/sse/{scope.org_segment}/stream/{segment(project_id, 'project_id')}"
-    params = [("filter", f"{filter_id}=execution:{name}") for filter_id, name in names.items()]
-    failures = 0
-    while True:
-        opened = timing.monotonic()
-        try:
-            async with transport.stream(
-                path, what="follow executions", params=params, silence_seconds=READ_TIMEOUT_SECONDS
-            ) as content:
-                on_open()
-                async for filters in dirty_filters(content):
-                    if changed := [names[filter_id] for filter_id in filters if filter_id in names]:
-                        on_dirty(changed)
-        except (NetworkError, PlatformError, RateLimitError, StateConflictError):
-            # Too many streams of this user (409), or an interruption: polling goes on meanwhile.
-            pass
-        except DeepOriginError:
-            return
-        failures = 1 if timing.monotonic() - opened >= STABLE_SECONDS else failures + 1
-        longest = min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS)
-        await timing.sleep(longest * (0.5 + 0.5 * timing.chance()))
+        Args:
+            on_open: called after every (re)connection; earlier events were missed.
+            on_dirty: called with the ids that changed.
+        """
+        names = {f"e{number}" if len(ids) > 1 else "execution": name for number, name in enumerate(ids)}
+        path = f"/sse/{self._scope.org_segment}/stream/{segment(project_id, 'project_id')}"
+        params = [("filter", f"{filter_id}=execution:{name}") for filter_id, name in names.items()]
+        failures = 0
+        while True:
+            opened = self._timing.monotonic()
+            try:
+                async with self._transport.stream(
+                    path, what="follow executions", params=params, silence_seconds=READ_TIMEOUT_SECONDS
+                ) as content:
+                    on_open()
+                    async for filters in dirty_filters(content):
+                        if changed := [names[filter_id] for filter_id in filters if filter_id in names]:
+                            on_dirty(changed)
+            except (NetworkError, PlatformError, RateLimitError, StateConflictError):
+                # Too many streams of this user (409), or an interruption: polling goes on meanwhile.
+                pass
+            except DeepOriginError:
+                return
+            failures = 1 if self._timing.monotonic() - opened >= STABLE_SECONDS else failures + 1
+            longest = min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+            await self._timing.sleep(longest * (0.5 + 0.5 * self._timing.chance()))
 
 
 async def dirty_filters(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[str]]:

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from deeporigin_mcp.platform.records import sanitizing as secrecy
+from deeporigin_mcp.platform.records import sanitizing
 from deeporigin_mcp.platform.records.sanitizing import MASK, MAX_SECRETS, masked, one_line, register_secret, word
 
 
@@ -26,9 +26,9 @@ TOKEN = token(0)
 
 @pytest.fixture(autouse=True)
 def _one_secret() -> Iterator[None]:
-    kept = [*secrecy._secrets]
-    secrecy._secrets.clear()
-    secrecy._parts.clear()
+    kept = [*sanitizing._secrets]
+    sanitizing._secrets.clear()
+    sanitizing._parts.clear()
     register_secret(TOKEN)
     yield
     for secret in kept:
@@ -104,4 +104,4 @@ def test_the_tokens_used_last_are_known_and_older_ones_are_forgotten() -> None:
     register_secret(token(MAX_SECRETS))
     assert masked(token(1)) == token(1)
     assert masked(f"{TOKEN} {token(2)} {token(MAX_SECRETS)}") == " ".join([MASK] * 3)
-    assert len(secrecy._secrets) == MAX_SECRETS
+    assert len(sanitizing._secrets) == MAX_SECRETS

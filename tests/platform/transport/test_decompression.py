@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.errors import NetworkError, PlatformError
 from deeporigin_mcp.platform import RetryPolicy
-from deeporigin_mcp.platform.transport import requests as transport
+from deeporigin_mcp.platform.transport import requests
 from deeporigin_mcp.platform.transport.decompression import MAX_PIECE_BYTES, decoded
 from tests.platform.recording import Recorder, Reply, client_for, execution, with_code
 
@@ -108,7 +108,7 @@ BOMBS: dict[str, tuple[str, bytes]] = {
 async def test_what_swells_is_given_up_before_it_fills_the_memory(
     server: Recorder, monkeypatch: pytest.MonkeyPatch, encoding: str, bomb: bytes, status: int
 ) -> None:
-    monkeypatch.setattr(transport, "MAX_BODY_BYTES", 2**20)
+    monkeypatch.setattr(requests, "MAX_BODY_BYTES", 2**20)
     server.answer(Reply(bomb, status=status, headers={"content-encoding": encoding}))
     async with client_for(server, retry=ONCE) as client:
         tracemalloc.start()
@@ -124,7 +124,7 @@ async def test_what_swells_is_given_up_before_it_fills_the_memory(
 async def test_an_answer_of_too_many_values_is_not_made_into_objects(
     server: Recorder, monkeypatch: pytest.MonkeyPatch, unit: bytes, status: int
 ) -> None:
-    monkeypatch.setattr(transport, "MAX_VALUES", 10_000)
+    monkeypatch.setattr(requests, "MAX_VALUES", 10_000)
     large = TEXT[:-1] + b', "extra": [' + unit * 1_000 + b"0]}"
     server.answer(Reply(b"[" + unit * 10_000 + b"0]", status=status), Reply(large))
     async with client_for(server, retry=ONCE) as client:

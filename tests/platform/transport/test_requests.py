@@ -18,7 +18,7 @@ from deeporigin_mcp.errors import (
     RateLimitError,
 )
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
-from deeporigin_mcp.platform.transport import requests as transport
+from deeporigin_mcp.platform.transport import requests
 from deeporigin_mcp.platform.transport.requests import Transport
 from deeporigin_mcp.platform.transport.scope import segment
 from tests.platform.fake_time import START, FakeTime
@@ -122,7 +122,7 @@ async def test_failures_below_http_are_named_without_their_own_text(
 async def test_an_oversized_answer_is_not_read_to_its_end(
     server: Recorder, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "MAX_BODY_BYTES", 2**20)
+    monkeypatch.setattr(requests, "MAX_BODY_BYTES", 2**20)
     big = b'{"a": "' + b"a" * 2**22 + b'"}'
     packed = Reply(body=gzip.compress(big), headers={"content-encoding": "gzip"})
     server.answer(Reply(body=big), packed, Reply(status=500, body=big), execution())

@@ -2,65 +2,19 @@
 
 import itertools
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 import anyio
 import pytest
 
-from deeporigin_mcp.errors import InvalidRequestError, NotFoundError, PlatformError, RateLimitError
-from deeporigin_mcp.platform.waiting import engine as waiting
+from deeporigin_mcp.errors import NotFoundError, PlatformError, RateLimitError
+from deeporigin_mcp.platform.waiting import engine
 from deeporigin_mcp.platform.waiting.engine import WaitState, watch
 from tests.platform.fake_time import START, FakeTime
 from tests.platform.recording import execution
+from tests.platform.waiting.stage import Stage
 
 pytestmark = pytest.mark.anyio
-
-Steps = dict[str, list[Any]]
-
-
-class Stage:
-    """A platform for the engine: each look takes the id's next step; errors are raised. The last step stays."""
-
-    def __init__(self, time: FakeTime, **steps: list[Any]) -> None:
-        self.time = time
-        self.steps: Steps = steps
-        self.asked: list[tuple[float, str]] = []
-        self.actives: list[Any] = [InvalidRequestError("no such filter")]
-        self.listed = 0
-        self.followed: list[tuple[str, list[str]]] = []
-        self.following = 0
-        self.events: Callable[[Callable[[], None], Callable[[list[str]], None]], None] = lambda *_: None
-
-    def now(self) -> float:
-        return START + self.time.now
-
-    async def poll(self, execution_id: str) -> dict[str, Any]:
-        self.asked.append((self.time.now, execution_id))
-        await anyio.lowlevel.checkpoint()
-        steps = self.steps[execution_id]
-        step = steps.pop(0) if len(steps) > 1 else steps[0]
-        if isinstance(step, Exception):
-            raise step
-        return step if isinstance(step, dict) else execution(step, execution_id, projectId="p-1")
-
-    async def active(self, oldest: datetime | None) -> dict[str, dict[str, Any]]:
-        self.listed += 1
-        step = self.actives.pop(0) if len(self.actives) > 1 else self.actives[0]
-        if isinstance(step, Exception):
-            raise step
-        return {name: execution("Running", name, projectId="p-1") for name in step}
-
-    async def follow(
-        self, project_id: str, ids: Sequence[str], on_open: Callable[[], None], on_dirty: Callable[[list[str]], None]
-    ) -> None:
-        self.followed.append((project_id, [*ids]))
-        self.following += 1
-        try:
-            self.events(on_open, on_dirty)
-            await anyio.sleep_forever()
-        finally:
-            self.following -= 1
 
 
 async def watched(stage: Stage, ids: Sequence[str], **options: Any) -> WaitState:
@@ -108,7 +62,7 @@ async def test_time_that_runs_out_leaves_the_latest_state() -> None:
 async def test_what_was_not_answered_at_the_deadline_is_not_taken_for_its_present_state(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(waiting, "LAST_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(engine, "LAST_POLL_SECONDS", 0.05)
     time = FakeTime()
     stage = Stage(time, a=["Running"], b=["Running"])
     poll = stage.poll

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.platform.waiting import observer as events
+from deeporigin_mcp.platform.waiting import observer
 from tests.platform.arbitrary import json_values
 from tests.platform.fake_time import START, FakeTime
 from tests.platform.recording import Recorder, Reply, client_for, execution, token, with_code
@@ -32,7 +32,7 @@ async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
 
 
 async def read(*chunks: bytes) -> list[list[str]]:
-    return [filters async for filters in events.dirty_filters(pieces(*chunks))]
+    return [filters async for filters in observer.dirty_filters(pieces(*chunks))]
 
 
 @pytest.mark.parametrize(

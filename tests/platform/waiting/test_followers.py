@@ -26,7 +26,7 @@ from deeporigin_mcp.platform.waiting.followers import (
 )
 from tests.platform.fake_time import FakeTime
 from tests.platform.recording import execution
-from tests.platform.waiting.test_engine import Stage
+from tests.platform.waiting.stage import Stage
 
 pytestmark = pytest.mark.anyio
 

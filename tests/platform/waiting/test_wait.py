@@ -16,7 +16,7 @@ from deeporigin_mcp.errors import (
     WaitTimeoutError,
 )
 from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.platform.waiting import engine as waiting
+from deeporigin_mcp.platform.waiting import engine
 from tests.platform.fake_time import START, FakeTime
 from tests.platform.recording import Recorder, Reply, Request, client_for, execution, recording, settings_for, token
 
@@ -144,7 +144,7 @@ async def test_a_refusal_in_the_middle_is_raised_only_if_it_stays(
     server.handler = Lives(e=["Running", refusal, refusal, "Running", refusal, "Completed"]).answer
     async with client_for(server, time.timing) as client:
         assert (await client.executions.wait("e"))[0]["status"] == "Completed"
-        server.handler = Lives(e=["Running", *[refusal] * waiting.MAX_REFUSALS, "Completed"]).answer
+        server.handler = Lives(e=["Running", *[refusal] * engine.MAX_REFUSALS, "Completed"]).answer
         with pytest.raises(DeepOriginError, check=lambda error: error.http_status == status):
             await client.executions.wait("e")
 
@@ -274,7 +274,7 @@ async def test_looks_go_out_together_but_only_a_few_at_a_time(server: Recorder, 
     async def slowly(request: Request) -> Reply:
         if request.path.endswith("/executions"):
             return lives.answer(request)
-        if server.open_requests >= waiting.MAX_CONCURRENT_POLLS:
+        if server.open_requests >= engine.MAX_CONCURRENT_POLLS:
             full.set()
         with anyio.move_on_after(20):
             await full.wait()
@@ -284,12 +284,12 @@ async def test_looks_go_out_together_but_only_a_few_at_a_time(server: Recorder, 
     async with client_for(server, time.timing) as client:
         found = await client.executions.wait(names)
     assert [dto["executionId"] for dto in found] == names
-    assert server.most_open_requests == waiting.MAX_CONCURRENT_POLLS
+    assert server.most_open_requests == engine.MAX_CONCURRENT_POLLS
 
 
 async def test_a_look_that_hangs_is_cut_off_when_time_is_up(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "FIRST_POLL_SECONDS", 0.1)
-    monkeypatch.setattr(waiting, "LAST_POLL_SECONDS", 0.1)
+    monkeypatch.setattr(engine, "FIRST_POLL_SECONDS", 0.1)
+    monkeypatch.setattr(engine, "LAST_POLL_SECONDS", 0.1)
     server.answer(Reply(fault="hang"))
     async with client_for(server) as client:
         with anyio.fail_after(20), pytest.raises(WaitTimeoutError):
