@@ -79,7 +79,7 @@ ADDRESS_FAULTS = {
 }
 
 UNREADABLE = ("not an object", "not a list", "empty, so its id", "still Quoted")
-LOST = ("no complete answer", "connection to the platform broke", "not answered the creation", "still Quoted")
+LOST = ("timed out after", "connection to the platform was lost", "not answered the creation", "still Quoted")
 CAUSES: dict[str, tuple[str, ...]] = {
     "reset": LOST,
     "read timeout": LOST,
