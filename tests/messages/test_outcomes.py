@@ -51,7 +51,7 @@ def causes() -> dict[str, DeepOriginError]:
 
 
 def test_an_error_says_what_happened_what_was_done_and_what_to_call() -> None:
-    messages = {}
+    messages: dict[str, str] = {}
     for attempt_name, attempt in ATTEMPTS.items():
         # What is left out differs in no word but those shown.
         shown = ("a conflict", "a refusal", "a lost answer") if messages else causes()
