@@ -372,7 +372,7 @@ async def test_a_creation_that_is_answered_with_a_quote_of_others_does_not_start
         liar.get = lambda name, _, metadata=metadata: record(name, price=0, metadata=metadata)  # type: ignore[misc]
         async with liar.agent() as agent:
             found = await agent.read("create_execution", tool_key="deeporigin.docking", inputs={}, start=True)
-        assert "the platform shows another run" in found["next_step"]
+        assert "The platform shows another run" in found["next_step"]
     assert liar.confirmed == []
 
 
@@ -382,7 +382,7 @@ async def test_a_list_that_shows_a_quote_of_others_under_a_key_starts_nothing(li
     async with liar.agent() as agent:
         arguments = {"tool_key": "deeporigin.docking", "inputs": {}, "idempotency_key": "k"}
         found = await agent.read("create_execution", **arguments, start=True)
-    assert "the platform shows another run" in found["next_step"]
+    assert "The platform shows another run" in found["next_step"]
     assert liar.confirmed == []
 
 

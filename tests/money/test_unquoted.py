@@ -100,7 +100,7 @@ async def test_the_description_says_so_before_anything_is_sent(liar: Liar) -> No
     async with liar.agent() as agent:
         told = await described(agent, "deeporigin.metabolism")
         assert "starts at once when it is created" in told
-        assert "asks a person first" in told
+        assert "a person is asked first" in told
         liar.definition = {"key": "deeporigin.system-prep", "version": "1", "inputs": {}}
         assert "may start it at its creation" in await described(agent, "deeporigin.system-prep")
         liar.definition = {"key": "deeporigin.docking", "version": "1", "inputs": {}}

@@ -22,6 +22,7 @@ from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, parse_fault, running_simulator
+from deeporigin_mcp.tools.errors import META
 from deeporigin_mcp.tools.state import ServerState
 from tests.support.errors import ErrorFacts, error_of
 from tests.tools.facts import assert_harmless, assert_same_facts, calls_in
@@ -115,7 +116,8 @@ class Agent:
         assert isinstance(answer, CallToolResult)
         text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
         assert len(answer.content) == 1
-        error = error_of(answer) if answer.is_error else None
+        # The SDK says nothing beside its own refusal of an unknown tool.
+        error = error_of(answer) if META in (answer.meta or {}) else None
         return Answer(bool(answer.is_error), text, answer.structured_content or {}, error)
 
     async def read(self, tool: str, **arguments: Any) -> dict[str, Any]:
