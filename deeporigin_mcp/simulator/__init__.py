@@ -8,11 +8,7 @@
 It shares no code with the client in this package, so that one mistake cannot hide the other.
 """
 
-from deeporigin_mcp.simulator.app import create_app
-from deeporigin_mcp.simulator.clock import Clock, ManualClock, ScaledClock
-from deeporigin_mcp.simulator.executions import Execution
-from deeporigin_mcp.simulator.faults import FaultRule, parse_fault
-from deeporigin_mcp.simulator.platform import Platform
+from deeporigin_mcp.simulator.model.clock import Clock, ManualClock, ScaledClock
 from deeporigin_mcp.simulator.runner import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -20,7 +16,11 @@ from deeporigin_mcp.simulator.runner import (
     running_simulator,
     serve,
 )
-from deeporigin_mcp.simulator.tokens import make_token
+from deeporigin_mcp.simulator.services.app import create_app
+from deeporigin_mcp.simulator.services.tokens import make_token
+from deeporigin_mcp.simulator.state.execution import Execution
+from deeporigin_mcp.simulator.state.faults import FaultRule, parse_fault
+from deeporigin_mcp.simulator.state.platform import Platform
 
 __all__ = [
     "DEFAULT_HOST",

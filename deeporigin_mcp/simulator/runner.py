@@ -14,9 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from deeporigin_mcp.simulator.app import create_app
-from deeporigin_mcp.simulator.gate import TRANSPORT
-from deeporigin_mcp.simulator.platform import Platform
+from deeporigin_mcp.simulator.services.app import create_app
+from deeporigin_mcp.simulator.services.gate import TRANSPORT
+from deeporigin_mcp.simulator.state.platform import Platform
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 4931

@@ -10,7 +10,7 @@ import pytest
 
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import ManualClock, Platform
-from deeporigin_mcp.simulator.lifecycle import cancel, confirm
+from deeporigin_mcp.simulator.state.lifecycle import cancel, confirm
 from tests.agent_tasks.suite import COSTS, TASKS, Cost, known_costs
 from tests.agent_tasks.task import Answer, Mistake, Task
 from tests.agent_tasks.trial import trial

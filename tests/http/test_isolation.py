@@ -22,7 +22,7 @@ from mcp_types import (
     ResourceUpdatedNotification,
 )
 
-from deeporigin_mcp.simulator.catalogue import Definition
+from deeporigin_mcp.simulator.model.catalogue import Definition
 from deeporigin_mcp.tools.resources import EXECUTION, PLATFORM_TOOL
 from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
 from tests.http.site import Site, credentials, on_a_port, running_site

@@ -14,7 +14,7 @@ from deeporigin.platform import executions as official_executions
 from deeporigin.platform.client import DeepOriginClient
 
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, running_simulator
-from deeporigin_mcp.simulator.executions import TERMINAL
+from deeporigin_mcp.simulator.state.execution import TERMINAL
 
 PROJECT = "09DEMAKNASE01"
 ACME_PROJECT = "09ACMEPR0J001"

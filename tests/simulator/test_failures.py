@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
-from deeporigin_mcp.simulator.chemistry import ligand_problem
+from deeporigin_mcp.simulator.model.failures import ligand_problem
 from tests.simulator.conftest import (
     ABFE,
     ADMET,

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform, ScaledClock, parse_fault, running_simulator, serve
-from deeporigin_mcp.simulator.clock import Bell, instant_of, stamp
+from deeporigin_mcp.simulator.model.clock import Bell, instant_of, stamp
 from deeporigin_mcp.simulator.runner import _Server, bind
 from tests.simulator.conftest import DOCKING, Api, Background, docking_inputs
 

@@ -216,7 +216,7 @@ class Bench:
             yield agent
 
     def fault(self, rule: str) -> None:
-        """Make the platform misbehave (`simulator/faults.py` has the grammar)."""
+        """Make the platform misbehave (`simulator/state/faults.py` has the grammar)."""
         self.platform.faults.append(parse_fault(rule))
 
     def heal(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.platform import ToolDefinition
-from deeporigin_mcp.simulator.catalogue import Definition
+from deeporigin_mcp.simulator.model.catalogue import Definition
 from deeporigin_mcp.tools.catalogue.checking import UNREAD, checked, example_inputs
 from deeporigin_mcp.tools.catalogue.schemas import cleaned
 from tests.tools.bench import Agent, Bench, docking, running_bench

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deeporigin_mcp.simulator.catalogue import Definition
+from deeporigin_mcp.simulator.model.catalogue import Definition
 from tests.tools.bench import Agent, Bench, docking, running_bench
 from tests.tools.facts import FORBIDDEN
 

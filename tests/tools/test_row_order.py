@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from deeporigin_mcp.simulator import parse_fault
-from deeporigin_mcp.simulator.tables import Search
+from deeporigin_mcp.simulator.services.tables import Search
 from tests.tools.bench import Agent, Bench, calls_in_text, docking
 from tests.tools.facts import calls_in
 from tests.tools.result_rows import pages, rows_of_all, stored

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from deeporigin_mcp.simulator.clock import stamp
-from deeporigin_mcp.simulator.executions import Execution
-from deeporigin_mcp.simulator.lifecycle import dispatch, new_execution
-from deeporigin_mcp.simulator.organisations import Organisation
-from deeporigin_mcp.simulator.prices import Item, items_of, quotation, total_of, transaction
-from deeporigin_mcp.simulator.state import State
-from deeporigin_mcp.simulator.validation import checked_inputs
+from deeporigin_mcp.simulator.model.clock import stamp
+from deeporigin_mcp.simulator.model.prices import Item, items_of, quotation, total_of, transaction
+from deeporigin_mcp.simulator.model.validation import checked_inputs
+from deeporigin_mcp.simulator.state.base import State
+from deeporigin_mcp.simulator.state.execution import Execution
+from deeporigin_mcp.simulator.state.lifecycle import dispatch, new_execution
+from deeporigin_mcp.simulator.state.organisations import Organisation
 
 _NOT_STARTED = {"Created", "Queued", "Quoted", "InsufficientFunds", "FailedQuotation"}
 _FINISHED = {"Completed", "Succeeded", "Failed"}

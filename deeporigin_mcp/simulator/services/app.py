@@ -6,11 +6,11 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deeporigin_mcp.simulator import accounts, data_platform, events, health, tools_service
-from deeporigin_mcp.simulator.answers import Refusal, refused
-from deeporigin_mcp.simulator.gate import Gate
-from deeporigin_mcp.simulator.platform import Platform
-from deeporigin_mcp.simulator.requests import answer
+from deeporigin_mcp.simulator.services import accounts, data_platform, events, health, tools_service
+from deeporigin_mcp.simulator.services.gate import Gate
+from deeporigin_mcp.simulator.services.requests import answer
+from deeporigin_mcp.simulator.state.platform import Platform
+from deeporigin_mcp.simulator.state.refusals import Refusal, refused
 
 
 async def _refusal(request: Request, error: Exception) -> Response:  # noqa: ARG001

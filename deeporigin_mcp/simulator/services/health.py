@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from deeporigin_mcp.simulator.requests import answer, platform_of
+from deeporigin_mcp.simulator.services.requests import answer, platform_of
 
 SERVICES = ("tools", "data-platform", "files", "billing", "entities", "data", "sse")
 VERSION = "simulator-1"

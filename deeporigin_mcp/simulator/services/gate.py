@@ -10,8 +10,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deeporigin_mcp.simulator.faults import FaultRule
-from deeporigin_mcp.simulator.platform import Platform
+from deeporigin_mcp.simulator.state.faults import FaultRule
+from deeporigin_mcp.simulator.state.platform import Platform
 
 TRANSPORT = "simulator.transport"
 """Extension of the ASGI scope under which the server passes its socket's transport."""

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from deeporigin_mcp.simulator.chemistry import failed_ligands
-from deeporigin_mcp.simulator.clock import instant_of, stamp
-from deeporigin_mcp.simulator.executions import Execution
-from deeporigin_mcp.simulator.identifiers import friendly_of
+from deeporigin_mcp.simulator.model.clock import instant_of, stamp
+from deeporigin_mcp.simulator.model.failures import failed_ligands
+from deeporigin_mcp.simulator.model.identifiers import friendly_of
+from deeporigin_mcp.simulator.state.execution import Execution
 
 Entry = tuple[datetime, str, str]
 """Instant, level (`info`, `warning`, `error`) and message."""

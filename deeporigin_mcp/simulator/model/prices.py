@@ -18,10 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from deeporigin_mcp.simulator import keys
-from deeporigin_mcp.simulator.catalogue import Definition
-from deeporigin_mcp.simulator.identifiers import Identifiers, fraction
-from deeporigin_mcp.simulator.validation import path_of
+from deeporigin_mcp.simulator.model import keys
+from deeporigin_mcp.simulator.model.catalogue import Definition
+from deeporigin_mcp.simulator.model.identifiers import Identifiers, fraction
+from deeporigin_mcp.simulator.model.validation import path_of
 
 ABFE_UNIT = 120.0
 RBFE_PAIR = 38.4

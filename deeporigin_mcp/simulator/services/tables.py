@@ -4,8 +4,8 @@ import base64
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from deeporigin_mcp.simulator.answers import invalid
-from deeporigin_mcp.simulator.filters import table_test
+from deeporigin_mcp.simulator.services.filters import table_test
+from deeporigin_mcp.simulator.state.refusals import invalid
 
 Row = dict[str, Any]
 

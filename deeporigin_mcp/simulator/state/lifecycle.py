@@ -15,14 +15,11 @@ Refusals that can be triggered on purpose:
 from datetime import datetime
 from typing import Any
 
-from deeporigin_mcp.simulator import keys
-from deeporigin_mcp.simulator.answers import conflict, invalid, not_found, refused, restricted
-from deeporigin_mcp.simulator.catalogue import Definition
-from deeporigin_mcp.simulator.chemistry import quotation_failure, run_failure
-from deeporigin_mcp.simulator.clock import stamp
-from deeporigin_mcp.simulator.executions import TERMINAL, Execution
-from deeporigin_mcp.simulator.organisations import Organisation
-from deeporigin_mcp.simulator.prices import (
+from deeporigin_mcp.simulator.model import keys
+from deeporigin_mcp.simulator.model.catalogue import Definition
+from deeporigin_mcp.simulator.model.clock import stamp
+from deeporigin_mcp.simulator.model.failures import quotation_failure, run_failure
+from deeporigin_mcp.simulator.model.prices import (
     estimator_output,
     failed_quotation,
     items_of,
@@ -32,9 +29,12 @@ from deeporigin_mcp.simulator.prices import (
     total_of,
     transaction,
 )
-from deeporigin_mcp.simulator.state import State
-from deeporigin_mcp.simulator.timeline import planned, run_seconds
-from deeporigin_mcp.simulator.validation import Problem, checked_inputs
+from deeporigin_mcp.simulator.model.timeline import planned, run_seconds
+from deeporigin_mcp.simulator.model.validation import Problem, checked_inputs
+from deeporigin_mcp.simulator.state.base import State
+from deeporigin_mcp.simulator.state.execution import TERMINAL, Execution
+from deeporigin_mcp.simulator.state.organisations import Organisation
+from deeporigin_mcp.simulator.state.refusals import conflict, invalid, not_found, refused, restricted
 
 Body = dict[str, Any]
 

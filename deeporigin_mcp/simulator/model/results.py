@@ -7,13 +7,13 @@ Shapes: platform-facts 7 (last column) and 1.16.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from deeporigin_mcp.simulator import keys
-from deeporigin_mcp.simulator.catalogue import Definition
-from deeporigin_mcp.simulator.chemistry import failed_ligands
-from deeporigin_mcp.simulator.identifiers import fraction, friendly_of
-from deeporigin_mcp.simulator.prices import pair_count
-from deeporigin_mcp.simulator.progress import free_energy_terms
-from deeporigin_mcp.simulator.validation import path_of
+from deeporigin_mcp.simulator.model import keys
+from deeporigin_mcp.simulator.model.catalogue import Definition
+from deeporigin_mcp.simulator.model.failures import failed_ligands
+from deeporigin_mcp.simulator.model.identifiers import fraction, friendly_of
+from deeporigin_mcp.simulator.model.prices import pair_count
+from deeporigin_mcp.simulator.model.progress import free_energy_terms
+from deeporigin_mcp.simulator.model.validation import path_of
 
 Row = dict[str, Any]
 Found = tuple[str, Row]

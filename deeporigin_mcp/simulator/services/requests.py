@@ -7,10 +7,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deeporigin_mcp.simulator.answers import Refusal, forbidden, invalid, unauthorized
-from deeporigin_mcp.simulator.organisations import Organisation
-from deeporigin_mcp.simulator.platform import Platform
-from deeporigin_mcp.simulator.tokens import Caller, InvalidTokenError, read_token
+from deeporigin_mcp.simulator.services.tokens import Caller, InvalidTokenError, read_token
+from deeporigin_mcp.simulator.state.organisations import Organisation
+from deeporigin_mcp.simulator.state.platform import Platform
+from deeporigin_mcp.simulator.state.refusals import Refusal, forbidden, invalid, unauthorized
 
 
 def answer(body: object, status: int = 200) -> Response:

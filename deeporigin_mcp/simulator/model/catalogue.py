@@ -138,7 +138,7 @@ def _definitions() -> tuple[Definition, ...]:
 
 
 def _read() -> Iterator[Definition]:
-    file = resources.files("deeporigin_mcp.simulator") / "catalogue.json"
+    file = resources.files("deeporigin_mcp.simulator.model") / "catalogue.json"
     for entry in json.loads(file.read_text(encoding="utf-8")):
         shared = {"name": None, "description": None, **entry, "steps": tuple(entry.get("steps", ()))}
         for version in shared.pop("versions"):

@@ -6,13 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from deeporigin_mcp.simulator.answers import invalid, not_found
-from deeporigin_mcp.simulator.executions import Execution
-from deeporigin_mcp.simulator.filters import list_test
-from deeporigin_mcp.simulator.lifecycle import cancel, confirm, create
-from deeporigin_mcp.simulator.organisations import Organisation
-from deeporigin_mcp.simulator.platform import Platform
-from deeporigin_mcp.simulator.requests import (
+from deeporigin_mcp.simulator.services.filters import list_test
+from deeporigin_mcp.simulator.services.requests import (
     answer,
     body_of,
     caller_of,
@@ -22,6 +17,11 @@ from deeporigin_mcp.simulator.requests import (
     platform_of,
     whole_number,
 )
+from deeporigin_mcp.simulator.state.execution import Execution
+from deeporigin_mcp.simulator.state.lifecycle import cancel, confirm, create
+from deeporigin_mcp.simulator.state.organisations import Organisation
+from deeporigin_mcp.simulator.state.platform import Platform
+from deeporigin_mcp.simulator.state.refusals import invalid, not_found
 
 DEFAULT_PAGE_SIZE = 100
 LARGEST_PAGE_SIZE = 10_000

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from deeporigin_mcp.simulator.answers import invalid
-from deeporigin_mcp.simulator.clock import stamp
-from deeporigin_mcp.simulator.executions import Execution
-from deeporigin_mcp.simulator.identifiers import digest
-from deeporigin_mcp.simulator.requests import answer, caller_of, organisation_of, platform_of, whole_number
+from deeporigin_mcp.simulator.model.clock import stamp
+from deeporigin_mcp.simulator.model.identifiers import digest
+from deeporigin_mcp.simulator.services.requests import answer, caller_of, organisation_of, platform_of, whole_number
+from deeporigin_mcp.simulator.state.execution import Execution
+from deeporigin_mcp.simulator.state.refusals import invalid
 
 
 async def list_organisations(request: Request) -> Response:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from deeporigin_mcp.simulator.answers import invalid
-from deeporigin_mcp.simulator.clock import instant_of
+from deeporigin_mcp.simulator.model.clock import instant_of
+from deeporigin_mcp.simulator.state.refusals import invalid
 
 Row = dict[str, Any]
 Test = Callable[[Row], bool]

@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 from jsonschema.protocols import Validator
 
-from deeporigin_mcp.simulator.catalogue import Definition
+from deeporigin_mcp.simulator.model.catalogue import Definition
 
 Schema = dict[str, Any]
 Problem = tuple[str, str]

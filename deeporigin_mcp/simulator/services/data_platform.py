@@ -6,20 +6,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from deeporigin_mcp.simulator.answers import Refusal, invalid, not_found
-from deeporigin_mcp.simulator.clock import stamp
-from deeporigin_mcp.simulator.identifiers import is_data_platform_id
-from deeporigin_mcp.simulator.ingestion import (
+from deeporigin_mcp.simulator.model.clock import stamp
+from deeporigin_mcp.simulator.model.identifiers import is_data_platform_id
+from deeporigin_mcp.simulator.services.requests import answer, body_of, organisation_of, platform_of
+from deeporigin_mcp.simulator.services.tables import CANONICAL_RESULT_COLUMNS, Search
+from deeporigin_mcp.simulator.state.ingestion import (
     EXECUTION_COLUMNS,
     execution_history,
     execution_row,
     result_rows,
 )
-from deeporigin_mcp.simulator.logs import LOG_COLUMNS, log_rows
-from deeporigin_mcp.simulator.organisations import Organisation, project_row
-from deeporigin_mcp.simulator.platform import Platform
-from deeporigin_mcp.simulator.requests import answer, body_of, organisation_of, platform_of
-from deeporigin_mcp.simulator.tables import CANONICAL_RESULT_COLUMNS, Search
+from deeporigin_mcp.simulator.state.logs import LOG_COLUMNS, log_rows
+from deeporigin_mcp.simulator.state.organisations import Organisation, project_row
+from deeporigin_mcp.simulator.state.platform import Platform
+from deeporigin_mcp.simulator.state.refusals import Refusal, invalid, not_found
 
 Row = dict[str, Any]
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from deeporigin_mcp.simulator import keys
+from deeporigin_mcp.simulator.model import keys
 
 METALS = frozenset(
     {"Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Ga", "Mo", "Ru", "Rh", "Pd", "Ag", "Cd"}

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from deeporigin_mcp.simulator.answers import not_found
-from deeporigin_mcp.simulator.catalogue import Catalogue, standard_catalogue
-from deeporigin_mcp.simulator.clock import Bell, Clock, ScaledClock
-from deeporigin_mcp.simulator.executions import Execution
-from deeporigin_mcp.simulator.faults import FaultRule
-from deeporigin_mcp.simulator.identifiers import Identifiers
-from deeporigin_mcp.simulator.organisations import Organisation, organisations
+from deeporigin_mcp.simulator.model.catalogue import Catalogue, standard_catalogue
+from deeporigin_mcp.simulator.model.clock import Bell, Clock, ScaledClock
+from deeporigin_mcp.simulator.model.identifiers import Identifiers
+from deeporigin_mcp.simulator.state.execution import Execution
+from deeporigin_mcp.simulator.state.faults import FaultRule
+from deeporigin_mcp.simulator.state.organisations import Organisation, organisations
+from deeporigin_mcp.simulator.state.refusals import not_found
 
 REMEMBERED_REQUESTS = 20_000
 """Requests kept in `State.requests`; older ones are forgotten."""

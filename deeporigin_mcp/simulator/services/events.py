@@ -15,10 +15,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from deeporigin_mcp.simulator.answers import conflict, invalid, not_found
-from deeporigin_mcp.simulator.executions import Execution
-from deeporigin_mcp.simulator.platform import Platform
-from deeporigin_mcp.simulator.requests import caller_of, permitted, platform_of
+from deeporigin_mcp.simulator.services.requests import caller_of, permitted, platform_of
+from deeporigin_mcp.simulator.state.execution import Execution
+from deeporigin_mcp.simulator.state.platform import Platform
+from deeporigin_mcp.simulator.state.refusals import conflict, invalid, not_found
 
 HEARTBEAT_SECONDS = 25.0
 RETRY_MILLISECONDS = 3000

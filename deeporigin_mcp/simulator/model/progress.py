@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from deeporigin_mcp.simulator import keys
-from deeporigin_mcp.simulator.catalogue import Definition
-from deeporigin_mcp.simulator.chemistry import failed_ligands
-from deeporigin_mcp.simulator.clock import whole_seconds
-from deeporigin_mcp.simulator.identifiers import digest, fraction
-from deeporigin_mcp.simulator.prices import ligand_count
-from deeporigin_mcp.simulator.timeline import Timeline
+from deeporigin_mcp.simulator.model import keys
+from deeporigin_mcp.simulator.model.catalogue import Definition
+from deeporigin_mcp.simulator.model.clock import whole_seconds
+from deeporigin_mcp.simulator.model.failures import failed_ligands
+from deeporigin_mcp.simulator.model.identifiers import digest, fraction
+from deeporigin_mcp.simulator.model.prices import ligand_count
+from deeporigin_mcp.simulator.model.timeline import Timeline
 
 Node = dict[str, Any]
 

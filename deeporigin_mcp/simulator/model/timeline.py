@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from deeporigin_mcp.simulator import keys
-from deeporigin_mcp.simulator.catalogue import Definition
-from deeporigin_mcp.simulator.clock import whole_seconds
-from deeporigin_mcp.simulator.prices import page_count, pair_count
+from deeporigin_mcp.simulator.model import keys
+from deeporigin_mcp.simulator.model.catalogue import Definition
+from deeporigin_mcp.simulator.model.clock import whole_seconds
+from deeporigin_mcp.simulator.model.prices import page_count, pair_count
 
 CREATED_SECONDS = 0.3
 QUEUED_SECONDS = 3.0

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from deeporigin_mcp.simulator.catalogue import Definition
-from deeporigin_mcp.simulator.clock import Clock, instant_of, stamp
-from deeporigin_mcp.simulator.findings import Found, findings, job_outputs
-from deeporigin_mcp.simulator.prices import Item
-from deeporigin_mcp.simulator.progress import Run, first_era, second_era
-from deeporigin_mcp.simulator.timeline import Timeline
+from deeporigin_mcp.simulator.model.catalogue import Definition
+from deeporigin_mcp.simulator.model.clock import Clock, instant_of, stamp
+from deeporigin_mcp.simulator.model.prices import Item
+from deeporigin_mcp.simulator.model.progress import Run, first_era, second_era
+from deeporigin_mcp.simulator.model.results import Found, findings, job_outputs
+from deeporigin_mcp.simulator.model.timeline import Timeline
 
 Dto = dict[str, Any]
 T = TypeVar("T")

@@ -7,9 +7,9 @@ results can be found only afterwards (platform-facts 1.8, 2.1 and quirk 28).
 from datetime import datetime, timedelta
 from typing import Any
 
-from deeporigin_mcp.simulator.clock import instant_of, stamp
-from deeporigin_mcp.simulator.executions import Execution
-from deeporigin_mcp.simulator.identifiers import digest, friendly_of
+from deeporigin_mcp.simulator.model.clock import instant_of, stamp
+from deeporigin_mcp.simulator.model.identifiers import digest, friendly_of
+from deeporigin_mcp.simulator.state.execution import Execution
 
 Row = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""What a run is: tools, prices, running times, progress, failures and results; knows no organisation."""

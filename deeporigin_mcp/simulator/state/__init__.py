@@ -1,0 +1,1 @@
+"""What a platform knows, and what changes it: organisations, executions, money, faults."""
