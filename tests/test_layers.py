@@ -149,11 +149,16 @@ def test_the_simulator_needs_little() -> None:
 
 
 def test_the_imports_inside_the_simulator_run_one_way() -> None:
+    order = ["model", "state", "services", "runner"]
     needs: dict[str, set[str]] = {}
     for found in IMPORTS:
         if found.room == found.target == "simulator" and found.path.name != "__init__.py":
-            needs.setdefault(found.path.stem, set()).update(found.module.split(".")[2:3])
-    # A CycleError names the circle; who serves the platform comes last.
+            module = ".".join(found.path.relative_to(ROOT).with_suffix("").parts[1:])
+            needed = ".".join(found.module.split(".")[2:4])
+            needs.setdefault(module, set()).add(needed)
+            rooms = [order.index(name.partition(".")[0]) for name in (needed, module)]
+            assert rooms == sorted(rooms), f"{found}: inside the simulator imports run {' → '.join(order)}"
+    # A CycleError names the circle.
     assert [*graphlib.TopologicalSorter(needs).static_order()][-1] == "runner"
 
 
