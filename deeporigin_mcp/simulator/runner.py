@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
@@ -76,7 +76,7 @@ class _Server:
         self._listener = listener
         self._state = _Connections()
         self._config = uvicorn.Config(
-            _application(platform),
+            create_app(platform),
             http=_Protocol,
             ws="none",
             lifespan="off",
@@ -112,17 +112,13 @@ class _Server:
         for connection in list(self._state.connections):
             if connection.transport is not None:
                 connection.transport.abort()
-        self._platform.bell.ring()
+        self._platform.clock.wake()
         pending: set[asyncio.Task[None]] = set(self._state.tasks)
         if pending:
             _, pending = await asyncio.wait(pending, timeout=STOP_SECONDS)
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-
-
-def _application(platform: Platform) -> ASGIApp:
-    return create_app(platform)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -216,26 +212,16 @@ def serve(
     Raises:
         OSError: The port is taken.
     """
-    listener = bind(host, port)
-
-    async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        previous = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-
-        def started() -> None:
-            if on_ready is not None:
-                on_ready(_address(listener))
-
+    with running_simulator(platform, host=host, port=port) as simulator:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        previous = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
         try:
-            await _Server(platform, listener).run(stop, started)
+            with suppress(KeyboardInterrupt):
+                if on_ready is not None:
+                    on_ready(simulator.base_url)
+                while True:
+                    # Windows looks for signals only between two waits.
+                    threading.Event().wait(1)
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-
-    try:
-        asyncio.run(main())
-    finally:
-        listener.close()

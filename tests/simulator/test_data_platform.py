@@ -34,20 +34,6 @@ def test_a_row_appears_late_and_is_ingesting_after_the_run(api: Api, clock: Manu
     assert len(api.found("result-explorer", filter={})) == 3
 
 
-def test_history_has_one_row_per_version(api: Api, clock: ManualClock, platform: Platform) -> None:
-    execution = api.started(DOCKING, inputs=docking_inputs())
-    body = {"filter": {"compute_job_id": {"eq": execution}}, "with_history": True}
-    assert api.found("executions", **body) == []
-    finish(clock, platform, execution)
-    rows = api.found("executions", **body)
-    assert [row["status"] for row in rows] == ["Completed", "Running", "Queued", "Created"]
-    assert [row["version"] for row in rows] == [4, 3, 2, 1]
-    assert rows[0]["valid_to"] is None
-    assert rows[1]["valid_to"] == rows[0]["valid_from"]
-    (seeded,) = platform.seed_executions()
-    assert len(api.found("executions", filter={"compute_job_id": seeded}, with_history=True)) == 1
-
-
 def test_hidden_runs_are_left_out_unless_asked_for(api: Api, platform: Platform) -> None:
     platform.seed_executions(visibility="hidden")
     assert api.found("executions", filter={"props": []}) == []

@@ -53,12 +53,6 @@ def test_a_cancel_makes_a_frame_without_any_time_passing(api: Api, platform: Pla
         assert frame(next(blocks))["filters"] == ["a"]
 
 
-def test_a_wildcard_follows_runs_created_later(api: Api) -> None:
-    with opened(api, "all=execution:*") as blocks:
-        api.started(DOCKING, inputs=docking_inputs())
-        assert frame(next(blocks))["filters"] == ["all"]
-
-
 def test_a_stream_is_bound_to_its_project(api: Api, clock: ManualClock) -> None:
     execution = api.started(DOCKING, inputs=docking_inputs())
     with opened(api, f"a=execution:{execution}", project="09DEMAGPCR002") as blocks:

@@ -12,7 +12,7 @@ LIST = "/tools/deeporigin/tools/executions"
 
 
 def test_a_lost_answer_after_the_work_leaves_the_work_done(api: Api, platform: Platform) -> None:
-    platform.faults.append(parse_fault("POST */executions status=504 body=html after=work times=1"))
+    platform.faults.append(parse_fault("POST */executions status=504 html after=work times=1"))
     response = api.create(DOCKING, inputs=docking_inputs(), name="lost")
     assert response.status_code == 504
     assert response.headers["content-type"] == "text/html"
@@ -25,7 +25,7 @@ def test_without_after_work_nothing_is_done(api: Api, platform: Platform) -> Non
     platform.faults.append(parse_fault("POST * status=503"))
     assert api.create(DOCKING, inputs=docking_inputs()).json() == {
         "statusCode": 503,
-        "message": "Service Temporarily Unavailable",
+        "message": "Service Unavailable",
     }
     assert platform.creates == []
 

@@ -61,14 +61,6 @@ def test_protonation_answers_with_a_list_of_one(api: Api) -> None:
     assert sum(state["protonation_states"]["concentration_list"]) == pytest.approx(100)
 
 
-def test_a_prepared_protein_comes_with_its_novel_pockets(api: Api) -> None:
-    selection = {"source_sha256": "d" * 64, "decisions": {"chain:A": "keep"}}
-    inputs = {"action": "prepare", "protein": PROTEIN, "selection": selection, "find_pockets": "novel"}
-    found = outputs(api, "deeporigin.protein-prep", {**inputs, "pocket_count": 2})
-    assert found["protein"]["parent_id"] == PROTEIN["id"]
-    assert len(found["pockets"]) == 2
-
-
 def test_results_are_the_same_on_every_read(api: Api, clock: ManualClock, platform: Platform) -> None:
     execution = api.started(DOCKING, inputs=docking_inputs("CCO", "CCN"))
     finish(clock, platform, execution)

@@ -117,8 +117,6 @@ def test_unknown_orders_are_refused(api: Api, order: str) -> None:
         ({"name": {"$like": "%RUN 2%"}}, [1, 6]),
         ({"approveAmount": {"$gt": 0}}, []),
         ({"name": {"$gt": "Seeded run 3"}}, [3]),
-        ({"$or": [{"status": "Running"}, {"status": "Cancelled", "session": "s-2"}]}, [5, 6]),
-        ({"$and": [{"status": "Completed"}, {"createdAt": {"$gt": "2026-09-01T00:01:00Z"}}]}, [2]),
         ({}, [0, 1, 2, 3, 4, 5, 6]),
     ],
 )
@@ -145,7 +143,7 @@ def test_created_after_is_exclusive(api: Api, clock: ManualClock) -> None:
         '{"status": {"$in": "Failed"}}',
         '{"tool": 1}',
         '{"tool": {"toolManifest": {"colour": 1}}}',
-        '{"$or": {}}',
+        '{"$or": []}',
     ],
 )
 def test_malformed_filters_are_refused_with_the_field(api: Api, text: str) -> None:
@@ -179,11 +177,9 @@ def test_rows_of_2025_look_their_age(api: Api, platform: Platform) -> None:
 def test_raw_rows_are_served_exactly_as_given(api: Api, platform: Platform) -> None:
     odd = {"executionId": "e-odd", "status": None, "tool": "broken", "progressReport": "{}", "createdAt": "soon"}
     platform.add_execution(odd)
-    tree = {"displayName": "workflow-x", "status": "Running"}
-    platform.add_execution({"executionId": "e-tree", "status": "Finishing"}, progress_tree=tree)
+    platform.add_execution({"executionId": "e-bare", "status": "Finishing"})
     assert api.get("e-odd") == odd
-    assert api.get("e-tree", era=2)["progressReport"] == tree
-    assert "progressReport" not in api.get("e-tree", era=1)
+    assert "progressReport" not in api.get("e-bare")
     assert api.listed()["count"] == 2
     assert api.listed(order="createdAt desc")["count"] == 2
     assert len(api.found("executions", filter={"props": []})) == 2

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform, ScaledClock, parse_fault, running_simulator, serve
-from deeporigin_mcp.simulator.model.clock import Bell, instant_of, stamp
+from deeporigin_mcp.simulator.model.clock import instant_of, stamp
 from deeporigin_mcp.simulator.runner import _Server, bind
 from tests.simulator.conftest import DOCKING, Api, Background, docking_inputs
 
@@ -145,10 +145,6 @@ def test_a_manual_clock_only_moves_forward() -> None:
     with pytest.raises(ValueError, match="only moves forward"):
         clock.advance(-1)
     assert clock.wait_for_waiters(1, timeout_seconds=0.01) is False
-
-
-def test_a_bell_without_listeners_rings_in_silence() -> None:
-    Bell().ring()
 
 
 @pytest.mark.parametrize(

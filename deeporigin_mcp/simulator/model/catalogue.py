@@ -1,8 +1,7 @@
 """The catalogue of tools (platform-facts 7, with junk rows between them), and the resolution of version selectors.
 
-What is data is in `catalogue.json`, in serving order: an entry holds the input schema of some versions of one tool,
-word for word as the platform serves it, and may hold a flat `price` (USD) and running time (`seconds`), each with a
-part per ligand. Where these depend on more, `prices` and `timeline` compute them; what a run finds, `findings`.
+`catalogue.json` has the entries in serving order: the input schema of some versions of one tool, word for word as the
+platform serves it, its price, running time and results. What a few tools need beside that is in `prices` and `results`.
 """
 
 import json
@@ -11,6 +10,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
+
+ABFE = "deeporigin.abfe-end-to-end"
+ADMET = "deeporigin.admet-properties"
+CONSTRAINED_DOCKING = "deeporigin.constrained-docking"
+DOCKING = "deeporigin.docking"
+MOLPROPS = "deeporigin.mol-props-combined"
+POCKET_FINDER = "deeporigin.pocket-finder"
+RBFE = "deeporigin.rbfe"
+"""Keys of the tools for which something is computed; the others are data only."""
 
 SyncPosition = Literal["inputs", "top", "none"]
 Schema = dict[str, Any]
@@ -29,10 +37,10 @@ class Definition:
         sync: Where `sync` is read: inside `inputs`, at the top level, or nowhere (platform-facts 2.5).
         steps: Step names of a workflow run, in order; empty for a tool that is only ever served.
         enabled: False hides it from selectors and refuses creates.
-        manifest: `toolManifestVersion`.
-        gpu: Whether its executor asks for one.
-        price: `code`, `name` and `unit` (USD) of the one line that a run costs, once or `per_ligand`; None without.
-        seconds: Running time: `fixed`, and `per_ligand`; None without.
+        price: `code`, `name` and `unit` (USD) of the one line that a run costs, once, `quantity` times or `per_ligand`.
+        seconds: Running time: `fixed`, `per_ligand` (times the effort), and that of a `test_run`; None for a usual one.
+        results: Templates of result rows (see `results`).
+        job_outputs: The shape of `jobOutputs`: `["type"]` is a list of the rows of a type, `"type"` the first one.
         example: Inputs of seeded rows; without, these have no inputs, and so no results.
         private_to: The organisation whose tokens alone see it; empty for everybody.
         featured: Whether the platform recommends it to MCP clients.
@@ -46,11 +54,11 @@ class Definition:
     sync: SyncPosition = "top"
     steps: tuple[str, ...] = ()
     enabled: bool = True
-    manifest: str = "6"
-    gpu: bool = False
     outputs: Schema = field(default_factory=lambda: {"type": "object", "properties": {}})
     price: dict[str, Any] | None = None
     seconds: dict[str, float] | None = None
+    results: tuple[dict[str, Any], ...] = ()
+    job_outputs: Any = field(default_factory=dict)
     example: dict[str, Any] | None = None
     private_to: str = ""
     featured: bool = False
@@ -66,29 +74,13 @@ class Definition:
 
     def row(self) -> dict[str, Any]:
         """The definition as the platform serves it; junk rows lack name and description."""
-        short = self.key.removeprefix("deeporigin.")
-        needs: dict[str, Any] = {"cpu": 4, "memory": 16}
-        if self.gpu:
-            needs["gpu"] = {"count": 1, "type": "any"}
         row: dict[str, Any] = {
             "key": self.key,
             "version": self.version,
-            "toolManifestVersion": self.manifest,
+            "toolManifestVersion": "6",
             "inputs": self.inputs,
             "outputs": self.outputs,
-            "executors": [
-                {
-                    "name": "main",
-                    "type": "job" if self.sync == "none" else "service",
-                    "image": f"registry.invalid/{short}:{self.version}",
-                    "command": ["run"],
-                    "args": [],
-                    "environment": [],
-                    "resourceRequirements": needs,
-                    "restartPolicy": "never",
-                    "storageRequirements": [],
-                }
-            ],
+            "executors": [],
             "enabled": self.enabled,
         }
         if self.featured:

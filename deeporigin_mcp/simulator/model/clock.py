@@ -1,41 +1,103 @@
-"""Simulated time: what the platform calls "now", and how a request waits for a later instant.
+"""Simulated time: what the platform calls "now", and how a request waits for a later instant or for a change.
 
 Instants are timezone-aware UTC datetimes; durations are simulated seconds. Nothing else in this package
 reads a real clock, so a test that owns the clock owns every transition.
 """
 
 import asyncio
-import heapq
-import itertools
 import threading
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 
-class Clock(Protocol):
-    """What the simulator asks of time."""
+class Clock(ABC):
+    """Time, and the coroutines of any event loop that wait on it.
 
-    @property
-    def speed(self) -> float:
-        """Simulated seconds per real second; 1.0 when real time plays no part."""
+    Attributes:
+        speed: Simulated seconds per real second; 1.0 when real time plays no part.
+    """
 
+    speed = 1.0
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._listeners: list[Listener] = []
+
+    @abstractmethod
     def now(self) -> datetime:
         """The simulated instant, UTC."""
 
     def wall_now(self) -> datetime:
         """The real instant, UTC. Token expiry is judged by it, because clients judge it so too."""
+        return datetime.now(UTC)
 
-    async def sleep_until(self, instant: datetime, *, background: bool = False) -> None:
-        """Wait for a simulated instant, or less than that: callers look again.
+    def wake(self) -> None:
+        """Wake everyone who waits: something changed that time alone does not explain. Callable from any thread."""
+        with self._changed:
+            for listener in self._listeners:
+                listener.wake()
 
-        `background` marks waits that no request depends on.
+    def listen(self) -> "Listener":
+        """Waits of one coroutine; use as a context manager."""
+        return Listener(self)
+
+    @abstractmethod
+    def real_seconds_until(self, instant: datetime) -> float | None:
+        """How long to wait, at most; None to wait until woken."""
+
+    def arrive(self, listener: "Listener", instant: datetime, *, background: bool) -> bool:  # noqa: ARG002
+        """Note that a listener waits for an instant; False when that has come already. Called with the lock held."""
+        listener.until = instant
+        self._changed.notify_all()
+        return instant > self.now()
+
+
+class Listener:
+    """One coroutine's waits; a wake between two of them is not lost.
+
+    Attributes:
+        until: The instant that it waits for now; None while it does not wait.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.until: datetime | None = None
+        self._clock = clock
+        self._event = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> "Listener":
+        with self._clock._changed:  # noqa: SLF001 - the two classes are one mechanism
+            self._clock._listeners.append(self)  # noqa: SLF001
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._clock._changed:  # noqa: SLF001
+            self._clock._listeners.remove(self)  # noqa: SLF001
+
+    def wake(self) -> None:
+        """End the wait, or the next one."""
+        with suppress(RuntimeError):  # the loop of an abandoned listener may be closed by now
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self, until: datetime, *, background: bool = False) -> None:
+        """Wait for an instant or a wake, or less than that: callers look again.
+
+        `background` marks waits that no request depends on; an auto-advancing clock does not jump for them.
         """
+        try:
+            with self._clock._changed:  # noqa: SLF001
+                waits = self._event.is_set() or self._clock.arrive(self, until, background=background)
+            if waits:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._event.wait(), self._clock.real_seconds_until(until))
+        finally:
+            self.until = None
+            self._event.clear()
 
 
-class ScaledClock:
+class ScaledClock(Clock):
     """Real time, `speed` times faster, anchored at the real UTC instant of its construction.
 
     Args:
@@ -45,27 +107,21 @@ class ScaledClock:
     def __init__(self, speed: float = 1.0) -> None:
         if not speed > 0:
             raise ValueError(f"speed must be above 0, got {speed!r}")
-        self._speed = float(speed)
-        self._origin = datetime.now(UTC)
+        super().__init__()
+        self.speed = float(speed)
+        self._origin = self.wall_now()
         self._started = time.monotonic()
 
-    @property
-    def speed(self) -> float:
-        return self._speed
-
     def now(self) -> datetime:
-        return self._origin + timedelta(seconds=(time.monotonic() - self._started) * self._speed)
+        return self._origin + timedelta(seconds=(time.monotonic() - self._started) * self.speed)
 
-    def wall_now(self) -> datetime:
-        return datetime.now(UTC)
-
-    async def sleep_until(self, instant: datetime, *, background: bool = False) -> None:  # noqa: ARG002
-        left = (instant - self.now()).total_seconds() / self._speed
-        # An event loop accepts no timer beyond about a day on some systems; callers look at the clock and come again.
-        await asyncio.sleep(min(max(left, 0.0), 3600.0))
+    def real_seconds_until(self, instant: datetime) -> float:
+        left = (instant - self.now()).total_seconds() / self.speed
+        # An event loop accepts no timer beyond about a day on some systems.
+        return min(max(left, 0.0), 3600.0)
 
 
-class ManualClock:
+class ManualClock(Clock):
     """Time that moves only when told to; safe to advance from another thread than the server's.
 
     Args:
@@ -75,134 +131,45 @@ class ManualClock:
     """
 
     def __init__(self, start: datetime | None = None, *, auto_advance: bool = False) -> None:
+        super().__init__()
         self._now = (start or datetime(2026, 10, 5, 9, 0, tzinfo=UTC)).astimezone(UTC)
         self._auto_advance = auto_advance
-        self._order = itertools.count()
-        self._waiters: list[tuple[datetime, int, Callable[[], None]]] = []
-        self._changed = threading.Condition()
-
-    @property
-    def speed(self) -> float:
-        return 1.0
 
     def now(self) -> datetime:
         return self._now
-
-    def wall_now(self) -> datetime:
-        return datetime.now(UTC)
 
     def advance(self, seconds: float) -> datetime:
         """Move forward by `seconds` (0 or more) and wake whoever waited for an instant now past."""
         if seconds < 0:
             raise ValueError(f"time only moves forward, got {seconds!r}")
         with self._changed:
-            self._now += timedelta(seconds=seconds)
-            self._wake_due()
+            self.advance_to(self._now + timedelta(seconds=seconds))
             return self._now
 
     def advance_to(self, instant: datetime) -> None:
         """Move forward to an instant; one in the past changes nothing."""
         with self._changed:
             self._now = max(self._now, instant)
-            self._wake_due()
+            for listener in self._listeners:
+                if listener.until is not None and listener.until <= self._now:
+                    listener.wake()
 
     def wait_for_waiters(self, count: int = 1, *, timeout_seconds: float = 5.0) -> bool:
         """Block the calling thread until `count` waits are pending; False when that never happens."""
-        with self._changed:
-            return self._changed.wait_for(lambda: len(self._waiters) >= count, timeout_seconds)
 
-    async def sleep_until(self, instant: datetime, *, background: bool = False) -> None:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-
-        def finish() -> None:
-            if not future.done():
-                future.set_result(None)
-
-        def wake() -> None:
-            with suppress(RuntimeError):  # the loop of an abandoned waiter may be closed by now
-                loop.call_soon_threadsafe(finish)
+        def enough() -> bool:
+            return sum(listener.until is not None for listener in self._listeners) >= count
 
         with self._changed:
-            if self._auto_advance and not background and instant > self._now:
-                self._now = instant
-                self._wake_due()
-            if instant <= self._now:
-                return
-            entry = (instant, next(self._order), wake)
-            heapq.heappush(self._waiters, entry)
-            self._changed.notify_all()
-        try:
-            await future
-        finally:
-            with self._changed:
-                if entry in self._waiters:
-                    self._waiters.remove(entry)
-                    heapq.heapify(self._waiters)
+            return self._changed.wait_for(enough, timeout_seconds)
 
-    def _wake_due(self) -> None:
-        while self._waiters and self._waiters[0][0] <= self._now:
-            heapq.heappop(self._waiters)[2]()
+    def real_seconds_until(self, instant: datetime) -> None:  # noqa: ARG002
+        return None
 
-
-class Bell:
-    """Wakes waiting coroutines, of any event loop, when a state changes outside of time."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._listeners: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
-
-    def ring(self) -> None:
-        """Wake everyone who waits now; callable from any thread."""
-        with self._lock:
-            listeners = list(self._listeners.items())
-        for event, loop in listeners:
-            with suppress(RuntimeError):  # that loop is closed, so nobody waits there
-                loop.call_soon_threadsafe(event.set)
-
-    def listen(self) -> "Listener":
-        """Start to remember rings for one coroutine; use as a context manager."""
-        return Listener(self)
-
-    def _join(self, event: asyncio.Event) -> None:
-        with self._lock:
-            self._listeners[event] = asyncio.get_running_loop()
-
-    def _leave(self, event: asyncio.Event) -> None:
-        with self._lock:
-            self._listeners.pop(event, None)
-
-
-class Listener:
-    """One coroutine's ear on a `Bell`: a ring between two waits is not lost."""
-
-    def __init__(self, bell: Bell) -> None:
-        self._bell = bell
-        self._event = asyncio.Event()
-
-    def __enter__(self) -> "Listener":
-        self._bell._join(self._event)  # noqa: SLF001 - the two classes are one mechanism
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bell._leave(self._event)  # noqa: SLF001
-
-    async def wait(self, clock: Clock, until: datetime, *, background: bool = False) -> bool:
-        """Wait for a ring or for `until`, whichever is first; True when it was a ring."""
-        if not self._event.is_set():
-            tasks = [
-                asyncio.ensure_future(self._event.wait()),
-                asyncio.ensure_future(clock.sleep_until(until, background=background)),
-            ]
-            try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-        rang = self._event.is_set()
-        self._event.clear()
-        return rang
+    def arrive(self, listener: Listener, instant: datetime, *, background: bool) -> bool:
+        if self._auto_advance and not background:
+            self.advance_to(instant)
+        return super().arrive(listener, instant, background=background)
 
 
 def stamp(instant: datetime) -> str:

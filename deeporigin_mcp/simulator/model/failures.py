@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from deeporigin_mcp.simulator.model import keys
+from deeporigin_mcp.simulator.model.catalogue import CONSTRAINED_DOCKING, DOCKING
 
 METALS = frozenset(
     {"Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Ga", "Mo", "Ru", "Rh", "Pd", "Ag", "Cd"}
@@ -89,7 +89,7 @@ def run_failure(inputs: dict[str, Any]) -> str | None:
 
 def quotation_failure(key: str, inputs: dict[str, Any]) -> str | None:
     """Why a run cannot be priced, None when it can."""
-    if key in {keys.DOCKING, keys.CONSTRAINED_DOCKING}:
+    if key in {DOCKING, CONSTRAINED_DOCKING}:
         longest = max(inputs["pocket"][f"box_size_{axis}"] for axis in "xyz")
         if longest > LARGEST_BOX_ANGSTROM:
             return f"a search box of {longest:g} angstrom is above the {LARGEST_BOX_ANGSTROM:g} that can be priced"

@@ -48,11 +48,6 @@ def checked_inputs(definition: Definition, given: dict[str, Any]) -> tuple[dict[
     return inputs, problems
 
 
-def path_of(given: Any) -> str:
-    """The path of a file in either form."""
-    return str(given["key"] if isinstance(given, dict) else given)
-
-
 @cache
 def _validator(definition: Definition) -> Validator:
     validator: Validator = _KIND(definition.inputs)
@@ -102,22 +97,13 @@ def _problems(errors: Iterable[jsonschema.ValidationError]) -> Iterator[Problem]
                 yield field, f"must be {limit}"
             case "enum":
                 yield field, f"must be equal to one of the allowed values: {', '.join(map(str, limit))}"
-            case "pattern":
-                yield field, f'must match pattern "{limit}"'
-            case "uniqueItems":
-                yield field, "must NOT have duplicate items"
-            case "oneOf" | "anyOf":
-                yield field, _alternatives(error)
+            case "oneOf":
+                yield field, "must match exactly one schema in oneOf"
+            case "anyOf":
+                yield field, "must match a schema in anyOf"
             case name if name in _COMPARISONS:
                 yield field, f"must be {_COMPARISONS[name]} {limit}"
             case name if name in _COUNTS:
                 yield field, _COUNTS[name].format(limit)
             case _:
                 yield field, error.message
-
-
-def _alternatives(error: jsonschema.ValidationError) -> str:
-    keyword = "exactly one schema in oneOf" if error.validator == "oneOf" else "a schema in anyOf"
-    values: Any = error.validator_value
-    branches = [" and ".join(branch["required"]) for branch in values if "required" in branch]
-    return f"must match {keyword}" + (f" (either {' or '.join(branches)})" if branches else "")

@@ -20,9 +20,8 @@ async def _refusal(request: Request, error: Exception) -> Response:  # noqa: ARG
 
 async def _unrouted(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
-    if error.status_code == 404:
-        return answer(refused(404, f"Cannot {request.method} {request.url.path}").body, 404)
-    return answer(refused(error.status_code, error.detail).body, error.status_code)
+    message = f"Cannot {request.method} {request.url.path}" if error.status_code == 404 else error.detail
+    return answer(refused(error.status_code, message).body, error.status_code)
 
 
 def create_app(platform: Platform) -> Starlette:

@@ -12,7 +12,6 @@ from deeporigin_mcp.simulator.services.requests import answer, body_of, organisa
 from deeporigin_mcp.simulator.services.tables import CANONICAL_RESULT_COLUMNS, Search
 from deeporigin_mcp.simulator.state.ingestion import (
     EXECUTION_COLUMNS,
-    execution_history,
     execution_row,
     result_rows,
 )
@@ -41,19 +40,16 @@ async def search_executions(request: Request) -> Response:
     """Execution rows; hidden runs only when asked for, rows that have not arrived yet never."""
     platform, organisation = platform_of(request), organisation_of(request)
     body = await body_of(request)
+    # Only the newest version of a row is kept, so `with_history` adds none.
     extra = {"with_history", "include_hidden"} if platform.knows_include_hidden else {"with_history"}
     search = Search(body, EXECUTION_COLUMNS, extra_keys=extra)
-    include_hidden, with_history = body.get("include_hidden") is True, body.get("with_history") is True
     now, lag = platform.clock.now(), platform.ingestion_lag_seconds
-    rows: list[Row] = []
-    for execution in platform.executions_of(organisation.key, newest_first=True):
-        if execution.stored.get("visibility") == "hidden" and not include_hidden:
-            continue
-        if with_history:
-            rows += execution_history(execution, now, lag)
-        elif (row := execution_row(execution, now, lag)) is not None:
-            rows.append(row)
-    return answer(search.answer(rows))
+    rows = [
+        execution_row(execution, now, lag)
+        for execution in platform.executions_of(organisation.key, newest_first=True)
+        if body.get("include_hidden") is True or execution.stored.get("visibility") != "hidden"
+    ]
+    return answer(search.answer(row for row in rows if row is not None))
 
 
 async def get_execution_row(request: Request) -> Response:
@@ -140,7 +136,7 @@ async def search_projects(request: Request) -> Response:
     """Project rows."""
     rows = organisation_of(request).projects.values()
     body = await body_of(request)
-    return answer(Search(body, project_row("", "", "", None, "")).answer(rows))
+    return answer(Search(body, project_row("", "", name="", slug="")).answer(rows))
 
 
 async def create_project(request: Request) -> Response:
@@ -151,7 +147,7 @@ async def create_project(request: Request) -> Response:
         raise invalid("Invalid payload", [(f"set.{key}", "required") for key in ("name", "slug") if key not in given])
     identifier = platform.ids.friendly("09")
     created = stamp(platform.clock.now())
-    row = project_row(identifier, given["name"], given["slug"], None, created)
+    row = project_row(identifier, created, name=given["name"], slug=given["slug"])
     row |= {key: value for key, value in given.items() if key in row}
     organisation.projects[identifier] = row
     return answer({"data": row, "meta": {"inserted": 1}}, 201)

@@ -2,13 +2,12 @@
 
 A stream sends `retry: 3000`, a heartbeat comment every 25 real seconds (25 simulated ones under a `ManualClock`), and
 a `filters.dirty` frame whenever an execution named by one of its filters changed: status, a tenth of its progress,
-its data-platform row. Nothing is replayed. A filter is `<client's id>=execution:<executionId>`; `execution:*` is the
-simulator's own addition and means every execution of the project.
+its data-platform row. Nothing is replayed. A filter is `<client's id>=execution:<executionId>`.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterable
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -23,53 +22,20 @@ from deeporigin_mcp.simulator.state.refusals import conflict, invalid, not_found
 HEARTBEAT_SECONDS = 25.0
 RETRY_MILLISECONDS = 3000
 
-_KIND = "execution:"
+Followed = list[tuple[str, Execution]]
+"""Executions that a stream follows, each with the id of the filter that names it."""
 
 
-class Watch:
-    """The executions that a stream follows, by filter, and how they looked last."""
-
-    def __init__(self, platform: Platform, org: str, project: str, filters: Iterable[tuple[str, str]]) -> None:
-        self._platform = platform
-        self._org = org
-        self._project = project
-        self._filters = list(filters)
-        self._seen = self._look()
-
-    def dirty(self) -> list[str]:
-        """Filters with a change since the last call, in the client's order."""
-        before, self._seen = self._seen, self._look()
-        changed = [name for (name, key), mark in self._seen.items() if before.get((name, key)) != mark]
-        return list(dict.fromkeys(changed))
-
-    def next_change(self) -> datetime | None:
-        """The next instant at which time alone changes something."""
-        instants = [execution.next_change() for _, execution in self._followed()]
-        return min((instant for instant in instants if instant is not None), default=None)
-
-    def _look(self) -> dict[tuple[str, str], tuple[int, int]]:
-        return {(name, execution.id): execution.change_count() for name, execution in self._followed()}
-
-    def _followed(self) -> list[tuple[str, Execution]]:
-        return [(name, execution) for name, pattern in self._filters for execution in self._matching(pattern)]
-
-    def _matching(self, pattern: str) -> list[Execution]:
-        if not pattern.startswith(_KIND):
-            return []
-        wanted = pattern.removeprefix(_KIND)
-        if wanted == "*":
-            found = self._platform.executions_of(self._org)
-        else:
-            execution = self._platform.executions.get(wanted)
-            found = [execution] if execution is not None and execution.org == self._org else []
-        return [execution for execution in found if execution.project_id in {self._project, None}]
+def _marks(followed: Followed) -> dict[tuple[str, str], tuple[int, int]]:
+    """A value of each execution that differs whenever it looks different."""
+    return {(name, execution.id): execution.change_count() for name, execution in followed}
 
 
 class EventStream(StreamingResponse):
     """A streaming response that gives its connection slot back however it ends."""
 
-    def __init__(self, platform: Platform, slot: tuple[str, str], watch: Watch) -> None:
-        super().__init__(_frames(platform, watch), media_type="text/event-stream")
+    def __init__(self, platform: Platform, slot: tuple[str, str], followed: Followed) -> None:
+        super().__init__(_frames(platform, followed, _marks(followed)), media_type="text/event-stream")
         self.headers["cache-control"] = "no-cache"
         self._platform = platform
         self._slot = slot
@@ -81,14 +47,17 @@ class EventStream(StreamingResponse):
             self._platform.open_streams[self._slot] -= 1
 
 
-async def _frames(platform: Platform, watch: Watch) -> AsyncIterator[str]:
+async def _frames(
+    platform: Platform, followed: Followed, seen: dict[tuple[str, str], tuple[int, int]]
+) -> AsyncIterator[str]:
     yield f"retry: {RETRY_MILLISECONDS}\n\n"
     clock = platform.clock
     interval = timedelta(seconds=HEARTBEAT_SECONDS * clock.speed)
     heartbeat = clock.now() + interval
-    with platform.bell.listen() as listener:
+    with clock.listen() as listener:
         while not platform.closing:
-            dirty = watch.dirty()
+            before, seen = seen, _marks(followed)
+            dirty = list(dict.fromkeys(key[0] for key, mark in seen.items() if before[key] != mark))
             if dirty:
                 flushed = int(clock.now().timestamp() * 1000)
                 frame = {"type": "filters.dirty", "filters": dirty, "flushedAt": flushed}
@@ -97,9 +66,8 @@ async def _frames(platform: Platform, watch: Watch) -> AsyncIterator[str]:
                 heartbeat = clock.now() + interval
                 yield ": heartbeat\n\n"
             else:
-                change = watch.next_change()
-                until = heartbeat if change is None else min(heartbeat, change)
-                await listener.wait(clock, until, background=True)
+                changes = [execution.next_change() for _, execution in followed]
+                await listener.wait(min([heartbeat, *filter(None, changes)]), background=True)
 
 
 async def stream(request: Request) -> Response:
@@ -109,17 +77,19 @@ async def stream(request: Request) -> Response:
     project = request.path_params["project"]
     if project not in organisation.projects:
         raise not_found(f"Project {project} not found")
-    filters = []
+    followed = []
     for text in request.query_params.getlist("filter"):
         name, separator, pattern = text.partition("=")
         if not separator:
             raise invalid("Validation failed", [("filter", "must be <id>=<pattern>")])
-        filters.append((name, pattern))
+        execution = platform.executions.get(pattern.removeprefix("execution:"))
+        if execution is not None and (execution.org, execution.project_id or project) == (organisation.key, project):
+            followed.append((name, execution))
     slot = (caller.subject, project)
     if platform.open_streams.get(slot, 0) >= platform.streams_per_user:
         raise conflict("Too many event streams of this user on this project")
     platform.open_streams[slot] = platform.open_streams.get(slot, 0) + 1
-    return EventStream(platform, slot, Watch(platform, organisation.key, project, filters))
+    return EventStream(platform, slot, followed)
 
 
 ROUTES = [Route("/sse/{org}/stream/{project}", stream, methods=["GET"])]

@@ -4,6 +4,7 @@ A filter is compiled once into a test of a row, because lists are long. Missing 
 """
 
 import json
+import operator
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -15,30 +16,11 @@ Row = dict[str, Any]
 Test = Callable[[Row], bool]
 Comparison = Callable[[Any, Any], bool]
 
-LIST_FIELDS = frozenset(
-    {
-        "executionId",
-        "resourceId",
-        "status",
-        "tool",
-        "name",
-        "session",
-        "projectId",
-        "createdAt",
-        "updatedAt",
-        "startedAt",
-        "completedAt",
-        "createdBy",
-        "metadata",
-        "tag",
-        "billing",
-        "app",
-        "visibility",
-        "approveAmount",
-        "orgKey",
-        "cluster",
-    }
+_NAMES = (
+    "executionId resourceId status tool name session projectId createdAt updatedAt startedAt completedAt createdBy "
+    "metadata tag billing app visibility approveAmount orgKey cluster"
 )
+LIST_FIELDS = frozenset(_NAMES.split())
 """Fields of the list `filter`; another is a 400."""
 
 
@@ -70,18 +52,13 @@ def _like(left: Any, right: Any) -> bool:
     return isinstance(left, str) and str(right).lower() in left.lower()
 
 
-_EQ: Comparison = lambda left, right: bool(left == right)  # noqa: E731
-_NE: Comparison = lambda left, right: bool(left != right)  # noqa: E731
-_GT = _ordered(lambda left, right: bool(left > right))
-_GTE = _ordered(lambda left, right: bool(left >= right))
-_LT = _ordered(lambda left, right: bool(left < right))
-_LTE = _ordered(lambda left, right: bool(left <= right))
+_GT, _GTE, _LT, _LTE = map(_ordered, (operator.gt, operator.ge, operator.lt, operator.le))
 _IN: Comparison = lambda left, right: left in right  # noqa: E731
 _NIN: Comparison = lambda left, right: left not in right  # noqa: E731
 
 LIST_OPERATORS: dict[str, Comparison] = {
-    "$eq": _EQ,
-    "$ne": _NE,
+    "$eq": operator.eq,
+    "$ne": operator.ne,
     "$gt": _GT,
     "$gte": _GTE,
     "$lt": _LT,
@@ -92,8 +69,8 @@ LIST_OPERATORS: dict[str, Comparison] = {
     "$like": lambda left, right: _like(left, str(right).strip("%")),
 }
 TABLE_OPERATORS: dict[str, Comparison] = {
-    "eq": _EQ,
-    "neq": _NE,
+    "eq": operator.eq,
+    "neq": operator.ne,
     "gt": _GT,
     "gte": _GTE,
     "lt": _LT,
@@ -129,13 +106,6 @@ def _all(tests: list[Test]) -> Test:
 
 
 def _list_part(name: str, condition: Any) -> Test:
-    if name in {"$and", "$or"}:
-        if not isinstance(condition, list) or not all(isinstance(part, dict) for part in condition):
-            raise invalid("Invalid filter", [(f"filter.{name}", "must be a list of objects")])
-        parts = [_all([_list_part(*item) for item in part.items()]) for part in condition]
-        if name == "$and":
-            return _all(parts)
-        return lambda row: any(part(row) for part in parts)
     if name not in LIST_FIELDS:
         raise invalid("Invalid filter", [(f"filter.{name}", "unknown field")])
     if name == "tool":
@@ -166,12 +136,12 @@ def _column(read: Callable[[Row], Any], path: str, condition: Any, operators: di
     if not isinstance(condition, dict):
         return lambda row: bool(read(row) == condition)
     tests = []
-    for operator, value in condition.items():
-        compare = operators.get(operator)
+    for name, value in condition.items():
+        compare = operators.get(name)
         if compare is None:
-            raise invalid("Invalid filter", [(path, f"unknown operator {operator}")])
-        if operator in _LISTS and not isinstance(value, list):
-            raise invalid("Invalid filter", [(path, f"{operator} needs a list")])
+            raise invalid("Invalid filter", [(path, f"unknown operator {name}")])
+        if name in _LISTS and not isinstance(value, list):
+            raise invalid("Invalid filter", [(path, f"{name} needs a list")])
         tests.append(_compared(read, compare, value))
     return _all(tests)
 

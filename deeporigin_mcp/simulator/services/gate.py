@@ -6,7 +6,6 @@ import socket
 import struct
 from datetime import timedelta
 from email.utils import format_datetime
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,9 +27,6 @@ class Gate:
         self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         method, path = scope["method"], scope["path"]
         query = scope["query_string"].decode()
         target = f"{path}?{query}" if query else path
@@ -63,7 +59,7 @@ class Gate:
             await self._pause(rule.delay_seconds)
         if rule.reset:
             self._platform.remember(scope["method"], target, 0)
-            await _reset(scope, receive)
+            await _dropped(scope, receive, reset=True)
             return
         if own_answer and not start:
             await self._app(scope, receive, send)
@@ -73,17 +69,17 @@ class Gate:
         await send(start)
         if rule.half:
             await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-            await _closed(scope, receive)
+            await _dropped(scope, receive, reset=False)
         else:
             await send({"type": "http.response.body", "body": body})
 
     async def _pause(self, seconds: float) -> None:
         clock = self._platform.clock
         until = clock.now() + timedelta(seconds=seconds)
-        with self._platform.bell.listen() as listener:
-            # The bell rings when the server closes: a long delay must not outlive it.
+        with clock.listen() as listener:
+            # A stopping server wakes everyone: a long delay must not outlive it.
             while clock.now() < until and not self._platform.closing:
-                await listener.wait(clock, until)
+                await listener.wait(until)
 
     def _replacement(self, rule: FaultRule) -> tuple[Message, bytes]:
         body, media_type = rule.body()
@@ -115,33 +111,16 @@ async def _drained(receive: Receive) -> None:
         pass
 
 
-def _transport(scope: Scope) -> asyncio.Transport | None:
-    extensions: dict[str, Any] = scope.get("extensions") or {}
-    return extensions.get(TRANSPORT)
-
-
-async def _reset(scope: Scope, receive: Receive) -> None:
-    """Close the socket so that the peer sees a reset, not an end of data."""
-    transport = _transport(scope)
+async def _dropped(scope: Scope, receive: Receive, *, reset: bool) -> None:
+    """Close the connection: with a reset, or after what is buffered, in the middle of the body."""
+    transport: asyncio.Transport | None = (scope.get("extensions") or {}).get(TRANSPORT)
     if transport is None:
-        raise ConnectionResetError("the simulator drops this request")
-    connection = transport.get_extra_info("socket")
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-    transport.abort()
-    await _gone(receive)
-
-
-async def _closed(scope: Scope, receive: Receive) -> None:
-    """Send what is buffered, then close in the middle of the body."""
-    transport = _transport(scope)
-    if transport is None:
-        raise ConnectionResetError("the simulator stops in the middle of the body")
-    transport.close()
-    await _gone(receive)
-
-
-async def _gone(receive: Receive) -> None:
+        raise ConnectionResetError("the simulator drops this connection")
+    if reset:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        transport.abort()
+    else:
+        transport.close()
     # The server complains about an application that returns without an answer while the peer is there.
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -12,27 +12,11 @@ Row = dict[str, Any]
 DEFAULT_LIMIT = 100
 SEARCH_KEYS = frozenset({"filter", "limit", "offset", "cursor", "select", "sort", "with_total_count"})
 
-CANONICAL_RESULT_COLUMNS = frozenset(
-    {
-        "id",
-        "created_at",
-        "updated_at",
-        "modified_by",
-        "deleted",
-        "project_id",
-        "execution_id",
-        "tool_id",
-        "tool_key",
-        "tool_version",
-        "measured_at",
-        "ligand_canonical_id",
-        "protein_canonical_id",
-        "result_table_name",
-        "compute_job_id",
-        "execution_name",
-        "tool_name",
-    }
+_NAMES = (
+    "id created_at updated_at modified_by deleted project_id execution_id tool_id tool_key tool_version measured_at "
+    "ligand_canonical_id protein_canonical_id result_table_name compute_job_id execution_name tool_name"
 )
+CANONICAL_RESULT_COLUMNS = frozenset(_NAMES.split())
 """Result columns that can be sorted with a cursor; others live in `data` and need an offset."""
 
 

@@ -19,8 +19,6 @@ class Caller:
     """Who a token speaks for. `orgs` None means every organisation of the simulator."""
 
     subject: str
-    email: str | None
-    name: str | None
     orgs: frozenset[str] | None
 
 
@@ -84,15 +82,9 @@ def read_token(authorization: str | None, *, now: float) -> Caller:
     orgs = payload.get("orgs")
     return Caller(
         subject=str(payload.get("sub") or "anonymous"),
-        email=_text(payload.get("email")),
-        name=_text(payload.get("name")),
         orgs=frozenset(map(str, orgs)) if isinstance(orgs, list) else None,
     )
 
 
 def _encode(part: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(part, separators=(",", ":")).encode()).rstrip(b"=").decode()
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

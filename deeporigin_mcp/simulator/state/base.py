@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from deeporigin_mcp.simulator.model.catalogue import Catalogue, standard_catalogue
-from deeporigin_mcp.simulator.model.clock import Bell, Clock, ScaledClock
+from deeporigin_mcp.simulator.model.clock import Clock, ScaledClock
 from deeporigin_mcp.simulator.model.identifiers import Identifiers
 from deeporigin_mcp.simulator.state.execution import Execution
 from deeporigin_mcp.simulator.state.faults import FaultRule
@@ -29,7 +29,6 @@ class State:
         seed: Of ids and run times: the same seed and calls give the same platform.
         ingestion_lag_seconds: How far the data platform is behind the tools service, simulated seconds.
         faults: Rules applied to requests, in order (see `faults`).
-        streams_per_user: Event streams per user and project before 409.
 
     Attributes:
         executions: Every execution of every organisation, by `executionId`.
@@ -52,13 +51,12 @@ class State:
         seed: int = 0,
         ingestion_lag_seconds: float = 2.0,
         faults: Iterable[FaultRule] = (),
-        streams_per_user: int = STREAMS_PER_USER_AND_PROJECT,
     ) -> None:
         self.clock: Clock = ScaledClock(1.0) if clock is None else clock
         self.ids = Identifiers(seed)
         self.ingestion_lag_seconds = ingestion_lag_seconds
         self.faults = list(faults)
-        self.streams_per_user = streams_per_user
+        self.streams_per_user = STREAMS_PER_USER_AND_PROJECT
         self.organisations: dict[str, Organisation] = organisations()
         self.catalogue: Catalogue = standard_catalogue()
         self.executions: dict[str, Execution] = {}
@@ -70,7 +68,6 @@ class State:
         self.unhealthy: set[str] = set()
         self.knows_include_hidden = True
         self.open_streams: dict[tuple[str, str], int] = {}
-        self.bell = Bell()
         self.closing = False
         self.lock = threading.RLock()
         self._creation_order: dict[str, list[tuple[str, int, Execution]]] = {key: [] for key in self.organisations}
@@ -84,7 +81,7 @@ class State:
             created = str(execution.stored.get("createdAt") or "")
             self._added += 1
             bisect.insort(self._creation_order[execution.org], (created, self._added, execution))
-        self.bell.ring()
+        self.clock.wake()
         return execution
 
     def executions_of(self, org: str, *, newest_first: bool = False) -> list[Execution]:
@@ -107,7 +104,7 @@ class State:
     def changed(self, execution: Execution) -> None:
         """Announce a change that time alone does not explain."""
         execution.touch()
-        self.bell.ring()
+        self.clock.wake()
 
     def remember(self, method: str, target: str, status: int) -> None:
         """Note a request and its answer."""
@@ -118,11 +115,11 @@ class State:
 
     async def until_terminal(self, execution: Execution) -> None:
         """Wait, in simulated time, until an execution has ended; also ends when the server closes."""
-        with self.bell.listen() as listener:
+        with self.clock.listen() as listener:
             while not self.closing and not execution.is_terminal:
                 until = execution.next_change()
                 if until is None:
                     return
-                await listener.wait(self.clock, until)
+                await listener.wait(until)
         # Two tasks that wait for the same instant are then served in turn.
         await asyncio.sleep(0)

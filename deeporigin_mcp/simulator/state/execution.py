@@ -14,7 +14,7 @@ from deeporigin_mcp.simulator.model.catalogue import Definition
 from deeporigin_mcp.simulator.model.clock import Clock, instant_of, stamp
 from deeporigin_mcp.simulator.model.prices import Item
 from deeporigin_mcp.simulator.model.progress import Run, first_era, second_era
-from deeporigin_mcp.simulator.model.results import Found, findings, job_outputs
+from deeporigin_mcp.simulator.model.results import Result, job_outputs, results_of
 from deeporigin_mcp.simulator.model.timeline import Timeline
 
 Dto = dict[str, Any]
@@ -41,7 +41,6 @@ class Execution:
         charged: USD taken from the organisation's balance.
         charged_at: When.
         revision: Counts changes that time alone does not explain.
-        tree: v2 progress of a static row, when it differs from `progressReport`.
         own_logs: Log rows to serve as they are, instead of derived ones.
         own_results: Result rows to serve as they are, instead of derived ones.
     """
@@ -58,7 +57,6 @@ class Execution:
     charged: float = 0.0
     charged_at: datetime | None = None
     revision: int = 0
-    tree: Dto | None = None
     own_logs: list[Dto] | None = None
     own_results: list[Dto] | None = None
     _settled: dict[str, Any] = field(default_factory=dict)
@@ -102,20 +100,12 @@ class Execution:
         inputs = self.stored.get("userInputs")
         return inputs if isinstance(inputs, dict) else {}
 
-    def remembered(self, name: str, make: Callable[[], T], *, ingested: bool = False) -> T:
-        """What `make` returns, kept once nothing changes any more.
-
-        Args:
-            name: Under which it is kept.
-            make: Makes it.
-            ingested: Whether the data platform must have caught up, too, before it may be kept.
-        """
+    def remembered(self, name: str, make: Callable[[], T]) -> T:
+        """What `make` returns; kept under a name once nothing changes any more, because lists are long."""
         if name in self._settled:
             return cast("T", self._settled[name])
         made = make()
-        line = self.timeline
-        settled = line is None or self.clock.now() >= (line.ingested if ingested else line.settled_at())
-        if settled:
+        if self.timeline is None or self.clock.now() >= self.timeline.ingested:
             self._settled[name] = made
         return made
 
@@ -128,10 +118,7 @@ class Execution:
         """The DTO as `GET` answers it, with the progress report of an era (1 or 2)."""
         now = self.clock.now()
         if self.timeline is None:
-            dto = dict(self.stored)
-            if version == 2 and self.tree is not None:
-                dto["progressReport"] = self.tree
-            return dto
+            return dict(self.stored)
         return self._live(self.timeline, now, version)
 
     def list_row(self) -> Dto:
@@ -139,41 +126,32 @@ class Execution:
         return self.remembered("row", lambda: {"type": "ToolExecution", **self.dto()})
 
     def list_row_json(self) -> bytes:
-        """`list_row` encoded; remembered once nothing changes any more, because lists are long."""
+        """`list_row` encoded."""
         return self.remembered("json", lambda: json.dumps(self.list_row(), separators=(",", ":")).encode())
 
-    def found(self) -> list[Found]:
+    def found(self) -> list[Result]:
         """Results of a completed run; empty before, and for rows that no tool here explains."""
         if self.definition is None or self.status not in {"Completed", "Succeeded"}:
             return []
-        return findings(self.definition, self.id, self.inputs)
+        return results_of(self.definition, self.id, self.inputs)
 
     def change_count(self) -> tuple[int, int]:
         """A value that differs whenever a look at the execution would show something new."""
         if self.timeline is None:
             return self.revision, 0
         now = self.clock.now()
-        return self.revision, sum(instant <= now for instant in self._changes())
+        return self.revision, sum(instant <= now for instant in self.timeline.changes())
 
     def next_change(self) -> datetime | None:
         """The next instant at which time alone changes it, None when there is none."""
         if self.timeline is None:
             return None
         now = self.clock.now()
-        return next((instant for instant in self._changes() if instant > now), None)
-
-    def _changes(self) -> list[datetime]:
-        assert self.timeline is not None  # noqa: S101 - both callers have looked
-        changes = self._settled.get("changes")
-        if changes is None:
-            lag = (self.timeline.ingested - self.timeline.finished).total_seconds()
-            changes = self._settled["changes"] = self.timeline.changes(lag)
-        return list(changes)
+        return next((instant for instant in self.timeline.changes() if instant > now), None)
 
     def _live(self, timeline: Timeline, now: datetime, version: int) -> Dto:
-        status = timeline.status_at(now)
-        past = [instant for instant, _ in timeline.history() if instant <= now]
-        updated = stamp(past[-1] if past else timeline.created)
+        since, status = timeline.last_change(now)
+        updated = stamp(since)
         dto = dict(self.stored)
         dto["status"] = status
         dto["updatedAt"] = updated

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from fnmatch import fnmatchcase
+from http import HTTPStatus
 
 _FORM = (
     "METHOD PATH-GLOB EFFECT... with effects status=N, html, delay=SECONDS, reset, half, "
@@ -76,7 +77,7 @@ class FaultRule:
     def body(self) -> tuple[bytes, str]:
         """The replacing body and its content type."""
         status = self.status or 500
-        phrase = _PHRASES.get(status, "Error")
+        phrase = HTTPStatus(status).phrase
         if self.html:
             page = (
                 f"<html>\r\n<head><title>{status} {phrase}</title></head>\r\n<body>\r\n"
@@ -90,16 +91,6 @@ class FaultRule:
         if self.retry_after == "date":
             return format_datetime(now + timedelta(seconds=RETRY_DATE_SECONDS), usegmt=True)
         return self.retry_after
-
-
-_PHRASES = {
-    408: "Request Timeout",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Temporarily Unavailable",
-    504: "Gateway Time-out",
-}
 
 
 def parse_fault(text: str) -> FaultRule:
@@ -136,7 +127,7 @@ def _with_effect(rule: FaultRule, name: str, value: str) -> FaultRule:
             return replace(rule, reset=True)
         case "half", "":
             return replace(rule, half=True)
-        case ("html", "") | ("body", "html"):
+        case "html", "":
             return replace(rule, html=True)
         case "after", "work":
             return replace(rule, after_work=True)

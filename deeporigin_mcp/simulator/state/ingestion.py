@@ -13,29 +13,11 @@ from deeporigin_mcp.simulator.state.execution import Execution
 
 Row = dict[str, Any]
 
-EXECUTION_COLUMNS = (
-    "id",
-    "canonical_id",
-    "compute_job_id",
-    "name",
-    "tool_key",
-    "tool_version",
-    "status",
-    "started_at",
-    "completed_at",
-    "created_at",
-    "updated_at",
-    "project_id",
-    "deleted",
-    "visibility",
-    "tags",
-    "compute_metadata",
-    "version",
-    "valid_from",
-    "valid_to",
-    "modified_by",
-    "subtable_name",
+_NAMES = (
+    "id canonical_id compute_job_id name tool_key tool_version status started_at completed_at created_at updated_at "
+    "project_id deleted visibility tags compute_metadata version valid_from valid_to modified_by subtable_name"
 )
+EXECUTION_COLUMNS = frozenset(_NAMES.split())
 """Columns of the executions table; the real list is longer and unknown (platform-facts 10.3)."""
 
 
@@ -51,25 +33,7 @@ def execution_row(execution: Execution, now: datetime, lag_seconds: float) -> Ro
     """The row at an instant; None while it has not arrived yet."""
     if execution.timeline is not None and now < execution.timeline.created + timedelta(seconds=lag_seconds):
         return None
-    return execution.remembered("execution_row", lambda: _row(execution, now), ingested=True)
-
-
-def execution_history(execution: Execution, now: datetime, lag_seconds: float) -> list[Row]:
-    """One row per stored version, newest first (an inference: platform-facts 1.8)."""
-    latest = execution_row(execution, now, lag_seconds)
-    if latest is None:
-        return []
-    if execution.timeline is None:
-        return [latest]
-    past = [step for step in execution.timeline.history() if step[0] <= now][:-1]
-    rows = []
-    for index, (instant, status) in enumerate(past):
-        ended = stamp(execution.timeline.history()[index + 1][0])
-        older = {"version": index + 1, "status": status, "completed_at": None, "updated_at": stamp(instant)}
-        if status in {"Created", "Queued"}:
-            older["started_at"] = None
-        rows.append({**latest, **older, "valid_from": stamp(instant), "valid_to": ended})
-    return [latest, *reversed(rows)]
+    return execution.remembered("execution_row", lambda: _row(execution, now))
 
 
 def result_rows(execution: Execution, now: datetime) -> list[Row]:
@@ -79,7 +43,7 @@ def result_rows(execution: Execution, now: datetime) -> list[Row]:
     line = execution.timeline
     if line is not None and now < line.ingested:
         return []
-    return execution.remembered("result_rows", lambda: _result_rows(execution), ingested=True)
+    return execution.remembered("result_rows", lambda: _result_rows(execution))
 
 
 def _result_rows(execution: Execution) -> list[Row]:
@@ -113,12 +77,6 @@ def _result_rows(execution: Execution) -> list[Row]:
     ]
 
 
-def _versions(execution: Execution, now: datetime) -> int:
-    if execution.timeline is None:
-        return 1
-    return sum(instant <= now for instant, _ in execution.timeline.history())
-
-
 def _row(execution: Execution, now: datetime) -> Row:
     dto = execution.dto()
     status = row_status(execution, now)
@@ -145,7 +103,7 @@ def _row(execution: Execution, now: datetime) -> Row:
             "metadata": dto.get("metadata"),
             "statusReason": dto.get("statusReason"),
         },
-        "version": _versions(execution, now),
+        "version": 1,
         "valid_from": dto.get("updatedAt"),
         "valid_to": None,
         "modified_by": dto.get("createdBy"),

@@ -12,15 +12,14 @@ Refusals that can be triggered on purpose:
 * `FailedQuotation` (200): see `chemistry.quotation_failure`.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from deeporigin_mcp.simulator.model import keys
-from deeporigin_mcp.simulator.model.catalogue import Definition
+from deeporigin_mcp.simulator.model.catalogue import ADMET, Definition
 from deeporigin_mcp.simulator.model.clock import stamp
 from deeporigin_mcp.simulator.model.failures import quotation_failure, run_failure
 from deeporigin_mcp.simulator.model.prices import (
-    estimator_output,
     failed_quotation,
     items_of,
     ligand_count,
@@ -40,18 +39,12 @@ Body = dict[str, Any]
 
 JITTER = 0.05
 
-_OPTIONAL_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
-    "outputs": (dict, "object"),
-    "metadata": (dict, "object"),
-    "name": (str, "string"),
-    "tag": (str, "string"),
-    "billing": (str, "string"),
-    "projectId": (str, "string"),
-    "app": (str, "string"),
-    "session": (str, "string"),
-    "sync": (bool, "boolean"),
-    "batchSize": (int, "integer"),
-    "approveAmount": ((int, float), "number"),
+_OPTIONAL_FIELDS: dict[str, tuple[type | tuple[type, ...], tuple[str, ...]]] = {
+    "object": (dict, ("outputs", "metadata")),
+    "string": (str, ("name", "tag", "billing", "projectId", "app", "session")),
+    "boolean": (bool, ("sync",)),
+    "integer": (int, ("batchSize",)),
+    "number": ((int, float), ("approveAmount",)),
 }
 
 
@@ -125,7 +118,7 @@ def cancel(platform: State, organisation: Organisation, execution: Execution) ->
         now = platform.clock.now()
         if execution.timeline is not None:
             computing = execution.timeline.has_started(now)
-            execution.timeline = execution.timeline.cancel(now)
+            execution.timeline = replace(execution.timeline, cancelled=now)
         else:
             computing = status == "Running"
             execution.stored |= {"status": "Cancelled", "completedAt": None, "updatedAt": stamp(now)}
@@ -144,10 +137,11 @@ def _body_problems(organisation: Organisation, body: Body) -> list[Problem]:
     usable = {row["id"] for row in organisation.clusters if row["enabled"]}
     if cluster not in usable:
         problems.append(("clusterId", "required" if cluster is None else "unknown or disabled cluster"))
-    for name, (kind, word) in _OPTIONAL_TYPES.items():
-        value = body.get(name)
-        if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
-            problems.append((name, f"must be {word}"))
+    for word, (kind, names) in _OPTIONAL_FIELDS.items():
+        for name in names:
+            value = body.get(name)
+            if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+                problems.append((name, f"must be {word}"))
     if "visibility" in body and body["visibility"] not in {"visible", "hidden"}:
         problems.append(("visibility", "must be equal to one of the allowed values: visible, hidden"))
     project = body.get("projectId")
@@ -176,17 +170,39 @@ def new_execution(
     served = sync or not definition.steps
     failure = quotation_failure(definition.key, inputs)
     items = [] if failure else items_of(definition, inputs, len(organisation.entities["ligands"]))
+    stored = stored_dto(platform, organisation, {"key": definition.key, "version": definition.version}, body, user, at)
+    stored |= {"userInputs": inputs, "quotationResult": quotation(items, organisation.key)}
+    if failure:
+        stored |= {"status": "FailedQuotation", "quotationResult": failed_quotation(failure)}
+        stored["statusReason"] = {"code": "FailedQuotation", "message": failure}
+    execution = Execution(
+        clock=platform.clock,
+        org=organisation.key,
+        stored=stored,
+        data_platform_id=platform.ids.friendly("0A"),
+        definition=definition,
+        items=items,
+        served=served,
+        batch_size=body.get("batchSize") or 16,
+    )
+    return execution, sync
+
+
+def stored_dto(
+    platform: State, organisation: Organisation, tool: dict[str, str], body: Body, user: str, at: datetime
+) -> Body:
+    """What the platform stores of a create request (platform-facts 1.3), as of a quote without inputs and price."""
     now = stamp(at)
-    stored = {
+    return {
         "executionId": platform.ids.uuid4(),
         "resourceId": platform.ids.resource_id(),
-        "status": "FailedQuotation" if failure else "Quoted",
-        "statusReason": {"code": "FailedQuotation", "message": failure} if failure else None,
+        "status": "Quoted",
+        "statusReason": None,
         "createdAt": now,
         "updatedAt": now,
         "startedAt": None,
         "completedAt": None,
-        "tool": {"key": definition.key, "version": definition.version},
+        "tool": tool,
         "name": body.get("name"),
         "orgKey": organisation.key,
         "projectId": body.get("projectId"),
@@ -199,26 +215,15 @@ def new_execution(
         "approveAmount": body.get("approveAmount"),
         "executionType": "tool",
         "cluster": {"id": body["clusterId"]},
-        "userInputs": inputs,
+        "userInputs": {},
         "userOutputs": body.get("outputs") or {},
         "jobOutputs": None,
         "metadata": body.get("metadata"),
-        "quotationResult": failed_quotation(failure) if failure else quotation(items, organisation.key),
+        "quotationResult": None,
         "billingTransaction": None,
-        "estimatorOutput": None if served or failure else estimator_output(items),
+        "estimatorOutput": None,
         "progressReport": None,
     }
-    execution = Execution(
-        clock=platform.clock,
-        org=organisation.key,
-        stored=stored,
-        data_platform_id=platform.ids.friendly("0A"),
-        definition=definition,
-        items=items,
-        served=served,
-        batch_size=body.get("batchSize") or 16,
-    )
-    return execution, sync
 
 
 def _starts_at_once(organisation: Organisation, body: Body, total: float) -> bool:
@@ -259,7 +264,7 @@ def dispatch(platform: State, organisation: Organisation, execution: Execution, 
 def _check_tier(organisation: Organisation, key: str, inputs: Body) -> None:
     limit = organisation.admet_ligand_limit
     requested = ligand_count(inputs, len(organisation.entities["ligands"]))
-    if limit is not None and key == keys.ADMET and requested > limit:
+    if limit is not None and key == ADMET and requested > limit:
         raise restricted(
             "MASON.TOOL_EXECUTION.TIER_LIMIT_EXCEEDED",
             f"The plan of {organisation.name} allows {limit} ligands per ADMET run, {requested} were asked for",

@@ -12,22 +12,11 @@ from deeporigin_mcp.simulator.state.execution import Execution
 Entry = tuple[datetime, str, str]
 """Instant, level (`info`, `warning`, `error`) and message."""
 
-LOG_COLUMNS = (
-    "id",
-    "created_at",
-    "updated_at",
-    "execution_id",
-    "org_key",
-    "log_level",
-    "message",
-    "date",
-    "metadata",
-    "project_id",
-    "tag",
-    "tags",
-    "tool_key",
-    "tool_version",
+_NAMES = (
+    "id created_at updated_at execution_id org_key log_level message date metadata project_id "
+    "tag tags tool_key tool_version"
 )
+LOG_COLUMNS = frozenset(_NAMES.split())
 
 ARRIVAL_SECONDS = 0.3
 """A log row is stored this long after the event it tells of."""

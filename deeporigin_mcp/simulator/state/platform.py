@@ -10,12 +10,16 @@ from deeporigin_mcp.simulator.model.prices import Item, items_of, quotation, tot
 from deeporigin_mcp.simulator.model.validation import checked_inputs
 from deeporigin_mcp.simulator.state.base import State
 from deeporigin_mcp.simulator.state.execution import Execution
-from deeporigin_mcp.simulator.state.lifecycle import dispatch, new_execution
+from deeporigin_mcp.simulator.state.lifecycle import dispatch, new_execution, stored_dto
 from deeporigin_mcp.simulator.state.organisations import Organisation
 
 _NOT_STARTED = {"Created", "Queued", "Quoted", "InsufficientFunds", "FailedQuotation"}
 _FINISHED = {"Completed", "Succeeded", "Failed"}
 _UNPAID = {"Quoted", "InsufficientFunds", "FailedQuotation"}
+_KEYS_OF_2026 = (
+    *("projectId", "session", "visibility", "app", "tag", "billing"),
+    *("approveAmount", "executionType", "estimatorOutput"),
+)
 
 
 class Platform(State):
@@ -61,13 +65,7 @@ class Platform(State):
         checked, problems = checked_inputs(definition, inputs)
         if problems:
             raise ValueError(f"{tool_key} refuses these inputs: {problems}")
-        whole = {
-            "clusterId": organisation.clusters[0]["id"],
-            "approveAmount": -1,
-            "app": "python-client",
-            "projectId": _project(organisation, project_id),
-            **body,
-        }
+        whole = {**self._body(organisation, project_id), **body}
         user = str(organisation.users[0]["id"])
         at = self.clock.now() - timedelta(seconds=ago_seconds)
         execution, _ = new_execution(self, organisation, definition, whole, checked, user, at)
@@ -116,11 +114,6 @@ class Platform(State):
         organisation = self.organisations[org]
         old = era == "2025"
         statuses = [status] if isinstance(status, str) else list(status)
-        shared = (
-            {}
-            if old
-            else {"projectId": _project(organisation, project_id), "session": session, "visibility": visibility}
-        )
         definition = self.catalogue.resolve(tool_key, tool_version or "latest")
         tool = {"key": tool_key, "version": definition.version if definition else tool_version or "1.0.0"}
         inputs: dict[str, Any] = {}
@@ -128,17 +121,26 @@ class Platform(State):
         if definition is not None and definition.example is not None:
             inputs, _ = checked_inputs(definition, definition.example)
             items = items_of(definition, inputs, len(organisation.entities["ligands"]))
+        body = {
+            **self._body(organisation, project_id),
+            "session": session,
+            "visibility": visibility,
+            "metadata": {},
+        }
         first = start or self.clock.now() - timedelta(seconds=spacing_seconds * count)
         ids = []
         with self.lock:
             for index in range(count):
                 created = first + timedelta(seconds=spacing_seconds * index)
-                dto = self._static_dto(organisation, statuses[index % len(statuses)], created, items, old=old)
-                dto |= {"tool": tool, "name": name or f"Seeded run {index + 1}", "userInputs": copy.deepcopy(inputs)}
+                stored = stored_dto(self, organisation, tool, body, str(organisation.users[0]["id"]), created)
+                stored |= {"name": name or f"Seeded run {index + 1}", "userInputs": copy.deepcopy(inputs)}
+                stored |= self._seen_at(stored, statuses[index % len(statuses)], created, items)
+                if old:
+                    _make_old(stored, organisation)
                 execution = Execution(
                     clock=self.clock,
                     org=organisation.key,
-                    stored={**dto, **shared, **(overrides or {})},
+                    stored={**stored, **(overrides or {})},
                     data_platform_id=self.ids.friendly("09" if old else "0A"),
                     # Without inputs there is nothing that results could be derived from.
                     definition=definition if inputs else None,
@@ -150,63 +152,37 @@ class Platform(State):
                 ids.append(self.add(execution).id)
         return ids
 
-    def _static_dto(
-        self, organisation: Organisation, status: str, created: datetime, items: list[Item], *, old: bool
-    ) -> dict[str, Any]:
-        """What the DTO of a row that never changes holds for its status, its time and its era."""
-        if old and status == "Completed":
-            status = "Succeeded"
-        cluster = organisation.clusters[0]
-        started = None if status in _NOT_STARTED else stamp(created + timedelta(seconds=4))
-        finished = stamp(created + timedelta(seconds=50)) if status in _FINISHED else None
-        dto: dict[str, Any] = {
-            "executionId": self.ids.uuid4(),
-            "resourceId": self.ids.resource_id(),
-            "status": status,
-            "statusReason": {"message": "the run failed"} if status == "Failed" else None,
-            "createdAt": stamp(created),
-            "updatedAt": finished or started or stamp(created),
-            "startedAt": started,
-            "completedAt": finished,
-            "orgKey": organisation.key,
-            "userOutputs": {},
-            "jobOutputs": None,
-            "metadata": {},
-            "billingTransaction": None,
-        }
-        if old:
-            return dto | {
-                "createdBy": f"google-apps|{organisation.users[0]['email']}",
-                "cluster": cluster,
-                "quotationResult": None,
-                "progressReport": "total_num_ligands = 2\nligand docked 1\nligand docked 2" if finished else None,
-                "resourcesUsed": None,
-                "resourcesRequested": None,
-            }
-        if status not in _UNPAID:
-            dto["billingTransaction"] = transaction(items, total_of(items), organisation.key, self.ids)
-        return dto | {
-            "createdBy": organisation.users[0]["id"],
-            "cluster": {"id": cluster["id"]},
-            "quotationResult": quotation(items, organisation.key),
-            "progressReport": None,
-            "approveAmount": -1 if status == "Quoted" else None,
+    def _body(self, organisation: Organisation, project_id: str | None) -> dict[str, Any]:
+        """A create request for the first cluster, in a project; an empty project id is the first one."""
+        return {
+            "clusterId": organisation.clusters[0]["id"],
+            "approveAmount": -1,
             "app": "python-client",
-            "tag": None,
-            "billing": None,
-            "executionType": "tool",
-            "estimatorOutput": None,
+            "projectId": next(iter(organisation.projects)) if project_id == "" else project_id,
         }
 
-    def add_execution(
-        self, dto: dict[str, Any], *, org: str = "deeporigin", progress_tree: dict[str, Any] | None = None
-    ) -> str:
+    def _seen_at(self, stored: dict[str, Any], status: str, created: datetime, items: list[Item]) -> dict[str, Any]:
+        """What a status adds to the DTO of a row that never changes."""
+        started = None if status in _NOT_STARTED else stamp(created + timedelta(seconds=4))
+        finished = stamp(created + timedelta(seconds=50)) if status in _FINISHED else None
+        paid = status not in _UNPAID
+        return {
+            "status": status,
+            "statusReason": {"message": "the run failed"} if status == "Failed" else None,
+            "updatedAt": finished or started or stored["createdAt"],
+            "startedAt": started,
+            "completedAt": finished,
+            "approveAmount": -1 if status == "Quoted" else None,
+            "quotationResult": quotation(items, stored["orgKey"]),
+            "billingTransaction": transaction(items, total_of(items), stored["orgKey"], self.ids) if paid else None,
+        }
+
+    def add_execution(self, dto: dict[str, Any], *, org: str = "deeporigin") -> str:
         """Put an arbitrary raw DTO in, served exactly as given (a missing `executionId` is made up).
 
         Args:
             dto: The DTO, quirks included.
             org: Organisation key.
-            progress_tree: What `progressReport` is when asked for v2; None to answer the DTO's own.
 
         Returns:
             Its id.
@@ -216,7 +192,6 @@ class Platform(State):
             org=org,
             stored={"executionId": self.ids.uuid4(), **dto},
             data_platform_id=self.ids.friendly("0A"),
-            tree=progress_tree,
         )
         tool, inputs = execution.tool, execution.stored.get("userInputs")
         definition = self.catalogue.resolve(str(tool.get("key")), str(tool.get("version")))
@@ -226,5 +201,19 @@ class Platform(State):
         return self.add(execution).id
 
 
-def _project(organisation: Organisation, project_id: str | None) -> str | None:
-    return next(iter(organisation.projects)) if project_id == "" else project_id
+def _make_old(stored: dict[str, Any], organisation: Organisation) -> None:
+    """Turn a DTO into one of 2025: other words, the whole cluster, and none of the later keys."""
+    for key in _KEYS_OF_2026:
+        del stored[key]
+    if stored["status"] == "Completed":
+        stored["status"] = "Succeeded"
+    finished = stored["completedAt"] is not None
+    stored |= {
+        "createdBy": f"google-apps|{organisation.users[0]['email']}",
+        "cluster": organisation.clusters[0],
+        "quotationResult": None,
+        "billingTransaction": None,
+        "progressReport": "total_num_ligands = 2\nligand docked 1\nligand docked 2" if finished else None,
+        "resourcesUsed": None,
+        "resourcesRequested": None,
+    }

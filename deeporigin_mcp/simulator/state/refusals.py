@@ -5,16 +5,8 @@ for validation) and 4.2 (restrictions).
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
-
-PHRASES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    409: "Conflict",
-}
 
 
 class Refusal(Exception):  # noqa: N818 - the platform's answer, not a fault of the program
@@ -33,7 +25,7 @@ class Refusal(Exception):  # noqa: N818 - the platform's answer, not a fault of 
 
 def refused(status: int, message: str) -> Refusal:
     """NestJS's default shape: `{message, error, statusCode}`."""
-    return Refusal(status, {"message": message, "error": PHRASES.get(status, "Error"), "statusCode": status})
+    return Refusal(status, {"message": message, "error": HTTPStatus(status).phrase, "statusCode": status})
 
 
 def unauthorized() -> Refusal:
@@ -46,14 +38,14 @@ def forbidden() -> Refusal:
     return Refusal(403, {"statusCode": 403, "message": "Forbidden resource"})
 
 
-def not_found(what: str) -> Refusal:
-    """404 in NestJS's shape."""
-    return refused(404, what)
+def not_found(message: str) -> Refusal:
+    """404: no such thing, or none that the caller may see."""
+    return refused(404, message)
 
 
 def conflict(message: str) -> Refusal:
     """409: the execution is not in the state that the action needs."""
-    return Refusal(409, {"statusCode": 409, "message": message, "error": "Conflict"})
+    return refused(409, message)
 
 
 def invalid(message: str, problems: Sequence[tuple[str, str]]) -> Refusal:
