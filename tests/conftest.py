@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from tests.tools.bench import Agent, Bench
+    from tests.support.bench import Agent, Bench
 
 # The same examples in every run of CI: what chance finds is found on a developer's machine.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -62,7 +62,7 @@ def _nothing_of_the_developer(monkeypatch: pytest.MonkeyPatch, _empty_home: str)
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     """A simulated platform whose time passes only where somebody sleeps, and servers in front of it."""
-    from tests.tools.bench import running_bench
+    from tests.support.bench import running_bench
 
     with running_bench() as found:
         yield found

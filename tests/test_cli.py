@@ -13,7 +13,7 @@ import pytest
 
 from deeporigin_mcp import __version__, cli, logs
 from deeporigin_mcp.cli import main
-from tests.processes import COMMAND, TIMEOUT_SECONDS, environment, run, run_program
+from tests.support.processes import COMMAND, TIMEOUT_SECONDS, environment, run, run_program
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:

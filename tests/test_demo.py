@@ -15,7 +15,7 @@ from mcp_types import TextContent
 from deeporigin_mcp import cli, demo
 from deeporigin_mcp.demo import run_demo
 from deeporigin_mcp.simulator import Platform, parse_fault
-from tests.processes import demo_run
+from tests.support.processes import demo_run
 
 TOTALS = ("executions", "tool calls", "questions", "HTTP requests", "wall time", "bytes to model")
 

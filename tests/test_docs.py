@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import REPOSITORY, TIMEOUT_SECONDS, demo_run, environment, run
-from tests.test_readme import VARIABLE, variables_that_are_read
+from tests.support.documents import VARIABLE, variables_that_are_read
+from tests.support.processes import REPOSITORY, TIMEOUT_SECONDS, demo_run, environment, run
 
 PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
 EXECUTED = ("bash", "python")

@@ -11,7 +11,7 @@ import pytest
 
 from deeporigin_mcp.doctor import run_doctor
 from deeporigin_mcp.simulator import ManualClock, Platform, RunningSimulator, make_token, parse_fault, running_simulator
-from tests.processes import CLOSED_PROXY, ORGANISATION, run_program
+from tests.support.processes import CLOSED_PROXY, ORGANISATION, run_program
 
 PROJECT = "09DEMAKNASE01"
 MARKS = {"ok     ": "ok", "warning": "warning", "FAILED ": "failed"}

@@ -16,15 +16,12 @@ from mcp import Client, StdioServerParameters
 
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import Platform, RunningSimulator, ScaledClock, make_token, running_simulator
-from tests.processes import COMMAND, ORGANISATION, REPOSITORY, TIMEOUT_SECONDS, environment, run
+from tests.support.documents import PLACEHOLDER, PROMPTED
+from tests.support.processes import COMMAND, ORGANISATION, REPOSITORY, TIMEOUT_SECONDS, environment, run
 
 EXAMPLES = REPOSITORY / "examples"
 CLIENTS = sorted((EXAMPLES / "clients").iterdir())
 PROGRAMS = sorted(EXAMPLES.glob("*.py"))
-
-PLACEHOLDER = re.compile(r"\$\{(?:env:|input:)?(?P<name>[\w-]+)(?::-[^}]*)?\}")
-PROMPTED = {"deeporigin-token": "DO_AUTH_TOKEN", "deeporigin-org": "DO_ORG_KEY"}
-"""What VS Code asks for, by the id of the input."""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mcp_types import ResourceUpdatedNotification
 
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
-from tests.tools.bench import Bench
+from tests.support.bench import Bench
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")]
 

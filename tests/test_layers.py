@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import deeporigin_mcp
-from tests.processes import run
+from tests.support.processes import run
 
 ROOT = Path(deeporigin_mcp.__file__).parent
 PACKAGE = "deeporigin_mcp"

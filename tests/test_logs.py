@@ -13,7 +13,7 @@ import pytest
 
 from deeporigin_mcp.logs import MAX_LINE_BYTES, MAX_WAITING_LINES, LineWriter, OneLineFormatter
 from deeporigin_mcp.platform.records.sanitizing import register_secret
-from tests.tools.bench import bench_token
+from tests.support.bench import bench_token
 
 
 class Log:

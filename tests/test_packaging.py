@@ -15,8 +15,8 @@ import pytest
 
 import deeporigin_mcp
 from deeporigin_mcp.settings import Environment, Settings
-from tests.processes import REPOSITORY
-from tests.test_readme import README, listed_tools, variables_that_are_read
+from tests.support.documents import README, listed_tools, variables_that_are_read
+from tests.support.processes import REPOSITORY
 
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 MANIFEST: dict[str, Any] = json.loads((REPOSITORY / "bundle" / "manifest.json").read_text())

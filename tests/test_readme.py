@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import json
 import re
@@ -14,16 +13,11 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp import Client
 
-from deeporigin_mcp import settings as settings_package
-from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, running_simulator
-from tests.processes import ORGANISATION, REPOSITORY, demo_run, run_program, simulator_process
-
-README = (REPOSITORY / "README.md").read_text()
-VARIABLE = re.compile(r"(DO|DEEPORIGIN_MCP)(_[A-Z]+)+")
+from tests.support.documents import README, VARIABLE, listed_tools, variables_that_are_read
+from tests.support.processes import ORGANISATION, REPOSITORY, demo_run, run_program, simulator_process
 
 
 def blocks(language: str) -> list[str]:
@@ -44,21 +38,6 @@ def table(head: str) -> list[list[str]]:
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def listed_tools(**settings: Any) -> list[str]:
-    async def names() -> list[str]:
-        async with Client(create_server(Settings(**settings))) as client:
-            return [tool.name for tool in (await client.list_tools()).tools]
-
-    return anyio.run(names)
-
-
-def variables_that_are_read() -> set[str]:
-    """The names of variables in the source of the only package that reads any."""
-    trees = [ast.parse(path.read_text()) for path in Path(settings_package.__file__).parent.glob("*.py")]
-    words = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    return {word for word in words if isinstance(word, str) and VARIABLE.fullmatch(word)}
 
 
 def test_every_command_that_is_shown_is_run_by_a_test() -> None:

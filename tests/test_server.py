@@ -18,7 +18,7 @@ from deeporigin_mcp.server import ONLY_READS, RUN_ONE, SWITCHED_OFF, TOOLS, crea
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import idempotency
 from deeporigin_mcp.tools.toolsets import TOOLSETS
-from tests.tools.bench import ERAS, Bench, agent_of, docking
+from tests.support.bench import ERAS, Bench, agent_of, docking
 
 pytestmark = pytest.mark.anyio
 

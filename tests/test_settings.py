@@ -20,7 +20,7 @@ from deeporigin_mcp.errors import CredentialError, SettingsError
 from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environment_of_issuer
 from deeporigin_mcp.settings.own import VARIABLES
 from deeporigin_mcp.settings.reading import remove_unusable_tracing
-from tests.processes import run_program
+from tests.support.processes import run_program
 
 RESOLUTION = Path(__file__).parent / "platform" / "official_resolution.py"
 EXPIRES = 4_000_000_000

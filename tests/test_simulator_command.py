@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from deeporigin_mcp.simulator import make_token
-from tests.processes import ORGANISATION, SimulatorProcess, run_program, simulator_process
+from tests.support.processes import ORGANISATION, SimulatorProcess, run_program, simulator_process
 
 PROJECT = "09DEMAKNASE01"
 CLUSTER = "1f6f2c58-31c1-4a55-9a51-000000000001"

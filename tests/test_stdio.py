@@ -23,8 +23,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult
 
 from deeporigin_mcp.simulator import ManualClock, Platform, RunningSimulator, running_simulator
-from tests.processes import COMMAND, environment
-from tests.tools.bench import PROJECT, bench_token
+from tests.support.bench import PROJECT, bench_token
+from tests.support.processes import COMMAND, environment
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, ResourceUpdatedNotification, TextResourceContents
 
 from deeporigin_mcp.simulator import ManualClock, Platform, running_simulator
-from tests.processes import environment
-from tests.tools.bench import ERAS, PROJECT, bench_token, docking
+from tests.support.bench import ERAS, PROJECT, bench_token, docking
+from tests.support.processes import environment
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")]
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from deeporigin_mcp.platform.transport.tracing import template_of
-from tests.tools.bench import ERAS, PROJECT, Agent, Bench, agent_of, bench_token, docking
+from tests.support.bench import ERAS, PROJECT, Agent, Bench, agent_of, bench_token, docking
 
 pytestmark = pytest.mark.anyio
 

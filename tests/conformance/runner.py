@@ -2,8 +2,8 @@
 
     scripts/conformance [GROUP ...]     # all groups of groups.toml by default
 
-The suite is an npm package; `tests/node.py` installs it. Exit codes: 0 as expected, 1 a check ended otherwise, 2 it
-could not be run.
+The suite is an npm package; `tests/support/node.py` installs it. Exit codes: 0 as expected, 1 a check ended otherwise,
+2 it could not be run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.node import CannotRunError, node, npm_package
+from tests.support.node import CannotRunError, node, npm_package
 
 ROOT = Path(__file__).parents[2]
 SUITE, SUITE_VERSION = "@modelcontextprotocol/conformance", "0.2.0-alpha.12"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conformance import runner
 from tests.conformance.runner import Group
-from tests.node import CannotRunError
+from tests.support.node import CannotRunError
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.node import ROOT, CannotRunError, node, npm_package
+from tests.support.node import ROOT, CannotRunError, node, npm_package
 
 MCPB, MCPB_VERSION = "@anthropic-ai/mcpb", "2.1.2"
 BESIDE = ("LICENSE", "README.md", "pyproject.toml")

@@ -25,8 +25,8 @@ from deeporigin_mcp import __version__
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import Platform, make_token, running_simulator
 from tests.distribution import bundle
-from tests.node import CACHE, ROOT, CannotRunError
-from tests.processes import ORGANISATION, environment
+from tests.support.node import CACHE, ROOT, CannotRunError
+from tests.support.processes import ORGANISATION, environment
 
 UV = Path(sys.executable).parent / ("uv.exe" if sys.platform == "win32" else "uv")
 

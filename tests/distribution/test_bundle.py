@@ -11,7 +11,7 @@ import pytest
 
 from deeporigin_mcp.settings import Settings
 from tests.distribution import bundle
-from tests.test_readme import variables_that_are_read
+from tests.support.documents import variables_that_are_read
 
 MANIFEST: dict[str, Any] = json.loads(bundle.MANIFEST.read_text(encoding="utf-8"))
 VARIABLES: dict[str, str] = MANIFEST["server"]["mcp_config"]["env"]

@@ -10,10 +10,9 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
-from tests.extensions.test_deferred_wait import WAIT, Waiter
-from tests.extensions.waiting_server import started
-from tests.tools.bench import Bench, bench_token
+from tests.support.bench import Bench, bench_token
+from tests.support.task_client import MODERN, TakesTasks, get_task, handle_of
+from tests.support.waiting_server import WAIT, Waiter, started
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +27,7 @@ def process(bench: Bench, extension: TakesTasks) -> Client:
         "DO_BASE_URL": bench.base_url,
     }
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "tests.extensions.waiting_server"], env=environment, cwd=ROOT
+        command=sys.executable, args=["-m", "tests.support.waiting_server"], env=environment, cwd=ROOT
     )
     return Client(stdio_client(server), mode=MODERN, extensions=[extension])
 

@@ -16,26 +16,11 @@ from mcp_types import CallToolResult, TextContent
 from deeporigin_mcp.simulator import make_token
 from deeporigin_mcp.tools.deferred import KEY_PURPOSE, task_extensions
 from deeporigin_mcp.tools.state import ServerState
-from tests.extensions.task_client import MODERN, TakesTasks, call, cancel_task, get_task, handle_of
-from tests.extensions.waiting_server import started, waiting_server
-from tests.tools.bench import Bench, bench_token
+from tests.support.bench import Bench, bench_token
+from tests.support.task_client import MODERN, TakesTasks, call, cancel_task, get_task, handle_of
+from tests.support.waiting_server import WAIT, Waiter, started, waiting_server
 
 pytestmark = pytest.mark.anyio
-
-WAIT = "wait_executions"
-
-
-class Waiter(TakesTasks):
-    """Polls as long as it takes; each pause moves the platform's clock."""
-
-    def __init__(self, bench: Bench) -> None:
-        super().__init__(self._let_pass)
-        self._bench = bench
-        self.paused_ms: list[int] = []
-
-    async def _let_pass(self, milliseconds: int) -> None:
-        self.paused_ms.append(milliseconds)
-        self._bench.clock.advance(milliseconds / 1000)
 
 
 def server(bench: Bench, **settings: Any) -> MCPServer[ServerState]:

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from tests.extensions.task_client import MODERN, TASKS
-from tests.extensions.test_tasks import Oven, server
+from tests.extensions.bakery import Oven, server
+from tests.support.task_client import MODERN, TASKS
 
 pytestmark = pytest.mark.anyio
 

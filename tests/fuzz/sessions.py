@@ -25,8 +25,8 @@ from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform
 from tests.fuzz.answers import DamagedPlatform
-from tests.tools.bench import PROJECT, SESSION, SimulatedTime, bench_token, docking
-from tests.tools.facts import HARMFUL
+from tests.support.bench import PROJECT, SESSION, SimulatedTime, bench_token, docking
+from tests.support.facts import HARMFUL
 
 ERAS = ("legacy", "auto")
 CALLS_OF_A_SESSION = 25

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.http.site import Site, running_site
-from tests.tools.bench import Bench
+from tests.support.bench import Bench
+from tests.support.site import Site, running_site
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ from deeporigin_mcp.platform.transport.retry import RetryPolicy
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.audit import AuditLog
 from deeporigin_mcp.tools.state import Outlasting, ServerState
-from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
-from tests.http.site import ADA, EVE, Site, credentials, on_a_port, operator, request, routing, running_site, token
-from tests.tools.bench import ERAS, PROJECT, Bench
+from tests.support.bench import ERAS, PROJECT, Bench
+from tests.support.site import ADA, EVE, Site, credentials, on_a_port, operator, request, routing, running_site, token
+from tests.support.task_client import MODERN, TakesTasks, get_task, handle_of
 
 pytestmark = pytest.mark.anyio
 

@@ -19,8 +19,8 @@ from deeporigin_mcp.http.bodies import MAX_BODY_BYTES
 from deeporigin_mcp.http.serving import STOP_SECONDS
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.state import CALL_SECONDS
-from tests.processes import REPOSITORY
-from tests.test_readme import variables_that_are_read
+from tests.support.documents import variables_that_are_read
+from tests.support.processes import REPOSITORY
 
 DOCKERFILE = REPOSITORY / "Dockerfile"
 MANIFESTS = sorted((REPOSITORY / "examples/kubernetes").glob("*.yaml"))

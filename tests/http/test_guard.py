@@ -15,8 +15,8 @@ from starlette.types import Message, Receive, Scope, Send
 from deeporigin_mcp.http.bodies import MAX_BODY_BYTES
 from deeporigin_mcp.http.guard import Guard
 from deeporigin_mcp.http.names import Names
-from tests.http.site import ADA, BASE_URL, Site, request, routing, running_site
-from tests.tools.bench import Bench
+from tests.support.bench import Bench
+from tests.support.site import ADA, BASE_URL, Site, request, routing, running_site
 
 pytestmark = pytest.mark.anyio
 

@@ -24,11 +24,11 @@ from mcp_types import (
 
 from deeporigin_mcp.simulator.model.catalogue import Definition
 from deeporigin_mcp.tools.resources import EXECUTION, PLATFORM_TOOL
-from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
-from tests.http.site import Site, credentials, on_a_port, running_site
-from tests.money.people import Person
-from tests.tools.bench import ACME_PROJECT, ERAS, PROJECT, Bench, docking
-from tests.tools.test_logs import log_row
+from tests.support.bench import ACME_PROJECT, ERAS, PROJECT, Bench, docking
+from tests.support.people import Person
+from tests.support.rows import log_row
+from tests.support.site import Site, credentials, on_a_port, running_site
+from tests.support.task_client import MODERN, TakesTasks, get_task, handle_of
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.http.names import Names
-from tests.http.site import ADA, request, routing, running_site
-from tests.tools.bench import Bench
+from tests.support.bench import Bench
+from tests.support.site import ADA, request, routing, running_site
 
 pytestmark = pytest.mark.anyio
 

@@ -15,7 +15,7 @@ from deeporigin_mcp.http.credentials import caller_settings
 from deeporigin_mcp.http.names import LOOPBACK_HOSTS
 from deeporigin_mcp.settings import BASE_URLS, Settings
 from deeporigin_mcp.settings.places import IN_HEADERS, ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
-from tests.http.site import token
+from tests.support.site import token
 
 KEYS = "k" * 32
 

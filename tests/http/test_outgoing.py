@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.platform.records.sanitizing import HARMFUL
-from tests.http.site import ADA, Site, on_a_port, request, routing
-from tests.tools.bench import PROJECT, Bench
+from tests.support.bench import PROJECT, Bench
+from tests.support.site import ADA, Site, on_a_port, request, routing
 
 pytestmark = pytest.mark.anyio
 

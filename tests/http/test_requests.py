@@ -13,11 +13,11 @@ from mcp import Client, MCPError
 from mcp_types import CallToolResult, InputRequiredResult
 
 from deeporigin_mcp.simulator import make_token
-from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
-from tests.http.site import ADA, EVE, YEARS, Site, credentials, operator, request, routing, running_site, token
-from tests.money.people import Person, quoted
-from tests.money.test_questions import answer, ask, text_of
-from tests.tools.bench import ACME_PROJECT, ERAS, FREE, PROJECT, SESSION, Bench
+from tests.support.bench import ACME_PROJECT, ERAS, FREE, PROJECT, SESSION, Bench
+from tests.support.people import Person, quoted
+from tests.support.questions import answer, ask, text_of
+from tests.support.site import ADA, EVE, YEARS, Site, credentials, operator, request, routing, running_site, token
+from tests.support.task_client import MODERN, TakesTasks, get_task, handle_of
 
 pytestmark = pytest.mark.anyio
 

@@ -22,11 +22,11 @@ from deeporigin_mcp.http import serve
 from deeporigin_mcp.http.serving import _bound
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import make_token
-from tests.extensions.waiting_server import started
-from tests.http.site import ADA, request, routing
-from tests.http.workers import FACTORY, SERVE, Worker, worker
-from tests.processes import run_program
-from tests.tools.bench import ERAS, Bench
+from tests.support.bench import ERAS, Bench
+from tests.support.processes import run_program
+from tests.support.site import ADA, request, routing
+from tests.support.waiting_server import started
+from tests.support.workers import FACTORY, SERVE, Worker, worker
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from tests.http.site import on_a_port
+from tests.support.site import on_a_port
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,9 @@ import anyio
 import httpx
 import pytest
 
-from tests.http.site import ADA, request, routing
-from tests.http.workers import worker
-from tests.platform.recording import Reply, Request, recording
+from tests.support.recording import Reply, Request, recording
+from tests.support.site import ADA, request, routing
+from tests.support.workers import worker
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.extensions.waiting_server import started
-from tests.http.site import ADA, Site, on_a_port, request, routing
-from tests.tools.bench import Bench
+from tests.support.bench import Bench
+from tests.support.site import ADA, Site, on_a_port, request, routing
+from tests.support.waiting_server import started
 
 pytestmark = pytest.mark.anyio
 

@@ -17,13 +17,13 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 
-from tests.extensions.task_client import MODERN, TakesTasks, get_task, handle_of
-from tests.extensions.waiting_server import started
-from tests.http.site import ADA, EVE
-from tests.http.workers import FACTORY, Balancer, Worker, balancer, workers
-from tests.money.people import Person, quoted
-from tests.money.test_questions import answer, ask
-from tests.tools.bench import ERAS, SESSION, Bench, docking, running_bench
+from tests.support.bench import ERAS, SESSION, Bench, docking, running_bench
+from tests.support.people import Person, quoted
+from tests.support.questions import answer, ask
+from tests.support.site import ADA, EVE
+from tests.support.task_client import MODERN, TakesTasks, get_task, handle_of
+from tests.support.waiting_server import started
+from tests.support.workers import FACTORY, Balancer, Worker, balancer, workers
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.bench import Home
+from tests.install.home import Home
 
 
 @pytest.fixture

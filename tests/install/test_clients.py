@@ -11,9 +11,9 @@ from deeporigin_mcp import cli
 from deeporigin_mcp.install import entries
 from deeporigin_mcp.install.clients import CLIENTS, Machine, System, client_named
 from deeporigin_mcp.install.entries import Request, entry_for
-from tests.install.bench import NAMES, SAMPLES, Home
-from tests.processes import run_program
-from tests.test_readme import variables_that_are_read
+from tests.install.home import NAMES, SAMPLES, Home
+from tests.support.documents import variables_that_are_read
+from tests.support.processes import run_program
 
 HOME = Path("/h")
 PROJECT = Path("/p")

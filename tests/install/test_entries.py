@@ -10,8 +10,8 @@ from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.install.clients import client_named
 from deeporigin_mcp.install.commands import request_of
 from deeporigin_mcp.simulator import make_token
-from tests.install.bench import NAMES, SAMPLES, Home
-from tests.processes import REPOSITORY
+from tests.install.home import NAMES, SAMPLES, Home
+from tests.support.processes import REPOSITORY
 
 
 @pytest.mark.parametrize("client", NAMES)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.bench import SAMPLES, Home, siblings
-from tests.processes import COMMAND, run
+from tests.install.home import SAMPLES, Home, siblings
+from tests.support.processes import COMMAND, run
 
 FULL = """
 import resource, signal, sys

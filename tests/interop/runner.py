@@ -24,7 +24,7 @@ from typing import Any
 
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_simulator
-from tests.node import CACHE, CannotRunError, install, node, npm_package
+from tests.support.node import CACHE, CannotRunError, install, node, npm_package
 
 HERE = Path(__file__).parent
 INSPECTOR = ("@modelcontextprotocol/inspector", "2.12.0")

@@ -12,7 +12,7 @@ from deeporigin_mcp.cli import main
 from deeporigin_mcp.doctor import run_doctor
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, parse_fault, running_simulator
 from tests.messages.snapshot import assert_as_agreed
-from tests.processes import ORGANISATION
+from tests.support.processes import ORGANISATION
 
 REFUSED = {
     "port": ("simulator", "--port=-1"),

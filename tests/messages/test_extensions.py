@@ -14,8 +14,8 @@ from mcp import Client, MCPError
 from mcp.server.mcpserver import MCPServer
 
 from deeporigin_mcp.extensions import RequestContext, Stop, Subscriptions, TasksExtension, served, subscriptions
-from tests.extensions.task_client import MODERN, TakesTasks, get_task
 from tests.messages.snapshot import assert_as_agreed
+from tests.support.task_client import MODERN, TakesTasks, get_task
 
 pytestmark = [
     pytest.mark.anyio,

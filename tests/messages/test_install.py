@@ -9,7 +9,7 @@ import pytest
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.install.commands import request_of
 from deeporigin_mcp.simulator import make_token
-from tests.install.bench import Home
+from tests.install.home import Home
 from tests.messages.snapshot import assert_as_agreed, message_of
 
 ENTRY = b'{"mcpServers": {"deeporigin": {"command": "other"}}}'

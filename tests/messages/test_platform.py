@@ -15,8 +15,8 @@ from deeporigin_mcp.platform import DeepOriginClient, ListQuery, RetryPolicy
 from deeporigin_mcp.platform.transport import requests
 from deeporigin_mcp.platform.waiting.observer import dirty_filters
 from tests.messages.snapshot import assert_as_agreed, message_of
-from tests.platform.fake_time import FakeTime
-from tests.platform.recording import Reply, execution, recording, settings_for
+from tests.support.fake_time import FakeTime
+from tests.support.recording import Reply, execution, recording, settings_for
 
 pytestmark = [
     pytest.mark.anyio,

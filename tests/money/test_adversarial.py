@@ -12,9 +12,9 @@ import anyio
 import pytest
 from mcp import MCPError
 
-from tests.money.people import DECLINE, Person, agent_with, quoted
-from tests.processes import COMMAND, environment
-from tests.tools.bench import FREE, Agent, Bench, bench_token
+from tests.support.bench import FREE, Agent, Bench, bench_token
+from tests.support.people import DECLINE, Person, agent_with, quoted
+from tests.support.processes import COMMAND, environment
 
 pytestmark = pytest.mark.anyio
 

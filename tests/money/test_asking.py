@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from mcp_types import ElicitResult
 
-from tests.money.people import CANCEL, DECLINE, NO, YES, Person, agent_with, form, quoted, reprice
-from tests.tools.bench import ERAS, Agent, Bench
+from tests.support.bench import ERAS, Agent, Bench
+from tests.support.people import CANCEL, DECLINE, NO, YES, Person, agent_with, form, quoted, reprice
 
 pytestmark = pytest.mark.anyio
 

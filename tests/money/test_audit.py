@@ -13,9 +13,9 @@ import anyio
 import pytest
 
 from deeporigin_mcp.errors import SettingsError
-from tests.money.people import CANCEL, DECLINE, NO, YES, Person, agent_with, quoted, reprice
-from tests.processes import COMMAND, environment
-from tests.tools.bench import ERAS, PROJECT, SESSION, Bench, bench_token, docking
+from tests.support.bench import ERAS, PROJECT, SESSION, Bench, bench_token, docking
+from tests.support.people import CANCEL, DECLINE, NO, YES, Person, agent_with, quoted, reprice
+from tests.support.processes import COMMAND, environment
 
 pytestmark = pytest.mark.anyio
 

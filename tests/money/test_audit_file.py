@@ -15,7 +15,7 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.audit import AuditLog
-from tests.money.liars import named, record
+from tests.support.liars import named, record
 
 
 @pytest.fixture

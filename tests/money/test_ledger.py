@@ -23,11 +23,11 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.ledger import Entry, Ledger, OverBudgetError, Scope, spent
-from tests.money.liars import Liar, lines_in, lying, named, record
-from tests.money.people import quoted
-from tests.platform.recording import Reply
-from tests.processes import environment
-from tests.tools.bench import Bench
+from tests.support.bench import Bench
+from tests.support.liars import Liar, lines_in, lying, named, record
+from tests.support.people import quoted
+from tests.support.processes import environment
+from tests.support.recording import Reply
 
 pytestmark = pytest.mark.anyio
 

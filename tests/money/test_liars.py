@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.money.liars import Liar, lines_in, lying, named, record
-from tests.money.people import Person
-from tests.platform.recording import Reply
+from tests.support.liars import Liar, lines_in, lying, named, record
+from tests.support.people import Person
+from tests.support.recording import Reply
 
 pytestmark = pytest.mark.anyio
 

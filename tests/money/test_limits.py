@@ -13,8 +13,8 @@ import pytest
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
-from tests.money.people import Person, agent_with, quoted
-from tests.tools.bench import ERAS, FREE, SESSION, Agent, Bench, docking
+from tests.support.bench import ERAS, FREE, SESSION, Agent, Bench, docking
+from tests.support.people import Person, agent_with, quoted
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,8 @@ from mcp_types import ElicitResult, ErrorData
 from deeporigin_mcp.tools import confirmation
 from deeporigin_mcp.tools.questions import KEPT_SECONDS
 from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState
-from tests.money.people import DECLINE, NO, YES, Person, agent_with, quoted, reprice
-from tests.tools.bench import Agent, Bench
+from tests.support.bench import Agent, Bench
+from tests.support.people import DECLINE, NO, YES, Person, agent_with, quoted, reprice
 
 pytestmark = pytest.mark.anyio
 

@@ -9,18 +9,17 @@ import anyio
 import pytest
 from mcp import Client, MCPError
 from mcp_types import (
-    CallToolResult,
     ElicitationCapability,
     FormElicitationCapability,
     InputRequiredResult,
-    TextContent,
     UrlElicitationCapability,
 )
 
 from deeporigin_mcp.simulator import make_token
 from deeporigin_mcp.tools.questions import KEPT_SECONDS
-from tests.money.people import DECLINE, YES, Person, agent_with, quoted, reprice
-from tests.tools.bench import ERAS, PROJECT, Bench, bench_token
+from tests.support.bench import ERAS, PROJECT, Bench, bench_token
+from tests.support.people import DECLINE, YES, Person, agent_with, quoted, reprice
+from tests.support.questions import answer, ask, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -200,31 +199,6 @@ async def test_a_client_that_goes_away_while_it_is_asked_starts_nothing(bench: B
     async with agent_with(server, Person(), mode=mode) as agent:
         assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Created"
     assert bench.platform.confirms == [name]
-
-
-async def ask(client: Client, name: str) -> InputRequiredResult:
-    """Begin a confirmation and stop at its question."""
-    asked = await client.session.call_tool("confirm_execution", {"execution_id": name}, allow_input_required=True)
-    assert isinstance(asked, InputRequiredResult)
-    return asked
-
-
-async def answer(
-    client: Client, name: str, asked: InputRequiredResult, **more: Any
-) -> CallToolResult | InputRequiredResult:
-    """Bring a person's yes to a question that this or another worker asked."""
-    return await client.session.call_tool(
-        "confirm_execution",
-        {"execution_id": name, **more},
-        input_responses=dict.fromkeys(asked.input_requests or {}, YES),
-        request_state=asked.request_state,
-        allow_input_required=True,
-    )
-
-
-def text_of(result: CallToolResult | InputRequiredResult) -> str:
-    assert isinstance(result, CallToolResult)
-    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
 
 
 async def test_a_replayed_answer_starts_nothing_twice(bench: Bench) -> None:

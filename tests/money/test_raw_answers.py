@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform, running_simulator
-from tests.money.people import quotation
-from tests.processes import COMMAND, environment
-from tests.tools.bench import PROJECT, bench_token
+from tests.support.bench import PROJECT, bench_token
+from tests.support.people import quotation
+from tests.support.processes import COMMAND, environment
 
 HELLO = {
     "protocolVersion": "2025-11-25",

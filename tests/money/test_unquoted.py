@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.money.liars import Liar, lines_in, lying, named, record
-from tests.money.people import CANCEL, DECLINE, NO, Person
-from tests.tools.bench import ERAS, Agent
+from tests.support.bench import ERAS, Agent
+from tests.support.liars import Liar, lines_in, lying, named, record
+from tests.support.people import CANCEL, DECLINE, NO, Person
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from hypothesis import settings
 
-from tests.platform.fake_time import FakeTime
-from tests.platform.recording import Recorder, recording
+from tests.support.fake_time import FakeTime
+from tests.support.recording import Recorder, recording
 
 # A busy machine is no failure.
 settings.register_profile("patient", settings.default, deadline=None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from tests.platform.recording import Reply, execution
+from tests.support.recording import Reply, execution
 
 MOMENT = datetime(2026, 5, 7, 15, 13, 25, 254999, tzinfo=UTC)
 PAGE = {"data": [execution()], "count": 1}

@@ -19,8 +19,9 @@ from deeporigin_mcp import __version__
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, OutcomeUnknownError, PlatformError, RestrictionError
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
 from deeporigin_mcp.platform.waiting.engine import watch
-from tests.platform.fake_time import FakeTime
-from tests.platform.recording import (
+from tests.platform.scenarios import DOCKING, SCENARIOS, Scenario
+from tests.support.fake_time import FakeTime
+from tests.support.recording import (
     ORG,
     PROJECT,
     SESSION,
@@ -34,7 +35,6 @@ from tests.platform.recording import (
     token,
     with_code,
 )
-from tests.platform.scenarios import DOCKING, SCENARIOS, Scenario
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from deeporigin_mcp.simulator import Platform, make_token
-from tests.simulator.conftest import DOCKING, PROJECT, Api, docking_inputs
+from tests.support.api import DOCKING, PROJECT, Api, docking_inputs
 
 LIST = "/tools/deeporigin/tools/executions"
 

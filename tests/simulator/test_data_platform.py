@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
-from tests.simulator.conftest import DOCKING, MOLPROPS, POCKETS, PROJECT, PROTEIN, Api, docking_inputs, finish
+from tests.support.api import DOCKING, MOLPROPS, POCKETS, PROJECT, PROTEIN, Api, docking_inputs, finish
 
 
 def props(*conditions: tuple[str, str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
-from tests.simulator.conftest import ABFE, DOCKING, Api, abfe_inputs, docking_inputs
+from tests.support.api import ABFE, DOCKING, Api, abfe_inputs, docking_inputs
 
 FOUR_HOURS = 4 * 3600
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, running_simulator
-from tests.simulator.conftest import DOCKING, PROJECT, Api, docking_inputs
+from tests.support.api import DOCKING, PROJECT, Api, docking_inputs
 
 
 @contextmanager

@@ -6,15 +6,7 @@ import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
 from deeporigin_mcp.simulator.model.failures import ligand_problem
-from tests.simulator.conftest import (
-    ABFE,
-    ADMET,
-    DOCKING,
-    Api,
-    abfe_inputs,
-    docking_inputs,
-    finish,
-)
+from tests.support.api import ABFE, ADMET, DOCKING, Api, abfe_inputs, docking_inputs, finish
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform, create_app, make_token, parse_fault
-from tests.simulator.conftest import DOCKING, Api, Background, docking_inputs
+from tests.support.api import DOCKING, Api, Background, docking_inputs
 
 LIST = "/tools/deeporigin/tools/executions"
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
-from tests.simulator.conftest import ADMET, DOCKING, MOLPROPS, POCKETS, PROTEIN, RBFE, Api, docking_inputs, finish
-from tests.simulator.golden_bodies import GOLDEN
+from tests.support.api import ADMET, DOCKING, MOLPROPS, POCKETS, PROTEIN, RBFE, Api, docking_inputs, finish
+from tests.support.golden_bodies import GOLDEN
 
 LIGANDS = [{"id": "08A", "smiles": "CCO"}, {"id": "08B", "smiles": "CCN"}]
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
-from tests.simulator.conftest import DOCKING, MOLPROPS, POCKETS, PROTEIN, Api, docking_inputs, finish
-from tests.simulator.golden_bodies import GOLDEN
+from tests.support.api import DOCKING, MOLPROPS, POCKETS, PROTEIN, Api, docking_inputs, finish
+from tests.support.golden_bodies import GOLDEN
 
 
 @pytest.fixture

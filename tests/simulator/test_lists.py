@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
-from tests.simulator.conftest import DOCKING, MOLPROPS, PROJECT, Api, docking_inputs
+from tests.support.api import DOCKING, MOLPROPS, PROJECT, Api, docking_inputs
 
 LIST = "/tools/deeporigin/tools/executions"
 

@@ -5,18 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
-from tests.simulator.conftest import (
-    ABFE,
-    ADMET,
-    DOCKING,
-    MOLPROPS,
-    POCKETS,
-    PROTEIN,
-    RBFE,
-    Api,
-    abfe_inputs,
-    docking_inputs,
-)
+from tests.support.api import ABFE, ADMET, DOCKING, MOLPROPS, POCKETS, PROTEIN, RBFE, Api, abfe_inputs, docking_inputs
 
 POCKET_INPUTS = {"protein": PROTEIN, "sync": False}
 

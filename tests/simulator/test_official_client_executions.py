@@ -11,7 +11,7 @@ from deeporigin.platform import client as official_client
 from deeporigin.platform.client import DeepOriginClient
 
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, parse_fault
-from tests.simulator.conftest import (
+from tests.support.api import (
     ABFE,
     ACME_PROJECT,
     ADMET,

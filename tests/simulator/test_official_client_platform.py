@@ -8,17 +8,7 @@ from deeporigin.platform.client import DeepOriginClient
 from deeporigin.platform.constants import TOOL_KEYS_AND_VERSIONS
 
 from deeporigin_mcp.simulator import ManualClock, Platform
-from tests.simulator.conftest import (
-    ABFE,
-    CLUSTER,
-    DOCKING,
-    POCKETS,
-    PROJECT,
-    PROTEIN,
-    abfe_inputs,
-    docking_inputs,
-    finish,
-)
+from tests.support.api import ABFE, CLUSTER, DOCKING, POCKETS, PROJECT, PROTEIN, abfe_inputs, docking_inputs, finish
 
 
 def run(client: DeepOriginClient, clock: ManualClock, platform: Platform, key: str, inputs: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
-from tests.simulator.conftest import ABFE, ADMET, DOCKING, MOLPROPS, PROTEIN, Api, abfe_inputs, docking_inputs
+from tests.support.api import ABFE, ADMET, DOCKING, MOLPROPS, PROTEIN, Api, abfe_inputs, docking_inputs
 
 
 def halfway(clock: ManualClock, platform: Platform, execution: str, share: float = 0.5) -> None:

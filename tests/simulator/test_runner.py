@@ -14,7 +14,7 @@ import pytest
 from deeporigin_mcp.simulator import ManualClock, Platform, ScaledClock, parse_fault, running_simulator, serve
 from deeporigin_mcp.simulator.model.clock import instant_of, stamp
 from deeporigin_mcp.simulator.runner import _Server, bind
-from tests.simulator.conftest import DOCKING, Api, Background, docking_inputs
+from tests.support.api import DOCKING, Api, Background, docking_inputs
 
 SERVER = """
 import sys

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform, create_app, make_token
-from tests.simulator.conftest import (
+from tests.support.api import (
     ABFE,
     DOCKING,
     MOLPROPS,

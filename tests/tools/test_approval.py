@@ -13,7 +13,7 @@ import anyio.lowlevel
 import pytest
 
 from deeporigin_mcp.tools import approval, confirmation
-from tests.tools.bench import ABFE, ERAS, PROJECT, SESSION, Agent, Bench, bench_token, docking
+from tests.support.bench import ABFE, ERAS, PROJECT, SESSION, Agent, Bench, bench_token, docking
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from mcp.server.mcpserver import MCPServer
 
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
 from deeporigin_mcp.tools.surface import PlatformTool
-from tests.tools.bench import PROJECT, Agent, Bench, docking, lines_of, running_bench
+from tests.support.bench import PROJECT, Agent, Bench, docking, lines_of, running_bench
 
 pytestmark = pytest.mark.anyio
 

@@ -16,8 +16,8 @@ from deeporigin_mcp.simulator import Platform
 from deeporigin_mcp.tools.catalogue import validators
 from deeporigin_mcp.tools.catalogue.checking import checked, example_inputs
 from deeporigin_mcp.tools.catalogue.schemas import cleaned
-from tests.money.people import Person, agent_with
-from tests.tools.bench import Agent, Bench, running_bench
+from tests.support.bench import Agent, Bench, running_bench
+from tests.support.people import Person, agent_with
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.simulator.model.catalogue import Definition
 from deeporigin_mcp.tools.catalogue.checking import UNREAD, checked, example_inputs
 from deeporigin_mcp.tools.catalogue.schemas import cleaned
-from tests.tools.bench import Agent, Bench, docking, running_bench
-from tests.tools.test_checking import doubling
+from tests.support.bench import Agent, Bench, docking, running_bench
+from tests.support.schemas import doubling
 
 pytestmark = pytest.mark.anyio
 

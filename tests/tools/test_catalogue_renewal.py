@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 
 from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform.clients.tools import CATALOGUE_KEPT_SECONDS, CATALOGUE_PAUSE_SECONDS, CATALOGUE_SECONDS
-from tests.tools.bench import Agent, Bench
+from tests.support.bench import Agent, Bench
 
 pytestmark = pytest.mark.anyio
 

@@ -15,9 +15,8 @@ from deeporigin_mcp.simulator import Platform
 from deeporigin_mcp.tools.catalogue.checking import MAX_PROBLEMS, PROBLEM_CHARACTERS, UNREAD, checked, example_inputs
 from deeporigin_mcp.tools.catalogue.schemas import cleaned
 from deeporigin_mcp.tools.responses.size_limit import shown
-from tests.simulator.golden_bodies import GOLDEN
-
-Schema = dict[str, Any]
+from tests.support.golden_bodies import GOLDEN
+from tests.support.schemas import Schema, doubling
 
 
 def a(schema: Any, **more: Any) -> Schema:
@@ -191,23 +190,6 @@ def test_what_is_doubtful_is_told_and_left_to_the_platform(inputs: dict[str, Any
 def test_problems_found_before_a_reference_that_leads_nowhere_are_told() -> None:
     schema = {"properties": {"a": {"type": "string"}, "b": {"$ref": "https://x.invalid/y"}}}
     assert checked({"a": 1, "b": 2}, schema).problems == ["a: 1 is not of type string"]
-
-
-def doubling(levels: int, *, of: str) -> Schema:
-    """A small schema in which a value is looked at 2^levels times."""
-    parts: dict[str, Any] = {}
-    for level in range(levels):
-        again = {"$ref": f"#/$defs/d{level + 1}"}
-        parts[f"d{level}"] = {
-            "allOf": {"allOf": [again, again]},
-            "anyOf": {"anyOf": [{"allOf": [again, again]}]},
-            "not": {"not": {"anyOf": [again, again]}},
-            "if": {"if": again, "then": again, "else": again},
-            "unevaluated": {"allOf": [again, again], "unevaluatedProperties": False},
-            "required": {"required": ["p", "q"], "properties": {"p": again, "q": again}},
-        }[of]
-    parts[f"d{levels}"] = {"type": "string"}
-    return {"type": "object", "required": ["x"], "properties": {"x": {"$ref": "#/$defs/d0"}}, "$defs": parts}
 
 
 @pytest.mark.parametrize("of", ["allOf", "anyOf", "not", "if", "unevaluated", "required"])

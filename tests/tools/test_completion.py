@@ -15,7 +15,7 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import completion
 from deeporigin_mcp.tools.recent import KEPT_SECONDS
 from deeporigin_mcp.tools.resources import EXECUTION, EXECUTION_LOGS, PLATFORM_TOOL
-from tests.tools.bench import ERAS, PROJECT, Bench
+from tests.support.bench import ERAS, PROJECT, Bench
 
 pytestmark = pytest.mark.anyio
 

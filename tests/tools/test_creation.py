@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.bench import ABFE, ERAS, FREE, PROJECT, SESSION, Agent, Bench, docking
+from tests.support.bench import ABFE, ERAS, FREE, PROJECT, SESSION, Agent, Bench, docking
 
 pytestmark = pytest.mark.anyio
 

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from pydantic import SecretStr
 
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import make_token
-from tests.tools.bench import ERAS, Bench, agent_of, bench_token, docking
+from tests.support.bench import ERAS, Bench, agent_of, bench_token
+from tests.support.calls import CALLS
 
 pytestmark = pytest.mark.anyio
-
-ID = "3f0c9a52-6f0e-4f0b-9a55-0d3b6e1c7a11"
-CALLS: dict[str, dict[str, Any]] = {
-    "list_executions": {},
-    "search_executions": {},
-    "get_execution": {"execution_id": ID},
-    "create_execution": docking(),
-    "confirm_execution": {"execution_id": ID},
-    "cancel_execution": {"execution_id": ID},
-    "wait_executions": {"execution_ids": [ID]},
-    "find_platform_tools": {},
-    "describe_platform_tool": {"tool_key": "deeporigin.docking"},
-    "get_execution_logs": {"execution_id": ID},
-    "get_execution_results": {"execution_id": ID},
-    "get_workspace": {},
-}
 
 
 @pytest.mark.parametrize("mode", ERAS)

@@ -11,7 +11,7 @@ import pytest
 
 from deeporigin_mcp import server
 from deeporigin_mcp.tools import creation, idempotency, state
-from tests.tools.bench import FREE, PROJECT, Agent, Answer, Bench, calls_in_text, docking
+from tests.support.bench import FREE, PROJECT, Agent, Answer, Bench, calls_in_text, docking
 
 pytestmark = pytest.mark.anyio
 

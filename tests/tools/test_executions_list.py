@@ -14,10 +14,10 @@ from deeporigin_mcp.server import create_server
 from deeporigin_mcp.simulator import parse_fault
 from deeporigin_mcp.tools.progress import MOST_ASKED_FOR
 from deeporigin_mcp.tools.totals import MOST_TOOLS
-from tests.agent_tasks.history import ABFE, abfe
-from tests.platform.recording import capped_listing, execution, recording, settings_for
-from tests.tools.bench import PROJECT, SESSION, Agent, Bench, agent_of, compact_size, running_bench
-from tests.tools.facts import calls_in
+from tests.support.bench import PROJECT, SESSION, Agent, Bench, agent_of, compact_size, running_bench
+from tests.support.facts import calls_in
+from tests.support.history import ABFE, abfe
+from tests.support.recording import capped_listing, execution, recording, settings_for
 
 pytestmark = pytest.mark.anyio
 

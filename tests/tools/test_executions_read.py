@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.bench import ERAS, PROJECT, Agent, Bench, docking
+from tests.support.bench import ERAS, PROJECT, Agent, Bench, docking
 
 pytestmark = pytest.mark.anyio
 

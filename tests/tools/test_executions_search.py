@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.tools.bench import PROJECT, Agent, Bench, compact_size, docking
-from tests.tools.facts import calls_in
+from tests.support.bench import PROJECT, Agent, Bench, compact_size, docking
+from tests.support.facts import calls_in
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,8 @@ from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import surface
 from deeporigin_mcp.tools.errors import explained
-from tests.platform.recording import Reply, recording, settings_for
-from tests.tools.bench import ERAS, Agent, Bench, agent_of, bench_token, docking
+from tests.support.bench import ERAS, Agent, Bench, agent_of, bench_token, docking
+from tests.support.recording import Reply, recording, settings_for
 
 pytestmark = pytest.mark.anyio
 

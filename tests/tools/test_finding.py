@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.tools.catalogue import find_platform_tools as finding
-from tests.tools.bench import Agent, Bench, compact_size, running_bench
+from tests.support.bench import Agent, Bench, compact_size, running_bench
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ import pytest
 from deeporigin_mcp.tools import surface
 from deeporigin_mcp.tools.catalogue import checking
 from deeporigin_mcp.tools.catalogue.checking import MAX_THREADS, Findings, checked, off_loop
-from tests.tools.bench import Bench, docking
+from tests.support.bench import Bench, docking
 
 pytestmark = pytest.mark.anyio
 

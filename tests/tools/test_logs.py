@@ -8,22 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.tools.bench import ERAS, Agent, Bench, compact_size
+from tests.support.bench import ERAS, Agent, Bench, compact_size
+from tests.support.rows import log_row
 
 pytestmark = pytest.mark.anyio
-
-
-def log_row(execution_id: str, number: int, message: str, level: str = "info", **facts: Any) -> dict[str, Any]:
-    instant = f"2026-10-05T{9 + number // 3600:02d}:{number // 60 % 60:02d}:{number % 60:02d}.000Z"
-    return {
-        "id": f"0A{number:011d}",
-        "execution_id": execution_id,
-        "log_level": level,
-        "message": message,
-        "date": instant,
-        "created_at": instant,
-        **facts,
-    }
 
 
 def logged(bench: Bench, *messages: str, levels: tuple[str, ...] = (), status: str = "Failed") -> str:

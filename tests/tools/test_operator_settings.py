@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import make_token
-from tests.tools.bench import Bench, agent_of, docking
-from tests.tools.test_credentials import CALLS
+from tests.support.bench import Bench, agent_of, docking
+from tests.support.calls import CALLS
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ from deeporigin_mcp.simulator import ManualClock, Platform, running_simulator
 from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.details import SMALL_OUTPUTS_CHARACTERS, ended_view
 from deeporigin_mcp.tools.surface import answer_of
-from tests.tools.bench import FREE, Agent, Bench, SimulatedTime, compact_size, docking
+from tests.support.bench import FREE, Agent, Bench, SimulatedTime, compact_size, docking
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,8 @@ from mcp_types import INVALID_PARAMS, TextContent
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.tools import prompts
 from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
-from tests.tools.bench import ERAS, Agent, Bench
-from tests.tools.facts import assert_harmless, calls_in
+from tests.support.bench import ERAS, Agent, Bench
+from tests.support.facts import assert_harmless, calls_in
 
 pytestmark = pytest.mark.anyio
 

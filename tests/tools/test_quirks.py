@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deeporigin_mcp.simulator.model.catalogue import Definition
-from tests.tools.bench import Agent, Bench, docking, running_bench
-from tests.tools.facts import FORBIDDEN
+from tests.support.bench import Agent, Bench, docking, running_bench
+from tests.support.facts import FORBIDDEN
 
 pytestmark = pytest.mark.anyio
 

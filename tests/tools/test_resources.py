@@ -15,8 +15,8 @@ from deeporigin_mcp.platform.clients.executions import Executions
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools import resources
-from tests.tools.bench import ERAS, Bench, agent_of, bench_token
-from tests.tools.facts import assert_harmless
+from tests.support.bench import ERAS, Bench, agent_of, bench_token
+from tests.support.facts import assert_harmless
 
 pytestmark = pytest.mark.anyio
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from deeporigin_mcp.simulator.services.tables import Search
-from tests.tools.bench import ERAS, Agent, Bench, docking
-from tests.tools.facts import calls_in
-from tests.tools.result_rows import pages, rows_of_all, stored, unfolded
+from tests.support.bench import ERAS, Agent, Bench, docking
+from tests.support.facts import calls_in
+from tests.support.rows import pages, rows_of_all, stored, unfolded
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.simulator import parse_fault
 from deeporigin_mcp.simulator.services.tables import Search
-from tests.tools.bench import Agent, Bench, calls_in_text, docking
-from tests.tools.facts import calls_in
-from tests.tools.result_rows import pages, rows_of_all, stored
+from tests.support.bench import Agent, Bench, calls_in_text, docking
+from tests.support.facts import calls_in
+from tests.support.rows import pages, rows_of_all, stored
 
 pytestmark = pytest.mark.anyio
 

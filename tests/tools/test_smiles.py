@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.tools.catalogue.checking import checked
 from deeporigin_mcp.tools.molecules.smiles import name_problem, smiles_problem
-from tests.tools.bench import Agent, Bench, docking, running_bench
+from tests.support.bench import Agent, Bench, docking, running_bench
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ReadResourceResult, ResourceUpdatedNotification, TextResourceContents
 
-from tests.tools.bench import ERAS, Bench, docking
+from tests.support.bench import ERAS, Bench, docking
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:resources/(un)?subscribe is removed")]
 

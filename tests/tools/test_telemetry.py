@@ -15,9 +15,9 @@ from mcp.server.mcpserver.context import Context
 from deeporigin_mcp.tools import surface
 from deeporigin_mcp.tools.state import ServerState, state_of
 from deeporigin_mcp.tools.telemetry import logged
-from tests.extensions.task_client import TakesTasks, handle_of
-from tests.money.people import Person, agent_with, quoted
-from tests.tools.bench import ERAS, Agent, Bench, agent_of, bench_token, docking
+from tests.support.bench import ERAS, Agent, Bench, agent_of, bench_token, docking
+from tests.support.people import Person, agent_with, quoted
+from tests.support.task_client import TakesTasks, handle_of
 
 pytestmark = pytest.mark.anyio
 

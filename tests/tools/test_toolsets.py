@@ -15,7 +15,7 @@ from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.toolsets import LEFT_OUT, READ_ONLY, TOOLSETS, WRITING
-from tests.tools.bench import PROJECT, Agent, Bench, agent_of, docking, running_bench
+from tests.support.bench import PROJECT, Agent, Bench, agent_of, docking, running_bench
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ import pytest
 from mcp_types import CallToolResult
 
 from deeporigin_mcp.platform.waiting.engine import HEARTBEAT_SECONDS
-from tests.tools.bench import ERAS, SESSION, Agent, Bench, docking
-from tests.tools.facts import calls_in
+from tests.support.bench import ERAS, SESSION, Agent, Bench, docking
+from tests.support.facts import calls_in
 
 pytestmark = pytest.mark.anyio
 

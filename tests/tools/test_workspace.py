@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from deeporigin_mcp.server import create_server
-from tests.tools.bench import ERAS, FREE, PROJECT, SESSION, Agent, Bench, agent_of, docking
+from tests.support.bench import ERAS, FREE, PROJECT, SESSION, Agent, Bench, agent_of, docking
 
 pytestmark = pytest.mark.anyio
 

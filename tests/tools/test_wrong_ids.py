@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.tools.bench import PROJECT, Agent, Bench, running_bench
-from tests.tools.facts import calls_in
+from tests.support.bench import PROJECT, Agent, Bench, running_bench
+from tests.support.facts import calls_in
 
 pytestmark = pytest.mark.anyio
 

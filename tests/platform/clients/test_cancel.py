@@ -10,8 +10,8 @@ from deeporigin_mcp.errors import (
     NotFoundError,
     StateConflictError,
 )
-from tests.platform.fake_time import FakeTime
-from tests.platform.recording import Recorder, Reply, client_for, execution
+from tests.support.fake_time import FakeTime
+from tests.support.recording import Recorder, Reply, client_for, execution
 
 pytestmark = pytest.mark.anyio
 

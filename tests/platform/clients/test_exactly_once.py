@@ -15,8 +15,8 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform import DeepOriginClient
-from tests.platform.fake_time import FakeTime
-from tests.platform.recording import Recorder, Reply, Request, client_for, execution, recording, settings_for, with_code
+from tests.support.fake_time import FakeTime
+from tests.support.recording import Recorder, Reply, Request, client_for, execution, recording, settings_for, with_code
 
 pytestmark = pytest.mark.anyio
 

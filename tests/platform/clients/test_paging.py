@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from deeporigin_mcp.errors import CredentialError, NotFoundError
 from deeporigin_mcp.platform import RetryPolicy
 from deeporigin_mcp.platform.clients.paging import MAX_CONCURRENT_PAGES, all_rows
-from tests.platform.fake_time import FakeTime
-from tests.platform.recording import Recorder, Reply, Request, capped_listing, client_for, execution
+from tests.support.fake_time import FakeTime
+from tests.support.recording import Recorder, Reply, Request, capped_listing, client_for, execution
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ import pytest
 
 from deeporigin_mcp.errors import NotFoundError, PlatformError
 from deeporigin_mcp.platform import DeepOriginClient, ListQuery
-from tests.platform.recording import Recorder, Reply, client_for, execution, with_code
+from tests.support.recording import Recorder, Reply, client_for, execution, with_code
 
 pytestmark = pytest.mark.anyio
 

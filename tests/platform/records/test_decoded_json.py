@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from deeporigin_mcp.platform.records.sanitizing import LARGEST_INTEGER, MAX_DEPTH, sanitized
-from tests.platform.arbitrary import json_values
+from tests.support.arbitrary import json_values
 
 
 @pytest.mark.parametrize(

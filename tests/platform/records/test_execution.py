@@ -14,7 +14,7 @@ from deeporigin_mcp.platform.records.execution import reason_text
 from deeporigin_mcp.platform.records.tool_definition import SyncRule
 from deeporigin_mcp.platform.records.values import moment
 from deeporigin_mcp.platform.transport.responses import rows_of, total_of
-from tests.platform.arbitrary import TEXTS, json_values, objects
+from tests.support.arbitrary import TEXTS, json_values, objects
 
 FULL: dict[str, Any] = {
     "executionId": "b1d2f7c4",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.platform.records import money
 from deeporigin_mcp.platform.records.execution import Execution
-from tests.platform.arbitrary import json_values, objects
+from tests.support.arbitrary import json_values, objects
 
 
 def quote(*prices: Any, **fields: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeporigin_mcp.platform.records.progress import children, is_tree, label, percent
-from tests.platform.arbitrary import json_values, objects
+from tests.support.arbitrary import json_values, objects
 
 
 def node(status: str = "Running", *below: dict[str, Any], **fields: Any) -> dict[str, Any]:

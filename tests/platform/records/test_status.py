@@ -6,7 +6,7 @@ from hypothesis import given
 
 from deeporigin_mcp.platform.records import status
 from deeporigin_mcp.platform.records.execution import Execution
-from tests.platform.arbitrary import json_values
+from tests.support.arbitrary import json_values
 
 
 def test_what_ends_a_wait_is_what_ends_it_in_the_official_client() -> None:

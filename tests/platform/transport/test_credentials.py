@@ -15,8 +15,8 @@ from pydantic import SecretStr, ValidationError
 from deeporigin_mcp.errors import CredentialError, DeepOriginError, SettingsError
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
 from deeporigin_mcp.settings import Settings, TokenClaims, local_token
-from tests.platform.fake_time import START, FakeTime
-from tests.platform.recording import Recorder, Reply, client_for, execution, settings_for, token
+from tests.support.fake_time import START, FakeTime
+from tests.support.recording import Recorder, Reply, client_for, execution, settings_for, token
 
 pytestmark = pytest.mark.anyio
 

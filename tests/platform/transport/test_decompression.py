@@ -19,7 +19,7 @@ from deeporigin_mcp.errors import NetworkError, PlatformError
 from deeporigin_mcp.platform import RetryPolicy
 from deeporigin_mcp.platform.transport import requests
 from deeporigin_mcp.platform.transport.decompression import MAX_PIECE_BYTES, decoded
-from tests.platform.recording import Recorder, Reply, client_for, execution, with_code
+from tests.support.recording import Recorder, Reply, client_for, execution, with_code
 
 pytestmark = pytest.mark.anyio
 

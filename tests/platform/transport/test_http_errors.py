@@ -22,7 +22,7 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.transport.http_errors import decoded_body, failure, message_in
-from tests.platform.arbitrary import json_values, objects
+from tests.support.arbitrary import json_values, objects
 
 WHAT = "get execution e-1"
 

@@ -23,8 +23,8 @@ from cryptography.x509.oid import NameOID
 from deeporigin_mcp.errors import DeepOriginError, NetworkError, SettingsError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.settings.network import is_exempt, is_this_machine, route_to
-from tests.platform.fake_time import FakeTime
-from tests.platform.recording import Recorder, execution, settings_for
+from tests.support.fake_time import FakeTime
+from tests.support.recording import Recorder, execution, settings_for
 
 pytestmark = [
     pytest.mark.anyio,

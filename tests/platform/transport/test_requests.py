@@ -21,8 +21,8 @@ from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
 from deeporigin_mcp.platform.transport import requests
 from deeporigin_mcp.platform.transport.requests import Transport
 from deeporigin_mcp.platform.transport.scope import segment
-from tests.platform.fake_time import START, FakeTime
-from tests.platform.recording import Recorder, Reply, client_for, execution, recording, settings_for, with_code
+from tests.support.fake_time import START, FakeTime
+from tests.support.recording import Recorder, Reply, client_for, execution, recording, settings_for, with_code
 
 pytestmark = pytest.mark.anyio
 

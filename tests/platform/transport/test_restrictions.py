@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeporigin_mcp.platform.transport.http_errors import RESTRICTION_CODES, restriction_in
-from tests.platform.arbitrary import json_values, objects
+from tests.support.arbitrary import json_values, objects
 
 GENERIC = "The platform's licence or billing rules refuse this run."
 LICENCE = "LICENSE.INSUFFICIENT_AVAILABILITY"

@@ -17,8 +17,8 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import RetryPolicy
 from deeporigin_mcp.platform.transport.retry import retry_after_seconds
-from tests.platform.fake_time import START, FakeTime
-from tests.platform.recording import Recorder, Reply, client_for, execution
+from tests.support.fake_time import START, FakeTime
+from tests.support.recording import Recorder, Reply, client_for, execution
 
 pytestmark = pytest.mark.anyio
 

@@ -18,8 +18,8 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.transport.tracing import MAX_FAILED_IDS, count_requests
-from tests.platform.fake_time import FakeTime
-from tests.platform.recording import Recorder, Reply, client_for, execution
+from tests.support.fake_time import FakeTime
+from tests.support.recording import Recorder, Reply, client_for, execution
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ from typing import Any
 import anyio
 
 from deeporigin_mcp.errors import InvalidRequestError
-from tests.platform.fake_time import START, FakeTime
-from tests.platform.recording import execution
+from tests.support.fake_time import START, FakeTime
+from tests.support.recording import execution
 
 Steps = dict[str, list[Any]]
 

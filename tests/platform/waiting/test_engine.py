@@ -10,9 +10,9 @@ import pytest
 from deeporigin_mcp.errors import NotFoundError, PlatformError, RateLimitError
 from deeporigin_mcp.platform.waiting import engine
 from deeporigin_mcp.platform.waiting.engine import WaitState, watch
-from tests.platform.fake_time import START, FakeTime
-from tests.platform.recording import execution
 from tests.platform.waiting.stage import Stage
+from tests.support.fake_time import START, FakeTime
+from tests.support.recording import execution
 
 pytestmark = pytest.mark.anyio
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.waiting import observer
-from tests.platform.arbitrary import json_values
-from tests.platform.fake_time import START, FakeTime
-from tests.platform.recording import Recorder, Reply, client_for, execution, token, with_code
+from tests.support.arbitrary import json_values
+from tests.support.fake_time import START, FakeTime
+from tests.support.recording import Recorder, Reply, client_for, execution, token, with_code
 
 pytestmark = pytest.mark.anyio
 

@@ -24,9 +24,9 @@ from deeporigin_mcp.platform.waiting.followers import (
     UNREADABLE_SECONDS,
     Followers,
 )
-from tests.platform.fake_time import FakeTime
-from tests.platform.recording import execution
 from tests.platform.waiting.stage import Stage
+from tests.support.fake_time import FakeTime
+from tests.support.recording import execution
 
 pytestmark = pytest.mark.anyio
 

@@ -17,8 +17,8 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.waiting import engine
-from tests.platform.fake_time import START, FakeTime
-from tests.platform.recording import Recorder, Reply, Request, client_for, execution, recording, settings_for, token
+from tests.support.fake_time import START, FakeTime
+from tests.support.recording import Recorder, Reply, Request, client_for, execution, recording, settings_for, token
 
 pytestmark = pytest.mark.anyio
 

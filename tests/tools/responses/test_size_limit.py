@@ -15,8 +15,8 @@ from deeporigin_mcp.tools.details import detailed_view
 from deeporigin_mcp.tools.responses.size_limit import MAX_DEPTH, Summary, rows_that_fit, size, within_limit
 from deeporigin_mcp.tools.responses.text import as_text
 from deeporigin_mcp.tools.views import execution_view
-from tests.tools.bench import Agent, Bench, compact_size
-from tests.tools.result_rows import unfolded, whole
+from tests.support.bench import Agent, Bench, compact_size
+from tests.support.rows import unfolded, whole
 
 pytestmark = pytest.mark.anyio
 
