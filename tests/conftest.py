@@ -59,9 +59,25 @@ def _nothing_of_the_developer(monkeypatch: pytest.MonkeyPatch, _empty_home: str)
     monkeypatch.setenv("XDG_STATE_HOME", f"{_empty_home}/{uuid.uuid4()}")
 
 
+@pytest.fixture(scope="module")
+def module_bench() -> Iterator[Bench]:
+    """The bench on which the tests of a module marked `one_bench` take turns."""
+    from tests.support.bench import running_bench
+
+    with running_bench() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def module_agent(module_bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
+    """The agent of a module marked `one_bench`."""
+    async with module_bench.agent() as found:
+        yield found
+
+
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    """A simulated platform whose time passes only where somebody sleeps, and servers in front of it."""
+def own_bench() -> Iterator[Bench]:
+    """The bench of one test; ask for `bench`."""
     from tests.support.bench import running_bench
 
     with running_bench() as found:
@@ -69,7 +85,25 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.fixture
-async def agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
-    """An MCP client of a server with the default settings."""
+async def own_agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
+    """The agent of one test; ask for `agent`."""
     async with bench.agent() as found:
         yield found
+
+
+@pytest.fixture
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """A simulated platform whose time passes only where somebody sleeps, and servers in front of it."""
+    found: Bench = request.getfixturevalue(f"{_whose(request)}_bench")
+    return found
+
+
+@pytest.fixture
+def agent(request: pytest.FixtureRequest) -> Agent:
+    """An MCP client of a server with the default settings."""
+    found: Agent = request.getfixturevalue(f"{_whose(request)}_agent")
+    return found
+
+
+def _whose(request: pytest.FixtureRequest) -> str:
+    return "module" if request.node.get_closest_marker("one_bench") else "own"

@@ -5,14 +5,9 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from hypothesis import settings
 
 from tests.support.fake_time import FakeTime
 from tests.support.recording import Recorder, recording
-
-# A busy machine is no failure.
-settings.register_profile("patient", settings.default, deadline=None)
-settings.load_profile("patient")
 
 
 @pytest.fixture(scope="package", autouse=True)

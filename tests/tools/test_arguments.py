@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -12,19 +11,7 @@ from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
 from deeporigin_mcp.tools.surface import PlatformTool
 from tests.support.bench import PROJECT, Agent, Bench, docking, lines_of, running_bench
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    with running_bench() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-async def agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
-    async with bench.agent() as found:
-        yield found
+pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]
 
 
 @pytest.fixture(autouse=True)

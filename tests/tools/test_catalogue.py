@@ -6,7 +6,6 @@ import dataclasses
 import http.server
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import jsonschema
@@ -16,28 +15,16 @@ from deeporigin_mcp.simulator import Platform
 from deeporigin_mcp.tools.catalogue import validators
 from deeporigin_mcp.tools.catalogue.checking import checked, example_inputs
 from deeporigin_mcp.tools.catalogue.schemas import cleaned
-from tests.support.bench import Agent, Bench, running_bench
+from tests.support.bench import Agent, Bench
 from tests.support.people import Person, agent_with
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]
 
 DEFINITIONS = {
     (row["key"], row["version"]): row
     for row in Platform().catalogue.rows()
     if row.get("enabled", True) and row.get("inputs")
 }
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    with running_bench() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-async def agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
-    async with bench.agent() as found:
-        yield found
 
 
 async def test_a_tool_is_described_with_its_schema_price_and_other_versions(agent: Agent) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,18 +13,12 @@ from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.simulator.model.catalogue import Definition
 from deeporigin_mcp.tools.catalogue.checking import UNREAD, checked, example_inputs
 from deeporigin_mcp.tools.catalogue.schemas import cleaned
-from tests.support.bench import Agent, Bench, docking, running_bench
+from tests.support.bench import Agent, Bench, docking
 from tests.support.schemas import doubling
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]
 
 REFERENCE = {"$provider": "ufa", "key": "patent/a.pdf"}
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    with running_bench() as found:
-        yield found
 
 
 def tool(inputs: dict[str, Any], **fields: Any) -> Definition:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -12,21 +11,9 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.tools.catalogue import find_platform_tools as finding
-from tests.support.bench import Agent, Bench, compact_size, running_bench
+from tests.support.bench import Agent, Bench, compact_size
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    with running_bench() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-async def agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
-    async with bench.agent() as found:
-        yield found
+pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]
 
 
 def named(found: dict[str, Any]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,21 +12,9 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.tools.catalogue.checking import checked
 from deeporigin_mcp.tools.molecules.smiles import name_problem, smiles_problem
-from tests.support.bench import Agent, Bench, docking, running_bench
+from tests.support.bench import Agent, Bench, docking
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    with running_bench() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-async def agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
-    async with bench.agent() as found:
-        yield found
+pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]
 
 
 BAD = {

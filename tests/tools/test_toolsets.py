@@ -15,9 +15,9 @@ from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.toolsets import LEFT_OUT, READ_ONLY, TOOLSETS, WRITING
-from tests.support.bench import PROJECT, Agent, Bench, agent_of, docking, running_bench
+from tests.support.bench import PROJECT, Agent, Bench, agent_of, docking
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]
 
 ALL = tuple(offer.function.__name__ for offer in TOOLS)
 SETS = tuple(TOOLSETS)
@@ -34,13 +34,8 @@ FAULTS = ("status=500", "status=409", "status=400", "status=401", "status=403", 
 
 
 @pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    with running_bench() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def ids(bench: Bench) -> list[str]:
+def ids(module_bench: Bench) -> list[str]:
+    bench = module_bench
     unpriced = bench.raw(status="Quoted", quotationResult=None)
     return [*(bench.seeded(status) for status in STATUSES), unpriced]
 

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-
 import pytest
 
-from tests.support.bench import PROJECT, Agent, Bench, running_bench
+from tests.support.bench import PROJECT, Agent, Bench
 from tests.support.facts import calls_in
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]
 
 CHANGING = ("confirm_execution", "cancel_execution")
 READING = ("get_execution", "get_execution_logs", "get_execution_results")
 
 
 @pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    with running_bench() as found:
-        found.platform.seed_executions(count=5)
-        yield found
-
-
-@pytest.fixture(scope="module")
-async def agent(bench: Bench, anyio_backend: str) -> AsyncIterator[Agent]:
-    async with bench.agent() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def name(bench: Bench) -> str:
-    return bench.seeded("Completed", name="BRD4 pilot")
+def name(module_bench: Bench) -> str:
+    module_bench.platform.seed_executions(count=5)
+    return module_bench.seeded("Completed", name="BRD4 pilot")
 
 
 @pytest.fixture
