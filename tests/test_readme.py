@@ -71,7 +71,7 @@ def test_the_session_that_is_shown_looks_like_a_real_one() -> None:
 
 def test_the_test_command_is_the_one_that_ci_runs() -> None:
     assert (REPOSITORY / ".ci/run").read_text().splitlines()[-1] == "exec scripts/check"
-    assert (REPOSITORY / "scripts/check").read_text().splitlines()[-1] == "scripts/test"
+    assert (REPOSITORY / "scripts/check").read_text().splitlines()[-1] == "scripts/test --coverage"
 
 
 def test_the_client_is_configured_as_shown(tmp_path: Path) -> None:
