@@ -5,6 +5,7 @@ Their text is made of the person's own arguments and nothing else: no word of th
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection
 from typing import Annotated, Any, NamedTuple
@@ -175,14 +176,18 @@ class PlatformPrompt(Prompt):
             raise MCPError(INVALID_PARAMS, f"{self.name}: {explained(error)}") from None
 
 
+@functools.cache
+def _prompt(offer: PromptOffer) -> PlatformPrompt:
+    """The same object for every server of a process: making one takes the SDK longer than all tools together."""
+    return PlatformPrompt.from_function(offer.function, title=offer.title, description=description_of(offer.function))
+
+
 def serve_prompts(server: MCPServer[ServerState], tools: Collection[str]) -> dict[str, list[str]]:
     """Add the prompts that go with a server's tools; their arguments by name."""
     arguments: dict[str, list[str]] = {}
     for offer in PROMPTS:
         if set(offer.tools) <= set(tools):
-            prompt = PlatformPrompt.from_function(
-                offer.function, title=offer.title, description=description_of(offer.function)
-            )
+            prompt = _prompt(offer)
             server.add_prompt(prompt)
             arguments[prompt.name] = [argument.name for argument in prompt.arguments or ()]
     get = served(server, "prompts/get")
