@@ -177,7 +177,7 @@ class PlatformPrompt(Prompt):
 
 
 @functools.cache
-def _prompt(offer: PromptOffer) -> PlatformPrompt:
+def _prompt(offer: PromptOffer) -> Prompt:
     """The same object for every server of a process: making one takes the SDK longer than all tools together."""
     return PlatformPrompt.from_function(offer.function, title=offer.title, description=description_of(offer.function))
 
