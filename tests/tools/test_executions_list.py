@@ -308,7 +308,7 @@ async def test_ten_thousand_rows_stay_within_what_a_model_should_read(agent: Age
 
 
 @pytest.mark.parametrize("arguments", [{}, {"detail": "detailed"}, {"fetch_all_pages": True}, {"session": SESSION}])
-@pytest.mark.parametrize("page_size", [7, 40, 200])
+@pytest.mark.parametrize("page_size", [7, 20, 40, 100, 200])
 async def test_whoever_counts_pages_with_one_page_size_reads_every_row_once(
     agent: Agent, bench: Bench, page_size: int, arguments: dict[str, Any]
 ) -> None:
@@ -331,7 +331,7 @@ async def test_columns_that_had_no_room_are_named(agent: Agent, bench: Bench) ->
     assert "cut" not in await agent.read("list_executions", page_size=5)
 
 
-@pytest.mark.parametrize(("page_size", "count"), [(201, 301), (500, 501), (10_000, 301)])
+@pytest.mark.parametrize(("page_size", "count"), [(201, 301), (500, 501), (1000, 301), (10_000, 301)])
 async def test_pages_too_large_for_an_answer_go_on_in_pages_that_are_not(
     agent: Agent, bench: Bench, page_size: int, count: int
 ) -> None:
