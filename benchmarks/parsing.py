@@ -17,7 +17,7 @@ from benchmarks.replay import Recording
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.transport.http_errors import decoded_body
 from deeporigin_mcp.platform.transport.responses import rows_of
-from deeporigin_mcp.tools.views import execution_row
+from deeporigin_mcp.tools.responses.views import execution_row
 
 ROWS, AIM = 10_000, 4.0
 DECODED, USED, SHOWN, RIVAL = "decoded", "every row read", "every row made ready for a model", "json.loads"

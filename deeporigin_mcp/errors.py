@@ -18,7 +18,7 @@
 
 `str(error)` is one paragraph that names the cause; `error.next_step` says what to do and may be empty.
 Neither ever holds a token, a stack trace or a path of the machine. What the call has done is no part of the message:
-it is `error.outcome`, for which `tools/errors.py` has the words.
+it is `error.outcome`, for which `tools/responses/errors.py` has the words.
 
 Codes finer than those of the classes:
 

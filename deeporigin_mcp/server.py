@@ -19,28 +19,26 @@ from deeporigin_mcp import __version__
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import (
-    confirmation,
-    creation,
-    executions,
-    listing,
-    logs,
-    results,
-    waiting,
-    workspace,
-)
-from deeporigin_mcp.tools.asking import readable_answers
-from deeporigin_mcp.tools.audit import AuditLog
+from deeporigin_mcp.tools.approvals.audit_log import AuditLog
+from deeporigin_mcp.tools.approvals.ledger import Ledger
 from deeporigin_mcp.tools.catalogue.describe_platform_tool import describe_platform_tool
 from deeporigin_mcp.tools.catalogue.find_platform_tools import find_platform_tools
-from deeporigin_mcp.tools.completion import serve_completion
-from deeporigin_mcp.tools.deferred import task_extensions
-from deeporigin_mcp.tools.ledger import Ledger
-from deeporigin_mcp.tools.prompts import serve_prompts
-from deeporigin_mcp.tools.resources import offered_resources, serve_resources
-from deeporigin_mcp.tools.state import ServerState, open_state
-from deeporigin_mcp.tools.surface import PlatformTool
-from deeporigin_mcp.tools.toolsets import TOOLSETS, is_offered
+from deeporigin_mcp.tools.executions.confirm_execution import confirm_execution
+from deeporigin_mcp.tools.executions.create_execution import create_execution
+from deeporigin_mcp.tools.executions.get_execution import cancel_execution, get_execution
+from deeporigin_mcp.tools.executions.get_execution_logs import get_execution_logs
+from deeporigin_mcp.tools.executions.get_execution_results import get_execution_results
+from deeporigin_mcp.tools.executions.list_executions import list_executions, search_executions
+from deeporigin_mcp.tools.executions.wait_executions import wait_executions
+from deeporigin_mcp.tools.protocol.completion import serve_completion
+from deeporigin_mcp.tools.protocol.prompts import serve_prompts
+from deeporigin_mcp.tools.protocol.resources import offered_resources, serve_resources
+from deeporigin_mcp.tools.protocol.tasks import task_extensions
+from deeporigin_mcp.tools.protocol.tool import PlatformTool
+from deeporigin_mcp.tools.responses.toolsets import TOOLSETS, is_offered
+from deeporigin_mcp.tools.runtime.state import ServerState, open_state
+from deeporigin_mcp.tools.spending.elicitation import readable_answers
+from deeporigin_mcp.tools.workspace.get_workspace import get_workspace
 
 NAME = "deeporigin-mcp"
 
@@ -94,7 +92,7 @@ READS = Hints(read_only=True, destructive=False, idempotent=True)
 
 
 class Offer(NamedTuple):
-    """One row of the table: the function, its title and its hints. `tools/toolsets.py` has the groups."""
+    """One row of the table: the function, its title and its hints. `tools/responses/toolsets.py` has the groups."""
 
     function: Callable[..., Any]
     title: str
@@ -102,18 +100,18 @@ class Offer(NamedTuple):
 
 
 TOOLS = (
-    Offer(listing.list_executions, "List executions", READS),
-    Offer(listing.search_executions, "Search executions", READS),
-    Offer(executions.get_execution, "Get an execution", READS),
-    Offer(creation.create_execution, "Create an execution (quote)", Hints(False, False, False)),
-    Offer(confirmation.confirm_execution, "Confirm and start an execution", Hints(False, True, True)),
-    Offer(executions.cancel_execution, "Cancel an execution", Hints(False, True, True)),
-    Offer(waiting.wait_executions, "Wait for executions", READS),
+    Offer(list_executions, "List executions", READS),
+    Offer(search_executions, "Search executions", READS),
+    Offer(get_execution, "Get an execution", READS),
+    Offer(create_execution, "Create an execution (quote)", Hints(False, False, False)),
+    Offer(confirm_execution, "Confirm and start an execution", Hints(False, True, True)),
+    Offer(cancel_execution, "Cancel an execution", Hints(False, True, True)),
+    Offer(wait_executions, "Wait for executions", READS),
     Offer(find_platform_tools, "Find platform tools", READS),
     Offer(describe_platform_tool, "Describe a platform tool", READS),
-    Offer(logs.get_execution_logs, "Get an execution's logs", READS),
-    Offer(results.get_execution_results, "Get an execution's results", READS),
-    Offer(workspace.get_workspace, "Show the workspace", READS),
+    Offer(get_execution_logs, "Get an execution's logs", READS),
+    Offer(get_execution_results, "Get an execution's results", READS),
+    Offer(get_workspace, "Show the workspace", READS),
 )
 """Every tool, in the order of `tools/list`; settings only filter this table."""
 
@@ -230,7 +228,8 @@ def _sealing(settings: Settings, callers: Callers | None) -> RequestStateSecurit
     """How the state of an elicitation is encrypted: bound to its caller, with keys that all workers share.
 
     Without the operator's keys an elicitation is bound to the process that made it. How long an answer is valid is
-    decided in `tools/asking.py`: an expired seal would not be a tool's result, and depends on the system's clock.
+    decided in `tools/spending/elicitation.py`: an expired seal would not be a tool's result, and depends on the system's
+    clock.
     """
     keys = [key.get_secret_value() for key in settings.state_keys] or [secrets.token_hex()]
     return RequestStateSecurity(

@@ -16,8 +16,8 @@ from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import ONLY_READS, RUN_ONE, SWITCHED_OFF, TOOLS, create_server
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import idempotency
-from deeporigin_mcp.tools.toolsets import TOOLSETS
+from deeporigin_mcp.tools.executions import idempotency
+from deeporigin_mcp.tools.responses.toolsets import TOOLSETS
 from tests.support.bench import ERAS, Bench, agent_of, docking
 
 pytestmark = pytest.mark.anyio

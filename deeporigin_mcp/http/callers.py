@@ -33,9 +33,9 @@ from deeporigin_mcp.http.wishes import LISTEN
 from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.places import TOKEN_HEADER
-from deeporigin_mcp.tools.audit import AuditLog
-from deeporigin_mcp.tools.errors import error_result, explained
-from deeporigin_mcp.tools.state import LOOK_UP_SECONDS, ServerState, open_state
+from deeporigin_mcp.tools.approvals.audit_log import AuditLog
+from deeporigin_mcp.tools.responses.errors import error_result, explained
+from deeporigin_mcp.tools.runtime.state import LOOK_UP_SECONDS, ServerState, open_state
 
 logger = logging.getLogger("deeporigin_mcp")
 

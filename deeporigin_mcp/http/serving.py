@@ -20,7 +20,7 @@ from deeporigin_mcp.http.app import PATH, create_app
 from deeporigin_mcp.http.connections import Config, Limits, make_room
 from deeporigin_mcp.logs import leave_at_once
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.state import CALL_SECONDS
+from deeporigin_mcp.tools.runtime.state import CALL_SECONDS
 
 STOP_SECONDS = CALL_SECONDS + 5
 """How long calls that run may take to end once the server was told to stop."""

@@ -14,8 +14,8 @@ from mcp.server.request_state import AESGCMRequestStateCodec
 from mcp_types import CallToolResult, TextContent
 
 from deeporigin_mcp.simulator import make_token
-from deeporigin_mcp.tools.deferred import KEY_PURPOSE, task_extensions
-from deeporigin_mcp.tools.state import ServerState
+from deeporigin_mcp.tools.protocol.tasks import KEY_PURPOSE, task_extensions
+from deeporigin_mcp.tools.runtime.state import ServerState
 from tests.support.bench import Bench, bench_token
 from tests.support.task_client import MODERN, TakesTasks, call, cancel_task, get_task, handle_of
 from tests.support.waiting_server import WAIT, Waiter, started, waiting_server

@@ -24,7 +24,8 @@ from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy, Timing
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, running_simulator
-from deeporigin_mcp.tools import approval, idempotency
+from deeporigin_mcp.tools.executions import idempotency
+from deeporigin_mcp.tools.spending import approval
 from tests.faults import proxy as faults
 from tests.faults.calls import CONFIRM, CREATE, CREATION, LIST, OF_A_CREATION, PROJECT, READ
 from tests.faults.proxy import Answer, FaultProxy, fault_proxy

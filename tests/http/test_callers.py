@@ -21,8 +21,8 @@ from deeporigin_mcp.http.callers import IDLE_SECONDS, SWEEP_SECONDS, CallerPool,
 from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.platform.transport.retry import RetryPolicy
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.audit import AuditLog
-from deeporigin_mcp.tools.state import Outlasting, ServerState
+from deeporigin_mcp.tools.approvals.audit_log import AuditLog
+from deeporigin_mcp.tools.runtime.state import Outlasting, ServerState
 from tests.support.bench import ERAS, PROJECT, Bench
 from tests.support.site import ADA, EVE, Site, credentials, on_a_port, operator, request, routing, running_site, token
 from tests.support.task_client import MODERN, TakesTasks, get_task, handle_of

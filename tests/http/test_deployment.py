@@ -18,7 +18,7 @@ from deeporigin_mcp.http.app import create_app
 from deeporigin_mcp.http.bodies import MAX_BODY_BYTES
 from deeporigin_mcp.http.serving import STOP_SECONDS
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.state import CALL_SECONDS
+from deeporigin_mcp.tools.runtime.state import CALL_SECONDS
 from tests.support.documents import variables_that_are_read
 from tests.support.processes import REPOSITORY
 

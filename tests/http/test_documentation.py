@@ -13,7 +13,7 @@ from mcp_types import CallToolResult
 from deeporigin_mcp.cli import HTTP_HOST, HTTP_PORT, _parser
 from deeporigin_mcp.http import app, bodies, callers, connections, credentials, guard, serving
 from deeporigin_mcp.settings.places import ORG_HEADER, PROJECT_HEADER, TOKEN_HEADER
-from deeporigin_mcp.tools.state import CALL_SECONDS
+from deeporigin_mcp.tools.runtime.state import CALL_SECONDS
 from tests.support.documents import PLACEHOLDER, PROMPTED, VARIABLE, variables_that_are_read
 from tests.support.processes import REPOSITORY
 from tests.support.site import BASE_URL, Site, token

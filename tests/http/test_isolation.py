@@ -23,7 +23,7 @@ from mcp_types import (
 )
 
 from deeporigin_mcp.simulator.model.catalogue import Definition
-from deeporigin_mcp.tools.resources import EXECUTION, PLATFORM_TOOL
+from deeporigin_mcp.tools.protocol.resources import EXECUTION, PLATFORM_TOOL
 from tests.support.bench import ACME_PROJECT, ERAS, PROJECT, Bench, docking
 from tests.support.people import Person
 from tests.support.rows import log_row

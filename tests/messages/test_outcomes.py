@@ -19,8 +19,8 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import errors, toolsets
-from deeporigin_mcp.tools.errors import Attempt, error_from, error_result, explained
+from deeporigin_mcp.tools.responses import errors, toolsets
+from deeporigin_mcp.tools.responses.errors import Attempt, error_from, error_result, explained
 from tests.messages.snapshot import assert_as_agreed
 from tests.support.errors import error_of
 

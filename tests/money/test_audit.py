@@ -231,7 +231,7 @@ import sys
 from pathlib import Path
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.audit import AuditLog
+from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 
 log, writer = AuditLog.checked(Path(sys.argv[1])), sys.argv[2]
 print("ready", flush=True)

@@ -14,7 +14,7 @@ from deeporigin_mcp.errors import SettingsError, SpendingLimitError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.audit import AuditLog
+from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from tests.support.liars import named, record
 
 

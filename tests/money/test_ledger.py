@@ -22,7 +22,7 @@ from deeporigin_mcp.errors import SettingsError, SpendingLimitError, StateConfli
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.ledger import Entry, Ledger, OverBudgetError, Scope, spent
+from deeporigin_mcp.tools.approvals.ledger import Entry, Ledger, OverBudgetError, Scope, spent
 from tests.support.bench import Bench
 from tests.support.liars import Liar, lines_in, lying, named, record
 from tests.support.people import quoted
@@ -297,7 +297,7 @@ CLAIMER = """
 import sys, asyncio
 from decimal import Decimal
 from pathlib import Path
-from deeporigin_mcp.tools.ledger import Entry, Ledger, Scope
+from deeporigin_mcp.tools.approvals.ledger import Entry, Ledger, Scope
 
 async def main():
     entry = Entry(sys.argv[2], "tool", "user", "rule", Decimal(5))

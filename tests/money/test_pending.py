@@ -11,9 +11,9 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 from mcp_types import ElicitResult, ErrorData
 
-from deeporigin_mcp.tools import confirmation
-from deeporigin_mcp.tools.questions import KEPT_SECONDS
-from deeporigin_mcp.tools.state import CALL_SECONDS, ServerState
+from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS
+from deeporigin_mcp.tools.executions import confirm_execution as confirmation
+from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState
 from tests.support.bench import Agent, Bench
 from tests.support.people import DECLINE, NO, YES, Person, agent_with, quoted, reprice
 

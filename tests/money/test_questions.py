@@ -16,7 +16,7 @@ from mcp_types import (
 )
 
 from deeporigin_mcp.simulator import make_token
-from deeporigin_mcp.tools.questions import KEPT_SECONDS
+from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS
 from tests.support.bench import ERAS, PROJECT, Bench, bench_token
 from tests.support.people import DECLINE, YES, Person, agent_with, quoted, reprice
 from tests.support.questions import answer, ask, text_of

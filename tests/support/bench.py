@@ -22,8 +22,8 @@ from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, parse_fault, running_simulator
-from deeporigin_mcp.tools.errors import META
-from deeporigin_mcp.tools.state import ServerState
+from deeporigin_mcp.tools.responses.errors import META
+from deeporigin_mcp.tools.runtime.state import ServerState
 from tests.support.errors import ErrorFacts, error_of
 from tests.support.facts import assert_harmless, assert_same_facts, calls_in
 

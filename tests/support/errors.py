@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mcp_types import CallToolResult
 
-from deeporigin_mcp.tools.errors import META
+from deeporigin_mcp.tools.responses.errors import META
 
 
 class ErrorFacts(NamedTuple):

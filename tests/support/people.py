@@ -14,7 +14,7 @@ from mcp.client.context import ClientRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp_types import ElicitRequestFormParams, ElicitResult, ErrorData
 
-from deeporigin_mcp.tools.state import ServerState
+from deeporigin_mcp.tools.runtime.state import ServerState
 from tests.support.bench import Agent, Bench
 
 YES = ElicitResult(action="accept", content={"approve": True})

@@ -12,9 +12,9 @@ from mcp_types import ToolAnnotations
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.deferred import task_extensions
-from deeporigin_mcp.tools.state import ServerState, open_state
-from deeporigin_mcp.tools.surface import PlatformTool
+from deeporigin_mcp.tools.protocol.tasks import task_extensions
+from deeporigin_mcp.tools.protocol.tool import PlatformTool
+from deeporigin_mcp.tools.runtime.state import ServerState, open_state
 from tests.support.bench import Bench, docking
 from tests.support.task_client import TakesTasks
 

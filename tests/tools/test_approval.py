@@ -12,7 +12,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from deeporigin_mcp.tools import approval, confirmation
+from deeporigin_mcp.tools.executions import confirm_execution as confirmation
+from deeporigin_mcp.tools.spending import approval
 from tests.support.bench import ABFE, ERAS, PROJECT, SESSION, Agent, Bench, bench_token, docking
 
 pytestmark = pytest.mark.anyio

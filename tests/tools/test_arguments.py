@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
-from deeporigin_mcp.tools.surface import PlatformTool
+from deeporigin_mcp.tools.protocol.arguments import MAX_PROBLEMS
+from deeporigin_mcp.tools.protocol.tool import PlatformTool
 from tests.support.bench import PROJECT, Agent, Bench, docking, lines_of, running_bench
 
 pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]

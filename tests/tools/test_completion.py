@@ -12,9 +12,9 @@ from mcp_types import Completion, PromptReference, ResourceTemplateReference
 
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import completion
-from deeporigin_mcp.tools.recent import KEPT_SECONDS
-from deeporigin_mcp.tools.resources import EXECUTION, EXECUTION_LOGS, PLATFORM_TOOL
+from deeporigin_mcp.tools.protocol import completion
+from deeporigin_mcp.tools.protocol.resources import EXECUTION, EXECUTION_LOGS, PLATFORM_TOOL
+from deeporigin_mcp.tools.runtime.recent import KEPT_SECONDS
 from tests.support.bench import ERAS, PROJECT, Bench
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,9 @@ import anyio
 import pytest
 
 from deeporigin_mcp import server
-from deeporigin_mcp.tools import creation, idempotency, state
+from deeporigin_mcp.tools.executions import create_execution as creation
+from deeporigin_mcp.tools.executions import idempotency
+from deeporigin_mcp.tools.runtime import state
 from tests.support.bench import FREE, PROJECT, Agent, Answer, Bench, calls_in_text, docking
 
 pytestmark = pytest.mark.anyio

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.simulator import parse_fault
-from deeporigin_mcp.tools.progress import MOST_ASKED_FOR
-from deeporigin_mcp.tools.totals import MOST_TOOLS
+from deeporigin_mcp.tools.executions.progress import MOST_ASKED_FOR
+from deeporigin_mcp.tools.executions.totals import MOST_TOOLS
 from tests.support.bench import PROJECT, SESSION, Agent, Bench, agent_of, compact_size, running_bench
 from tests.support.facts import calls_in
 from tests.support.history import ABFE, abfe

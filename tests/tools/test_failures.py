@@ -12,8 +12,8 @@ import pytest
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import surface
-from deeporigin_mcp.tools.errors import explained
+from deeporigin_mcp.tools.protocol import tool as surface
+from deeporigin_mcp.tools.responses.errors import explained
 from tests.support.bench import ERAS, Agent, Bench, agent_of, bench_token, docking
 from tests.support.recording import Reply, recording, settings_for
 
@@ -107,7 +107,7 @@ async def test_a_bug_of_this_server_is_told_as_one_and_logged_in_one_line_withou
     assert [(record.name, record.levelname) for record in crashes] == [("deeporigin_mcp.calls", "ERROR")]
     line = json.loads(crashes[0].getMessage())
     assert (line["tool"], line["outcome"], line["error"]) == ("list_executions", "crashed", "ZeroDivisionError")
-    assert line["place"].startswith("deeporigin_mcp.tools.listing, line ")
+    assert line["place"].startswith("deeporigin_mcp.tools.executions.list_executions, line ")
     assert not [record for record in caplog.records if record.exc_info]
     assert bench_token() not in caplog.text
 

@@ -8,9 +8,9 @@ from typing import Any
 import anyio
 import pytest
 
-from deeporigin_mcp.tools import surface
 from deeporigin_mcp.tools.catalogue import checking
 from deeporigin_mcp.tools.catalogue.checking import MAX_THREADS, Findings, checked, off_loop
+from deeporigin_mcp.tools.protocol import tool as surface
 from tests.support.bench import Bench, docking
 
 pytestmark = pytest.mark.anyio

@@ -10,9 +10,9 @@ import pytest
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.simulator import ManualClock, Platform, running_simulator
-from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.details import SMALL_OUTPUTS_CHARACTERS, ended_view
-from deeporigin_mcp.tools.surface import answer_of
+from deeporigin_mcp.tools.executions.details import SMALL_OUTPUTS_CHARACTERS, ended_view
+from deeporigin_mcp.tools.protocol.tool import answer_of
+from deeporigin_mcp.tools.responses import steps
 from tests.support.bench import FREE, Agent, Bench, SimulatedTime, compact_size, docking
 
 pytestmark = pytest.mark.anyio

@@ -12,8 +12,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, TextContent
 
 from deeporigin_mcp.errors import ArgumentError
-from deeporigin_mcp.tools import prompts
-from deeporigin_mcp.tools.arguments import MAX_PROBLEMS
+from deeporigin_mcp.tools.protocol import prompts
+from deeporigin_mcp.tools.protocol.arguments import MAX_PROBLEMS
 from tests.support.bench import ERAS, Agent, Bench
 from tests.support.facts import assert_harmless, calls_in
 

@@ -14,7 +14,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ReadResourceResult, TextRe
 from deeporigin_mcp.platform.clients.executions import Executions
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools import resources
+from deeporigin_mcp.tools.protocol import resources
 from tests.support.bench import ERAS, Bench, agent_of, bench_token
 from tests.support.facts import assert_harmless
 

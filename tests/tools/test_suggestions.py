@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deeporigin_mcp.platform.records.status import KNOWN
-from deeporigin_mcp.tools.conditions import ORDER_FIELDS, SEARCH_COLUMNS
-from deeporigin_mcp.tools.suggestions import closest, did_you_mean
+from deeporigin_mcp.tools.executions.filters import ORDER_FIELDS, SEARCH_COLUMNS
+from deeporigin_mcp.tools.responses.suggestions import closest, did_you_mean
 
 
 @pytest.mark.parametrize(

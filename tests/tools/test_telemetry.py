@@ -12,9 +12,9 @@ import pytest
 from mcp import Client
 from mcp.server.mcpserver.context import Context
 
-from deeporigin_mcp.tools import surface
-from deeporigin_mcp.tools.state import ServerState, state_of
-from deeporigin_mcp.tools.telemetry import logged
+from deeporigin_mcp.tools.protocol import tool as surface
+from deeporigin_mcp.tools.runtime.call_log import logged
+from deeporigin_mcp.tools.runtime.state import ServerState, state_of
 from tests.support.bench import ERAS, Agent, Bench, agent_of, bench_token, docking
 from tests.support.people import Person, agent_with, quoted
 from tests.support.task_client import TakesTasks, handle_of

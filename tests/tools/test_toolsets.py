@@ -14,7 +14,7 @@ from mcp_types import TextContent, TextResourceContents
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.toolsets import LEFT_OUT, READ_ONLY, TOOLSETS, WRITING
+from deeporigin_mcp.tools.responses.toolsets import LEFT_OUT, READ_ONLY, TOOLSETS, WRITING
 from tests.support.bench import PROJECT, Agent, Bench, agent_of, docking
 
 pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]

@@ -10,10 +10,10 @@ from deeporigin_mcp.errors import ArgumentError, DeepOriginError, NotFoundError
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.clients.tools import CATALOGUE_KEPT_SECONDS, Tools
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.tools import steps
-from deeporigin_mcp.tools.state import ServerState
-from deeporigin_mcp.tools.suggestions import closest
-from deeporigin_mcp.tools.toolsets import step
+from deeporigin_mcp.tools.responses import steps
+from deeporigin_mcp.tools.responses.suggestions import closest
+from deeporigin_mcp.tools.responses.toolsets import step
+from deeporigin_mcp.tools.runtime.state import ServerState
 
 logger = logging.getLogger("deeporigin_mcp")
 

@@ -10,11 +10,11 @@ from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition, versions_of
-from deeporigin_mcp.tools.pricing import price_rule
+from deeporigin_mcp.tools.catalogue.pricing import price_rule
 from deeporigin_mcp.tools.responses.size_limit import Summary, size
-from deeporigin_mcp.tools.state import ToolContext, state_of
-from deeporigin_mcp.tools.toolsets import step
-from deeporigin_mcp.tools.views import PlatformToolView
+from deeporigin_mcp.tools.responses.toolsets import step
+from deeporigin_mcp.tools.responses.views import PlatformToolView
+from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 SCHEMA_CHARACTERS = 12_000
 EXAMPLE_CHARACTERS = 3_000

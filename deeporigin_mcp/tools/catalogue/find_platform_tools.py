@@ -11,10 +11,10 @@ from pydantic import Field
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.tools import steps
 from deeporigin_mcp.tools.catalogue.definitions import allowed_definitions, idle_rules
-from deeporigin_mcp.tools.state import ToolContext, state_of
-from deeporigin_mcp.tools.views import PlatformToolListView, PlatformToolRow
+from deeporigin_mcp.tools.responses import steps
+from deeporigin_mcp.tools.responses.views import PlatformToolListView, PlatformToolRow
+from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 MAX_QUERY_WORDS = 30
 MAX_OTHERS = 60

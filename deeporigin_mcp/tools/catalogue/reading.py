@@ -16,7 +16,7 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, fields_of, parts_of
 from deeporigin_mcp.tools.molecules import smiles
 from deeporigin_mcp.tools.responses.size_limit import shown
-from deeporigin_mcp.tools.suggestions import did_you_mean
+from deeporigin_mcp.tools.responses.suggestions import did_you_mean
 
 MAX_STEPS = 100_000
 """Rules of a schema that are applied to values, references among them; about a second."""

@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.tools.details import detailed_view
+from deeporigin_mcp.tools.executions.details import detailed_view
 from deeporigin_mcp.tools.responses.size_limit import MAX_DEPTH, Summary, rows_that_fit, size, within_limit
 from deeporigin_mcp.tools.responses.text import as_text
-from deeporigin_mcp.tools.views import execution_view
+from deeporigin_mcp.tools.responses.views import execution_view
 from tests.support.bench import Agent, Bench, compact_size
 from tests.support.rows import unfolded, whole
 

@@ -1,0 +1,512 @@
+"""The ledger of approvals: every run that was started here, and what it counts for (design 5).
+
+A confirmation is written down before its request is sent and settled afterwards, in one SQLite file that all processes
+of one user on one machine share. So neither kill -9, nor a restart, nor a platform whose lists lag or lie makes a
+budget forget a run, and of two processes only one sends the confirmation. A run counts at the larger of what was
+approved and what the platform reported, until the platform says that it ended without charge.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import stat
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+from anyio import to_thread
+
+from deeporigin_mcp.errors import SettingsError, SpendingLimitError, StateConflictError
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.records.money import ZERO, added, amount, rounded, shown
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.transport.requests import CREATE_TIMEOUT_SECONDS
+from deeporigin_mcp.settings import Settings, state_directory
+from deeporigin_mcp.tools.responses import steps
+
+if TYPE_CHECKING:
+    # Imported where a file is opened: a server starts without it.
+    import sqlite3
+
+SETTING = "DEEPORIGIN_MCP_LEDGER"
+FILE_MODE = 0o600
+VERSION = 1
+BUSY_SECONDS = 10.0
+"""How long a process waits for another one's entry, which takes milliseconds."""
+CLAIM_SECONDS = 2 * CREATE_TIMEOUT_SECONDS + 60
+"""No confirmation is under way for longer; asked only where it cannot be seen whether its process lives."""
+TEXT_CHARACTERS = 500
+
+NEVER_STARTED = frozenset({"Quoted", "FailedQuotation", "InsufficientFunds"})
+"""Statuses of executions that nobody has been charged for."""
+
+State = Literal["sending", "unknown", "started", "not started", "uncharged"]
+COUNTING: tuple[State, ...] = ("sending", "unknown", "started")
+
+_CREATING = threading.Lock()
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS runs (
+    platform TEXT NOT NULL, organisation TEXT NOT NULL, execution TEXT NOT NULL COLLATE NOCASE,
+    session TEXT NOT NULL, user TEXT NOT NULL, tool TEXT NOT NULL, rule TEXT NOT NULL,
+    approved TEXT, reported TEXT, state TEXT NOT NULL, claim TEXT NOT NULL, at REAL NOT NULL, settled_at REAL,
+    PRIMARY KEY (platform, organisation, execution)
+)
+"""
+_UPSERT = """
+INSERT INTO runs (platform, organisation, execution, session, user, tool, rule, approved, reported, state, claim, at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (platform, organisation, execution) DO UPDATE SET
+    session = excluded.session, user = excluded.user, tool = excluded.tool, rule = excluded.rule,
+    approved = coalesce(excluded.approved, approved), reported = coalesce(excluded.reported, reported),
+    state = excluded.state, claim = excluded.claim, at = excluded.at, settled_at = NULL
+"""
+
+
+class _DamagedError(Exception):
+    def __init__(self) -> None:
+        super().__init__("it holds what this server has not written")
+
+
+class Scope(NamedTuple):
+    """What one budget is for: a session in an organisation of a platform."""
+
+    platform: str
+    organisation: str
+    session: str
+
+
+class Entry(NamedTuple):
+    """Who let an execution start, by which rule and at which price; `approved` is None if nobody did."""
+
+    execution_id: str
+    tool: str
+    user: str
+    rule: str
+    approved: Decimal | None
+
+
+class Row(NamedTuple):
+    """What the ledger knows of one run. Amounts are USD, `at` is Unix seconds."""
+
+    execution_id: str
+    approved: Decimal | None
+    reported: Decimal | None
+    rule: str
+    state: State
+    claim: str
+    at: float
+
+    @property
+    def amount(self) -> Decimal:
+        """What it counts for."""
+        return max(self.approved or ZERO, self.reported or ZERO, ZERO) if self.state in COUNTING else ZERO
+
+    def is_left_behind(self, now: float) -> bool:
+        """Whether what became of it was never written down: its process ended, or could not learn it."""
+        return self.state == "unknown" or (self.state == "sending" and not _is_under_way(self, now))
+
+
+class Rise(NamedTuple):
+    """A run that the platform reports at more than was approved or reported before."""
+
+    execution: Execution
+    amount: Decimal
+
+
+class OverBudgetError(SpendingLimitError):
+    """One more run would exceed the budget."""
+
+    def __init__(self, spent: Decimal, price: Decimal, budget: Decimal) -> None:
+        super().__init__(
+            f"This session has started runs for {shown(spent)} USD, and {shown(price)} USD more would "
+            f"exceed its budget of {shown(budget)} USD (DEEPORIGIN_MCP_BUDGET).",
+            code="over_budget",
+        )
+
+
+def plain(execution_id: str) -> str:
+    """An id as ids are compared: they are UUIDs, which may be written in either case."""
+    return execution_id.casefold()
+
+
+def was_started(execution: Execution) -> bool:
+    """Whether an execution runs, ran, or was charged for, by what its record says."""
+    if execution.started_at or (execution.cost or ZERO) > 0:
+        return True
+    # A quote can be cancelled as well; it has no start and no bill.
+    return execution.status not in NEVER_STARTED and (execution.status != "Cancelled" or execution.cost is not None)
+
+
+def reported_amount(execution: Execution) -> Decimal | None:
+    """USD that the platform names for a run: the larger of its quote and its bill; None if it names neither."""
+    return max((price for price in (execution.quoted_price, execution.cost) if price is not None), default=None)
+
+
+def is_uncharged(execution: Execution) -> bool:
+    """Whether the platform says of a run that it has ended and nothing was charged."""
+    if not execution.is_terminal:
+        return False
+    return execution.billed == 0 if was_started(execution) else True
+
+
+def spent(rows: Iterable[Row], record: Iterable[Execution], *, beside: str = "") -> Decimal:
+    """USD that a session has started: the ledger's runs and those of the platform's record, each at the larger amount.
+
+    Args:
+        beside: an execution that is left out.
+    """
+    known = {*rows}
+    over = {plain(row.execution_id) for row in known if row.state == "uncharged"}
+    amounts: dict[object, Decimal] = {}
+    for execution in record:
+        name = plain(execution.execution_id)
+        if was_started(execution) and not is_uncharged(execution) and name not in over:
+            amounts[name or object()] = max(reported_amount(execution) or ZERO, ZERO)
+    for row in known:
+        name = plain(row.execution_id)
+        amounts[name] = max(amounts.get(name, ZERO), row.amount)
+    amounts.pop(plain(beside), None)
+    return added(amounts.values())
+
+
+class Ledger:
+    """One file; each call is one transaction in a thread, and holds nothing open afterwards.
+
+    Args:
+        path: None if there is no place for it.
+        is_named: the operator named the place, which may be on another machine.
+    """
+
+    def __init__(self, path: Path | None, *, is_named: bool) -> None:
+        self._path = path
+        self._is_named = is_named
+
+    @classmethod
+    def of(cls, settings: Settings) -> Ledger:
+        """The ledger of these settings: at the place the operator names, beside the audit log, or in the user's state
+        directory."""
+        if settings.ledger is not None:
+            return cls(settings.ledger, is_named=True)
+        if settings.audit_log is not None:
+            return cls(settings.audit_log.with_name(f"{settings.audit_log.name}.ledger.sqlite3"), is_named=False)
+        directory = state_directory()
+        return cls(directory and directory / "ledger.sqlite3", is_named=False)
+
+    @classmethod
+    def checked(cls, settings: Settings) -> Ledger:
+        """The same; one that the operator named is opened, as that is better known at the start.
+
+        Raises:
+            SettingsError: it cannot be written.
+        """
+        ledger = cls.of(settings)
+        if settings.ledger is not None and not settings.read_only:
+            try:
+                ledger.open()
+            except SpendingLimitError as error:
+                raise SettingsError(str(error)) from None
+        return ledger
+
+    def open(self) -> None:
+        """Make the file if there is none.
+
+        Raises:
+            SpendingLimitError: it cannot be written.
+        """
+        with self._transaction():
+            pass
+
+    async def claim(
+        self,
+        scope: Scope,
+        entry: Entry,
+        *,
+        now: float,
+        budget: Decimal | None,
+        record: Sequence[Execution],
+    ) -> bool:
+        """Write down an approval whose confirmation is about to be sent, if nobody else sends one and a budget allows.
+
+        Args:
+            budget: USD for the scope; None for no limit.
+            record: what the platform's own record shows of the scope.
+
+        Returns:
+            Whether an earlier confirmation of it was sent, and its outcome was never learned.
+
+        Raises:
+            StateConflictError: it is being confirmed, or was confirmed and started.
+            OverBudgetError: it would exceed the budget.
+            SpendingLimitError: it cannot be written down.
+        """
+        return await to_thread.run_sync(self._claim, scope, entry, now, budget, record)
+
+    async def settle(self, scope: Scope, execution_id: str, state: State, *, now: float) -> None:
+        """Write down what became of a confirmation that was being sent."""
+        await to_thread.run_sync(self._settle, scope, execution_id, state, now)
+
+    async def observe(
+        self, scope: Scope, executions: Sequence[Execution], *, now: float, from_list: bool = False
+    ) -> list[Rise]:
+        """Write down what the platform says of these runs, as far as they are in the ledger.
+
+        A confirmation that is under way stays under way while its execution is shown as quoted.
+
+        Args:
+            from_list: they are rows of a list, which may be late or odd: these can make a run dearer, but not end it.
+        """
+        return await to_thread.run_sync(self._observe, scope, executions, now, from_list)
+
+    async def record(self, scope: Scope, entry: Entry, execution: Execution, *, now: float) -> None:
+        """Write down a run that the platform has started by itself."""
+        await to_thread.run_sync(self._record, scope, entry, execution, now)
+
+    async def rows(self, scope: Scope) -> list[Row]:
+        """The runs of a scope, the newest first; empty if there is no ledger yet."""
+        return await to_thread.run_sync(self._rows, scope)
+
+    async def find(self, scope: Scope, execution_id: str) -> Row | None:
+        """What is known of an execution, in whichever session it was started."""
+        return await to_thread.run_sync(self._find, scope, execution_id)
+
+    # In a thread
+
+    def _claim(
+        self, scope: Scope, entry: Entry, now: float, budget: Decimal | None, record: Sequence[Execution]
+    ) -> bool:
+        name, price = entry.execution_id, entry.approved or ZERO
+        with self._transaction() as database:
+            row = _row(database, scope, name)
+            if row is not None and row.state == "sending" and _is_under_way(row, now):
+                raise StateConflictError(
+                    f"Execution {name} is being confirmed by another call.",
+                    next_step=steps.call("get_execution", execution_id=name) + " shows what became of it.",
+                    code="being_confirmed",
+                )
+            if row is not None and row.approved is not None and row.state in ("started", "uncharged"):
+                raise StateConflictError(
+                    f"Execution {name} was started by an earlier confirmation and is not Quoted any more.",
+                    next_step=steps.call("get_execution", execution_id=name) + " shows its state.",
+                    code="already_started",
+                )
+            if budget is not None and price > 0:
+                already = spent(_all(database, scope), record, beside=name)
+                if added([already, price]) > rounded(budget):
+                    raise OverBudgetError(already, price, budget)
+            _write(database, scope, entry, None, "sending", now)
+        return row is not None and row.state in ("sending", "unknown")
+
+    def _settle(self, scope: Scope, execution_id: str, state: State, now: float) -> None:
+        with self._transaction() as database:
+            row = _row(database, scope, execution_id)
+            # What was observed meanwhile is known better.
+            if row is not None and row.state == "sending":
+                _set(database, scope, execution_id, state, None, now)
+
+    def _observe(self, scope: Scope, executions: Sequence[Execution], now: float, from_list: bool) -> list[Rise]:
+        rises = []
+        with self._transaction() as database:
+            known = {plain(row.execution_id): row for row in _all(database, scope)}
+            for execution in executions:
+                row = known.get(plain(execution.execution_id))
+                if row is None or (from_list and not was_started(execution)):
+                    continue
+                if from_list and row.state == "uncharged" and not (execution.billed or ZERO) > 0:
+                    continue
+                if execution.status == "Quoted" and not was_started(execution):
+                    if row.is_left_behind(now):
+                        _set(database, scope, row.execution_id, "unknown", row.reported, now)
+                    continue
+                amount = max(row.reported or ZERO, reported_amount(execution) or ZERO)
+                state: State = "started"
+                if is_uncharged(execution):
+                    state = row.state if from_list else "uncharged"
+                if state == "started" and amount > max(row.approved or ZERO, row.reported or ZERO):
+                    rises.append(Rise(execution, amount))
+                if (state, amount) != (row.state, row.reported):
+                    _set(database, scope, row.execution_id, state, amount, now)
+        return rises
+
+    def _record(self, scope: Scope, entry: Entry, execution: Execution, now: float) -> None:
+        with self._transaction() as database:
+            _write(database, scope, entry, reported_amount(execution), "started", now)
+
+    def _rows(self, scope: Scope) -> list[Row]:
+        if self._path is None or not self._path.exists():
+            return []
+        with self._transaction() as database:
+            return _all(database, scope)
+
+    def _find(self, scope: Scope, execution_id: str) -> Row | None:
+        with self._transaction() as database:
+            return _row(database, scope, execution_id)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that no other process's can come between; undone where the block raises."""
+        import sqlite3
+
+        try:
+            with contextlib.closing(self._connect()) as database:
+                database.execute("BEGIN IMMEDIATE")
+                try:
+                    database.execute(_TABLE)
+                    yield database
+                except BaseException:
+                    database.rollback()
+                    raise
+                database.commit()
+        except (OSError, sqlite3.Error, _DamagedError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
+            raise self._unusable(reason) from None
+
+    def _connect(self) -> sqlite3.Connection:
+        import sqlite3
+
+        if self._path is None:
+            raise self._unusable("there is no home directory to keep it in")
+        self._make_file(self._path)
+        database = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+        # Write-ahead logs need memory that processes share, which those of several machines do not.
+        mode = "delete" if self._is_named else "wal"
+        try:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version not in (0, VERSION):
+                raise self._unusable("a newer version of this server has written it")
+            if database.execute("PRAGMA journal_mode").fetchone() != (mode,):
+                # Busy: another process is just using it, in a mode that is as safe.
+                with contextlib.suppress(sqlite3.OperationalError):
+                    database.execute(f"PRAGMA journal_mode = {mode}")
+            database.execute("PRAGMA synchronous = FULL")
+            if version == 0:
+                database.execute(f"PRAGMA user_version = {VERSION}")
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _make_file(self, path: Path) -> None:
+        """Have an ordinary file that only its owner may read; SQLite gives those beside it the same mode."""
+        if not self._is_named:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A file that is there is opened by SQLite only: closing a descriptor of our own would end all locks that this
+        # process has on it.
+        with _CREATING, contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(0, "it is not an ordinary file")
+
+    def _unusable(self, reason: str) -> SpendingLimitError:
+        name = f"The ledger of approvals ({SETTING})" if self._is_named else "The ledger of approvals"
+        return SpendingLimitError(
+            f"{name} cannot be written: {reason}. What is not on record must not start. The operator of this MCP "
+            f"server can name a file for it in {SETTING}.",
+            code="not_on_record",
+        )
+
+
+def _write(
+    database: sqlite3.Connection,
+    scope: Scope,
+    entry: Entry,
+    reported: Decimal | None,
+    state: State,
+    now: float,
+) -> None:
+    texts = (entry.user, entry.tool, entry.rule)
+    amounts = (None if usd is None else str(usd) for usd in (entry.approved, reported))
+    values = (scope.platform, scope.organisation, entry.execution_id, scope.session)
+    database.execute(
+        _UPSERT, (*values, *(one_line(text, TEXT_CHARACTERS) for text in texts), *amounts, state, _me(), now)
+    )
+
+
+def _set(
+    database: sqlite3.Connection, scope: Scope, execution_id: str, state: State, reported: Decimal | None, now: float
+) -> None:
+    database.execute(
+        "UPDATE runs SET state = ?, reported = coalesce(?, reported), settled_at = ?"
+        " WHERE platform = ? AND organisation = ? AND execution = ?",
+        (state, None if reported is None else str(reported), now, scope.platform, scope.organisation, execution_id),
+    )
+
+
+_CLAIM = re.compile(r"\S+ \d+ \S*")
+_COLUMNS = (
+    "SELECT execution, approved, reported, rule, state, claim, at FROM runs WHERE platform = ? AND organisation = ?"
+)
+
+
+def _all(database: sqlite3.Connection, scope: Scope) -> list[Row]:
+    found = database.execute(f"{_COLUMNS} AND session = ? ORDER BY at DESC", scope)
+    return [_read(values) for values in found]
+
+
+def _row(database: sqlite3.Connection, scope: Scope, execution_id: str) -> Row | None:
+    found = database.execute(f"{_COLUMNS} AND execution = ?", (scope.platform, scope.organisation, execution_id))
+    return next((_read(values) for values in found), None)
+
+
+def _read(values: tuple[str, str | None, str | None, str, State, str, float]) -> Row:
+    execution_id, approved, reported, rule, state, claim, at = values
+    if state not in get_args(State) or not _CLAIM.fullmatch(claim):
+        raise _DamagedError
+    return Row(execution_id, _usd(approved), _usd(reported), rule, state, claim, float(at))
+
+
+def _usd(text: str | None) -> Decimal | None:
+    number = amount(text)
+    if number is None and text is not None:
+        # Taken for nothing it would open a budget.
+        raise _DamagedError
+    return number
+
+
+# Whose claim it is, and whether that process lives
+
+
+def _me() -> str:
+    return f"{_machine()} {os.getpid()} {_born(os.getpid())}"
+
+
+def _is_under_way(row: Row, now: float) -> bool:
+    """Whether the process that is sending a confirmation may still be at it."""
+    machine, _, process = row.claim.partition(" ")
+    pid, _, born = process.partition(" ")
+    if machine == _machine() and os.name == "posix":
+        return _born(int(pid)) == born
+    return abs(now - row.at) < CLAIM_SECONDS
+
+
+def _machine() -> str:
+    """This machine since its start, and as much of it as this process sees: containers count processes anew."""
+    parts = [platform.node().replace(" ", "_")]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+    with contextlib.suppress(OSError):
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return "/".join(parts)
+
+
+def _born(pid: int) -> str:
+    """When a process began, in ticks where the system tells; empty if there is no such process."""
+    if os.name != "posix":
+        # There, signal 0 is one that ends processes.
+        return "?"
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        pass
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return "?"
+    return "" if fields[0] == "Z" else fields[19]

@@ -1,0 +1,144 @@
+"""Starting a quoted execution, once somebody said yes to its price."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated
+
+import anyio
+from mcp_types import InputRequiredResult
+from pydantic import Field
+
+from deeporigin_mcp.errors import (
+    DeepOriginError,
+    OutcomeUnknownError,
+    PlatformError,
+    SpendingLimitError,
+    StateConflictError,
+)
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.records.money import usd
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.tools.approvals.pending import Answer, Reply
+from deeporigin_mcp.tools.executions.details import ended_view
+from deeporigin_mcp.tools.executions.get_execution import ExecutionId, existing
+from deeporigin_mcp.tools.responses import errors, steps
+from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView, execution_view
+from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.spending import approval, elicitation
+
+LOOK_SECONDS = 12.0
+"""How long the looks before a confirmation may take together."""
+PERSON_SECONDS = 35.0
+"""When a call stops waiting for a person, counted from its beginning; the rest is for a confirmation."""
+GIVE_UP_SECONDS = CALL_SECONDS - 2.0
+"""When it says what became of a confirmation that lasts: before the call itself is given up."""
+
+
+async def confirm_execution(
+    ctx: ToolContext,
+    execution_id: ExecutionId,
+    expected_price: Annotated[
+        float | None,
+        Field(description="The quoted_price in USD that you told the user; another is refused.", ge=0),
+    ] = None,
+) -> ExecutionView | InputRequiredResult:
+    """Start a quoted execution. This spends the organisation's money and cannot be undone.
+
+    Within the operator's automatic limit (default: only free runs) it starts at once; otherwise a person is asked
+    through the client. Without a yes, or where nobody can be asked, nothing starts: pass the refusal on, calling
+    again does not help. Give expected_price so that a changed quote is noticed.
+    """
+    with errors.confirmation(one_line(execution_id, 60), expected_price).errors():
+        return await _confirmed(ctx, execution_id, expected_price)
+
+
+async def _confirmed(
+    ctx: ToolContext, execution_id: str, expected_price: float | None
+) -> ExecutionView | InputRequiredResult:
+    state, began = state_of(ctx), anyio.current_time()
+    with _looking_until(began + LOOK_SECONDS):
+        quote = await existing(state.client, execution_id, outcome="nothing_started")
+    reply = None
+    if await _needs_a_person(state, quote, expected_price, look_until=began + LOOK_SECONDS):
+        reply = await elicitation.ask(ctx, quote, until=began + PERSON_SECONDS)
+    if reply is not None and reply.answer is Answer.PENDING:
+        return reply.request or _pending_view(quote, reply, expected_price)
+    if reply is not None and reply.answer is not Answer.YES:
+        refusal = _not_approved(quote, reply, state)
+        state.record(quote, "refused", str(refusal))
+        raise refusal
+    rule = approval.AUTOMATIC if reply is None else f"yes by {reply.told}"
+    with anyio.CancelScope(deadline=began + GIVE_UP_SECONDS):
+        confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
+        view = ended_view(confirmed, steps.after(confirmed, state.settings))
+        view.warning = approval.dearer_than_approved(confirmed, quote.quoted_price)
+        return view
+    raise OutcomeUnknownError(f"The confirmation of {quote.execution_id} was given up after {GIVE_UP_SECONDS:g} s.")
+
+
+async def _needs_a_person(
+    state: ServerState, quote: Execution, expected_price: float | None, *, look_until: float
+) -> bool:
+    """Whether only a person can allow this quote to start, rather than the operator's automatic limit.
+
+    Raises:
+        DeepOriginError: it may not start, whoever says yes.
+    """
+    try:
+        approval.require_quoted(quote)
+        approval.require_expected(quote, expected_price)
+        if approval.within_automatic_limit(quote, state.settings):
+            return False
+        with _looking_until(look_until):
+            await approval.require_within_limits(state, quote)
+    except DeepOriginError as refusal:
+        if isinstance(refusal, StateConflictError):
+            state.questions.withdraw(quote.execution_id)
+        state.record(quote, "refused", str(refusal))
+        raise
+    return True
+
+
+@contextlib.contextmanager
+def _looking_until(deadline: float) -> Iterator[None]:
+    """Look no longer than that, by `anyio.current_time()`.
+
+    Raises:
+        PlatformError: it took longer.
+    """
+    with anyio.CancelScope(deadline=deadline) as limit:
+        yield
+    if limit.cancelled_caught:
+        raise PlatformError(f"The platform did not show the quote and the limits within {LOOK_SECONDS:g} s.")
+
+
+def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) -> ExecutionView:
+    """The quote as it is, with where the person finds the question and the same call, which waits for the answer."""
+    named = {} if expected_price is None else {"expected_price": expected_price}
+    again = steps.call("confirm_execution", execution_id=quote.execution_id, **named)
+    view = execution_view(quote, next_step=f"Nothing is started yet. {again} waits on for the user's answer.")
+    view.approval, view.look_for = "pending", reply.told
+    return view
+
+
+def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> SpendingLimitError:
+    """Why it does not start, without a claim that a person said no where nobody knows that."""
+    if reply.answer is Answer.NOBODY and not reply.told:
+        return approval.nobody_to_ask(quote, state.settings)
+    asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {usd(quote.quoted_price)} ({quote.execution_id})"
+    if reply.answer is Answer.NO:
+        refusal = SpendingLimitError(
+            f"The form that asks a person about {asked} came back with no. It stays quoted and costs nothing.",
+            code="declined",
+        )
+    else:
+        refusal = SpendingLimitError(
+            f"Nobody is known to have approved {asked}: {reply.told}. It stays quoted and costs nothing. Where the "
+            "user saw no question, the operator of this MCP server can raise DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and "
+            "restart it, or a person can confirm it in the Deep Origin web app.",
+            code="not_approved",
+        )
+    refusal.next_step = "Tell the user. A new call asks once more: make it only if the user wants that."
+    return refusal

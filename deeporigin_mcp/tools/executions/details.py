@@ -1,0 +1,144 @@
+"""What a detailed answer adds to an execution, each field within its share of what a result may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.records.money import LineItem, without_noise
+from deeporigin_mcp.platform.records.progress import children, is_tree, label
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import Json, text
+from deeporigin_mcp.tools.responses import steps
+from deeporigin_mcp.tools.responses.size_limit import Summary, rows_that_fit
+from deeporigin_mcp.tools.responses.views import ExecutionDetailView, ExecutionView, LineItemView, execution_view
+
+CHARACTERS = {
+    "prices": 1_500,
+    "progress": 3_000,
+    "inputs": 3_000,
+    "outputs": 5_500,
+    "billing": 1_200,
+    "metadata": 1_000,
+    "files": 1_500,
+}
+"""Each field's share; what is left is for the short facts and the next call."""
+SMALL_OUTPUTS_CHARACTERS = 1_500
+"""What is given at once; more is read by its own call."""
+MAX_PROGRESS_LINES = 40
+LINE_CHARACTERS = 160
+
+
+def big_fields(execution: Execution) -> dict[str, Any]:
+    """What may be too big to be shown at once, by the name that a cursor of `get_execution_results` begins with."""
+    return {
+        "outputs": as_object(execution.outputs),
+        "inputs": _object(execution, "userInputs"),
+        "billing": without_noise(_object(execution, "billingTransaction")),
+        "metadata": _object(execution, "metadata"),
+        "progress": execution.raw.get("progressReport") or None,
+        "prices": without_noise(_object(execution, "quotationResult")),
+    }
+
+
+def result_files(execution: Execution) -> Json | None:
+    """The files that a run was asked to write, as far as they can be shown; None if it names none."""
+    files: Json | None = Summary(None).of(_object(execution, "userOutputs"), CHARACTERS["files"])
+    return files
+
+
+def _object(execution: Execution, name: str) -> Json | None:
+    value = execution.raw.get(name)
+    return value if isinstance(value, dict) and value else None
+
+
+def as_object(value: Any) -> dict[str, Any] | None:
+    """Outputs as an object: a list of one is that one, other lists are its `items` (platform-facts 8.13)."""
+    if value in (None, {}, []):
+        return None
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+        return as_object(value[0])
+    if isinstance(value, dict):
+        return value
+    return {"items": value} if isinstance(value, list) else {"value": value}
+
+
+def ended_view(execution: Execution, next_step: str | None) -> ExecutionView:
+    """The execution after the call that made or started it: with its outputs, if it is over and they are small.
+
+    They are what get_execution_results gives, so the call to it is left out.
+    """
+    view = execution_view(execution, next_step=next_step)
+    outputs = as_object(execution.outputs)
+    if execution.status == "Completed" and outputs is not None:
+        summary = Summary("outputs:")
+        shown = summary.of(outputs, SMALL_OUTPUTS_CHARACTERS)
+        if not summary.is_cut:
+            view.outputs = shown
+            if next_step == steps.results_of(execution.execution_id):
+                view.next_step = None
+    return view
+
+
+def detailed_view(short: ExecutionView, execution: Execution) -> ExecutionDetailView:
+    """Add the big fields, each within its share of what a result may hold."""
+    view = ExecutionDetailView.of(short)
+    fields = big_fields(execution)
+    items = [_price_item(item) for item in execution.line_items]
+    view.price_items = items[: rows_that_fit(items, CHARACTERS["prices"])] or None
+    view.progress, has_more = progress_lines(fields["progress"])
+    cut = ["prices"] if len(view.price_items or ()) < len(items) else []
+    cut += ["progress"] if has_more else []
+    for name in ("inputs", "outputs", "billing", "metadata"):
+        summary = Summary(f"{name}:")
+        setattr(view, name, summary.of(fields[name], CHARACTERS[name]))
+        cut += [name] if summary.is_cut else []
+    view.outputs = view.outputs or result_files(execution)
+    view.session = one_line(execution.session, 120) or None
+    if cut:
+        view.cut = cut
+        whole = steps.call("get_execution_results", execution_id=execution.execution_id, cursor=f"{cut[0]}:@0")
+        view.next_step = f"{view.next_step or ''} Of what was cut, {whole} reads {cut[0]} from the start.".strip()
+    return view
+
+
+def _price_item(item: LineItem) -> LineItemView:
+    return LineItemView(
+        **{**item._asdict(), "code": one_line(item.code, 60), "name": one_line(item.name, 80) or None},
+    )
+
+
+def progress_lines(report: Any) -> tuple[list[str] | None, bool]:
+    """A progress report as short lines, and whether it has more: the steps of a tree, or the end of a text."""
+    lines: Iterator[str]
+    if isinstance(report, str):
+        lines = (one_line(line, LINE_CHARACTERS) for line in reversed(report.splitlines()) if line.strip())
+    elif not isinstance(report, dict) or not report:
+        return None, False
+    elif is_tree(report):
+        lines = _tree_lines(report)
+    else:
+        lines = (f"{one_line(str(key), 60)}: {one_line(str(value), LINE_CHARACTERS)}" for key, value in report.items())
+    first = list(islice(lines, MAX_PROGRESS_LINES + 1))
+    kept = first[: rows_that_fit(first[:MAX_PROGRESS_LINES], CHARACTERS["progress"])]
+    has_more = len(kept) < len(first)
+    if isinstance(report, str):
+        return kept[::-1] or None, has_more or any(len(line) == LINE_CHARACTERS for line in kept)
+    return [*kept, *(["… and further steps"] if has_more else [])], has_more
+
+
+def _tree_lines(report: Json) -> Iterator[str]:
+    open_nodes = [(report, 0)]
+    while open_nodes:
+        node, depth = open_nodes.pop()
+        message = one_line(text(node.get("message")), 100)
+        tool_progress = node.get("toolProgress")
+        done = tool_progress.get("complete") if isinstance(tool_progress, dict) else None
+        status = one_line(str(node.get("status")), 40)
+        parts = [f"{'  ' * min(depth, 8)}{one_line(label(node), 80)}: {status}"]
+        parts += [f"{done} %"] if isinstance(done, int | float) else []
+        parts += [message] if message else []
+        yield ", ".join(parts)
+        open_nodes += [(child, depth + 1) for child in reversed(children(node))]

@@ -1,0 +1,167 @@
+"""Executions, their logs and tool definitions as resources: the same views as the tools return, as JSON.
+
+There are templates only, no list of concrete resources: clients ask for that list unasked when they start, so it
+would cost each of them a platform call, be stale at once, and fail where credentials do. Completion finds ids.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, NamedTuple
+
+import anyio
+import anyio.abc
+from mcp.server.caching import CacheHint
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp.shared.uri_template import UriTemplate
+from pydantic import BaseModel
+
+from deeporigin_mcp.errors import ArgumentError
+from deeporigin_mcp.extensions import RequestContext, Stop, Subscriptions, serve_freshness, stays_fresh
+from deeporigin_mcp.platform.clients.tools import CATALOGUE_SECONDS
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.status import TERMINAL
+from deeporigin_mcp.tools.catalogue.describe_platform_tool import describe_platform_tool
+from deeporigin_mcp.tools.executions.get_execution import get_execution
+from deeporigin_mcp.tools.executions.get_execution_logs import read_logs
+from deeporigin_mcp.tools.protocol.tool import answer_of, description_of
+from deeporigin_mcp.tools.responses.errors import error_from, explained
+from deeporigin_mcp.tools.runtime.call_log import logged
+from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of, state_of_request
+
+EXECUTION = "deeporigin://executions/{execution_id}"
+EXECUTION_LOGS = "deeporigin://executions/{execution_id}/logs"
+PLATFORM_TOOL = "deeporigin://tools/{tool_key}/{tool_version}"
+
+MOVING = CacheHint(ttl_ms=5_000, scope="private")
+"""What goes on: as often as a wait would look."""
+FINAL = CacheHint(ttl_ms=3_600_000, scope="private")
+"""What is over: only a bill may still come."""
+DEFINITION = CacheHint(ttl_ms=int(1000 * CATALOGUE_SECONDS), scope="private")
+
+
+async def execution_resource(context: ToolContext, execution_id: str) -> BaseModel:
+    """Status, progress, price, cost and reason of one execution. Can be subscribed to."""
+    view = await get_execution(context, execution_id)
+    stays_fresh(FINAL if view.status in TERMINAL else MOVING)
+    return view
+
+
+async def execution_logs_resource(context: ToolContext, execution_id: str) -> BaseModel:
+    """The log of one execution, newest first. Can be subscribed to: updates come when it moves on, not per line."""
+    view = await read_logs(state_of(context).client, execution_id)
+    stays_fresh(MOVING)
+    return view
+
+
+async def platform_tool_resource(context: ToolContext, tool_key: str, tool_version: str) -> BaseModel:
+    """Inputs schema and worked example of one platform tool; the version may be latest. Does not change."""
+    view = await describe_platform_tool(context, tool_key, tool_version)
+    stays_fresh(DEFINITION)
+    return view
+
+
+class ResourceOffer(NamedTuple):
+    """One row of the table: what it is read by, and the tool without which it is not offered."""
+
+    uri_template: str
+    function: Callable[..., Awaitable[BaseModel]]
+    name: str
+    title: str
+    tool: str
+
+
+RESOURCES = (
+    ResourceOffer(EXECUTION, execution_resource, "execution", "Execution", "get_execution"),
+    ResourceOffer(
+        EXECUTION_LOGS, execution_logs_resource, "execution_logs", "Logs of an execution", "get_execution_logs"
+    ),
+    ResourceOffer(PLATFORM_TOOL, platform_tool_resource, "platform_tool", "Platform tool", "describe_platform_tool"),
+)
+"""Every resource template, in the order in which clients read them."""
+
+
+def offered_resources(tools: Collection[str]) -> list[ResourceOffer]:
+    """The resources of a server that offers these tools: none shows what no tool of the server may show."""
+    return [offer for offer in RESOURCES if offer.tool in tools]
+
+
+def serve_resources(server: MCPServer[ServerState], tools: Collection[str]) -> None:
+    """Add the resources that go with a server's tools."""
+    offers = offered_resources(tools)
+    for offer in offers:
+        register = server.resource(
+            offer.uri_template,
+            name=offer.name,
+            title=offer.title,
+            description=description_of(offer.function),
+            mime_type="application/json",
+        )
+        register(_as_json(offer))
+    serve_freshness(server)
+    followed = [offer.uri_template for offer in offers if offer.uri_template in (EXECUTION, EXECUTION_LOGS)]
+    if followed:
+        Subscriptions(ExecutionFeed(followed)).serve(server)
+
+
+def _as_json(offer: ResourceOffer) -> Callable[..., Awaitable[str]]:
+    """The function as the protocol needs it: JSON, in bounded time, and failures in the words of the tools."""
+    read = offer.function
+
+    @functools.wraps(read)
+    async def function(**arguments: Any) -> str:
+        with logged("resource", offer.uri_template, arguments["context"].request_context) as call:
+            try:
+                with anyio.fail_after(CALL_SECONDS):
+                    view = await read(**arguments)
+            except ArgumentError as error:
+                call.error = error
+                # The arguments are the resource's name: whatever is wrong with them, there is no such resource.
+                raise ResourceNotFoundError(explained(error)) from None
+            except TimeoutError:
+                call.outcome = "gave_up"
+                raise ResourceError(
+                    f"{offer.title} was given up after {CALL_SECONDS:g} s: the platform or the network is too slow "
+                    "now. Read it again in a minute."
+                ) from None
+            except Exception as error:  # noqa: BLE001 (the boundary: nothing else may reach a client or a log)
+                call.error = error
+                failed = error_from(offer.title, error, "If it fails again, tell the user.")
+                raise ResourceError(explained(failed)) from None
+            content = json.dumps(answer_of(view)[0], ensure_ascii=False, separators=(",", ":"))
+            call.answered(content)
+            return content
+
+    return function
+
+
+class ExecutionFeed:
+    """What an execution and its log are followed by: the one watch of whoever asks.
+
+    Args:
+        uri_templates: those that can be followed; each has an `execution_id`.
+    """
+
+    def __init__(self, uri_templates: Collection[str]) -> None:
+        self._templates = [UriTemplate.parse(template) for template in uri_templates]
+
+    def refusal(self, uri: str) -> str | None:
+        """Why nobody can subscribe to this resource; None if it can be followed."""
+        if self._execution_id(uri):
+            return None
+        return f"{one_line(uri, 120)} never changes here. To follow an execution, subscribe to {EXECUTION}."
+
+    def follow(self, ctx: RequestContext, uri: str, on_update: Callable[[], None]) -> Stop:
+        """Call `on_update` whenever the execution's status or percent has changed, until stopped or it is over."""
+        return state_of_request(ctx).followers.follow(self._execution_id(uri), on_update)
+
+    def tasks(self, ctx: RequestContext) -> anyio.abc.TaskGroup:
+        """The background work of whoever asks."""
+        return state_of_request(ctx).tasks
+
+    def _execution_id(self, uri: str) -> str:
+        matches = (template.match(uri) for template in self._templates)
+        return next((str(match["execution_id"]).strip() for match in matches if match), "")

@@ -1,0 +1,133 @@
+"""Waiting without a call that lasts: for clients with the tasks extension (SEP-2663) a wait is a task to ask after.
+
+Each look at such a task is one look at its executions, by the engine behind every wait; at the end the task holds
+what `wait_executions` would have returned, however long that took. Cancelling a task ends nothing but the asking.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from mcp_types import CallToolRequestParams, TextContent
+from pydantic import ValidationError
+
+from deeporigin_mcp.errors import RateLimitError
+from deeporigin_mcp.extensions import DeferredTool, Finished, Outcome, RequestContext, Task, TasksExtension, Working
+from deeporigin_mcp.platform.waiting.engine import LONGEST_RATE_LIMIT_SECONDS, WaitState, watch
+from deeporigin_mcp.tools.executions.wait_executions import MAX_ID_CHARACTERS, summary_of, wait_executions, wait_view
+from deeporigin_mcp.tools.protocol.tool import PlatformTool
+from deeporigin_mcp.tools.runtime import call_log
+from deeporigin_mcp.tools.runtime.state import state_of_request
+
+KEY_PURPOSE = b"deeporigin-mcp/tasks/1"
+"""What a key is derived for: no other use of the same token yields the same key."""
+REFUSED_SECONDS = 5.0
+"""How long a refusal is looked into before it ends a task."""
+STOPS_NOTHING = "Cancelling this task stops no execution."
+
+
+def task_extensions(tools: Iterable[PlatformTool], *, clock: Callable[[], float] = time.time) -> list[TasksExtension]:
+    """The tasks extension for those of a server's tools that can be deferred; empty if there are none.
+
+    Args:
+        tools: all that the server offers.
+        clock: Unix seconds.
+    """
+    deferred = [DeferredWait(tool) for tool in tools if tool.fn is wait_executions]
+    return [TasksExtension(deferred, key=caller_key, clock=clock)] if deferred else []
+
+
+def caller_key(ctx: RequestContext) -> bytes | None:
+    """32 bytes that only this caller's token and organisation yield; None without a token.
+
+    A caller with a new token is another caller: it does not find the tasks of the old one, and waits anew.
+    """
+    settings = state_of_request(ctx).client.settings
+    if settings.token is None:
+        return None
+    secret = hmac.digest(settings.token.get_secret_value().encode(), KEY_PURPOSE, "sha256")
+    return hmac.digest(secret, settings.org_key.encode(), "sha256")
+
+
+class DeferredWait(DeferredTool):
+    """`wait_executions` as a task. A wait of 0 s stays a plain call, as it returns at once anyway.
+
+    Args:
+        tool: the tool as the server offers it; it says which arguments are valid.
+    """
+
+    def __init__(self, tool: PlatformTool) -> None:
+        self.name = tool.name
+        self._tool = tool
+
+    async def prepare(self, params: CallToolRequestParams, ctx: RequestContext) -> dict[str, Any] | None:  # noqa: ARG002
+        """What a look needs of the arguments; None for those that the tool refuses, and for a look without waiting."""
+        arguments = params.arguments or {}
+        if not arguments.keys() <= self._tool.parameters["properties"].keys():
+            return None
+        try:
+            valid = self._tool.fn_metadata.validate_arguments(arguments)
+        except ValidationError:
+            return None
+        if valid["timeout_seconds"] == 0 or any(len(name) > MAX_ID_CHARACTERS for name in valid["execution_ids"]):
+            return None
+        return {
+            "ids": [name.strip() for name in valid["execution_ids"]],
+            "until": valid["until"],
+            "poll": valid["poll_interval_seconds"],
+        }
+
+    async def poll(self, task: Task, ctx: RequestContext) -> Outcome:
+        """Look once at all of them that may have changed.
+
+        Lasts 10 s at most, for that is how long a first look may; some more where refusals are looked into.
+        """
+        with call_log.logged("task", self.name, ctx) as call:
+            outcome = await self._looked(task, ctx)
+            call.answered(_text_of(outcome))
+            return outcome
+
+    async def _looked(self, task: Task, ctx: RequestContext) -> Working | Finished:
+        client = state_of_request(ctx).client
+        wait = task.payload
+
+        async def polled(ids: Sequence[str], timeout_seconds: float, known: Sequence[str] = ()) -> WaitState:
+            return await watch(
+                client.observer,
+                ids,
+                until=wait["until"],
+                poll_interval_seconds=wait["poll"],
+                timeout_seconds=timeout_seconds,
+                timing=client.timing,
+                known=known,
+            )
+
+        now = await polled(wait["ids"], 0)
+        if task.age_seconds and now.given_up and now.is_done(wait["until"]):
+            # They were there when the task began: a single refusal, which may pass, must not end it.
+            lost = [*now.given_up]
+            now.renew(lost, await polled(lost, REFUSED_SECONDS, known=lost))
+        if not now.is_done(wait["until"]):
+            return Working(_message(now), round(1000 * max(wait["poll"], _asked_pause(now))))
+        now.waited_seconds = task.age_seconds
+        return Finished(self._tool.result_of(wait_view(now, client.settings)))
+
+
+def _text_of(outcome: Working | Finished) -> str:
+    if isinstance(outcome, Working):
+        return outcome.message
+    return "".join(block.text for block in outcome.result.content if isinstance(block, TextContent))
+
+
+def _message(now: WaitState) -> str:
+    """Such as `1 of 3 over; BRD4 pilot: Running 40 %. Cancelling this task stops no execution.`"""
+    return f"{summary_of(now, {})}. {STOPS_NOTHING}"
+
+
+def _asked_pause(now: WaitState) -> float:
+    """Seconds that the platform asked to be left alone, up to a minute."""
+    asked = [error.retry_after_seconds or 0 for error in now.failed.values() if isinstance(error, RateLimitError)]
+    return min(max(asked, default=0), LONGEST_RATE_LIMIT_SECONDS)

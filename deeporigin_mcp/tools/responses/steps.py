@@ -1,0 +1,121 @@
+"""The exact next call for each state of an execution."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from deeporigin_mcp.errors import CredentialError, DeepOriginError
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.records.money import rounded
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.responses import toolsets
+
+MAX_IDS_NAMED = 100
+
+
+WITHOUT_A_PRICE = (
+    "The platform gave no complete price for {}, so it cannot be confirmed here, where prices are limited. Tell the "
+    "user: a person can start it in the Deep Origin web app; {} withdraws it."
+)
+AFTER_CANCELLING = {
+    "reserved": "cost was reserved at its start; what of it is charged, the platform has not said yet.",
+    "not known yet": "What it cost is not known yet: the platform has not said.",
+}
+
+
+def call(tool: str, **arguments: object) -> str:
+    """A call as a model can repeat it: `tool(name=value, …)`, values as JSON."""
+    given = ", ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False, default=float)}" for name, value in arguments.items()
+    )
+    return f"{tool}({given})"
+
+
+def after(execution: Execution, settings: Settings) -> str | None:
+    """What to do with an execution in its present state; None if there is nothing to do."""
+    name = execution.execution_id
+    match execution.status:
+        case "Quoted":
+            return _confirm(execution, settings)
+        case "Completed":
+            return results_of(name)
+        case "Failed":
+            return logs_of(name)
+        case "InsufficientFunds":
+            return (
+                "Nothing was started: the organisation's balance or licence does not cover this run. Tell the user; "
+                "once it does, create it anew, with another idempotency_key."
+            )
+        case "FailedQuotation":
+            return "It could not be priced and will not run; correct the inputs and create it anew."
+        case "Cancelled":
+            return AFTER_CANCELLING.get(execution.cost_state)
+        case _:
+            return call("wait_executions", execution_ids=[name])
+
+
+def results_of(execution_id: str) -> str:
+    return f"{call('get_execution_results', execution_id=execution_id)} has what it found."
+
+
+def logs_of(execution_id: str) -> str:
+    return f"{call('get_execution_logs', execution_id=execution_id)} may say why."
+
+
+def _confirm(execution: Execution, settings: Settings) -> str:
+    if settings.read_only:
+        return toolsets.READ_ONLY
+    name, price = execution.execution_id, execution.quoted_price
+    if price is None or execution.price_is_partial:
+        return WITHOUT_A_PRICE.format("the quote", call("cancel_execution", execution_id=name))
+    confirm = call("confirm_execution", execution_id=name, expected_price=price)
+    step = f"Nothing runs and nothing is charged until {confirm}"
+    if price <= rounded(settings.auto_approve_up_to):
+        return step + "."
+    return f"{step}, and a person approves the price."
+
+
+def after_waiting(
+    done: Sequence[Execution], pending: Sequence[str], lost: Mapping[str, DeepOriginError], settings: Settings
+) -> str | None:
+    """What to do after a wait.
+
+    Args:
+        lost: by id, why it cannot be read (any more).
+    """
+    parts = [_after_the_end(done, settings)]
+    if pending:
+        # With the usual time, however short this wait was: a short one repeated would be a loop.
+        parts = [call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED]) + ("." if lost else "")]
+    if lost:
+        parts.append(_without(lost))
+    return " ".join(part for part in parts if part) or None
+
+
+def _without(lost: Mapping[str, DeepOriginError]) -> str:
+    told = f"{len(lost)} could not be read, so whether {'it is' if len(lost) == 1 else 'they are'} over is unknown"
+    refused = next((error for error in lost.values() if isinstance(error, CredentialError)), None)
+    if refused is None:
+        return f"{told}: see each error. Waiting again does not change that. Tell the user."
+    return f"{told}. {refused.next_step} Then {call('wait_executions', execution_ids=list(lost)[:MAX_IDS_NAMED])}."
+
+
+def _after_the_end(done: Sequence[Execution], settings: Settings) -> str | None:
+    quoted = [execution for execution in done if execution.status == "Quoted"]
+    if quoted and settings.read_only:
+        return f"{len(quoted)} only quoted, not started. {toolsets.READ_ONLY}"
+    priced = [each for each in quoted if each.quoted_price is not None and not each.price_is_partial]
+    if priced:
+        first = priced[0]
+        step = call("confirm_execution", execution_id=first.execution_id, expected_price=first.quoted_price)
+        return f"{len(quoted)} only quoted, not started. {step}" + (" and so on." if len(quoted) > 1 else ".")
+    if quoted:
+        first_call = call("cancel_execution", execution_id=quoted[0].execution_id)
+        return f"{len(quoted)} only quoted. " + WITHOUT_A_PRICE.format("those", first_call)
+    looks = []
+    for status, look in (("Completed", results_of), ("Failed", logs_of)):
+        first_such = next((execution for execution in done if execution.status == status), None)
+        if first_such is not None:
+            looks.append(look(first_such.execution_id))
+    return " ".join(looks) or None

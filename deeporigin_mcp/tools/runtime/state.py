@@ -1,0 +1,164 @@
+"""What outlives a call: the platform client and work in the background, of the server or, over HTTP, of a caller."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import anyio
+import anyio.abc
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver.context import Context
+
+from deeporigin_mcp.platform import DeepOriginClient, Execution
+from deeporigin_mcp.platform.waiting.followers import Followers
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.approvals.audit_log import AuditLog
+from deeporigin_mcp.tools.approvals.ledger import Ledger, Scope
+from deeporigin_mcp.tools.approvals.pending import Questions
+from deeporigin_mcp.tools.runtime import call_log
+from deeporigin_mcp.tools.runtime.recent import RecentExecutions
+
+T = TypeVar("T")
+
+CALL_SECONDS = 50.0
+"""No call lasts longer: most clients give up at 60 s (mcp-facts 2)."""
+MAX_CALL_SECONDS = 35.0
+"""How long a tool waits for a creation or a confirmation; the rest is for finding out what became of it."""
+LOOK_UP_SECONDS = 10.0
+"""How long it then looks."""
+
+
+@dataclass
+class ServerState:
+    """Opened by the server's lifespan, or for a caller over HTTP; tools reach it through their context."""
+
+    client: DeepOriginClient
+    tasks: anyio.abc.TaskGroup
+    audit: AuditLog = field(default_factory=lambda: AuditLog(None))
+    has_read_back: bool = False
+    """Whether it was asked what became of confirmations that an ended process had sent."""
+    creations: dict[str, tuple[str, Outlasting[dict[str, Any]]]] = field(default_factory=dict)
+    """Creations that were sent and not answered yet, by idempotency key, each with what it was asked for."""
+    creating: dict[str, anyio.Lock] = field(default_factory=dict)
+    """One lock per idempotency key in use: two calls with the same key must not both create."""
+    has_peers: bool = False
+    """Whether a caller's next call may reach another process than this one: over HTTP, behind a balancer."""
+    holds: int = 0
+    """Requests and background work that use it now."""
+
+    @property
+    def settings(self) -> Settings:
+        return self.client.settings
+
+    @cached_property
+    def questions(self) -> Questions:
+        """What a person was asked and has not been used yet."""
+        return Questions(self.client.timing.since_boot)
+
+    @cached_property
+    def followers(self) -> Followers:
+        """All subscriptions to executions."""
+        return Followers(self.client.observer, self.client.timing, self.tasks)
+
+    @cached_property
+    def recent(self) -> RecentExecutions:
+        """What completes the ids of executions."""
+        return RecentExecutions(self.client)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What was approved and started, shared with all processes and callers that have the same settings."""
+        return Ledger.of(self.settings)
+
+    @property
+    def scope(self) -> Scope:
+        """What the budget is for."""
+        return Scope(self.settings.base_url, self.settings.org_key, self.settings.session)
+
+    def record(self, execution: Execution, decision: str, reason: str, *, price: Decimal | None = None) -> None:
+        """Put a decision about money on record; see `AuditLog.record`."""
+        self.audit.record(self.settings, execution, decision, reason, price=price, now=self.client.timing.wall())
+
+    @contextlib.asynccontextmanager
+    async def key_lock(self, key: str) -> AsyncIterator[None]:
+        lock = self.creating.setdefault(key, anyio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.statistics().tasks_waiting and not lock.locked():
+                self.creating.pop(key, None)
+
+
+ToolContext = Context[ServerState, Any]
+
+
+def state_of(context: ToolContext) -> ServerState:
+    """The only way from a tool to its client and settings: over HTTP these are the request's own."""
+    return state_of_request(context.request_context)
+
+
+def state_of_request(request: ServerRequestContext[Any, Any]) -> ServerState:
+    """The same for a request that is no call of a tool, such as one about a task or a resource."""
+    state: ServerState = request.lifespan_context
+    return state
+
+
+@contextlib.asynccontextmanager
+async def open_state(
+    client: DeepOriginClient, audit: AuditLog | None = None, *, has_peers: bool = False
+) -> AsyncIterator[ServerState]:
+    """The state of a running server, or of one of its callers; leaving it ends background work and all connections.
+
+    Args:
+        has_peers: see `ServerState`.
+    """
+    async with client, anyio.create_task_group() as tasks:
+        state = ServerState(client=client, tasks=tasks, audit=audit or AuditLog(None), has_peers=has_peers)
+        try:
+            yield state
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+class Outlasting(Generic[T]):
+    """Work that goes on when the call that began it has to answer or is cancelled."""
+
+    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+        self._work = work
+        self._started = False
+        self._done = anyio.Event()
+        self._value: T | None = None
+        self._error: Exception | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        return self._done.is_set()
+
+    async def _run(self, state: ServerState) -> None:
+        try:
+            with call_log.outlasting():
+                self._value = await self._work()
+        except Exception as error:  # noqa: BLE001 (kept for whoever waits for it)
+            self._error = error
+        finally:
+            state.holds -= 1
+            self._done.set()
+
+    async def result(self, state: ServerState, seconds: float) -> tuple[bool, T | None]:
+        """Start it, or join it, and wait at most so long: (whether it has ended, its value). Raises what it raised."""
+        if not self._started:
+            self._started = True
+            # Counted from now on, not from its first step: the call that starts it may end before that.
+            state.holds += 1
+            state.tasks.start_soon(self._run, state)
+        with anyio.move_on_after(seconds):
+            await self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._done.is_set(), self._value

@@ -1,0 +1,150 @@
+"""Where the agent works: organisation, projects, limits, and whether the platform is well."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import TypeVar
+
+import anyio
+
+from deeporigin_mcp.errors import CredentialError, DeepOriginError, NetworkError, SettingsError
+from deeporigin_mcp.platform.records.sanitizing import one_line, word
+from deeporigin_mcp.platform.records.values import Json, text, utc_stamp
+from deeporigin_mcp.platform.transport.responses import rows_of
+from deeporigin_mcp.settings import Settings, TokenClaims
+from deeporigin_mcp.tools.catalogue.definitions import idle_rules
+from deeporigin_mcp.tools.responses.errors import explained
+from deeporigin_mcp.tools.responses.toolsets import LEFT_OUT, is_offered
+from deeporigin_mcp.tools.responses.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
+from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
+from deeporigin_mcp.tools.spending.approval import left_of, spent_by_session
+from deeporigin_mcp.tools.workspace.projects import unknown_project
+
+T = TypeVar("T")
+
+MAX_ROWS = 30
+
+
+async def get_workspace(ctx: ToolContext) -> WorkspaceView:
+    """Show who is signed in and what may be done: organisation, projects, clusters, spending limits, services.
+
+    Call it first if unsure about project, limits or connection. It says which project new executions get, what may
+    start without a person, what this session has spent, and when the token ends. Free, reads only.
+    """
+    state = state_of(ctx)
+    client = state.client
+    settings = client.settings
+    claims = TokenClaims.read(settings.require_token(client.timing.wall()))
+    # By what is to be done, so that what is in the way of everything is told once: the words, and what of.
+    troubles: dict[str, tuple[str, list[str]]] = {}
+
+    async def tried(what: str, ask: Callable[[], Awaitable[T]], otherwise: T) -> T:
+        try:
+            return await ask()
+        except DeepOriginError as error:
+            is_operators = isinstance(error, CredentialError | SettingsError)
+            is_operators = is_operators or (isinstance(error, NetworkError) and error.is_lasting)
+            told = explained(error, 400, with_step=is_operators)
+            troubles.setdefault(error.next_step if is_operators else told, (told, []))[1].append(what)
+        return otherwise
+
+    projects: list[Json] = []
+    clusters: list[Json] = []
+    services: dict[str, str] = {}
+    organisations: list[Json] = []
+    spent: Decimal | None = None
+
+    async def ask_projects() -> None:
+        nonlocal projects
+        projects = await tried("projects", lambda: _rows(client.projects.list()), [])
+        own = settings.project_id
+        is_listed = own in ["", *(text(row.get("id")) for row in projects)]
+        if projects and not is_listed and (unknown := await unknown_project(client, own)):
+            told = f"{unknown} {settings.places.own_project}"
+            troubles[told] = (told, ["project"])
+
+    async def ask_clusters() -> None:
+        nonlocal clusters
+        clusters = await tried("clusters", lambda: _rows(client.clusters.list()), [])
+
+    async def ask_organisations() -> None:
+        nonlocal organisations
+        organisations = await tried("organisation", client.organizations.list, [])
+
+    async def ask_services() -> None:
+        nonlocal services
+        services = await client.health()
+
+    async def ask_spent() -> None:
+        nonlocal spent
+        spent = await tried("spending", lambda: spent_by_session(state), None)
+
+    async def ask_allowed() -> None:
+        if idle := await tried("allowed tools", lambda: idle_rules(state_of(ctx)), None):
+            troubles[idle] = (idle, ["allowed tools"])
+
+    async with anyio.create_task_group() as tasks:
+        for ask in (ask_projects, ask_clusters, ask_organisations, ask_services, ask_spent, ask_allowed):
+            tasks.start_soon(ask)
+
+    name = next((text(row.get("name")) for row in organisations if row.get("orgKey") == settings.org_key), "")
+    project_rows = [
+        ProjectRow(project_id=word(row.get("id")), name=one_line(text(row.get("name")), 80) or None)
+        for row in projects
+        if row.get("id")
+    ]
+    problems = [f"{', '.join(whats)}: {told}" for told, whats in troubles.values()]
+    if len(project_rows) > MAX_ROWS:
+        problems.append(f"projects: only {MAX_ROWS} of them are shown here")
+    return WorkspaceView(
+        organization=f"{settings.org_key} ({one_line(name, 80)})" if name else settings.org_key,
+        user=one_line(claims.email or claims.name or claims.subject, 120) or None,
+        environment=settings.environment,
+        session=settings.session,
+        project_id=settings.project_id or (project_rows[0].project_id if len(project_rows) == 1 else None),
+        projects=project_rows[:MAX_ROWS],
+        clusters=[
+            ClusterRow(
+                cluster_id=word(row.get("id")),
+                name=one_line(text(row.get("name")), 80) or None,
+                status=one_line(text(row.get("status")), 40) or None,
+            )
+            for row in clusters[:MAX_ROWS]
+            if row.get("id")
+        ],
+        spending=SpendingView(
+            auto_approve_up_to=settings.auto_approve_up_to,
+            max_price=settings.max_price,
+            budget=settings.budget,
+            spent=spent,
+            left=left_of(settings.budget, spent),
+            counted=None if spent is None else _counted(settings),
+        ),
+        time=utc_stamp(client.now()),
+        token_expires_at=utc_stamp(claims.expires_at),
+        read_only=settings.read_only,
+        services=services,
+        problems=problems or None,
+        next_step=None if problems else _next_step(settings),
+    )
+
+
+def _next_step(settings: Settings) -> str:
+    offered = [is_offered(tool, settings) for tool in ("find_platform_tools", "list_executions")]
+    texts = ("find_platform_tools finds tools.", "list_executions shows runs.")
+    return " ".join(itertools.compress(texts, offered)) or LEFT_OUT
+
+
+def _counted(settings: Settings) -> str:
+    """Over what period and for whom `spent` and `left` count."""
+    whose = f"started in organisation {one_line(settings.org_key, 80)} by everybody who uses this MCP server"
+    session = one_line(settings.session, 80)
+    if "session" in settings.model_fields_set:
+        return f"{whose}, whoever made the quotes, over the whole of session {session}, restarts included"
+    return f"{whose}, whoever made the quotes, since this process started (session {session})"
+
+
+async def _rows(answer: Awaitable[Json]) -> list[Json]:
+    return rows_of(await answer)

@@ -1,0 +1,71 @@
+"""The organisation's projects, and what to do about a project_id that is none of theirs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+
+from deeporigin_mcp.errors import ArgumentError, CredentialError, DeepOriginError
+from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.platform.records.sanitizing import one_line, word
+from deeporigin_mcp.platform.records.values import text
+from deeporigin_mcp.platform.transport.responses import rows_of
+from deeporigin_mcp.tools.responses.suggestions import closest
+
+MAX_PROJECTS_NAMED = 20
+LEAST_ALIKE = 0.75
+"""Ids of one organisation begin alike."""
+
+
+async def project_names(client: DeepOriginClient) -> dict[str, str]:
+    """The organisation's projects, up to 100: id → name, made harmless.
+
+    Raises:
+        DeepOriginError: they cannot be read.
+    """
+    rows = rows_of(await client.projects.list())
+    return {word(row.get("id")): one_line(text(row.get("name")), 60) for row in rows if row.get("id")}
+
+
+async def unknown_project(client: DeepOriginClient, asked: str) -> str | None:
+    """That no project has this id, and the one that was meant or all; None if one has it, or if that is not known."""
+    with contextlib.suppress(DeepOriginError):
+        names = await project_names(client)
+        if asked in names or any(
+            row.get("id") == asked for row in rows_of(await client.projects.get(project_id=asked))
+        ):
+            return None
+        told = f"There is no project with the id {one_line(asked, 60)!r}"
+        if not names:
+            return f"{told}: the organisation has none yet."
+        known = {name: project_id for project_id, name in names.items()} | {one: one for one in names}
+        if meant := closest(asked, known, cutoff=LEAST_ALIKE):
+            names = {known[meant]: names[known[meant]]}
+            return f"{told}. Did you mean {listed(names)}?"
+        return f"{told}. Projects: {listed(names)}."
+    return None
+
+
+async def set_project_error(client: DeepOriginClient, refusal: ArgumentError) -> DeepOriginError:
+    """The refusal of a creation in the project that the operator set, or that this project does not exist.
+
+    A caller has no argument to correct then.
+    """
+    own = client.settings.project_id
+    unknown = await unknown_project(client, own) if own else None
+    if unknown is None:
+        return refusal
+    return CredentialError(
+        f"This server is set to a project that cannot be used. {unknown}",
+        next_step=client.settings.places.own_project,
+        http_status=refusal.http_status,
+        request_id=refusal.request_id,
+    )
+
+
+def listed(names: Mapping[str, str]) -> str:
+    """Projects as `id (name), …`."""
+    told = ", ".join(
+        f"{one_line(project_id, 60)} ({name})" for project_id, name in list(names.items())[:MAX_PROJECTS_NAMED]
+    )
+    return told + (f" and {len(names) - MAX_PROJECTS_NAMED} more" if len(names) > MAX_PROJECTS_NAMED else "")
