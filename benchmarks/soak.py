@@ -5,9 +5,10 @@
 Over stdio, or over HTTP: then each agent has a token of its own, and beside them are callers that send half of what
 they should, read nothing, and make up tokens and projects (`benchmarks.hostile`).
 
-Reports calls, errors by kind, latencies by tool, and the server's memory, sockets and threads after each fifth of the
-time and when all is over: what grows for ever grows in the last fifths too. Not a test: it takes minutes and a quiet
-machine. Needs /proc.
+Does the same five times, the hostile callers leaving after each, and reports calls, errors by kind, latencies by tool,
+and the server's memory, sockets and threads. The first time is the warm-up: after it pools and caches have their size.
+Exits with 1 if memory or sockets are then more than a tenth higher at the end. Not a test: it takes minutes and a
+quiet machine. Needs /proc.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ FAULTS = (
     "GET /sse/* status=409 every=3",
 )
 SIMULATOR_SPEED = 20.0
+ROUNDS = 5
+AIM = 1.1
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -111,7 +114,8 @@ async def agent(client: Client, tally: Tally, until: float, seed: int) -> None:
                 await call("describe_platform_tool", tool_key="deeporigin.docking")
 
 
-async def soak(base_url: str, seconds: float, agents: int) -> None:
+async def soak(base_url: str, seconds: float, agents: int) -> bool:
+    """Over stdio; whether the server ended where it was."""
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w") as log:
         note = f"import os, pathlib; pathlib.Path({folder + '/pid'!r}).write_text(str(os.getpid()))"
         server = StdioServerParameters(
@@ -121,11 +125,16 @@ async def soak(base_url: str, seconds: float, agents: int) -> None:
         )
         async with Client(stdio_client(server, errlog=log)) as client:
             pid = int((Path(folder) / "pid").read_text())
-            await measured(pid, [client] * agents, seconds)
+            tally = Tally()
+            rounds = [
+                await one_round(pid, [client] * agents, seconds / ROUNDS, tally, number) for number in range(ROUNDS)
+            ]
+            return report(tally, rounds)
 
 
-async def soak_over_http(base_url: str, seconds: float, agents: int) -> None:
+async def soak_over_http(base_url: str, seconds: float, agents: int) -> bool:
     """The same over HTTP, among callers that mean no good."""
+    rounds, tally, done, statuses = [], Tally(), Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w") as log:
         port = free_port()
         # Only the process that serves can be measured, so it is no child of a shell.
@@ -139,23 +148,31 @@ async def soak_over_http(base_url: str, seconds: float, agents: int) -> None:
             await answering(port)
             async with contextlib.AsyncExitStack() as stack:
                 clients = [await stack.enter_async_context(one_of(address, number)) for number in range(agents)]
-                hostile = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "benchmarks.hostile", address, str(seconds)), stdout=asyncio.subprocess.PIPE
-                )
-                await measured(process.pid, clients, seconds)
-                done, statuses = json.loads((await hostile.communicate())[0]).values()
+                for number in range(ROUNDS):
+                    hostile = await asyncio.create_subprocess_exec(
+                        *(sys.executable, "-m", "benchmarks.hostile", address, str(seconds / ROUNDS)),
+                        stdout=asyncio.subprocess.PIPE,
+                    )
+                    left = asyncio.create_task(hostile.communicate())
+                    rounds.append(await one_round(process.pid, clients, seconds / ROUNDS, tally, number, left))
+                    found = json.loads((await left)[0])
+                    done.update(found["done"])
+                    statuses.update(found["statuses"])
         finally:
             process.terminate()
             await process.wait()
-        print("\n| hostile | times | told |\n|---|---|---|")
-        for kind, count in done.items():
-            told = ", ".join(
-                f"{status.partition(': ')[2]} x {times}"
-                for status, times in statuses.items()
-                if status.startswith(f"{kind}: ")
-            )
-            print(f"| {kind} | {count} | {told} |")
-        print(f"\nexit code {process.returncode}; log: {(Path(folder) / 'log').stat().st_size} bytes")
+        log_bytes = (Path(folder) / "log").stat().st_size
+    is_steady = report(tally, rounds)
+    print("\n| hostile | times | told |\n|---|---|---|")
+    for kind, count in done.items():
+        told = ", ".join(
+            f"{status.partition(': ')[2]} x {times}"
+            for status, times in statuses.items()
+            if status.startswith(f"{kind}: ")
+        )
+        print(f"| {kind} | {count} | {told} |")
+    print(f"\nexit code {process.returncode}; log: {log_bytes} bytes")
+    return is_steady
 
 
 @contextlib.asynccontextmanager
@@ -190,17 +207,37 @@ async def answering(port: int) -> None:
             return
 
 
-async def measured(pid: int, clients: list[Client], seconds: float) -> None:
-    """An agent for each client, and what the server is like meanwhile and when all is over."""
-    tally, started = Tally(), time.monotonic()
-    fifths = [asyncio.create_task(footprint_after(pid, seconds * number / 5)) for number in range(1, 6)]
-    await asyncio.gather(*(agent(client, tally, started + seconds, seed) for seed, client in enumerate(clients)))
-    took = time.monotonic() - started
+async def one_round(
+    pid: int,
+    clients: list[Client],
+    seconds: float,
+    tally: Tally,
+    number: int,
+    left: asyncio.Task[Any] | None = None,
+) -> tuple[Footprint, Footprint]:
+    """An agent for each client for so long; what the server is like meanwhile, and when nothing is under way.
+
+    Args:
+        number: which round it is; no two do the same.
+        left: ends when the hostile callers have left.
+    """
+    until = time.monotonic() + seconds
+    meanwhile = asyncio.create_task(footprint_after(pid, 0.9 * seconds))
+    agents = [agent(client, tally, until, number * len(clients) + index) for index, client in enumerate(clients)]
+    await asyncio.gather(*agents)
+    if left is not None:
+        await left
     # Idle connections are closed when they are too old and the next request comes.
     await asyncio.sleep(7)
+    await look_around(clients)
+    return await meanwhile, Footprint.of(pid)
+
+
+async def look_around(clients: list[Client]) -> None:
+    """What each caller has a cache for, so that none is filled in one round and not in another."""
     for client in clients:
         await client.call_tool("list_executions", {})
-    report(tally, [*[await fifth for fifth in fifths], Footprint.of(pid)], took)
+        await client.call_tool("describe_platform_tool", {"tool_key": "deeporigin.docking"})
 
 
 async def footprint_after(pid: int, seconds: float) -> Footprint:
@@ -208,36 +245,48 @@ async def footprint_after(pid: int, seconds: float) -> Footprint:
     return Footprint.of(pid)
 
 
-def report(tally: Tally, footprints: list[Footprint], took: float) -> None:
+def report(tally: Tally, rounds: list[tuple[Footprint, Footprint]]) -> bool:
+    """Print it; whether memory and sockets ended where they were after the first round."""
     calls = sum(len(seconds) for seconds in tally.seconds.values())
-    print(f"{calls} calls in {took:.0f} s, {sum(tally.errors.values())} answered with an error\n")
+    print(f"{calls} calls, {sum(tally.errors.values())} answered with an error\n")
     print("| tool | calls | p50 ms | p95 ms | p99 ms |\n|---|---|---|---|---|")
     for tool, seconds in sorted(tally.seconds.items()):
         cuts = statistics.quantiles(seconds, n=100) if len(seconds) > 1 else [seconds[0]] * 99
         print(f"| {tool} | {len(seconds)} | {cuts[49] * 1e3:.0f} | {cuts[94] * 1e3:.0f} | {cuts[98] * 1e3:.0f} |")
-    print("\n| server | 1/5 | 2/5 | 3/5 | 4/5 | 5/5 | end |\n|---|---|---|---|---|---|---|")
+    print(f"\n| server | warm-up | {' | '.join(f'{number}/{ROUNDS}' for number in range(2, ROUNDS + 1))} |")
+    print("|---" * (ROUNDS + 1) + "|")
     rows = {
-        "memory, MiB": [f"{each.memory_mib:.1f}" for each in footprints],
-        "highest memory, MiB": [f"{each.peak_mib:.1f}" for each in footprints],
-        "sockets": [str(each.sockets) for each in footprints],
-        "threads": [str(each.threads) for each in footprints],
+        "memory meanwhile, MiB": [f"{meanwhile.memory_mib:.1f}" for meanwhile, _ in rounds],
+        "memory afterwards, MiB": [f"{after.memory_mib:.1f}" for _, after in rounds],
+        "highest memory, MiB": [f"{after.peak_mib:.1f}" for _, after in rounds],
+        "sockets meanwhile": [str(meanwhile.sockets) for meanwhile, _ in rounds],
+        "sockets afterwards": [str(after.sockets) for _, after in rounds],
+        "threads afterwards": [str(after.threads) for _, after in rounds],
     }
     for name, values in rows.items():
         print(f"| {name} | {' | '.join(values)} |")
-    print()
+    warm, end = rounds[0][1], rounds[-1][1]
+    memory, sockets = end.memory_mib / warm.memory_mib, end.sockets / warm.sockets
+    is_steady = max(memory, sockets) <= AIM
+    print(
+        f"\nAt the end {memory:.2f} times the memory and {sockets:.2f} times the sockets after warm-up; aim ≤ {AIM}: "
+    )
+    print("held" if is_steady else "MISSED", end="\n\n")
     for kind, count in tally.errors.most_common(12):
         print(f"- {count}: {kind}")
+    return is_steady
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description="Soak the server.")
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--agents", type=int, default=50)
     parser.add_argument("--http", action="store_true", help="over HTTP, among hostile callers")
     options = parser.parse_args()
     with simulator(SIMULATOR_SPEED, *FAULTS) as base_url:
-        asyncio.run((soak_over_http if options.http else soak)(base_url, options.seconds, options.agents))
+        is_steady = asyncio.run((soak_over_http if options.http else soak)(base_url, options.seconds, options.agents))
+    return 0 if is_steady else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,8 +4,8 @@ A caller is a token; two tokens of one person are two callers. Each organisation
 state of its own, found by a keyed hash of the three under a key that only this process has, so that no credentials are
 kept as a name. States are closed when nobody has used them for a while, or to make room; one in use never is.
 
-Anybody can make up a token. A caller is known once the platform has served a request with it, and what those that are
-not known yet may take is limited for all of them together: they wait in line for it.
+Anybody can make up a token. A caller is known once the platform has served a request with it. What those that are not
+known yet may take is limited for all of them together: they wait in line for it, and nothing of theirs is kept.
 """
 
 from __future__ import annotations
@@ -257,6 +257,9 @@ class CallerPool:
             finally:
                 entry.state.holds -= 1
                 entry.last_used = self._timing.monotonic()
+                if not entry.state.holds and not self.knows(caller):
+                    # Nobody comes back to it but whoever makes up tokens, and it has connections to the platform.
+                    self._close(name, entry)
         finally:
             if is_unknown:
                 self._leave_line(caller)
@@ -280,9 +283,8 @@ class CallerPool:
                 "already.",
             )
         elif len(self._entries) >= self._max_callers:
-            unknown_first = sorted(self._entries.items(), key=lambda item: self.knows(item[1].caller))
             self._close_idle(
-                dict(unknown_first),
+                self._entries,
                 f"This MCP server serves {self._max_callers} callers at this moment and has no room.",
             )
         self._entries[name] = entry = await self._live(settings, caller)
@@ -292,7 +294,13 @@ class CallerPool:
         idle = next((name for name, entry in among.items() if not entry.state.holds), None)
         if idle is None:
             raise BusyError(otherwise)
-        self._entries.pop(idle).closing.set()
+        self._close(idle, among[idle])
+
+    def _close(self, name: str, entry: _Entry) -> None:
+        entry.closing.set()
+        # A state that broke is out already, and another may have its name.
+        if self._entries.get(name) is entry:
+            del self._entries[name]
 
     async def _live(self, settings: Settings, caller: str = "") -> _Entry:
         """A state that is open until it is told to close."""
@@ -326,7 +334,7 @@ class CallerPool:
             too_old = self._timing.monotonic() - IDLE_SECONDS
             for name, entry in [*self._entries.items()]:
                 if not entry.state.holds and entry.last_used <= too_old:
-                    self._entries.pop(name).closing.set()
+                    self._close(name, entry)
 
     async def _listen(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Serve a stream, which lasts as long as its client, to callers that are known."""

@@ -86,10 +86,17 @@ def caller(org: str = "deeporigin", who: str = "ada", project: str = "") -> Sett
     return OPERATOR.for_caller(token(org, who), org, project)
 
 
+def meet(pool: CallerPool, settings: Settings) -> None:
+    """As the platform's serving a request with this token."""
+    pool._meet(pool._caller(_token(settings)))
+
+
 async def used(pool: CallerPool, settings: Settings) -> ServerState:
+    """A caller's state, after a request with it that the platform has served."""
     async with pool.state_for(settings) as state:
         assert state.holds >= 1
         assert state.settings == settings
+        meet(pool, settings)
         return state
 
 
@@ -122,6 +129,7 @@ async def test_a_state_that_nobody_uses_is_closed_after_a_while() -> None:
         recent = await used(pool, caller("acme"))
         assert not is_closed(idle)
         async with pool.state_for(caller(who="bob")) as busy:
+            meet(pool, caller(who="bob"))
             await hours.pass_by(SWEEP_SECONDS)
             assert (is_closed(idle), is_closed(recent), is_closed(busy)) == (True, False, False)
             await hours.pass_by(10 * IDLE_SECONDS)
@@ -242,15 +250,9 @@ async def test_inventing_projects_takes_nobodys_place() -> None:
             await used(pool, caller(who="bob"))
 
 
-def meet(pool: CallerPool, settings: Settings) -> None:
-    """As the platform's serving a request with this token."""
-    pool._meet(pool._caller(_token(settings)))
-
-
 async def test_made_up_tokens_keep_nobody_out_whom_the_platform_knows() -> None:
     async with open_pool(max_unknown_calls=2, line_seconds=0) as pool:
         await used(pool, caller())
-        meet(pool, caller())
         async with pool.state_for(caller(who="x")), pool.state_for(caller(who="y")):
             with pytest.raises(BusyError, match="check the credentials of many others"):
                 await used(pool, caller(who="z"))
@@ -287,14 +289,19 @@ async def test_who_is_not_known_yet_waits_in_line_and_is_served() -> None:
     assert pool._unknown.total() == 0
 
 
-async def test_one_whom_nobody_knows_is_closed_before_one_who_is_known() -> None:
-    async with open_pool(max_callers=2) as pool:
+async def test_nothing_is_kept_of_a_caller_whom_the_platform_has_not_served() -> None:
+    async with open_pool() as pool:
         known = await used(pool, caller())
-        meet(pool, caller())
-        unknown = await used(pool, caller(who="x"))
-        await used(pool, caller(who="y"))
-        await anyio.wait_all_tasks_blocked()
-        assert (is_closed(known), is_closed(unknown)) == (False, True)
+        for number in range(3):
+            settings = caller(who=f"made up {number}")
+            async with pool.state_for(settings) as unknown:
+                async with pool.state_for(settings) as same:
+                    assert same is unknown
+                await anyio.wait_all_tasks_blocked()
+                assert not is_closed(unknown)
+            await anyio.wait_all_tasks_blocked()
+            assert (is_closed(known), is_closed(unknown)) == (False, True)
+        assert len(pool) == 1
 
 
 async def test_only_so_many_callers_are_remembered_as_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,14 +413,14 @@ async def test_a_state_that_ends_badly_ends_nobody_elses(caplog: pytest.LogCaptu
     def connect(settings: Settings) -> DeepOriginClient:
         return DeepOriginClient(settings, http=BreaksOnClosing(), retry=RetryPolicy(attempts=1))
 
-    pool = CallerPool(OPERATOR, connect=connect, timing=Hours().timing, max_callers=1)
+    pool = CallerPool(OPERATOR, connect=connect, timing=Hours().timing)
     async with pool.open(AuditLog(None)):
         for settings in (caller(), caller("acme"), caller()):
             async with pool.state_for(settings) as state:
                 with pytest.raises(NetworkError):
                     await state.client.projects.list()
             await anyio.wait_all_tasks_blocked()
-        assert len(pool) == 1
+        assert len(pool) == 0
     assert "The state of a caller ended badly: OSError" in caplog.text
     assert "secret" not in caplog.text
 
@@ -498,5 +505,5 @@ async def test_a_call_that_is_cancelled_lets_its_state_go(bench: Bench) -> None:
         with call:
             await client.call_tool("get_execution", {"execution_id": name})
         await anyio.wait_all_tasks_blocked()
-        assert [entry.state.holds for entry in site.pool._entries.values()] == [0]
+        assert len(site.pool) == 0
     assert asked == [name]
