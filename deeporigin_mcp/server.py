@@ -228,7 +228,7 @@ def _sealing(settings: Settings, callers: Callers | None) -> RequestStateSecurit
     """How the state of an elicitation is encrypted: bound to its caller, with keys that all workers share.
 
     Without the operator's keys an elicitation is bound to the process that made it. How long an answer is valid is
-    decided in `tools/spending/elicitation.py`: an expired seal would not be a tool's result, and depends on the system's
+    decided in `spending/elicitation.py`: an expired seal would not be a tool's result, and depends on the system's
     clock.
     """
     keys = [key.get_secret_value() for key in settings.state_keys] or [secrets.token_hex()]
