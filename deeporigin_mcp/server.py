@@ -23,12 +23,14 @@ from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.approvals.ledger import Ledger
 from deeporigin_mcp.tools.catalogue.describe_platform_tool import describe_platform_tool
 from deeporigin_mcp.tools.catalogue.find_platform_tools import find_platform_tools
+from deeporigin_mcp.tools.executions.cancel_execution import cancel_execution
 from deeporigin_mcp.tools.executions.confirm_execution import confirm_execution
 from deeporigin_mcp.tools.executions.create_execution import create_execution
-from deeporigin_mcp.tools.executions.get_execution import cancel_execution, get_execution
+from deeporigin_mcp.tools.executions.get_execution import get_execution
 from deeporigin_mcp.tools.executions.get_execution_logs import get_execution_logs
 from deeporigin_mcp.tools.executions.get_execution_results import get_execution_results
-from deeporigin_mcp.tools.executions.list_executions import list_executions, search_executions
+from deeporigin_mcp.tools.executions.list_executions import list_executions
+from deeporigin_mcp.tools.executions.search_executions import search_executions
 from deeporigin_mcp.tools.executions.wait_executions import wait_executions
 from deeporigin_mcp.tools.protocol.completion import serve_completion
 from deeporigin_mcp.tools.protocol.prompts import serve_prompts

@@ -22,7 +22,7 @@ from deeporigin_mcp.platform.records.money import usd
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.approvals.pending import Answer, Reply
 from deeporigin_mcp.tools.executions.details import ended_view
-from deeporigin_mcp.tools.executions.get_execution import ExecutionId, existing
+from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
 from deeporigin_mcp.tools.responses import errors, steps
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView, execution_view
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of

@@ -15,7 +15,7 @@ from deeporigin_mcp.platform.records.values import Json, text
 from deeporigin_mcp.platform.transport.responses import next_cursor_of, rows_of
 from deeporigin_mcp.tools.executions import result_order
 from deeporigin_mcp.tools.executions.details import big_fields, result_files
-from deeporigin_mcp.tools.executions.get_execution import ExecutionId, existing
+from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
 from deeporigin_mcp.tools.executions.result_pages import NO_SUCH_CURSOR, Page, page_after, page_at
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Summary, part_at, rows_that_fit

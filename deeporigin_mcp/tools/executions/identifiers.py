@@ -1,16 +1,22 @@
-"""Ids that name no execution."""
+"""The arguments that name an execution, and ids that name none."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+from typing import Annotated, Literal
 
-from deeporigin_mcp.errors import DeepOriginError, NotFoundError
+from pydantic import Field
+
+from deeporigin_mcp.errors import DeepOriginError, InvalidRequestError, NotFoundError, Outcome
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.suggestions import closest
+
+Detail = Literal["concise", "detailed"]
+ExecutionId = Annotated[str, Field(description="Execution id (UUID) of an earlier answer.")]
 
 RECENT = 100
 """Executions that a wrong id is compared with."""
@@ -21,6 +27,28 @@ _EXECUTION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DATA_PLATFORM_ID = re.compile(r"[0-9A-Z]{13}|[0-9a-f]{16}")
 
 _PART_OF_ONE = re.compile(r"[0-9a-fA-F-]{4,40}")
+
+
+async def existing(client: DeepOriginClient, execution_id: str, *, outcome: Outcome | None = None) -> Execution:
+    """An execution by its tools-service id.
+
+    Args:
+        outcome: for a call that is to change it, what that has done if there is none; then no other id is suggested,
+            as what is paid or cancelled must not be guessed.
+
+    Raises:
+        NotFoundError: there is none; says what to call.
+    """
+    try:
+        return Execution(await client.executions.get(execution_id))
+    except (NotFoundError, InvalidRequestError) as error:
+        if isinstance(error, InvalidRequestError) and is_execution_id(execution_id):
+            raise
+        if outcome is not None:
+            missing = not_found(execution_id, error)
+            missing.outcome = outcome
+            raise missing from None
+        raise await explained_miss(client, execution_id, error) from None
 
 
 def is_execution_id(given: str) -> bool:

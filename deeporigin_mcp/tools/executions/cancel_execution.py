@@ -1,0 +1,58 @@
+"""Cancelling an execution or a quote."""
+
+from __future__ import annotations
+
+from deeporigin_mcp.errors import InvalidRequestError, NetworkError, PlatformError, StateConflictError
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
+from deeporigin_mcp.tools.responses import steps
+from deeporigin_mcp.tools.responses.errors import Attempt
+from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionView, execution_view
+from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
+
+
+async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> ExecutionView:
+    """Cancel an execution that waits or runs, or a quote. Cannot be undone; what has run so far may be charged.
+
+    One that is already over is left as it is, and its state is returned.
+    """
+    state = state_of(ctx)
+    with Attempt("nothing_changed").errors():
+        before = await existing(state.client, execution_id, outcome="nothing_changed")
+        if before.is_terminal:
+            return execution_view(before, next_step=f"It was {before.status} already, so nothing was cancelled.")
+        try:
+            return await (_withdrawn if before.status == "Quoted" else _cancelled)(state, execution_id)
+        except (NetworkError, PlatformError) as error:
+            if not (isinstance(error, NetworkError) and error.nothing_sent):
+                error.outcome = "unknown"
+            raise
+
+
+async def _cancelled(state: ServerState, execution_id: str) -> ExecutionView:
+    await state.client.executions.cancel(execution_id)
+    after = Execution(await state.client.executions.get(execution_id))
+    next_step = steps.after(after, state.settings)
+    if not after.is_terminal:
+        status = one_line(after.status, WORD_CHARACTERS)
+        next_step = f"The cancellation was sent, but it is still {status}: look again by {next_step}"
+    return execution_view(after, next_step=next_step)
+
+
+async def _withdrawn(state: ServerState, execution_id: str) -> ExecutionView:
+    """Cancel a quote, which not every platform allows, and say what became of it."""
+    refusal = ""
+    try:
+        await state.client.executions.cancel(execution_id, even_quoted=True)
+    except (StateConflictError, InvalidRequestError) as error:
+        refusal = f"The platform does not cancel quotes (HTTP {error.http_status}). "
+    after = Execution(await state.client.executions.get(execution_id))
+    if after.status == "Quoted":
+        told = f"{refusal}It stays Quoted: it does not run and costs nothing unless somebody confirms it."
+    elif after.status == "Cancelled" and not after.started_at and after.cost is None:
+        told = "The quote is withdrawn: it never ran, costs nothing and cannot be confirmed any more."
+    else:
+        told = f"It was started meanwhile and is {one_line(after.status, WORD_CHARACTERS)}."
+        told = f"{told} {steps.after(after, state.settings) or ''}".strip()
+    return execution_view(after, next_step=told)
