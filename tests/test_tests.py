@@ -44,7 +44,7 @@ def test_tests_import_helpers_and_never_one_another() -> None:
     ("path", "name", "allowed"),
     [
         ("tools/test_logs.py", "support.bench.Bench", True),
-        ("install/test_files.py", "install.home.Home", True),
+        ("install/test_files.py", "install.starting.started", True),
         ("test_cli.py", "support.processes.run", True),
         ("tools/test_logs.py", "tools.test_results.whole", False),
         ("tools/test_logs.py", "simulator.golden.GOLDEN", False),

@@ -11,8 +11,8 @@ from deeporigin_mcp import cli
 from deeporigin_mcp.install import entries
 from deeporigin_mcp.install.clients import CLIENTS, Machine, System, client_named
 from deeporigin_mcp.install.entries import Request, entry_for
-from tests.install.home import NAMES, SAMPLES, Home
 from tests.support.documents import variables_that_are_read
+from tests.support.home import NAMES, SAMPLES, Home
 from tests.support.processes import run_program
 
 HOME = Path("/h")

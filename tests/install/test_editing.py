@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.install import jsonc, toml
 from deeporigin_mcp.install.documents import Identified, NotEditableError, SyntaxAtError
-from tests.install.home import Home
+from tests.support.home import Home
 
 ENTRY = {"command": "uvx", "args": ["deeporigin-mcp"], "env": {"A": "é ${B}"}}
 PATH = ("servers", "ours")

@@ -10,7 +10,7 @@ from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.install.clients import client_named
 from deeporigin_mcp.install.commands import request_of
 from deeporigin_mcp.simulator import make_token
-from tests.install.home import NAMES, SAMPLES, Home
+from tests.support.home import NAMES, SAMPLES, Home
 from tests.support.processes import REPOSITORY
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.home import SAMPLES, Home, siblings
+from tests.support.home import SAMPLES, Home, siblings
 from tests.support.processes import COMMAND, run
 
 FULL = """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deeporigin_mcp.install.clients import client_named
-from tests.install.home import NAMES, SAMPLES, Home, clients_with, siblings
+from tests.support.home import NAMES, SAMPLES, Home, clients_with, siblings
 
 BOM = b"\xef\xbb\xbf"
 

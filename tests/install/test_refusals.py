@@ -7,7 +7,7 @@ import os
 import pytest
 
 from deeporigin_mcp.install.clients import Scope, client_named
-from tests.install.home import NAMES, SAMPLES, Home, siblings
+from tests.support.home import NAMES, SAMPLES, Home, siblings
 
 
 @pytest.mark.parametrize("client", [name for name in NAMES if name != "claude-code"])

@@ -12,11 +12,11 @@ from mcp import Client, StdioServerParameters
 from deeporigin_mcp.install.clients import CLIENTS, Scope, client_named
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import Platform, RunningSimulator, make_token, running_simulator
-from tests.install.home import NAMES, Home
 from tests.install.starting import (
     EXPANSIONS,
     as_started,
 )
+from tests.support.home import NAMES, Home
 from tests.support.processes import COMMAND, ORGANISATION, environment, run, run_program
 
 

@@ -7,8 +7,8 @@ import pytest
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.install.commands import request_of
 from deeporigin_mcp.simulator import make_token
-from tests.install.home import NAMES, Home
 from tests.install.starting import as_started
+from tests.support.home import NAMES, Home
 
 LIMITS = {
     "DEEPORIGIN_MCP_READ_ONLY": "true",

@@ -14,7 +14,7 @@ from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.install import commands, entries
 from deeporigin_mcp.install.clients import Machine, client_named
 from deeporigin_mcp.install.entries import Request
-from tests.install.home import NAMES, Home, siblings
+from tests.support.home import NAMES, Home, siblings
 
 FILE = "claude_desktop_config.json"
 PACKAGE = "Claude_pzs8sxrjxfjjc"

@@ -9,8 +9,8 @@ import pytest
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.install.commands import request_of
 from deeporigin_mcp.simulator import make_token
-from tests.install.home import Home
 from tests.messages.snapshot import assert_as_agreed, message_of
+from tests.support.home import Home
 
 ENTRY = b'{"mcpServers": {"deeporigin": {"command": "other"}}}'
 TOKEN = {"DO_AUTH_TOKEN": make_token(), "DO_ORG_KEY": "acme", "DO_BASE_URL": "https://deeporigin.invalid"}

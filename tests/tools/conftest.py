@@ -1,4 +1,4 @@
-"""Fixtures of the tests about money."""
+"""Fixtures of the tests of tools."""
 
 from __future__ import annotations
 
