@@ -37,8 +37,8 @@ async def allowed_definitions(state: ServerState) -> list[ToolDefinition]:
     return [found for found in await definitions_of(state) if state.settings.allows_tool(found.key)]
 
 
-async def idle_rules(state: ServerState) -> str | None:
-    """What is wrong with the operator's list of allowed tools, if entries of it match no tool of the platform."""
+async def unmatched_allowed_keys(state: ServerState) -> str | None:
+    """Names entries of the operator's list of allowed tools that match no tool of the platform; None if all match."""
     if not state.settings.allowed_tool_keys:
         return None
     keys = {found.key for found in await definitions_of(state)}

@@ -50,10 +50,10 @@ async def describe_platform_tool(
         tool_version=definition.version or tool_version,
         name=one_line(definition.name, 80) or None,
         description=one_line(definition.description, 400) or None,
-        enabled=definition.enabled,
+        enabled=None if definition.enabled else False,
         featured=definition.is_featured or None,
         other_versions=[one_line(version, 30) for version in others[:MAX_VERSIONS]],
-        sync="not taken" if sync.place == "none" else f"beside inputs; default {str(sync.default).lower()}",
+        sync="not accepted" if sync.place == "none" else f"default {str(sync.default).lower()}",
         price=price_rule(definition.key),
         inputs_schema=schema,
         example_inputs=example,
@@ -88,9 +88,9 @@ def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | 
 
 
 def _next_step(example: dict[str, Any] | None, settings: Settings) -> str:
-    then = step(
-        settings, "create_execution prices, confirm_execution starts a run.", "create_execution", "confirm_execution"
-    )
+    then = "call create_execution for a price."
     if example is None:
-        return f"No example can be made up from this schema. {then}"
-    return f"example_inputs shows the form: replace every value. {then}"
+        return step(
+            settings, f"No example could be made. Write inputs that fit inputs_schema, then {then}", "create_execution"
+        )
+    return step(settings, f"Replace every value of example_inputs, then {then}", "create_execution")

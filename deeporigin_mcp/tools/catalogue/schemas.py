@@ -20,6 +20,7 @@ Schema = dict[str, Any]
 PROVIDER, KEY = "$provider", "key"
 REFERENCE = {PROVIDER: "ufa", KEY: "path/to/file"}
 """How a file of the platform's storage is given, beside its path as text."""
+_REFERENCE_SHOWN = f'{{"{PROVIDER}": "ufa", "{KEY}": path}}'
 MAX_PARTS = 20_000
 """Parts of a schema that are cleaned or read."""
 MAX_MADE = 2_000
@@ -213,36 +214,45 @@ def _cleaned(node: Any, name: tuple[str, ...], depth: int, left: list[int]) -> A
 
 
 def _own(node: Schema, name: tuple[str, ...]) -> Schema:
-    """What a part says of itself, its description first."""
+    """The node's own keywords, its description first."""
     inner = (*_OF_SCHEMAS, *_LISTS, *_ONE, *_DROPPED)
     kept = {key: value for key, value in node.items() if key not in inner and not key.startswith("x-")}
     if is_file(node):
         kept.pop("format", None)
-    described = _description(node, name)
-    return {**({"description": described} if described else {}), **kept}
+    if _is_implied(kept.get("type"), node):
+        del kept["type"]
+    description = _description(node, name)
+    return {**({"description": description} if description else {}), **kept}
+
+
+def _is_implied(kind: Any, node: Schema) -> bool:
+    """Whether a reader knows the type from the other keywords."""
+    if kind == "object":
+        return bool(fields_of(node))
+    if kind == "array":
+        return isinstance(node.get("items"), dict)
+    return kind == "string" and _are_texts(node.get("enum"))
 
 
 def _description(node: Schema, name: tuple[str, ...]) -> str:
-    """The words of a part, with those of its vendor keys."""
-    said = text(node.get("description")) or text(node.get("x-display-name")) or text(node.get("title"))
-    parts = [said] if _says_more(said, " ".join(name)) else []
+    """The description of a node, with what its vendor keys add to it."""
+    own = text(node.get("description")) or text(node.get("x-display-name")) or text(node.get("title"))
+    parts = [own] if _says_more(own, " ".join(name)) else []
     if is_file(node):
-        parts.append(_of_file(node, name[-1]))
-    elif is_smiles(node) and "smiles" not in said.lower():
+        kind = "folder" if node.get("format") == "directory" else "file"
+        parts.append(
+            f"platform {kind} as {_REFERENCE_SHOWN}" if _is_given_by_key(node, name[-1]) else f"platform {kind} path"
+        )
+    elif is_smiles(node) and "smiles" not in own.lower():
         parts.append("SMILES")
     named = zip(entries_of(node.get("enum")), entries_of(node.get("x-enum-display-names")), strict=False)
-    parts += [f"{option}: {shown}" for option, shown in named if _says_more(text(shown), str(option))]
-    return one_line("; ".join(parts), DESCRIPTION_CHARACTERS if len(said) < DESCRIPTION_CHARACTERS else 2_000)
+    parts += [f"{option}: {label}" for option, label in named if _says_more(text(label), str(option))]
+    return one_line("; ".join(parts), DESCRIPTION_CHARACTERS if len(own) < DESCRIPTION_CHARACTERS else 2_000)
 
 
-def _of_file(node: Schema, name: str) -> str:
-    kind = "folder" if node.get("format") == "directory" else "file"
-    reference = f'{{"{PROVIDER}": "ufa", "{KEY}": path}}'
-    if "x-deeporigin-path" in node or PROVIDER in fields_of(node):
-        return f"platform {kind} as {reference}"
-    if name.lower().endswith("path"):
-        return f"platform {kind} path"
-    return f"platform {kind}: path or {reference}"
+def _is_given_by_key(node: Schema, name: str) -> bool:
+    """Whether the schema of a file means a reference rather than a path. A run takes both."""
+    return ("x-deeporigin-path" in node or PROVIDER in fields_of(node)) and not name.lower().endswith("path")
 
 
 def _says_more(said: str, known: str) -> bool:
@@ -363,8 +373,7 @@ def _a_file(node: Schema, name: str, number: int) -> Any:
         path = next((one for one in tried if found(pattern, one)), path)
     stem, dot, ending = path.partition(".")
     path = f"{stem}-{number + 1}{dot}{ending}" if number else path
-    is_given_by_key = "x-deeporigin-path" in node or PROVIDER in fields_of(node)
-    return {**REFERENCE, KEY: path} if is_given_by_key and not name.lower().endswith("path") else path
+    return {**REFERENCE, KEY: path} if _is_given_by_key(node, name) else path
 
 
 def _a_number(node: Schema, *, is_whole: bool) -> float:

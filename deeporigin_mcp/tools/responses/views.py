@@ -257,7 +257,7 @@ class PlatformToolRow(View):
 
 
 class PlatformToolListView(View):
-    """`matched` are words of the query, or what they name in a tool's inputs; `others` are keys of all other tools."""
+    """`matched` names values of a tool's inputs by which it was found; `others` are keys of other tools."""
 
     tools: list[PlatformToolRow]
     others: list[str] | None = None
@@ -267,11 +267,13 @@ class PlatformToolListView(View):
 
 
 class PlatformToolView(View):
+    """One version of a tool. `enabled` is there only where it is false: such a version cannot run."""
+
     tool_key: str
     tool_version: str
     name: str | None = None
     description: str | None = None
-    enabled: bool
+    enabled: bool | None = None
     featured: bool | None = None
     other_versions: list[str]
     sync: str

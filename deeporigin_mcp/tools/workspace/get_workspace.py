@@ -14,7 +14,7 @@ from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.records.values import Json, text, utc_stamp
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.settings import Settings, TokenClaims
-from deeporigin_mcp.tools.catalogue.definitions import idle_rules
+from deeporigin_mcp.tools.catalogue.definitions import unmatched_allowed_keys
 from deeporigin_mcp.tools.responses.errors import explained
 from deeporigin_mcp.tools.responses.toolsets import LEFT_OUT, is_offered
 from deeporigin_mcp.tools.responses.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
@@ -82,7 +82,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         spent = await tried("spending", lambda: spent_by_session(state), None)
 
     async def ask_allowed() -> None:
-        if idle := await tried("allowed tools", lambda: idle_rules(state_of(ctx)), None):
+        if idle := await tried("allowed tools", lambda: unmatched_allowed_keys(state_of(ctx)), None):
             troubles[idle] = (idle, ["allowed tools"])
 
     async with anyio.create_task_group() as tasks:
