@@ -249,7 +249,7 @@ def assert_told_well(place: str, fault: str, is_error: bool, text: str) -> None:
 def assert_says_what_to_call(tool: str, given: dict[str, Any], outcome: str | None, text: str) -> None:
     assert outcome in (NOTHING[tool], "unknown"), text
     if "Not in your plan" in text:
-        assert "Calling again gives the same answer" in text
+        assert "Calling again does not help" in text
         return
     if tool == "create_execution":
         again = f'call create_execution again with the same idempotency_key="{given["idempotency_key"]}"'

@@ -19,7 +19,7 @@ from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 SCHEMA_CHARACTERS = 12_000
 EXAMPLE_CHARACTERS = 3_000
 DEPTHS = (32, 12, 8, 6, 5, 4, 3, 2, 1)
-"""Levels of a schema that are shown, as many as fit."""
+"""Levels of a schema that are tried, until one fits."""
 MAX_VERSIONS = 8
 
 
@@ -38,7 +38,7 @@ async def describe_platform_tool(
     definition = await find_definition(state, tool_key, tool_version)
     versions = [found.version for found in versions_of(await definitions_of(state), definition.key)]
     others = [version for version in versions if version != definition.version]
-    # Here and not above: a server starts without what reads schemas.
+    # Imported here: a server starts without the schema library.
     from deeporigin_mcp.tools.catalogue.checking import off_loop
 
     schema, example, cut = await off_loop(_read, definition)
@@ -63,7 +63,7 @@ async def describe_platform_tool(
 
 
 def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
-    """The schema as it is shown, an example, and what was cut. Both may take a while."""
+    """The cleaned schema, an example, and what was cut of them. Both may take a while."""
     from deeporigin_mcp.tools.catalogue.checking import example_inputs
     from deeporigin_mcp.tools.catalogue.schemas import cleaned
 
@@ -83,7 +83,6 @@ def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | 
     if example is not None and size(example) > EXAMPLE_CHARACTERS:
         example = None
         cut.append("example_inputs")
-    # The names and values are the tool's own, and may be anything.
     return shown, example, cut
 
 

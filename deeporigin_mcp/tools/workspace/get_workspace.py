@@ -16,7 +16,7 @@ from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.settings import Settings, TokenClaims
 from deeporigin_mcp.tools.catalogue.definitions import unmatched_allowed_keys
 from deeporigin_mcp.tools.responses.errors import explained
-from deeporigin_mcp.tools.responses.toolsets import LEFT_OUT, is_offered
+from deeporigin_mcp.tools.responses.toolsets import NOT_OFFERED, is_offered
 from deeporigin_mcp.tools.responses.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 from deeporigin_mcp.tools.spending.approval import left_of, spent_by_session
@@ -134,7 +134,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
 def _next_step(settings: Settings) -> str:
     offered = [is_offered(tool, settings) for tool in ("find_platform_tools", "list_executions")]
     texts = ("find_platform_tools finds tools.", "list_executions shows runs.")
-    return " ".join(itertools.compress(texts, offered)) or LEFT_OUT
+    return " ".join(itertools.compress(texts, offered)) or NOT_OFFERED
 
 
 def _counted(settings: Settings) -> str:

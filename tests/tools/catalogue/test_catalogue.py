@@ -179,17 +179,17 @@ def test_a_schema_that_changes_is_checked_as_it_is_now() -> None:
 
 
 def test_checkers_are_kept_and_not_without_end() -> None:
-    before = validators._kept_validator.cache_info()
-    for number in range(3 * validators.KEPT_VALIDATORS):
+    before = validators._cached_validator.cache_info()
+    for number in range(3 * validators.CACHED_VALIDATORS):
         schema = {"properties": {"a": {"maximum": number}}}
         assert checked({"a": number + 1}, schema).problems
         assert not checked({"a": number}, schema).problems
-    after = validators._kept_validator.cache_info()
-    assert after.hits - before.hits >= 3 * validators.KEPT_VALIDATORS
-    assert after.currsize == validators.KEPT_VALIDATORS
-    big = {"properties": {"a": {"enum": ["x" * validators.MAX_KEPT_CHARACTERS]}}}
+    after = validators._cached_validator.cache_info()
+    assert after.hits - before.hits >= 3 * validators.CACHED_VALIDATORS
+    assert after.currsize == validators.CACHED_VALIDATORS
+    big = {"properties": {"a": {"enum": ["x" * validators.MAX_CACHED_CHARACTERS]}}}
     assert checked({"a": "y"}, big).problems
-    assert validators._kept_validator.cache_info().misses == after.misses
+    assert validators._cached_validator.cache_info().misses == after.misses
 
 
 def test_a_schema_that_refers_to_an_address_sends_nobody_there() -> None:
