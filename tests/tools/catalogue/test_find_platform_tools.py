@@ -98,8 +98,8 @@ async def test_only_what_the_operator_allows_is_found_and_suggested(bench: Bench
     async with bench.agent(allowed_tool_keys=("deeporigin.draco",)) as agent:
         for query in ("", "docking"):
             assert named(await agent.read("find_platform_tools", query=query)) == ["deeporigin.draco"]
-        told = await agent.refused("describe_platform_tool", tool_key="dokcing")
-        assert "deeporigin.docking" not in told
+        message = await agent.refused("describe_platform_tool", tool_key="dokcing")
+        assert "deeporigin.docking" not in message
 
 
 async def test_hundreds_of_tools_are_cut_and_it_is_said(bench: Bench) -> None:
