@@ -104,7 +104,7 @@ REMEDIES = {
     **dict.fromkeys(("400 Bad Request", "422 Unprocessable Content"), "Correct the request"),
     "401 Unauthorized": "The operator should get a new one (DO_AUTH_TOKEN)",
     "403 Forbidden": "DO_ORG_KEY",
-    "409 Conflict": "Read its present state",
+    "409 Conflict": "Read its current state",
     "429 seconds": "Wait 3 s, then call again.",
     **dict.fromkeys(("500 Internal Server Error", "502 HTML", "503 Service Unavailable"), "Call again in a minute"),
     "redirect": "DO_BASE_URL",
