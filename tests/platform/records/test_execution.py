@@ -3,6 +3,7 @@
 import copy
 import json
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import pytest
