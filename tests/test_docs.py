@@ -118,7 +118,7 @@ def test_every_variable_that_is_named_is_read(page: Path) -> None:
     assert named <= variables_that_are_read()
 
 
-GUIDES = [*PAGES, *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"))]
+GUIDES = [*PAGES, *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md"))]
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
