@@ -30,6 +30,7 @@ class KnownCallers:
         self._known: OrderedDict[str, None] = OrderedDict()
         self._places = anyio.CapacityLimiter(unknown_calls)
         self._holders: dict[object, str] = {}
+        self._waiting: dict[anyio.CancelScope, str] = {}
 
     def __contains__(self, caller: str) -> bool:
         return caller in self._known
@@ -39,11 +40,13 @@ class KnownCallers:
         return len(self._holders)
 
     def add(self, caller: str) -> None:
-        """The platform has served the caller: it needs no place any more, however long its requests last."""
+        """The platform has served the caller: its requests neither hold places nor wait for one any more."""
         self._known[caller] = None
         self._known.move_to_end(caller)
         if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
+        for waiting in [scope for scope, waiter in self._waiting.items() if waiter == caller]:
+            waiting.cancel()
         for request in [request for request, holder in self._holders.items() if holder == caller]:
             self._leave(request)
 
@@ -67,17 +70,19 @@ class KnownCallers:
             self._places.acquire_on_behalf_of_nowait(request)
         except anyio.WouldBlock:
             with anyio.move_on_after(self._seconds) as waiting:
-                await self._places.acquire_on_behalf_of(request)
+                self._waiting[waiting] = caller
+                try:
+                    await self._places.acquire_on_behalf_of(request)
+                finally:
+                    del self._waiting[waiting]
+            if waiting.cancelled_caught and caller in self:
+                return
             if waiting.cancelled_caught:
-                if caller in self:
-                    return
                 raise BusyError(
                     "This MCP server is waiting for the platform to check the credentials of many other callers.",
                     code="queue_full",
                 ) from None
         self._holders[request] = caller
-        if caller in self:
-            self._leave(request)
 
     def _leave(self, request: object) -> None:
         if self._holders.pop(request, None) is not None:

@@ -302,6 +302,27 @@ async def test_unknown_callers_queue_and_are_served() -> None:
     assert pool._known.places_taken == 0
 
 
+async def test_a_caller_that_becomes_known_waits_no_longer() -> None:
+    served = anyio.Event()
+
+    async def waits() -> None:
+        async with pool.state_for(caller()):
+            served.set()
+
+    async with (
+        open_pool(unknown_calls=1) as pool,
+        pool.state_for(caller(who="x")),
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(waits)
+        await anyio.wait_all_tasks_blocked()
+        assert not served.is_set()
+        meet(pool, caller())
+        await anyio.wait_all_tasks_blocked()
+        assert served.is_set()
+        assert pool._known.places_taken == 1
+
+
 async def test_nothing_is_kept_of_a_caller_whom_the_platform_has_not_served() -> None:
     async with open_pool() as pool:
         known = await used(pool, caller())
