@@ -177,13 +177,13 @@ class RateLimitError(DeepOriginError):
 
 
 class BusyError(DeepOriginError):
-    """This server cannot take another call, or another caller, now."""
+    """A limit of this server on calls or callers at a time is reached."""
 
     code = "busy"
     outcome = "nothing_changed"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, next_step="Call again in a few seconds.")
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message, next_step="Call again in a few seconds.", code=code)
 
 
 class PlatformError(DeepOriginError):

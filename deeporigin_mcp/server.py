@@ -83,7 +83,7 @@ def _instructions(names: Sequence[str]) -> str:
 
 
 class Hints(NamedTuple):
-    """A tool's annotations; all tools are open-world."""
+    """A tool's annotations (MCP `ToolAnnotations`); all tools are open-world."""
 
     read_only: bool
     destructive: bool
@@ -129,11 +129,11 @@ SEE_ALSO: Mapping[str, Mapping[str, str]] = {
     },
     "describe_platform_tool": {"create_execution": "Call it before create_execution, whose inputs must fit."},
 }
-"""By tool: what its description says of tools that may not be offered beside it."""
+"""By tool: what its description says of other tools, by their names; left out where that tool is disabled."""
 
 SEAL_SECONDS = 24 * 3600.0
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
-"""Methods whose result is the same for all callers as long as the server runs."""
+"""Methods whose result is the same for all callers while the server runs, so clients may cache it."""
 
 
 def offered(settings: Settings) -> list[Offer]:
@@ -152,7 +152,7 @@ def offered(settings: Settings) -> list[Offer]:
 
 @functools.cache
 def _tool(offer: Offer) -> PlatformTool:
-    """The tool as clients see it. Its schemas depend on the function only, so each is made once in a process."""
+    """The tool as clients see it. Its schemas depend only on the function, so each is made once in a process."""
     return PlatformTool.of(
         offer.function,
         title=offer.title,
@@ -185,14 +185,14 @@ def create_server(
     connect: Callable[[Settings], DeepOriginClient] = DeepOriginClient,
     callers: Callers | None = None,
 ) -> MCPServer[ServerState]:
-    """Build a server. Nothing is opened before it runs, and it runs without credentials too.
+    """Build a server. It opens nothing before it runs, and runs without credentials too.
 
     Args:
         connect: makes the platform client; tests pass one with another clock.
         callers: for a server with many callers; None if the settings hold the only caller's credentials.
 
     Raises:
-        SettingsError: an unknown toolset, or a file that cannot be written.
+        SettingsError: an unknown toolset, or an audit log or ledger that cannot be written.
     """
     audit = AuditLog.checked(settings.audit_log)
     Ledger.checked(settings)
@@ -230,8 +230,8 @@ def _sealing(settings: Settings, callers: Callers | None) -> RequestStateSecurit
     """How the state of an elicitation is encrypted: bound to its caller, with keys that all workers share.
 
     Without the operator's keys an elicitation is bound to the process that made it. How long an answer is valid is
-    decided in `spending/elicitation.py`: an expired seal would not be a tool's result, and depends on the system's
-    clock.
+    decided in `spending/elicitation.py`: expiry here would be a protocol error instead of a tool's result, and would
+    depend on the system's clock.
     """
     keys = [key.get_secret_value() for key in settings.state_keys] or [secrets.token_hex()]
     return RequestStateSecurity(

@@ -1,8 +1,8 @@
-"""Serving over standard input and output, as clients really use them.
+"""The transport over standard input and output.
 
-The SDK's own transport drops a line that it cannot read, and ends only when its output is read. Here every request
-gets a response, a byte order mark and halves of characters do no harm, and the end of the input, or of the reader of
-the output, ends the process.
+The SDK's own drops a line that it cannot read, and ends only when its output is read. Here every request gets a
+response, byte order marks and halves of characters are tolerated, and the process ends when its input ends or nobody
+reads its output.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ from deeporigin_mcp.platform.records.sanitizing import sendable_json, whole_char
 logger = logging.getLogger("deeporigin_mcp.stdio")
 
 LAST_SECONDS = 2.0
-"""How long after the end of the input the rest of the output may be read."""
-ANSWER_SECONDS = 1.0
-"""How long of that the calls that are under way may take to end; clients kill a process that stays for long."""
+"""How long after the end of the input the process may last, to write the rest of its output."""
+CALLS_SECONDS = 1.0
+"""How long of that running calls may take to end; clients kill a process that stays for long."""
 
 _EDGES = " \t\r\n\ufeff\0"
-"""What some clients have around a message: byte order marks, even in later lines, and the end of a text of C."""
+"""What some clients send around a message: byte order marks, even in later lines, and the NUL that ends a C string."""
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -64,14 +64,14 @@ async def _serve(server: MCPServer[Any]) -> None:
     to_server, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
     source, target = _claimed(STDIN, None), _claimed(STDOUT, STDERR)
-    unanswered = _Unanswered()
+    running = _Running()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_read, source, to_server, outgoing.clone(), unanswered, tasks.cancel_scope)
-        tasks.start_soon(_write, target, from_server, unanswered, tasks.cancel_scope)
+        tasks.start_soon(_read, source, to_server, outgoing.clone(), running, tasks.cancel_scope)
+        tasks.start_soon(_write, target, from_server, running, tasks.cancel_scope)
         await lowlevel.run(incoming, outgoing, lowlevel.create_initialization_options())
 
 
-class _Unanswered:
+class _Running:
     """Requests that were read and whose responses are not written yet."""
 
     def __init__(self) -> None:
@@ -88,15 +88,15 @@ class _Unanswered:
             if not self._ids:
                 self._is_empty.set()
 
-    async def answered(self) -> None:
-        """Wait until there are none. Nothing is read any more."""
+    async def ended(self) -> None:
+        """Wait until there are none; called when the input has ended."""
         if self._ids:
             self._is_empty = anyio.Event()
             await self._is_empty.wait()
 
 
 class _Input(io.FileIO):
-    """A descriptor that waits for input, also where somebody who shares it has made it non-blocking."""
+    """A descriptor that waits for input, even if another process that shares it has made it non-blocking."""
 
     def readinto(self, buffer: Any) -> int:
         while (count := super().readinto(buffer)) is None:
@@ -108,42 +108,42 @@ async def _read(
     source: int,
     to_server: MemoryObjectSendStream[SessionMessage | Exception],
     outgoing: MemoryObjectSendStream[SessionMessage],
-    unanswered: _Unanswered,
-    everything: anyio.CancelScope,
+    running: _Running,
+    scope: anyio.CancelScope,
 ) -> None:
     stream = io.BufferedReader(_Input(source, closefd=False))
     with to_server, outgoing:
         # A last line without its end is a message that was cut off.
         while (line := await _in_thread(lambda: _line_of(stream))).endswith(b"\n"):
-            message, answer = _message(line)
-            if answer is not None:
-                await outgoing.send(SessionMessage(answer))
+            message, error = _message(line)
+            if error is not None:
+                await outgoing.send(SessionMessage(error))
             if message is not None:
-                unanswered.read(message)
+                running.read(message)
                 await to_server.send(SessionMessage(message))
-        everything.deadline = anyio.current_time() + LAST_SECONDS
-        # The end of the input ends all calls; what was just asked, as by a pipe from a file, is answered before.
-        with anyio.move_on_after(ANSWER_SECONDS):
-            await unanswered.answered()
+        scope.deadline = anyio.current_time() + LAST_SECONDS
+        # The end of the input ends all calls; those just begun, as by a pipe from a file, may end before.
+        with anyio.move_on_after(CALLS_SECONDS):
+            await running.ended()
 
 
 async def _write(
     target: int,
     from_server: MemoryObjectReceiveStream[SessionMessage],
-    unanswered: _Unanswered,
-    everything: anyio.CancelScope,
+    running: _Running,
+    scope: anyio.CancelScope,
 ) -> None:
     async for message in from_server:
         line = _line(message.message)
         if not await _in_thread(lambda line=line: write_all(target, line)):  # type: ignore[misc]
-            everything.cancel()
-        unanswered.written(message.message)
+            scope.cancel()
+        running.written(message.message)
 
 
 async def _in_thread(work: Callable[[], Result]) -> Result:
-    """Do what may block for ever in a thread that the end of the process does not wait for."""
+    """Do what may block for ever, in a thread that does not keep the process from ending."""
     outcome: Future[Result] = Future()
-    # From here on, who stops waiting for it leaves it alone.
+    # From here on it cannot be cancelled: the thread sets its result in any case.
     outcome.set_running_or_notify_cancel()
 
     def run() -> None:
@@ -164,7 +164,7 @@ def _line_of(stream: BinaryIO) -> bytes:
 
 
 def _message(line: bytes) -> tuple[JSONRPCMessage | None, JSONRPCError | None]:
-    """The message of a line, and the error to answer where a request cannot be read."""
+    """The message of a line, or the error response to an invalid request; neither for a line to ignore."""
     text = line.decode("utf-8", "replace").strip(_EDGES)
     if not text:
         return None, None
@@ -172,7 +172,7 @@ def _message(line: bytes) -> tuple[JSONRPCMessage | None, JSONRPCError | None]:
         message = jsonrpc_message_adapter.validate_json(whole_characters(text), by_name=False)
     except ValueError:
         message = None
-    # A request whose id is neither text nor a whole number is taken for a notification, which nobody answers.
+    # The SDK takes a request whose id is neither text nor a whole number for a notification, which gets no response.
     if message is not None and not (isinstance(message, JSONRPCNotification) and '"id"' in text):
         return message, None
     try:
@@ -181,15 +181,15 @@ def _message(line: bytes) -> tuple[JSONRPCMessage | None, JSONRPCError | None]:
         return None, _error(None, PARSE_ERROR, "The line is not valid JSON, or is nested too deeply.")
     if message is not None and "id" not in found:
         return message, None
-    number = found.get("id") if isinstance(found, dict) else None
-    known = number if isinstance(number, str) or type(number) is int else None
-    if isinstance(found, dict) and "method" not in found and known is not None:
-        # Whoever waits for this response must not wait for ever.
-        return _error(known, INTERNAL_ERROR, "The client's response is not valid JSON-RPC 2.0."), None
+    given = found.get("id") if isinstance(found, dict) else None
+    number = given if isinstance(given, str) or type(given) is int else None
+    if isinstance(found, dict) and "method" not in found and number is not None:
+        # The call that waits for this response must not wait for ever.
+        return _error(number, INTERNAL_ERROR, "The client's response is not valid JSON-RPC 2.0."), None
     if isinstance(found, dict) and ("method" not in found or "id" not in found):
-        logger.warning("A line of input was dropped: it is JSON, but no request, notification or response.")
+        logger.warning("Dropped a line of input: it is JSON, but not a valid JSON-RPC 2.0 message.")
         return None, None
-    return None, _error(known, INVALID_REQUEST, "The line is JSON, but not a valid JSON-RPC 2.0 request.")
+    return None, _error(number, INVALID_REQUEST, "The line is JSON, but not a valid JSON-RPC 2.0 request.")
 
 
 def _error(number: str | int | None, code: int, message: str) -> JSONRPCError:
@@ -200,16 +200,16 @@ def _line(message: JSONRPCMessage) -> bytes:
     try:
         text = message.model_dump_json(by_alias=True, exclude_unset=True)
     except (PydanticSerializationError, UnicodeError):
-        # Halves of characters, which can only be written as escapes.
+        # Halves of characters can only be written as escapes.
         text = json.dumps(message.model_dump(by_alias=True, exclude_unset=True), default=str)
     return sendable_json(text).encode() + b"\n"
 
 
 def _claimed(descriptor: int, instead: int | None) -> int:
-    """A standard stream for this server alone.
+    """A duplicate of a standard stream that only this server uses.
 
     Args:
-        instead: what others that use the descriptor reach from now on; None for nothing.
+        instead: the descriptor that other users of the stream get from now on; None for /dev/null.
     """
     own = os.dup(descriptor)
     os.dup2(os.open(os.devnull, os.O_RDWR) if instead is None else instead, descriptor)

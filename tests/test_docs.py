@@ -118,6 +118,17 @@ def test_every_variable_that_is_named_is_read(page: Path) -> None:
     assert named <= variables_that_are_read()
 
 
+GUIDES = [*PAGES, *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md"))]
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_every_path_that_is_named_exists(page: Path) -> None:
+    roots = (REPOSITORY, REPOSITORY / "deeporigin_mcp")
+    rooms = "|".join(re.escape(path.name) for root in roots for path in root.iterdir() if path.is_dir())
+    named = re.findall(rf"`((?:{rooms})/[\w./-]*)`", page.read_text(encoding="utf-8"))
+    assert [path for path in named if not any((root / path).exists() for root in roots)] == []
+
+
 def test_every_page_is_linked_from_the_readme() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert [page.name for page in PAGES if f"(docs/{page.name})" not in readme] == []

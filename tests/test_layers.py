@@ -31,8 +31,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "simulator": (),
 }
 """Room → rooms of this package that it may use beside itself."""
-PLATFORM_ROOMS = ("records", "transport", "waiting", "clients", "client")
-"""Inside platform/, from the bottom: each may use those before it."""
+FLOORS: dict[str, tuple[str, ...]] = {
+    "platform": ("records", "transport", "waiting", "clients", "client"),
+    "tools": (
+        *("responses", "approvals", "runtime", "spending", "molecules"),
+        *("catalogue", "workspace", "executions", "protocol"),
+    ),
+    "simulator": ("model", "state", "services", "runner"),
+}
+"""Room → the rooms inside it, from the bottom: each may import those before it."""
 SIMULATOR_NEEDS = ("starlette", "uvicorn", "jsonschema")
 THIRD_PARTY = (
     "anyio",
@@ -148,49 +155,41 @@ def test_the_simulator_needs_little() -> None:
     assert broken(f"the simulator uses the standard library and {', '.join(SIMULATOR_NEEDS)} only", is_wrong) == []
 
 
-def test_the_imports_inside_the_simulator_run_one_way() -> None:
-    order = ["model", "state", "services", "runner"]
-    needs: dict[str, set[str]] = {}
-    for found in IMPORTS:
-        if found.room == found.target == "simulator" and found.path.name != "__init__.py":
-            module = ".".join(found.path.relative_to(ROOT).with_suffix("").parts[1:])
-            needed = ".".join(found.module.split(".")[2:4])
-            needs.setdefault(module, set()).add(needed)
-            rooms = [order.index(name.partition(".")[0]) for name in (needed, module)]
-            assert rooms == sorted(rooms), f"{found}: inside the simulator imports run {' → '.join(order)}"
+def inside(package: str) -> dict[str, list[Import]]:
+    """File of a package → what it imports of the same package; files as `room.file`, without `__init__.py`."""
+    found: dict[str, list[Import]] = {}
+    for path in FILES:
+        if room_of(path) == package and path.name != "__init__.py":
+            file = ".".join(path.relative_to(ROOT / package).with_suffix("").parts)
+            found[file] = [each for each in IMPORTS if each.path == path and each.target == package]
+    return found
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_imports_inside_a_room_go_down(package: str) -> None:
+    floors, files = FLOORS[package], inside(package)
+    assert {file.partition(".")[0] for file in files} == {*floors}, "say in FLOORS where a new room belongs"
+    for file, imports in files.items():
+        own = file.partition(".")[0]
+        allowed = floors[: floors.index(own) + 1]
+        for found in imports:
+            assert found.module.split(".")[2] in allowed, f"{found}, which is not below {package}/{own}"
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_the_files_of_a_room_import_each_other_without_a_circle(package: str) -> None:
+    files = inside(package)
+    needs = {
+        file: {
+            other
+            for found in imports
+            for other in files
+            if f"{found.module}.".startswith(f"{PACKAGE}.{package}.{other}.")
+        }
+        for file, imports in files.items()
+    }
     # A CycleError names the circle.
-    assert [*graphlib.TopologicalSorter(needs).static_order()][-1] == "runner"
-
-
-def rooms_used_inside(package: str) -> dict[str, set[str]]:
-    """Room inside a package → rooms of the same package that its files import."""
-    used: dict[str, set[str]] = {}
-    for found in IMPORTS:
-        inside = [part.removesuffix(".py") for part in found.path.relative_to(ROOT).parts[1:]]
-        if found.room == package and inside[-1] != "__init__":
-            targets = found.module.split(".")[2:3] if found.target == package else []
-            used.setdefault(inside[0], set()).update({*targets} - {inside[0]})
-    return used
-
-
-def test_the_imports_inside_the_platform_run_one_way() -> None:
-    used = rooms_used_inside("platform")
-    assert {*used} == {*PLATFORM_ROOMS}, "say in PLATFORM_ROOMS where a new room belongs"
-    for room, rooms in used.items():
-        above = rooms - {*PLATFORM_ROOMS[: PLATFORM_ROOMS.index(room)]}
-        assert not above, f"platform/{room} imports {sorted(above)}, which is not below it"
-
-
-@pytest.mark.parametrize("room", ["records", "transport", "waiting", "clients"])
-def test_the_files_of_a_platform_room_import_each_other_without_a_circle(room: str) -> None:
-    needs: dict[str, set[str]] = {}
-    for found in IMPORTS:
-        if found.path.parent == ROOT / "platform" / room:
-            needs.setdefault(found.path.stem, set()).update(
-                found.module.split(".")[3:4] if found.module.startswith(f"{PACKAGE}.platform.{room}.") else ()
-            )
-    # A CycleError names the circle.
-    assert [*graphlib.TopologicalSorter(needs).static_order()]
+    assert {*graphlib.TopologicalSorter(needs).static_order()} == {*files}
 
 
 def test_only_the_platform_room_speaks_http() -> None:
@@ -266,6 +265,23 @@ def test_a_server_starts_without_what_only_its_calls_need(tmp_path: Path) -> Non
     start = "import sys; from deeporigin_mcp.server import create_server; from deeporigin_mcp.settings import Settings"
     look = "create_server(Settings()); print(sorted({'httpx', 'jsonschema'} & set(sys.modules)))"
     assert run([sys.executable, "-c", f"{start}; {look}"], tmp_path).stdout == "[]\n"
+
+
+def test_an_import_against_the_floors_is_found_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Import(ROOT / "tools/responses/views.py", 3, f"{PACKAGE}.tools.runtime.state.ServerState", at_top=True)
+    monkeypatch.setattr(f"{__name__}.IMPORTS", [wrong])
+    with pytest.raises(AssertionError, match=r"views\.py:3 imports .*, which is not below tools/responses"):
+        test_imports_inside_a_room_go_down("tools")
+
+
+def test_a_circle_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = (("steps", "views"), ("views", "steps"))
+    circle = [
+        Import(ROOT / f"tools/responses/{one}.py", 3, f"{PACKAGE}.tools.responses.{two}", True) for one, two in pairs
+    ]
+    monkeypatch.setattr(f"{__name__}.IMPORTS", circle)
+    with pytest.raises(graphlib.CycleError, match=r"responses\.views"):
+        test_the_files_of_a_room_import_each_other_without_a_circle("tools")
 
 
 def test_an_import_against_the_direction_is_found_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

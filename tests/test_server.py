@@ -39,7 +39,7 @@ def test_importing_the_server_builds_none_and_starts_no_thread() -> None:
 
 
 @pytest.mark.parametrize("mode", ERAS)
-async def test_a_client_is_told_name_version_and_instructions(mode: str) -> None:
+async def test_a_client_gets_name_version_and_instructions(mode: str) -> None:
     async with agent_of(create_server(Settings()), mode=mode) as agent:
         info = agent.client.server_info
         assert info is not None
@@ -49,18 +49,18 @@ async def test_a_client_is_told_name_version_and_instructions(mode: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("values", "told", "untold"),
+    ("values", "present", "absent"),
     [
         ({"read_only": True}, ONLY_READS, SWITCHED_OFF),
         ({"toolsets": ("executions",)}, SWITCHED_OFF, ONLY_READS),
         ({"toolsets": ("catalogue",)}, SWITCHED_OFF, RUN_ONE),
     ],
 )
-async def test_a_client_is_told_that_tools_are_switched_off(values: dict[str, Any], told: str, untold: str) -> None:
+async def test_the_instructions_say_that_tools_are_disabled(values: dict[str, Any], present: str, absent: str) -> None:
     async with agent_of(create_server(Settings(**values))) as agent:
         instructions = agent.client.instructions or ""
-    assert told in instructions
-    assert untold not in instructions
+    assert present in instructions
+    assert absent not in instructions
 
 
 @pytest.mark.parametrize("mode", ERAS)
@@ -114,20 +114,19 @@ async def test_a_read_only_toolset_can_be_empty_of_writing_tools() -> None:
         ]
 
 
-def test_an_unknown_toolset_is_refused_with_the_valid_ones() -> None:
-    with pytest.raises(SettingsError, match="'docking'"):
+def test_an_unknown_toolset_is_refused() -> None:
+    with pytest.raises(SettingsError):
         create_server(Settings(toolsets=("docking",)))
 
 
 def test_an_audit_log_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="DEEPORIGIN_MCP_AUDIT_LOG cannot be written"):
+    with pytest.raises(SettingsError):
         create_server(Settings(audit_log=tmp_path / "missing" / "audit.jsonl"))
 
 
 async def test_a_tool_that_the_operator_does_not_allow_is_not_created(bench: Bench) -> None:
     async with bench.agent(allowed_tool_keys=("deeporigin.rbfe",)) as agent:
-        told = await agent.refused("create_execution", **docking())
-    assert "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS" in told
+        assert await agent.error("create_execution", **docking()) == ("tool_not_allowed", "nothing_created")
     assert not bench.platform.creates
 
 

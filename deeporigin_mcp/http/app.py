@@ -1,4 +1,4 @@
-"""The ASGI application: MCP at `/mcp`, and two addresses for whoever keeps the process running."""
+"""The ASGI application: MCP at `/mcp`, and two probes, `/healthz` and `/readyz`."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def create_app(
     connect: Callable[[Settings], DeepOriginClient] = DeepOriginClient,
     pool: CallerPool | None = None,
 ) -> Starlette:
-    """Build the application. It holds no state that a request to another process would miss.
+    """Build the application. Its processes share no state: any of them can handle any request.
 
     Args:
         settings: from `Settings.load_for_http`; None reads the operator's variables and sets up logging, so that
-            its name is all that an ASGI server needs: `uvicorn --factory deeporigin_mcp.http:create_app`.
+            an ASGI server needs only its name: `uvicorn --factory deeporigin_mcp.http:create_app`.
         connect: makes a caller's platform client; tests pass one with another clock.
         pool: the callers' states; None for one of the usual size.
 
     Raises:
-        SettingsError: a setting cannot be used.
+        SettingsError: a setting is invalid.
     """
     if settings is None:
         settings = Settings.load_for_http()
@@ -57,7 +57,7 @@ def create_app(
         # `Guard` does this, before it reads a body.
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    # By default event streams end as soon as uvicorn is told to stop, and with them the calls that they answer.
+    # By default event streams end as soon as uvicorn begins to stop, and the calls with them.
     AppStatus.enable_automatic_graceful_drain = False
     app.state.callers, app.state.is_stopping = callers, False
     app.router.routes += [Route("/healthz", _healthy), Route("/readyz", _ready)]
@@ -72,28 +72,26 @@ def create_app(
 
 def _warn(settings: Settings) -> None:
     if ignored := [name for name, source in settings.sources.items() if source == IGNORED]:
-        logger.warning(
-            "%s is set and ignored: over HTTP every request carries its own credentials.", ", ".join(ignored)
-        )
+        logger.warning("Ignored: %s. Over HTTP every request carries its own credentials.", ", ".join(ignored))
     if not settings.state_keys:
         logger.warning(
-            "DEEPORIGIN_MCP_STATE_KEYS is not set: a question to a person can only be answered to the process that "
-            "asked it. Set it for more than one worker, and for restarts."
+            "DEEPORIGIN_MCP_STATE_KEYS is not set, so only the process that asked a person can read the answer. Set it "
+            "for more than one worker, and for restarts."
         )
     if settings.budget is not None and "session" not in settings.sources:
         logger.warning(
-            "DEEPORIGIN_MCP_BUDGET is set without DEEPORIGIN_MCP_SESSION: every process counts only what it started "
+            "DEEPORIGIN_MCP_BUDGET is set without DEEPORIGIN_MCP_SESSION, so every process counts only what it started "
             "itself. Set the same session for all workers."
         )
 
 
 async def _healthy(_: Request) -> Response:
-    """The process answers."""
+    """The process is alive."""
     return PlainTextResponse("ok\n")
 
 
 async def _ready(request: Request) -> Response:
-    """It takes new calls. The platform is not asked: if it is away, every worker can still say so to its callers."""
+    """It takes new calls. The platform is not asked: every worker can report that it is unreachable."""
     if request.app.state.is_stopping:
         return PlainTextResponse("stopping\n", status_code=503)
     return PlainTextResponse("ready\n")

@@ -1,7 +1,7 @@
-"""The memory that bodies of requests take: one account for the process, and a share of it for each caller.
+"""The memory that bodies of requests take: a limit for the process, and one for each caller.
 
-What does not fit is refused, or makes room: of the bodies that are still arriving, the largest of somebody unknown
-is given up first. So whoever sends little is served, however many send much.
+A body beyond a limit is refused, or another makes room for it: of the bodies that are still arriving, the largest of an
+unknown caller is dropped first. So small requests are served, however many large ones arrive.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import anyio
 
 MAX_BODY_BYTES = 4 * 2**20
 MAX_HELD_BYTES = 64 * 2**20
-"""All bodies of requests under way, of everybody."""
+"""All bodies of requests under way, of all callers."""
 MAX_HELD_BYTES_EACH = 16 * 2**20
-"""Those of one token; or of everybody without one."""
+"""Those of one token; or of all requests without one."""
 BYTES_OF_A_VALUE = 80
-"""What a value of JSON takes beside its text once it is read."""
+"""What a JSON value takes beside its text once it is parsed."""
 
 
 class TooLargeError(Exception):
-    """This body is not taken at any time."""
+    """The body is larger than any may be."""
 
 
 class NoRoomError(Exception):
-    """This body is not taken now."""
+    """There is no memory for the body now."""
 
 
 @dataclass(eq=False)
@@ -34,14 +34,15 @@ class Body:
     """One body.
 
     Attributes:
-        caller: whose it is; empty for all without a token.
-        is_known: whether the platform takes the caller's token.
-        given_up: cancelled when it has to make room for others.
+        caller: its sender; empty for all without a token.
+        is_known: whether the platform has served the caller.
+        dropped: cancelled when the body has to make room for others.
+        held: bytes that it counts for.
     """
 
     caller: str
     is_known: Callable[[], bool]
-    given_up: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    dropped: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     content: bytearray = field(default_factory=bytearray)
     held: int = 0
 
@@ -68,24 +69,24 @@ class Bodies:
         return self._held
 
     def add(self, body: Body, part: bytes) -> None:
-        """Take a part of a body that is still arriving.
+        """Add a part to a body that is still arriving.
 
         Raises:
-            TooLargeError, NoRoomError: it was not taken.
+            TooLargeError, NoRoomError: it was not added.
         """
         if len(body.content) + len(part) > self.max_body_bytes:
             raise TooLargeError
-        if body.given_up.cancel_called:
+        if body.dropped.cancel_called:
             raise NoRoomError
         self._arriving.add(body)
         self._hold(body, len(part))
         body.content += part
 
     def complete(self, body: Body) -> bytes:
-        """The whole of a body, which from now on makes room for nobody.
+        """The whole of a body, which is not dropped any more.
 
         Raises:
-            TooLargeError, NoRoomError: read as JSON it would take too much.
+            TooLargeError, NoRoomError: parsed as JSON it would take too much.
         """
         values = BYTES_OF_A_VALUE * sum(body.content.count(mark) for mark in (b",", b"[", b"{"))
         if body.held + values > self._max_each:
@@ -96,7 +97,7 @@ class Bodies:
         return whole
 
     def release(self, body: Body) -> None:
-        """Its request has ended, in whatever way."""
+        """Free the memory of a body: its request has ended, or it is dropped."""
         self._arriving.discard(body)
         self._held -= body.held
         self._held_by[body.caller] -= body.held
@@ -120,4 +121,4 @@ class Bodies:
         if largest is body:
             raise NoRoomError
         self.release(largest)
-        largest.given_up.cancel()
+        largest.dropped.cancel()

@@ -1,11 +1,9 @@
-"""Who calls over HTTP: every request in its caller's own state, and a bounded number of these kept for the next one.
+"""Who calls over HTTP: every request in its caller's own state, and a limited number of these kept for the next one.
 
 A caller is a token; two tokens of one person are two callers. Each organisation and project that a caller names has a
-state of its own, found by a keyed hash of the three under a key that only this process has, so that no credentials are
-kept as a name. States are closed when nobody has used them for a while, or to make room; one in use never is.
-
-Anybody can make up a token. A caller is known once the platform has served a request with it. What those that are not
-known yet may take is limited for all of them together: they wait in line for it, and nothing of theirs is kept.
+state of its own, found by a keyed hash of the three whose key only this process has, so that no credentials are kept as
+a name. A state is closed when nobody has used it for a while, or to make room, but never while it is in use. Nothing is
+kept of unknown callers (`known_callers`).
 """
 
 from __future__ import annotations
@@ -14,8 +12,8 @@ import contextlib
 import hmac
 import logging
 import secrets
-from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,9 +25,10 @@ from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, EmptyResult
 from starlette.datastructures import Headers
 
 from deeporigin_mcp.errors import BusyError, CredentialError, DeepOriginError
+from deeporigin_mcp.http.compatibility import LISTEN
 from deeporigin_mcp.http.credentials import caller_settings
 from deeporigin_mcp.http.guard import Caller
-from deeporigin_mcp.http.wishes import LISTEN
+from deeporigin_mcp.http.known_callers import KnownCallers
 from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.places import TOKEN_HEADER
@@ -39,19 +38,6 @@ from deeporigin_mcp.tools.runtime.state import LOOK_UP_SECONDS, ServerState, ope
 
 logger = logging.getLogger("deeporigin_mcp")
 
-MAX_CALLERS = 256
-"""States kept at a time."""
-MAX_STATES_EACH = 16
-"""Organisations and projects that one caller may use at a time."""
-MAX_CALLS_EACH = 64
-"""Requests that one caller may have under way at a time; and all who have no usable credentials, together."""
-MAX_STREAMS_EACH = 16
-"""How many of these may be subscriptions, which last as long as their client."""
-MAX_UNKNOWN_CALLS = 64
-"""Requests of all callers that are not known yet. The platform decides about each within one of its answers."""
-LINE_SECONDS = 10.0
-"""How long a caller that is not known yet waits in line."""
-MAX_KNOWN = 4096
 IDLE_SECONDS = 600.0
 SWEEP_SECONDS = 60.0
 
@@ -62,16 +48,40 @@ NEEDS_NO_CALLER = frozenset(
         "prompts/get",
     }
 )
-"""What is the same for everybody, and answered without credentials."""
+"""Methods with the same result for everybody, for which credentials are not needed."""
 PRINCIPAL_PURPOSE = b"deeporigin-mcp/question/1"
+
+
+@dataclass(frozen=True)
+class CallerLimits:
+    """What callers may take of one process.
+
+    Attributes:
+        states: how many are kept.
+        states_each: organisations and projects that one caller may use at a time.
+        calls_each: requests that one caller may have under way; and all without usable credentials, together.
+        streams_each: how many of these may be subscriptions, which last as long as their client.
+        unknown_calls: requests under way of all unknown callers. The platform decides about each with one response.
+        queue_seconds: how long one more of these waits.
+    """
+
+    states: int = 256
+    states_each: int = 16
+    calls_each: int = 64
+    streams_each: int = 16
+    unknown_calls: int = 64
+    queue_seconds: float = 10.0
 
 
 @dataclass
 class _Entry:
+    """An open state, kept under its name; those of requests without usable credentials have none and are not kept."""
+
     state: ServerState
+    name: str
     caller: str
+    last_used: float
     closing: anyio.Event = field(default_factory=anyio.Event)
-    last_used: float = 0.0
 
 
 class CallerPool:
@@ -81,10 +91,6 @@ class CallerPool:
         operator: settings without credentials.
         connect: makes a caller's platform client.
         timing: clock and sleep; replaced in tests.
-        max_callers, max_states_each: states kept at a time, in all and of one caller.
-        max_calls_each, max_streams_each: requests of one caller at a time, and how many of them may be subscriptions.
-        max_unknown_calls: requests at a time of all callers that are not known yet.
-        line_seconds: how long one more of these waits.
     """
 
     def __init__(
@@ -93,30 +99,17 @@ class CallerPool:
         *,
         connect: Callable[[Settings], DeepOriginClient] = DeepOriginClient,
         timing: Timing | None = None,
-        max_callers: int = MAX_CALLERS,
-        max_states_each: int = MAX_STATES_EACH,
-        max_calls_each: int = MAX_CALLS_EACH,
-        max_streams_each: int = MAX_STREAMS_EACH,
-        max_unknown_calls: int = MAX_UNKNOWN_CALLS,
-        line_seconds: float = LINE_SECONDS,
+        limits: CallerLimits | None = None,
     ) -> None:
         self._operator = operator
         self._connect = connect
         self._timing = timing or Timing()
-        self._max_callers = max_callers
-        self._max_states_each = max_states_each
-        self._max_calls_each = max_calls_each
-        self._max_streams_each = max_streams_each
-        self._max_unknown_calls = max_unknown_calls
-        self._line_seconds = line_seconds
+        self._limits = limits or CallerLimits()
         self._key = secrets.token_bytes(32)
+        self._known = KnownCallers(self._limits.unknown_calls, self._limits.queue_seconds)
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._opening = anyio.Lock()
-        self._strangers = 0
-        self._known: OrderedDict[str, None] = OrderedDict()
-        self._line = anyio.Lock()
-        self._unknown: Counter[str] = Counter()
-        self._change = anyio.Event()
+        self._calls_without_credentials = 0
         self._streams: dict[anyio.CancelScope, str] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
         self._audit = AuditLog(None)
@@ -124,11 +117,11 @@ class CallerPool:
     def __len__(self) -> int:
         return len(self._entries)
 
-    # What the server asks for (`server.Callers`)
+    # The protocol `server.Callers`
 
     @contextlib.asynccontextmanager
     async def open(self, audit: AuditLog) -> AsyncIterator[ServerState]:
-        """Run the pool; what it yields has no credentials and can send nothing."""
+        """Run the pool; the state that it yields has no credentials and can send nothing."""
         self._audit = audit
         async with open_state(self._connect(self._operator), audit) as nobody, anyio.create_task_group() as tasks:
             self._tasks = tasks
@@ -141,7 +134,7 @@ class CallerPool:
                 tasks.cancel_scope.cancel()
 
     async def serve(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Go on with a request in the state of whoever its headers name."""
+        """Handle a request with the state of the caller that its headers name."""
         if ctx.request_id is None or ctx.method in NEEDS_NO_CALLER:
             return await call_next(ctx)
         settings = caller_settings(self._operator, ctx.request)
@@ -151,11 +144,11 @@ class CallerPool:
                 if ctx.method == LISTEN:
                     return await self._listen(replace(ctx, lifespan_context=state), call_next)
             except BusyError as busy:
-                return _no_room(ctx, busy)
+                return _busy(ctx, busy)
             return await call_next(replace(ctx, lifespan_context=state))
 
     def principal(self, ctx: ServerRequestContext[Any, Any]) -> str | None:
-        """What a question's state is sealed for: the same for one caller in every worker, and tells nothing of it."""
+        """What an elicitation is bound to: the same for a caller in every worker. It reveals no credentials."""
         settings = caller_settings(self._operator, ctx.request)
         if settings.token is None or settings.problem:
             return None
@@ -164,53 +157,13 @@ class CallerPool:
     def caller_of(self, headers: Headers) -> Caller:
         """A name for the caller whose token these headers carry, and whether it is known by now."""
         caller = self._caller(headers.get(TOKEN_HEADER, "").strip())
-        return caller, lambda: self.knows(caller)
+        return caller, lambda: caller in self._known
 
     def _caller(self, token: str) -> str:
         return hmac.new(self._key, token.encode(), "sha256").hexdigest() if token else ""
 
-    def knows(self, caller: str) -> bool:
-        """Whether the platform has served a request with this caller's token."""
-        return caller in self._known
-
-    def _meet(self, caller: str) -> None:
-        is_new = caller not in self._known
-        self._known[caller] = None
-        self._known.move_to_end(caller)
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
-        if is_new:
-            self._leave_line(caller, self._unknown[caller])
-
-    async def _wait_in_line(self, caller: str) -> None:
-        """Take one of the places for callers that are not known yet; each is free again once its caller is known.
-
-        Raises:
-            BusyError: the others keep theirs for too long.
-        """
-
-        def is_full() -> bool:
-            return self._unknown.total() >= self._max_unknown_calls and not self.knows(caller)
-
-        if is_full() or self._line.locked():
-            with anyio.move_on_after(self._line_seconds) as waiting:
-                async with self._line:
-                    while is_full():
-                        await self._change.wait()
-            if waiting.cancelled_caught:
-                raise BusyError("This MCP server waits for the platform to check the credentials of many others.")
-        if not self.knows(caller):
-            self._unknown[caller] += 1
-
-    def _leave_line(self, caller: str, places: int = 1) -> None:
-        self._unknown[caller] -= min(places, self._unknown[caller])
-        if not self._unknown[caller]:
-            del self._unknown[caller]
-        change, self._change = self._change, anyio.Event()
-        change.set()
-
     def end_streams(self) -> None:
-        """End the streams of subscriptions, which would last as long as their clients, so that the server can stop."""
+        """End the subscriptions, which would last as long as their clients, so that the server can stop."""
         for scope in [*self._streams]:
             scope.cancel()
 
@@ -221,51 +174,45 @@ class CallerPool:
         """The caller's state, for one request.
 
         Raises:
-            BusyError: everything is in use.
+            BusyError: a limit is reached.
         """
         if not self._can_call(settings):
-            # Whoever cannot call the platform is told so by whatever they call, and takes no one's place.
-            if self._strangers >= self._max_calls_each:
-                raise BusyError(
-                    f"This MCP server runs {self._max_calls_each} calls without usable credentials already."
-                )
-            self._strangers += 1
-            try:
-                entry = await self._live(settings)
-                try:
-                    yield entry.state
-                finally:
-                    entry.closing.set()
-            finally:
-                self._strangers -= 1
+            async with self._own_state(settings) as state:
+                yield state
             return
-        name, caller = _digest(settings, self._key), self._caller(_token(settings))
-        is_unknown = not self.knows(caller)
-        if is_unknown:
-            await self._wait_in_line(caller)
-        try:
+        caller = self._caller(_token(settings))
+        async with self._known.place(caller):
             async with self._opening:
-                entry = self._entries.get(name) or await self._kept(name, settings, caller)
-                if sum(other.state.holds for other in self._of(caller).values()) >= self._max_calls_each:
-                    raise BusyError(
-                        f"This MCP server runs {self._max_calls_each} calls with these credentials already."
-                    )
-                self._entries.move_to_end(name)
+                entry = await self._kept(_digest(settings, self._key), settings, caller)
+                if sum(other.state.holds for other in self._of(caller)) >= self._limits.calls_each:
+                    raise _limit(f"{self._limits.calls_each} calls with these credentials", "too_many_calls")
                 entry.state.holds += 1
             try:
                 yield entry.state
             finally:
                 entry.state.holds -= 1
                 entry.last_used = self._timing.monotonic()
-                if not entry.state.holds and not self.knows(caller):
-                    # Nobody comes back to it but whoever makes up tokens, and it has connections to the platform.
-                    self._close(name, entry)
-        finally:
-            if is_unknown:
-                self._leave_line(caller)
+                if not entry.state.holds and caller not in self._known:
+                    # Most unknown callers are made-up tokens that never return, and a state has connections.
+                    self._close(entry)
 
-    def _of(self, caller: str) -> dict[str, _Entry]:
-        return {name: entry for name, entry in self._entries.items() if entry.caller == caller}
+    @contextlib.asynccontextmanager
+    async def _own_state(self, settings: Settings) -> AsyncIterator[ServerState]:
+        """A state for one request without usable credentials: it only says what is wrong, and is not kept."""
+        if self._calls_without_credentials >= self._limits.calls_each:
+            raise _limit(f"{self._limits.calls_each} calls without usable credentials", "too_many_calls")
+        self._calls_without_credentials += 1
+        try:
+            entry = await self._live(settings)
+            try:
+                yield entry.state
+            finally:
+                self._close(entry)
+        finally:
+            self._calls_without_credentials -= 1
+
+    def _of(self, caller: str) -> list[_Entry]:
+        return [entry for entry in self._entries.values() if entry.caller == caller]
 
     def _can_call(self, settings: Settings) -> bool:
         try:
@@ -275,72 +222,71 @@ class CallerPool:
         return True
 
     async def _kept(self, name: str, settings: Settings, caller: str) -> _Entry:
-        mine = self._of(caller)
-        if len(mine) >= self._max_states_each:
-            self._close_idle(
-                mine,
-                f"This MCP server serves {self._max_states_each} organisations and projects with these credentials "
-                "already.",
-            )
-        elif len(self._entries) >= self._max_callers:
-            self._close_idle(
-                self._entries,
-                f"This MCP server serves {self._max_callers} callers at this moment and has no room.",
-            )
-        self._entries[name] = entry = await self._live(settings, caller)
-        return entry
+        if name not in self._entries:
+            each, most = self._limits.states_each, self._limits.states
+            if len(mine := self._of(caller)) >= each:
+                self._close_idle(
+                    mine, _limit(f"{each} organisations and projects with these credentials", "too_many_projects")
+                )
+            elif len(self._entries) >= most:
+                self._close_idle(self._entries.values(), _limit(f"{most} callers", "too_many_callers"))
+            self._entries[name] = await self._live(settings, name, caller)
+        self._entries.move_to_end(name)
+        return self._entries[name]
 
-    def _close_idle(self, among: Mapping[str, _Entry], otherwise: str) -> None:
-        idle = next((name for name, entry in among.items() if not entry.state.holds), None)
+    def _close_idle(self, among: Iterable[_Entry], otherwise: BusyError) -> None:
+        idle = next((entry for entry in among if not entry.state.holds), None)
         if idle is None:
-            raise BusyError(otherwise)
-        self._close(idle, among[idle])
+            raise otherwise
+        self._close(idle)
 
-    def _close(self, name: str, entry: _Entry) -> None:
+    def _close(self, entry: _Entry) -> None:
         entry.closing.set()
-        # A state that broke is out already, and another may have its name.
-        if self._entries.get(name) is entry:
-            del self._entries[name]
+        # A state that broke is closed already, and another may have its name.
+        if self._entries.get(entry.name) is entry:
+            del self._entries[entry.name]
 
-    async def _live(self, settings: Settings, caller: str = "") -> _Entry:
-        """A state that is open until it is told to close."""
+    async def _live(self, settings: Settings, name: str = "", caller: str = "") -> _Entry:
+        """A state that is open until its entry is closed."""
         assert self._tasks is not None  # noqa: S101 (the server runs only while the pool is open)
-        entry: _Entry = await self._tasks.start(self._life, settings, caller)
+        entry: _Entry = await self._tasks.start(self._life, settings, name, caller)
         return entry
 
-    async def _life(self, settings: Settings, caller: str, *, task_status: anyio.abc.TaskStatus[_Entry]) -> None:
+    async def _life(
+        self, settings: Settings, name: str, caller: str, *, task_status: anyio.abc.TaskStatus[_Entry]
+    ) -> None:
         """One task holds one state open, as its scopes must be left where they were entered."""
         entry = None
         client = self._connect(settings)
         if caller:
-            client.on_accepted(lambda: self._meet(caller))
+            client.on_accepted(lambda: self._known.add(caller))
         try:
             async with open_state(client, self._audit, has_peers=True) as state:
-                entry = _Entry(state, caller, last_used=self._timing.monotonic())
+                entry = _Entry(state, name, caller, self._timing.monotonic())
                 task_status.started(entry)
                 await entry.closing.wait()
         except Exception as error:
             if entry is None:
                 raise
             # Whatever broke is this caller's alone: the server and all others go on.
-            logger.error("The state of a caller ended badly: %s", type(_first(error)).__name__)  # noqa: TRY400
+            logger.error("The state of a caller failed: %s", type(_first(error)).__name__)  # noqa: TRY400
         finally:
-            for name in [name for name, other in self._entries.items() if other is entry]:
-                del self._entries[name]
+            if entry is not None:
+                self._close(entry)
 
     async def _sweep(self) -> None:
         while True:
             await self._timing.sleep(SWEEP_SECONDS)
             too_old = self._timing.monotonic() - IDLE_SECONDS
-            for name, entry in [*self._entries.items()]:
+            for entry in [*self._entries.values()]:
                 if not entry.state.holds and entry.last_used <= too_old:
-                    self._close(name, entry)
+                    self._close(entry)
 
     async def _listen(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Serve a stream, which lasts as long as its client, to callers that are known."""
+        """Serve a subscription to a caller that the platform accepts; it lasts as long as its client."""
         caller = self._caller(_token(ctx.lifespan_context.settings))
-        if [*self._streams.values()].count(caller) >= self._max_streams_each:
-            raise BusyError(f"This MCP server serves {self._max_streams_each} streams with these credentials already.")
+        if [*self._streams.values()].count(caller) >= self._limits.streams_each:
+            raise _limit(f"{self._limits.streams_each} subscriptions with these credentials", "too_many_streams")
         with anyio.CancelScope() as scope:
             self._streams[scope] = caller
             try:
@@ -351,19 +297,26 @@ class CallerPool:
         return EmptyResult(result_type="complete")
 
     async def _require_known(self, state: ServerState, caller: str) -> None:
-        """Ask the platform whether it takes the credentials. If it does not answer now, earlier answers count.
+        """Ask the platform whether it accepts the credentials. While it cannot be asked, a known caller stays known.
 
         Raises:
-            MCPError: it does not, or that cannot be found out.
+            MCPError: it refuses them, or cannot be asked about an unknown caller.
         """
         try:
             with anyio.move_on_after(LOOK_UP_SECONDS):
                 await state.recent.read()
-        except DeepOriginError as refusal:
-            if isinstance(refusal, CredentialError) or not self.knows(caller):
-                raise MCPError(INVALID_REQUEST, explained(refusal)) from None
-        if not self.knows(caller):
-            raise BusyError("The platform did not answer in time, so these credentials could not be checked.")
+        except DeepOriginError as error:
+            if isinstance(error, CredentialError) or caller not in self._known:
+                raise MCPError(INVALID_REQUEST, explained(error)) from None
+        if caller not in self._known:
+            raise BusyError(
+                f"Timed out after {LOOK_UP_SECONDS:g} s waiting for the platform to check these credentials.",
+                code="timed_out",
+            )
+
+
+def _limit(reached: str, code: str) -> BusyError:
+    return BusyError(f"This MCP server is serving {reached}, the most that it allows at a time.", code=code)
 
 
 def _first(error: BaseException) -> BaseException:
@@ -383,8 +336,8 @@ def _digest(settings: Settings, key: bytes) -> str:
     return hmac.new(key, text, "sha256").hexdigest()
 
 
-def _no_room(ctx: ServerRequestContext[Any, Any], busy: BusyError) -> HandlerResult:
-    """The refusal where its reader finds it: a model reads results of tools, and no errors of the protocol."""
+def _busy(ctx: ServerRequestContext[Any, Any], busy: BusyError) -> HandlerResult:
+    """A model reads the results of tools, and no errors of the protocol."""
     if ctx.method != "tools/call":
         raise MCPError(INTERNAL_ERROR, explained(busy))
     return error_result(busy)

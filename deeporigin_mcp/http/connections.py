@@ -1,8 +1,8 @@
-"""Connections of strangers, kept from being all that there is: what uvicorn's protocol lacks.
+"""Limits on connections that uvicorn lacks, so that those of unknown callers never keep a known one out.
 
-uvicorn waits without end for the first request of a connection, for the rest of a request's headers, and for a client
-to read its response; and it takes connections until no descriptor is left. ASGI begins behind all that, so it is done
-here, in a subclass of uvicorn's own protocol.
+uvicorn sets no deadline for the first request of a connection, for the rest of a request's headers, and for a client to
+read its response; and it accepts connections until no descriptor is left. An ASGI application comes too late for all
+that, so it is done here, in a subclass of uvicorn's own protocol.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from deeporigin_mcp.http.guard import CONNECTION
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a connection may take for what, and how many there may be at a time.
+    """Deadlines of a connection, and how many there may be at a time.
 
     Attributes:
         headers_seconds: from the connection, or from the first byte of a later request, to the end of its headers.
         body_seconds: from there to the end of the body, whether or not anything reads it. The application's own
-            limit is shorter and tells the client.
-        write_seconds: how long a client may read nothing of its response.
-        max_headers: header lines of one request, each of which takes many times its text.
+            deadline is shorter, and its response says so.
+        write_seconds: how long a client may leave its response unread.
+        max_headers: header lines of one request, each of which takes much more memory than its text.
     """
 
     max_connections: int
@@ -63,7 +63,7 @@ class Phase(enum.Enum):
 
 
 class Rank(enum.IntEnum):
-    """Who makes room, first to last."""
+    """Which connections are closed to make room, first to last."""
 
     UNFINISHED = enum.auto()
     IDLE = enum.auto()
@@ -75,7 +75,7 @@ class Connection(H11Protocol):
     """One connection.
 
     Attributes:
-        is_known: whether the platform takes the token of the request under way; set by whoever reads its headers.
+        is_known: whether the platform has served the caller of the request under way; set by `Guard`.
     """
 
     is_known: Callable[[], bool]
@@ -102,14 +102,15 @@ class Connection(H11Protocol):
         self.is_known = _nobody
         try:
             if len(scope["headers"]) > self._limits.max_headers:
-                await Response("Too many headers.", 431, {"Connection": "close"})(scope, receive, send)
+                text = f"Too many headers. Valid: up to {self._limits.max_headers}."
+                await Response(text, 431, {"Connection": "close"})(scope, receive, send)
             else:
                 await self._inner(scope, receive, send)
         finally:
             # uvicorn may close the connection now, with a part of the response still unread.
             self.loop.call_soon(self._watch)
 
-    # What happens to it
+    # uvicorn's callbacks
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -129,7 +130,7 @@ class Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         if self._is_serving:
-            # The rest of the body is rubbish: nobody waits for the response that the application is about to make.
+            # The rest of the body is invalid, so the response that the application is about to make is not wanted.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             if self.cycle.response_started:
@@ -160,7 +161,7 @@ class Connection(H11Protocol):
             self.transport.abort()
         self._watch()
 
-    # What it owes
+    # Deadlines and rank
 
     @property
     def phase(self) -> Phase:
@@ -182,9 +183,9 @@ class Connection(H11Protocol):
         return cycle is not None and not cycle.response_complete
 
     def _watch(self) -> None:
-        """Begin to count when something else is waited for; more of the same is no progress."""
+        """Set the deadline of a new phase; more bytes of the same phase do not extend it."""
         phase = self.phase
-        # What is over waits for nothing, and a timer would keep it.
+        # A closed connection has no deadline, and a timer would keep it in memory.
         if phase is self._phase or self not in self.connections:
             return
         self._phase = phase
@@ -208,10 +209,10 @@ class Connection(H11Protocol):
 
 
 def make_room(connections: Iterable[Any], most: int, newest: Connection | None = None) -> None:
-    """Close those that are worth least, some at a time, so that the newest is served.
+    """Close the connections of the lowest rank, some at a time, so that the newest is served.
 
-    Of the same rank one goes whose address has most connections, and of these the oldest. If all that there are serve
-    callers that the platform knows, the newest goes.
+    Within a rank the address with most connections comes first, and of these its oldest. If all others serve known
+    callers, the newest is closed.
     """
     open_now = [other for other in connections if not other.transport.is_closing()]
     if newest is not None and len(open_now) <= most:

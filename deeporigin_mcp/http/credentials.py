@@ -17,16 +17,16 @@ LONGEST_NAME = 200
 def caller_settings(operator: Settings, request: Any) -> Settings:
     """The operator's settings with this request's credentials.
 
-    A header that cannot be used leaves the caller without any; `problem` says which, and never what was in it.
+    With an invalid header the caller has none; `problem` names the header, and never its value.
 
     Args:
         operator: settings without credentials.
-        request: the HTTP request; None, as of another transport, has no headers.
+        request: the HTTP request; None, as over another transport, has no headers.
     """
     headers = Headers() if request is None else request.headers
     found = {}
     for name, longest in ((TOKEN_HEADER, LONGEST_TOKEN), (ORG_HEADER, LONGEST_NAME), (PROJECT_HEADER, LONGEST_NAME)):
-        # Headers are Latin-1 on the way; only what a person pastes around a value is taken off, here as in variables.
+        # What people paste around a value is removed, as in variables.
         values = [bare_token(value) if name == TOKEN_HEADER else plainly(value) for value in headers.getlist(name)]
         problem = _problem(name, values, longest)
         if problem:
@@ -37,10 +37,10 @@ def caller_settings(operator: Settings, request: Any) -> Settings:
 
 def _problem(name: str, values: list[str], longest: int) -> str:
     if len(values) > 1:
-        return f"The header {name} appears {len(values)} times in the request; it must appear once."
+        return f"The header {name} appears {len(values)} times. Valid: once."
     value = values[0] if values else ""
     if len(value) > longest:
-        return f"The header {name} is longer than {longest} characters."
+        return f"The header {name} has {len(value)} characters. Valid: up to {longest}."
     if not (value.isascii() and value.isprintable()):
-        return f"The header {name} holds characters that cannot be used. Valid: one line of ASCII text."
+        return f"The header {name} has invalid characters. Valid: one line of ASCII text."
     return ""

@@ -1,4 +1,4 @@
-"""What a request must be before any of it is understood: to this server, a POST, in time, and not one too many."""
+"""Checks of a request before it is parsed: host, origin, method, size, deadline, and the number of requests."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deeporigin_mcp.http.bodies import Bodies, Body, NoRoomError, TooLargeError
+from deeporigin_mcp.http.compatibility import OnlyJson, normalized, readable
 from deeporigin_mcp.http.names import Names
-from deeporigin_mcp.http.wishes import OnlyJson, mended, readable
 
 CONNECTION = "deeporigin_mcp.connection"
-"""Where the scope of a request holds its connection, behind `deeporigin_mcp.http.serve`."""
+"""The key of a request's connection in its scope, where `deeporigin_mcp.http.serve` runs the application."""
 BODY_SECONDS = 30.0
-"""How long the body of a request may take to arrive."""
+"""Deadline for the body of a request."""
 MAX_REQUESTS = 1000
 """Requests under way at a time, of all callers together."""
 
 _ABSOLUTE = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
 
 Caller = tuple[str, Callable[[], bool]]
-"""A name for whoever's token it is, empty without one; and whether the platform has taken that token."""
+"""A name for the owner of the token, empty without one; and whether the platform has served that caller."""
 
 
 def unknown(_: Headers) -> Caller:
-    """Everybody is a stranger."""
+    """Every caller is unknown."""
     return "", lambda: False
 
 
 class Guard:
-    """ASGI middleware for one path; other paths, such as probes, pass.
+    """ASGI middleware for one path; requests to other paths, such as probes, are not checked.
 
     Args:
         path: where MCP is served, below the application's own root.
-        names: under which names it is called, and from which pages.
-        caller_of: whose request it is, by its headers.
-        bodies: the account of all bodies; None for one of the usual size.
-        body_seconds: how long a body may take.
+        names: the hosts and origins that are allowed.
+        caller_of: the caller of a request with these headers.
+        bodies: the limits on bodies; None for the usual ones.
+        body_seconds: deadline for a body.
         max_requests: requests under way at a time.
     """
 
@@ -65,9 +65,9 @@ class Guard:
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Below another application, or with uvicorn's --root-path, the path begins with where that is.
+        # Below another application, or with uvicorn's --root-path, the path begins with that root.
         root = scope.get("root_path", "")
-        # Some proxies send the whole address in the place of the path.
+        # Some proxies send the whole URL instead of the path.
         path = _ABSOLUTE.sub("", scope["path"].removeprefix(root)) if scope["type"] == "http" else ""
         if path not in (self._path, f"{self._path}/"):
             await self._app(scope, receive, send)
@@ -84,26 +84,26 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
-        if not self._names.takes_host(headers.get("host", "")):
-            return _refused(421, "This server is not called by that Host. Its operator can allow it (--allowed-host).")
+        if not self._names.allows_host(headers.get("host", "")):
+            return _refused(421, "Unknown Host header. The operator can allow it with --allowed-host.")
         origin = headers.get("origin")
-        if origin and not self._names.takes_origin(origin):
-            return _refused(403, "Pages of that Origin may not call. The operator can allow it (--allowed-origin).")
+        if origin and not self._names.allows_origin(origin):
+            return _refused(403, "Unknown Origin header. The operator can allow it with --allowed-origin.")
         if scope["method"] != "POST":
             # Nothing is kept between requests, so there is no stream to open and no session to end.
-            return _refused(405, "Only POST is served here.", Allow="POST")
+            return _refused(405, "Invalid method. Valid: POST.", Allow="POST")
         if self._under_way >= self._max_requests:
-            return _refused(503, "Too many requests at a time.", **{"Retry-After": "1"})
+            return _busy()
         return None
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope, only_json = mended(scope)
+        scope, only_json = normalized(scope)
         caller, is_known = self._caller_of(Headers(scope=scope))
         if connection := scope.get(CONNECTION):
             connection.is_known = is_known
         body = Body(caller, is_known)
         try:
-            found = await self._arrived(Headers(scope=scope), receive, body)
+            found = await self._read(Headers(scope=scope), receive, body)
             if isinstance(found, JSONResponse):
                 await found(scope, receive, send)
             elif found is not None:
@@ -111,15 +111,15 @@ class Guard:
         finally:
             self._bodies.release(body)
 
-    async def _arrived(self, headers: Headers, receive: Receive, body: Body) -> bytes | JSONResponse | None:
-        """The whole body, or why it is not taken; None if the client left."""
+    async def _read(self, headers: Headers, receive: Receive, body: Body) -> bytes | JSONResponse | None:
+        """The whole body, or a response that refuses it; None if the client disconnected."""
         declared = headers.get("content-length", "0")
         if not (declared.isascii() and declared.isdecimal() and len(declared) < 20):
-            return _refused(400, "The request's Content-Length is invalid.", Connection="close")
+            return _refused(400, "Invalid Content-Length header.", Connection="close")
         try:
             if int(declared) > self._bodies.max_body_bytes:
                 raise TooLargeError
-            with anyio.move_on_after(self._body_seconds), body.given_up:
+            with anyio.move_on_after(self._body_seconds), body.dropped:
                 while True:
                     message = await receive()
                     if message["type"] != "http.request":
@@ -128,12 +128,14 @@ class Guard:
                     if not message.get("more_body", False):
                         return self._bodies.complete(body)
         except TooLargeError:
-            return _refused(413, "The request is too large.", Connection="close")
+            most = self._bodies.max_body_bytes // 2**20
+            return _refused(413, f"The request is too large. Valid: up to {most} MiB.", Connection="close")
         except NoRoomError:
-            return _refused(503, "Too many large requests at a time.", **{"Retry-After": "1", "Connection": "close"})
-        if body.given_up.cancelled_caught:
-            return _refused(503, "Too many large requests at a time.", **{"Retry-After": "1", "Connection": "close"})
-        return _refused(408, "The request did not arrive in time.", Connection="close")
+            return _busy(Connection="close")
+        if body.dropped.cancel_called:
+            return _busy(Connection="close")
+        text = f"Timed out after {self._body_seconds:g} s waiting for the body of the request."
+        return _refused(408, text, Connection="close")
 
 
 def _replayed(content: bytes, receive: Receive) -> Receive:
@@ -143,6 +145,12 @@ def _replayed(content: bytes, receive: Receive) -> Receive:
         return parts.pop() if parts else await receive()
 
     return replay
+
+
+def _busy(**headers: str) -> JSONResponse:
+    return _refused(
+        503, "This MCP server is busy. Send the request again in a second.", **{"Retry-After": "1"}, **headers
+    )
 
 
 def _refused(status: int, text: str, **headers: str) -> JSONResponse:

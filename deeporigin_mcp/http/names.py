@@ -1,4 +1,4 @@
-"""Under which names the server is called, and from which web pages: as people write them, compared as RFC 9110 does."""
+"""The hosts under which the server may be called, and the web pages that may call it; compared as in RFC 9110."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s:/@\\\[\]?#]+?)\.?(?::(?P<port
 
 
 class Names:
-    """Hosts and origins that are taken; those of this machine, unless others are given.
+    """Allowed hosts and origins; those of this machine, unless others are given.
 
-    Case, a dot at the end of a name and the port that a scheme has anyway make no difference, nor do two ways of
-    writing one IPv6 address. A host that is given without a port is taken with any; an origin is not.
+    Case, a dot at the end of a name and a scheme's default port make no difference, nor do two ways of writing one IPv6
+    address. A host without a port allows every port; an origin does not.
     """
 
     def __init__(self, hosts: Sequence[str] = (), origins: Sequence[str] = ()) -> None:
         self._hosts = [found for host in hosts or LOOPBACK_HOSTS if (found := _host(host))]
         self._origins = {_origin(origin) for origin in origins} - {None}
-        self._takes_loopback_origins = not origins
+        self._allows_loopback_origins = not origins
 
-    def takes_host(self, value: str) -> bool:
-        """Whether a `Host` header names this server."""
+    def allows_host(self, value: str) -> bool:
+        """Whether a `Host` header is allowed."""
         if not (asked := _host(value)):
             return False
-        # TLS may end in front of the server, so no port may be either scheme's.
+        # TLS may end in front of the server, so without a port it may be either scheme's default.
         ports = (asked[1],) if asked[1] is not None else (None, *DEFAULT_PORTS.values())
         return any(name == asked[0] and (port is None or port in ports) for name, port in self._hosts)
 
-    def takes_origin(self, value: str) -> bool:
-        """Whether a page of this `Origin` may call."""
+    def allows_origin(self, value: str) -> bool:
+        """Whether an `Origin` header is allowed."""
         asked = _origin(value)
         if asked is None:
             return False
-        if self._takes_loopback_origins:
+        if self._allows_loopback_origins:
             return asked[0] == "http" and asked[1] in LOOPBACK_HOSTS
         return asked in self._origins
 
@@ -67,7 +67,7 @@ def _origin(value: str) -> tuple[str, str, int | None] | None:
 
 
 class Cors(CORSMiddleware):
-    """Only pages of allowed origins may call from a browser; programs send no Origin and are not concerned."""
+    """Only pages of allowed origins may call from a browser; other programs send no Origin."""
 
     def __init__(self, app: object, names: Names) -> None:
         super().__init__(
@@ -80,7 +80,7 @@ class Cors(CORSMiddleware):
         self._names = names
 
     def is_allowed_origin(self, origin: str) -> bool:
-        return self._names.takes_origin(origin)
+        return self._names.allows_origin(origin)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)

@@ -1,4 +1,4 @@
-"""The last gate of what leaves over HTTP, as `stdio` has one: JSON that every reader can read, without secrets."""
+"""The last gate of every response over HTTP, as `stdio` has one: JSON that every reader can read, without secrets."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from deeporigin_mcp.platform.records.sanitizing import sendable_json
 
 
 class Outgoing:
-    """ASGI middleware: escapes what some readers take for the end of a line, and masks tokens.
+    """ASGI middleware that escapes what some readers take for the end of a line, and masks tokens.
 
-    Each part of a body is one whole document or one whole event, as the SDK writes them.
+    Each part of a body is one whole document or one whole event: the SDK writes them so.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -23,21 +23,21 @@ class Outgoing:
             return
         start: Message | None = None
 
-        async def send_mended(message: Message) -> None:
+        async def send_sanitized(message: Message) -> None:
             nonlocal start
             if message["type"] == "http.response.start" and "content-length" in MutableHeaders(scope=message):
-                # Its length is known with its body.
+                # The length is known once the body is.
                 start = message
                 return
             if message["type"] == "http.response.body":
                 body = bytes(message.get("body", b""))
-                mended = sendable_json(body.decode("utf-8", "replace")).encode()
-                message = {**message, "body": mended}
+                clean = sendable_json(body.decode("utf-8", "replace")).encode()
+                message = {**message, "body": clean}
                 if start is not None:
                     headers = MutableHeaders(scope=start)
-                    headers["content-length"] = str(int(headers["content-length"]) + len(mended) - len(body))
+                    headers["content-length"] = str(int(headers["content-length"]) + len(clean) - len(body))
                     await send(start)
                     start = None
             await send(message)
 
-        await self._app(scope, receive, send_mended)
+        await self._app(scope, receive, send_sanitized)

@@ -23,16 +23,16 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS
 
 STOP_SECONDS = CALL_SECONDS + 5
-"""How long calls that run may take to end once the server was told to stop."""
+"""How long running calls may take to end once the server is stopping."""
 KEEP_ALIVE_SECONDS = 75
-"""Longer than proxies commonly keep idle connections, so that it is not this side that closes one just used."""
+"""Longer than proxies commonly keep idle connections, so that this side does not close one that is about to be used."""
 MAX_HEADER_BYTES = 32 * 1024
 MAX_CONNECTIONS = 900
 """Fewer where a process may have few files open: half of them are left for connections to the platform."""
 BACKLOG = 128
-"""Connections that wait to be taken, and how many are taken at once: each needs a descriptor before it is counted."""
-FEW_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-TOLD_AGAIN_SECONDS = 60.0
+"""Connections that wait, and how many are accepted at once: each needs a descriptor before it is counted."""
+OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+WARNING_SECONDS = 60.0
 
 logger = logging.getLogger("deeporigin_mcp")
 
@@ -51,23 +51,22 @@ def serve(
     Args:
         settings: from `Settings.load_for_http`.
         port: 0 for any free one.
-        drain_seconds: how long after the first signal new requests are still taken, while `/readyz` says no already.
+        drain_seconds: how long after the first signal new requests are still accepted, while `/readyz` gives 503.
         keep_alive_seconds: how long a connection is kept after a response.
-        on_ready: called with the address of MCP once it answers.
+        on_ready: called with the address of MCP once it is served.
 
     Raises:
-        SettingsError: a setting cannot be used; or anyone on the network could call, and it is not said under which
-            names.
+        SettingsError: a setting is invalid; or other machines could call, and no host name is allowed.
         OSError: the address cannot be used.
     """
     if not _is_loopback(host) and not settings.allowed_hosts:
         raise SettingsError(
-            f"Listening on {host} lets other machines call, so say under which names: --allowed-host mcp.example.org "
-            "(or DEEPORIGIN_MCP_ALLOWED_HOSTS). Put TLS in front: every request carries a token."
+            f"Listening on {host} lets other machines call, but no host name is allowed. Add --allowed-host "
+            "mcp.example.org (or DEEPORIGIN_MCP_ALLOWED_HOSTS), and put TLS in front: every request carries a token."
         )
     app = create_app(settings)
     if settings.log_level != "DEBUG":
-        # A line for each request that strangers get wrong, with their words in it, is no news and has no end.
+        # One line for each invalid request, with its sender's words, would fill the log.
         for library in ("uvicorn.error", "mcp"):
             logging.getLogger(library).setLevel(logging.ERROR)
     with _bound(host, port) as listener:
@@ -75,13 +74,13 @@ def serve(
         address = f"http://{shown}:{listener.getsockname()[1]}{PATH}"
         config = Config(
             app,
-            Limits(max_connections=_connections_at_most()),
+            Limits(max_connections=_max_connections()),
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
-            # Nothing here depends on where a client is, and nobody's word is taken for it.
+            # Nothing here depends on a client's address, and X-Forwarded-For could be forged.
             proxy_headers=False,
             backlog=BACKLOG,
             timeout_keep_alive=keep_alive_seconds,
@@ -93,7 +92,7 @@ def serve(
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's delay off only on sockets that say they are TCP.
+    # asyncio turns Nagle's delay off only on sockets whose protocol is TCP.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -104,8 +103,8 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _connections_at_most() -> int:
-    """How many connections may be open, after the process has been allowed as many files as it may allow itself."""
+def _max_connections() -> int:
+    """How many connections may be open, after raising the limit on open files as far as the process may."""
     try:
         import resource
     except ImportError:
@@ -127,7 +126,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which says that it stops before it takes no more requests."""
+    """uvicorn that drains: `/readyz` gives 503 before new requests are refused."""
 
     def __init__(self, config: Config, app: Starlette, drain_seconds: float, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -136,7 +135,7 @@ class _Server(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._on_ready = on_ready
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._tell_again_at = 0.0
+        self._next_warning_at = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -146,8 +145,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.callers.end_streams()
-        # What asyncio has taken but not handed on when a server is closed, it forgets without closing it. So first
-        # nothing more is taken, and what was is handed on, which takes three turns of the loop.
+        # Closing a server, asyncio loses connections that it has accepted but not handed on yet, without closing them.
+        # So first it accepts no more and hands on what it has, which takes three turns of the loop.
         for listener in (each for server in self.servers for each in server.sockets):
             with contextlib.suppress(NotImplementedError):
                 asyncio.get_running_loop().remove_reader(listener.fileno())
@@ -156,21 +155,21 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def _handle_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Without descriptors asyncio tells for each connection that waits, many thousand times a second."""
+        """Without descriptors asyncio would log each connection that waits, many thousand times a second."""
         error = context.get("exception")
-        if not isinstance(error, OSError) or error.errno not in FEW_DESCRIPTORS:
+        if not isinstance(error, OSError) or error.errno not in OUT_OF_DESCRIPTORS:
             loop.default_exception_handler(context)
             return
         make_room(self.server_state.connections, self._max_connections)
-        if loop.time() >= self._tell_again_at:
-            self._tell_again_at = loop.time() + TOLD_AGAIN_SECONDS
+        if loop.time() >= self._next_warning_at:
+            self._next_warning_at = loop.time() + WARNING_SECONDS
             logger.warning(
-                "No connection can be taken at this moment: %s. Allow the process more open files (ulimit -n).",
+                "Cannot accept connections: %s. Allow the process more open files (ulimit -n).",
                 error.strerror,
             )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal begins the end and is not passed on, as stopping is no failure; the second is the end."""
+        """The first signal begins to drain, and the exit code stays 0; the second ends the process at once."""
         if self._app.state.is_stopping or self._loop is None:
             leave_at_once(sig, frame)
             return

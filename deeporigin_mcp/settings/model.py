@@ -193,6 +193,7 @@ class Settings(BaseModel):
             "org_key": org_key,
             "project_id": project_id,
             "problem": problem,
+            "problem_code": "invalid_header" if problem else None,
         }
         return self.model_copy(update=mine)
 

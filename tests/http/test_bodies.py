@@ -1,4 +1,4 @@
-"""How much of the memory the bodies of requests may take, and whose goes first when it is too much."""
+"""How much memory the bodies of requests may take, and which are dropped when it is too much."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ pytestmark = pytest.mark.anyio
 
 KNOWN = ("ada", lambda: True)
 UNKNOWN = ("eve", lambda: False)
-STRANGER = ("", lambda: False)
+ANONYMOUS = ("", lambda: False)
 
 
 def bodies(**limits: int) -> Bodies:
     return Bodies(**{"max_body_bytes": 40, "max_held_bytes": 100, "max_held_bytes_each": 80} | limits)
 
 
-async def test_the_largest_of_somebody_unknown_makes_room() -> None:
+async def test_the_largest_of_an_unknown_caller_is_dropped() -> None:
     account = bodies()
-    ada, eve, stranger, late = Body(*KNOWN), Body(*UNKNOWN), Body(*STRANGER), Body("bob", lambda: False)
+    ada, eve, anonymous, late = Body(*KNOWN), Body(*UNKNOWN), Body(*ANONYMOUS), Body("bob", lambda: False)
     account.add(ada, b"a" * 40)
     account.add(eve, b"e" * 30)
-    account.add(stranger, b"s" * 20)
+    account.add(anonymous, b"s" * 20)
     account.add(late, b"l" * 15)
-    assert [body.given_up.cancel_called for body in (ada, eve, stranger, late)] == [False, True, False, False]
+    assert [body.dropped.cancel_called for body in (ada, eve, anonymous, late)] == [False, True, False, False]
     assert account.held == 75
     with pytest.raises(NoRoomError):
         account.add(eve, b"e")
@@ -49,7 +49,7 @@ async def test_the_largest_is_not_taken_if_it_is_the_one_that_comes() -> None:
     with pytest.raises(NoRoomError):
         account.add(large, b"x" * 11)
     account.add(Body(*KNOWN), b"x" * 11)
-    assert sum(body.given_up.cancel_called for body in small) == 1
+    assert sum(body.dropped.cancel_called for body in small) == 1
 
 
 async def test_what_has_arrived_makes_room_for_nobody_until_its_request_ends() -> None:
@@ -74,11 +74,11 @@ async def test_one_caller_has_a_share_and_not_more() -> None:
     account.add(first, b"x" * 40)
     account.add(second, b"x" * 39)
     account.add(third, b"x" * 2)
-    assert (first.given_up.cancel_called, second.given_up.cancel_called) == (True, False)
+    assert (first.dropped.cancel_called, second.dropped.cancel_called) == (True, False)
     # All without a token share one share.
-    strangers = [Body(*STRANGER) for _ in range(5)]
+    anonymouss = [Body(*ANONYMOUS) for _ in range(5)]
     other = bodies(max_held_bytes_each=30)
-    for body in strangers:
+    for body in anonymouss:
         other.add(body, b"x" * 9)
     assert other.held <= 30
     other.add(Body(*UNKNOWN), b"x" * 30)
@@ -98,7 +98,7 @@ async def test_what_takes_more_as_objects_than_as_text_counts_as_what_it_takes()
     assert account.held == 113 + 3 * BYTES_OF_A_VALUE
 
 
-callers = st.sampled_from([KNOWN, UNKNOWN, STRANGER, ("bob", lambda: False)])
+callers = st.sampled_from([KNOWN, UNKNOWN, ANONYMOUS, ("bob", lambda: False)])
 
 
 @given(st.lists(st.tuples(callers, st.lists(st.integers(0, 45), max_size=3), st.booleans()), max_size=20))
@@ -163,12 +163,12 @@ def guard(**limits: Any) -> Guard:
     account = bodies(**limits)
 
     def caller_of(headers: Any) -> Any:
-        return {"ada": KNOWN, "eve": UNKNOWN}.get(headers.get("x-do-auth-token", ""), STRANGER)
+        return {"ada": KNOWN, "eve": UNKNOWN}.get(headers.get("x-do-auth-token", ""), ANONYMOUS)
 
     return Guard(reads, "/mcp", Names(), bodies=account, caller_of=caller_of)
 
 
-async def test_half_sent_bodies_make_room_and_are_told_so() -> None:
+async def test_half_sent_bodies_are_dropped_with_a_response() -> None:
     served = guard()
     half = [Client(served) for _ in range(9)]
     ada = Client(served, [(b"x-do-auth-token", b"ada")])

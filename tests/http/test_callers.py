@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp import MCPError
+from mcp_types import INTERNAL_ERROR
 from starlette.datastructures import Headers
 
 from deeporigin_mcp.errors import BusyError, NetworkError
-from deeporigin_mcp.http import callers
-from deeporigin_mcp.http.callers import IDLE_SECONDS, SWEEP_SECONDS, CallerPool, _digest, _token
+from deeporigin_mcp.http import known_callers
+from deeporigin_mcp.http.callers import IDLE_SECONDS, SWEEP_SECONDS, CallerLimits, CallerPool, _digest, _token
 from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.platform.transport.retry import RetryPolicy
 from deeporigin_mcp.settings import Settings
@@ -33,7 +34,7 @@ OPERATOR = Settings()
 
 
 class Hours:
-    """A clock that moves when it is told to, and wakes who sleeps."""
+    """A clock that moves only by `pass_by`, and wakes whoever sleeps."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -77,7 +78,7 @@ def is_closed(state: ServerState) -> bool:
 @contextlib.asynccontextmanager
 async def open_pool(hours: Hours | None = None, **limits: int) -> AsyncIterator[CallerPool]:
     timing = (hours or Hours()).timing
-    pool = CallerPool(OPERATOR, connect=watched, timing=timing, **limits)
+    pool = CallerPool(OPERATOR, connect=watched, timing=timing, limits=CallerLimits(**limits))
     async with pool.open(AuditLog(None)):
         yield pool
 
@@ -88,7 +89,19 @@ def caller(org: str = "deeporigin", who: str = "ada", project: str = "") -> Sett
 
 def meet(pool: CallerPool, settings: Settings) -> None:
     """As the platform's serving a request with this token."""
-    pool._meet(pool._caller(_token(settings)))
+    pool._known.add(pool._caller(_token(settings)))
+
+
+@contextlib.contextmanager
+def busy(code: str) -> Iterator[None]:
+    """A request beyond the limit of this code."""
+    with pytest.raises(BusyError) as caught:
+        yield
+    assert (caught.value.code, caught.value.outcome) == (code, "nothing_changed")
+
+
+def knows(pool: CallerPool, name: str) -> bool:
+    return name in pool._known
 
 
 async def used(pool: CallerPool, settings: Settings) -> ServerState:
@@ -143,7 +156,7 @@ async def test_a_state_that_nobody_uses_is_closed_after_a_while() -> None:
 
 
 async def test_the_one_used_longest_ago_makes_room() -> None:
-    async with open_pool(max_callers=2) as pool:
+    async with open_pool(states=2) as pool:
         one, two = [await used(pool, settings) for settings in (caller(), caller("acme"))]
         assert await used(pool, caller()) is one
         await used(pool, caller(who="bob"))
@@ -151,10 +164,10 @@ async def test_the_one_used_longest_ago_makes_room() -> None:
         assert (is_closed(one), is_closed(two), len(pool)) == (False, True, 2)
 
 
-async def test_no_state_in_use_is_closed_and_who_finds_no_room_is_told() -> None:
-    async with open_pool(max_callers=2) as pool, pool.state_for(caller()) as one:
+async def test_no_state_in_use_is_closed_and_one_more_caller_is_refused() -> None:
+    async with open_pool(states=2) as pool, pool.state_for(caller()) as one:
         async with pool.state_for(caller("acme")) as two:
-            with pytest.raises(BusyError, match="serves 2 callers at this moment and has no room"):
+            with busy("too_many_callers"):
                 await used(pool, caller(who="bob"))
             assert await used(pool, caller()) is one
             assert not is_closed(one)
@@ -164,8 +177,8 @@ async def test_no_state_in_use_is_closed_and_who_finds_no_room_is_told() -> None
 
 
 async def test_one_caller_cannot_take_everything() -> None:
-    async with open_pool(max_calls_each=2) as pool, pool.state_for(caller()), pool.state_for(caller()):
-        with pytest.raises(BusyError, match="runs 2 calls with these credentials already"):
+    async with open_pool(calls_each=2) as pool, pool.state_for(caller()), pool.state_for(caller()):
+        with busy("too_many_calls"):
             await used(pool, caller())
         await used(pool, caller(who="bob"))
 
@@ -180,11 +193,11 @@ async def test_work_in_the_background_keeps_its_state_until_it_ends(outcome: Exc
             raise outcome
         return "done"
 
-    async with open_pool(max_callers=1) as pool:
+    async with open_pool(states=1) as pool:
         task = Outlasting(work)
         async with pool.state_for(caller()) as state:
             assert await task.result(state, 0) == (False, None)
-        with pytest.raises(BusyError):
+        with busy("too_many_callers"):
             await used(pool, caller("acme"))
         assert not is_closed(state)
         end.set()
@@ -197,7 +210,7 @@ async def test_work_in_the_background_keeps_its_state_until_it_ends(outcome: Exc
 
 @pytest.mark.parametrize("settings", [OPERATOR, OPERATOR.for_caller("", "", problem="no"), caller("")])
 async def test_who_cannot_call_takes_no_place(settings: Settings) -> None:
-    async with open_pool(max_callers=1) as pool:
+    async with open_pool(states=1) as pool:
         async with pool.state_for(settings) as nobody:
             assert len(pool) == 0
             assert not is_closed(nobody)
@@ -205,12 +218,12 @@ async def test_who_cannot_call_takes_no_place(settings: Settings) -> None:
         assert is_closed(nobody)
 
 
-async def test_strangers_together_are_as_many_as_one_caller() -> None:
+async def test_all_without_credentials_together_have_the_limit_of_one_caller() -> None:
     nobody = OPERATOR.for_caller("", "")
-    async with open_pool(max_calls_each=2) as pool:
+    async with open_pool(calls_each=2) as pool:
         for _ in range(3):
             async with pool.state_for(nobody), pool.state_for(caller("")):
-                with pytest.raises(BusyError, match="2 calls without usable credentials"):
+                with busy("too_many_calls"):
                     await used(pool, nobody)
                 await used(pool, caller())
 
@@ -222,15 +235,15 @@ def adas(org: str, project: str) -> Settings:
 
 async def test_one_token_is_one_caller_whatever_organisations_and_projects_it_names() -> None:
     async with (
-        open_pool(max_states_each=2, max_calls_each=3) as pool,
+        open_pool(states_each=2, calls_each=3) as pool,
         pool.state_for(adas("deeporigin", "p")) as one,
         pool.state_for(caller("acme", project="q")),
     ):
         async with pool.state_for(adas("other", "q")):
-            with pytest.raises(BusyError, match="serves 2 organisations and projects with these credentials"):
+            with busy("too_many_projects"):
                 await used(pool, adas("other", "r"))
             async with pool.state_for(adas("deeporigin", "p")):
-                with pytest.raises(BusyError, match="runs 3 calls with these credentials already"):
+                with busy("too_many_calls"):
                     await used(pool, adas("deeporigin", "p"))
         # One of its own makes room, and nobody else's.
         await used(pool, adas("other", "r"))
@@ -239,7 +252,7 @@ async def test_one_token_is_one_caller_whatever_organisations_and_projects_it_na
 
 
 async def test_inventing_projects_takes_nobodys_place() -> None:
-    async with open_pool(max_callers=4, max_states_each=2, max_unknown_calls=3) as pool:
+    async with open_pool(states=4, states_each=2, unknown_calls=3) as pool:
         for number in range(20):
             await used(pool, caller(project=f"p{number}"))
         assert len(pool) == 2
@@ -251,18 +264,18 @@ async def test_inventing_projects_takes_nobodys_place() -> None:
 
 
 async def test_made_up_tokens_keep_nobody_out_whom_the_platform_knows() -> None:
-    async with open_pool(max_unknown_calls=2, line_seconds=0) as pool:
+    async with open_pool(unknown_calls=2, queue_seconds=0) as pool:
         await used(pool, caller())
         async with pool.state_for(caller(who="x")), pool.state_for(caller(who="y")):
-            with pytest.raises(BusyError, match="check the credentials of many others"):
+            with busy("queue_full"):
                 await used(pool, caller(who="z"))
             await used(pool, caller())
             await used(pool, caller(project="p"))
         await used(pool, caller(who="z"))
-    assert pool._unknown.total() == 0
+    assert pool._known.places_taken == 0
 
 
-async def test_who_is_not_known_yet_waits_in_line_and_is_served() -> None:
+async def test_unknown_callers_queue_and_are_served() -> None:
     served: list[str] = []
     go_on = anyio.Event()
 
@@ -274,7 +287,7 @@ async def test_who_is_not_known_yet_waits_in_line_and_is_served() -> None:
         async with pool.state_for(caller(who=who)):
             served.append(who)
 
-    async with open_pool(max_unknown_calls=1) as pool, anyio.create_task_group() as tasks:
+    async with open_pool(unknown_calls=1) as pool, anyio.create_task_group() as tasks:
         tasks.start_soon(holds)
         await anyio.wait_all_tasks_blocked()
         for who in ("ada", "bob", "eve"):
@@ -286,7 +299,28 @@ async def test_who_is_not_known_yet_waits_in_line_and_is_served() -> None:
         await anyio.wait_all_tasks_blocked()
         assert served == ["ada", "bob", "eve"]
         go_on.set()
-    assert pool._unknown.total() == 0
+    assert pool._known.places_taken == 0
+
+
+async def test_a_caller_that_becomes_known_waits_no_longer() -> None:
+    served = anyio.Event()
+
+    async def waits() -> None:
+        async with pool.state_for(caller()):
+            served.set()
+
+    async with (
+        open_pool(unknown_calls=1) as pool,
+        pool.state_for(caller(who="x")),
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(waits)
+        await anyio.wait_all_tasks_blocked()
+        assert not served.is_set()
+        meet(pool, caller())
+        await anyio.wait_all_tasks_blocked()
+        assert served.is_set()
+        assert pool._known.places_taken == 1
 
 
 async def test_nothing_is_kept_of_a_caller_whom_the_platform_has_not_served() -> None:
@@ -305,11 +339,11 @@ async def test_nothing_is_kept_of_a_caller_whom_the_platform_has_not_served() ->
 
 
 async def test_only_so_many_callers_are_remembered_as_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callers, "MAX_KNOWN", 2)
+    monkeypatch.setattr(known_callers, "MAX_KNOWN", 2)
     async with open_pool() as pool:
         for who in ("ada", "bob", "ada", "eve"):
             meet(pool, caller(who=who))
-        known = [pool.knows(pool._caller(token("deeporigin", who))) for who in ("ada", "bob", "eve")]
+        known = [knows(pool, pool._caller(token("deeporigin", who))) for who in ("ada", "bob", "eve")]
     assert known == [True, False, True]
 
 
@@ -324,12 +358,12 @@ async def test_a_caller_is_known_once_the_platform_has_served_it(
     if fault:
         bench.fault(fault)
     async with running_site(bench) as site:
-        name, tell = site.pool.caller_of(Headers(ADA))
-        assert (site.pool.knows(name), tell()) == (False, False)
+        name, has_been_served = site.pool.caller_of(Headers(ADA))
+        assert (knows(site.pool, name), has_been_served()) == (False, False)
         async with site.client(ADA) as client:
             await client.call_tool("list_executions", {})
-        assert (site.pool.knows(name), tell()) == (is_known, is_known)
-        assert not site.pool.knows("")
+        assert (knows(site.pool, name), has_been_served()) == (is_known, is_known)
+        assert not knows(site.pool, "")
         assert site.pool.caller_of(Headers({}))[0] == ""
 
 
@@ -344,18 +378,18 @@ async def listened(site: Site, headers: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "named"),
     [
         ({}, "X-Do-Auth-Token"),
         ({"X-Do-Auth-Token": "no token"}, "X-Do-Auth-Token"),
         ({**ADA, "X-Do-Org-Key": "o" * 999}, "X-Do-Org-Key"),
     ],
 )
-async def test_there_is_no_stream_without_credentials(bench: Bench, headers: dict[str, str], told: str) -> None:
-    async with running_site(bench, pool={"max_calls_each": 2}) as site:
+async def test_there_is_no_stream_without_credentials(bench: Bench, headers: dict[str, str], named: str) -> None:
+    async with running_site(bench, limits=CallerLimits(calls_each=2)) as site:
         for _ in range(5):
-            assert told in await listened(site, headers)
-        assert (site.pool._strangers, site.pool._streams) == (0, {})
+            assert named in await listened(site, headers)
+        assert (site.pool._calls_without_credentials, site.pool._streams) == (0, {})
 
 
 @pytest.mark.parametrize("fault", ["status=500", "reset", "status=404"])
@@ -368,7 +402,7 @@ async def test_there_is_no_stream_while_nobody_can_say_whose_it_is(bench: Bench,
 
 async def test_one_caller_has_so_many_streams_and_can_call_beside_them(bench: Bench) -> None:
     async with (
-        running_site(bench, pool={"max_streams_each": 2}) as site,
+        running_site(bench, limits=CallerLimits(streams_each=2)) as site,
         on_a_port(site.app) as address,
         httpx2.AsyncClient(base_url=address, timeout=60, headers=routing(LISTEN) | ADA) as http,
         http.stream("POST", "/mcp", json=request(LISTEN, WANTED)) as one,
@@ -379,7 +413,7 @@ async def test_one_caller_has_so_many_streams_and_can_call_beside_them(bench: Be
         for reader in readers:
             assert "acknowledged" in await anext(reader)
         refused = await http.post("/mcp", json=request(LISTEN, WANTED))
-        assert "serves 2 streams with these credentials already" in refused.text
+        assert f'"code":{INTERNAL_ERROR}' in refused.text
         async with site.agent(ADA) as agent:
             await agent.read("list_executions")
         async with http.stream("POST", "/mcp", json=request(LISTEN, WANTED), headers=credentials(who="bob")) as bobs:
@@ -409,7 +443,7 @@ class BreaksOnClosing(httpx.AsyncBaseTransport):
         raise OSError("secret words")
 
 
-async def test_a_state_that_ends_badly_ends_nobody_elses(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_state_that_fails_ends_nobody_elses(caplog: pytest.LogCaptureFixture) -> None:
     def connect(settings: Settings) -> DeepOriginClient:
         return DeepOriginClient(settings, http=BreaksOnClosing(), retry=RetryPolicy(attempts=1))
 
@@ -421,7 +455,7 @@ async def test_a_state_that_ends_badly_ends_nobody_elses(caplog: pytest.LogCaptu
                     await state.client.projects.list()
             await anyio.wait_all_tasks_blocked()
         assert len(pool) == 0
-    assert "The state of a caller ended badly: OSError" in caplog.text
+    assert "OSError" in caplog.text
     assert "secret" not in caplog.text
 
 
@@ -453,26 +487,25 @@ def test_two_callers_have_one_name_only_if_they_are_one(one: tuple[str, str, str
 
 
 @pytest.mark.parametrize("mode", ERAS)
-async def test_a_model_reads_that_there_is_no_room_and_nothing_was_done(bench: Bench, mode: str) -> None:
-    async with running_site(bench, pool={"max_callers": 1}) as site:
+async def test_a_model_reads_that_the_server_is_busy_and_nothing_was_done(bench: Bench, mode: str) -> None:
+    async with running_site(bench, limits=CallerLimits(states=1)) as site:
         async with site.pool.state_for(operator(bench).for_caller(*EVE.values())), site.agent(ADA, mode=mode) as agent:
-            told = await agent.refused("list_executions")
-        assert "has no room" in told
-        assert "Call again in a few seconds." in told
+            assert await agent.error("list_executions") == ("too_many_callers", "nothing_changed")
         async with site.agent(ADA, mode=mode) as agent:
             await agent.read("list_executions")
 
 
-async def test_a_program_is_told_by_an_error_that_there_is_no_room(bench: Bench) -> None:
+async def test_a_program_gets_a_protocol_error_while_the_server_is_busy(bench: Bench) -> None:
     name = bench.seeded()
     async with (
-        running_site(bench, pool={"max_calls_each": 1}) as site,
+        running_site(bench, limits=CallerLimits(calls_each=1)) as site,
         site.client(ADA, mode=MODERN, extensions=[TakesTasks()]) as client,
     ):
         handle = await handle_of(client, "wait_executions", {"execution_ids": [name]})
         async with site.pool.state_for(operator(bench).for_caller(*ADA.values())):
-            with pytest.raises(MCPError, match="runs 1 calls with these credentials already"):
+            with pytest.raises(MCPError) as caught:
                 await get_task(client.session, handle.task_id)
+            assert caught.value.error.code == INTERNAL_ERROR
         assert (await get_task(client.session, handle.task_id)).status == "working"
 
 

@@ -1,4 +1,4 @@
-"""Connections that take and do not give: how long they stay, and who makes room for whom."""
+"""Deadlines of connections, and which are closed when there are too many."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GET = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class App:
-    """Answers by the path: at once, never, in part, without end; `/known` is a caller that the platform knows."""
+    """An application that responds by the path: at once, never, in part, without end; `/known` has a known caller."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -104,7 +104,7 @@ async def read(stream: anyio.abc.SocketStream) -> bytes:
 
 
 async def is_closed(stream: anyio.abc.SocketStream) -> bool:
-    """Whether it is closed already; what was sent before is passed over."""
+    """Whether it is closed already; what was sent before is ignored."""
     while True:
         with anyio.move_on_after(0.2) as waited:
             if not await read(stream):
@@ -148,7 +148,7 @@ UNFINISHED = {
 
 
 @pytest.mark.parametrize(("sent", "limits"), UNFINISHED.values(), ids=UNFINISHED)
-async def test_a_request_that_does_not_end_is_given_up(sent: bytes, limits: Limits) -> None:
+async def test_a_connection_whose_request_does_not_end_is_closed(sent: bytes, limits: Limits) -> None:
     async with running(limits=limits) as site:
         stream = await site.connect(sent)
         while await read(stream):
@@ -178,7 +178,7 @@ async def test_drop_by_drop_is_no_faster(start: bytes, drop: bytes, limits: Limi
 
 
 @pytest.mark.parametrize("path", ["endless", "breaks"])
-async def test_a_client_that_does_not_read_is_left(path: str) -> None:
+async def test_a_client_that_does_not_read_is_disconnected(path: str) -> None:
     async with running(limits=Limits(100, LONG, LONG, SHORT)) as site:
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
@@ -255,7 +255,7 @@ RUBBISH = b"POST /%s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\
 
 
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\r\n\r\n", *[RUBBISH % path for path in (b"hello", b"reads", b"slow")]])
-async def test_rubbish_is_refused_without_a_word_about_it(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_bytes_are_refused_and_not_logged(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("ERROR")
     async with running() as site:
         stream = await site.connect(sent)
@@ -337,7 +337,7 @@ async def test_a_caller_may_become_known_while_it_is_served() -> None:
 
 
 @pytest.mark.parametrize("held", [b"", b"GET / HT", POST % b"hello", GET % b"hello", RUBBISH % b"slow"])
-async def test_what_strangers_hold_does_not_keep_the_server_from_stopping(held: bytes) -> None:
+async def test_unfinished_requests_do_not_keep_the_server_from_stopping(held: bytes) -> None:
     async with running() as site:
         for _ in range(5):
             await site.connect(held)

@@ -129,9 +129,9 @@ def test_a_pod_gets_the_time_that_its_calls_need() -> None:
     options = _parser().parse_args(container()["args"])
     pod = manifest("Deployment")["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] > options.drain_seconds + STOP_SECONDS
-    told = manifest("Ingress")["metadata"]["annotations"]
-    assert float(told["nginx.ingress.kubernetes.io/proxy-read-timeout"]) > CALL_SECONDS
-    assert told["nginx.ingress.kubernetes.io/proxy-body-size"] == f"{MAX_BODY_BYTES // 2**20}m"
+    annotations = manifest("Ingress")["metadata"]["annotations"]
+    assert float(annotations["nginx.ingress.kubernetes.io/proxy-read-timeout"]) > CALL_SECONDS
+    assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == f"{MAX_BODY_BYTES // 2**20}m"
 
 
 def test_a_pod_has_no_right_that_it_does_not_need() -> None:

@@ -1,4 +1,4 @@
-"""docs/http.md and the clients' configurations say what is so."""
+"""docs/http.md and the clients' configurations are true."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def test_the_options_are_those_of_the_command() -> None:
 
 
 def test_the_limits_are_those_that_hold() -> None:
-    limits = connections.Limits(serving.MAX_CONNECTIONS)
-    for told in (
+    limits, taken = connections.Limits(serving.MAX_CONNECTIONS), callers.CallerLimits()
+    for row in (
         f"{bodies.MAX_BODY_BYTES // 2**20} MiB, within {guard.BODY_SECONDS:g} s",
         f"{bodies.MAX_HELD_BYTES // 2**20} MiB, {bodies.MAX_HELD_BYTES_EACH // 2**20} MiB of one caller; a value",
         f"{serving.MAX_HEADER_BYTES // 1024} KiB, {limits.max_headers} lines, within {limits.headers_seconds:g} s",
@@ -68,15 +68,15 @@ def test_the_limits_are_those_that_hold() -> None:
         f"{credentials.LONGEST_TOKEN:,}; {credentials.LONGEST_NAME} characters",
         f"{CALL_SECONDS:g} s",
         f"{guard.MAX_REQUESTS:,}",
-        f"{callers.MAX_CALLS_EACH}, of which {callers.MAX_STREAMS_EACH} may be streams",
-        f"{callers.MAX_UNKNOWN_CALLS} | they wait in line, up to {callers.LINE_SECONDS:g} s",
-        f"{callers.MAX_STATES_EACH} at a time",
-        f"{callers.MAX_CALLERS}, for {callers.IDLE_SECONDS / 60:g} minutes",
+        f"{taken.calls_each}, of which {taken.streams_each} may be streams",
+        f"{taken.unknown_calls} | they queue, up to {taken.queue_seconds:g} s",
+        f"{taken.states_each} at a time",
+        f"{taken.states}, for {callers.IDLE_SECONDS / 60:g} minutes",
     ):
-        assert f"| {told}" in TEXT
+        assert f"| {row}" in TEXT
     assert f"counts as {bodies.BYTES_OF_A_VALUE} bytes" in TEXT
     assert f"| `{serving.KEEP_ALIVE_SECONDS}` |" in TEXT
-    # Whoever reads a body tells its sender that it is late, before the connection is closed.
+    # The application refuses a late body before the connection is closed.
     assert limits.body_seconds > guard.BODY_SECONDS
     assert serving.MAX_CONNECTIONS < guard.MAX_REQUESTS
     assert f"up to {serving.STOP_SECONDS:g} s" in TEXT

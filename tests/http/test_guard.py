@@ -1,4 +1,4 @@
-"""What is turned away before it is read: by method, host, origin, size, time and number."""
+"""What is refused before it is parsed: by method, host, origin, size, time and number."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end(site: Site, decla
         (b"{}", {"MCP-Protocol-Version": "2025-11-25"}, 400),
     ],
 )
-async def test_what_is_no_request_is_refused_and_harms_nothing(
+async def test_an_invalid_request_is_refused_and_harms_nothing(
     site: Site, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     answer = await post(site, json=None, content=body, headers={"Content-Type": "application/json", **headers})
@@ -205,13 +205,13 @@ async def reader(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def test_a_body_that_does_not_come_in_time_is_given_up() -> None:
+async def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
     sent = await served(Guard(reader, "/mcp", Names(), body_seconds=0), never)
     assert sent[0]["status"] == 408
     assert (b"connection", b"close") in sent[0]["headers"]
 
 
-async def test_once_the_body_is_there_the_answer_may_take_its_time() -> None:
+async def test_once_the_body_is_there_the_response_may_take_its_time() -> None:
     messages: list[Message] = [{"type": "http.request", "body": b"{}", "more_body": False}]
     left = anyio.Event()
 
@@ -229,7 +229,7 @@ async def test_once_the_body_is_there_the_answer_may_take_its_time() -> None:
     assert left.is_set()
 
 
-async def test_one_request_too_many_is_told_to_come_back() -> None:
+async def test_one_request_too_many_is_refused_with_retry_after() -> None:
     guard = Guard(reader, "/mcp", Names(), max_requests=1)
     answers: list[int] = []
     begun, go_on = anyio.Event(), anyio.Event()

@@ -1,4 +1,4 @@
-"""Two organisations on one server at the same time: nothing of one is ever in an answer to the other."""
+"""Two organisations on one server at the same time: nothing of one is ever in a response to the other."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ PRIED = (
 
 @dataclass
 class Side:
-    """One organisation: who calls for it, what they were told, and what only they may know."""
+    """One organisation: who calls for it, what they have received, and what only they may know."""
 
     org: str
     project: str
     ids: list[str] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
@@ -118,7 +118,7 @@ def private_run(bench: Bench, side: Side) -> None:
 
 @dataclass
 class Actor:
-    """One person's agent, who does everything that can be done, and remembers every word of the answers."""
+    """One person's agent, who does everything that can be done, and keeps every response."""
 
     side: Side
     other: Side
@@ -126,7 +126,7 @@ class Actor:
 
     async def call(self, tool: str, **arguments: Any) -> CallToolResult:
         answer = await self.client.call_tool(tool, arguments)
-        self.side.told.append(answer.model_dump_json())
+        self.side.received.append(answer.model_dump_json())
         return answer
 
     async def read(self, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -167,7 +167,7 @@ class Actor:
         for uri in (*uris_of(name), tool_uri(self.side)):
             found = await self.client.read_resource(uri)
             assert self.side.mark in found.model_dump_json()
-            self.side.told.append(found.model_dump_json())
+            self.side.received.append(found.model_dump_json())
 
     async def is_offered(self) -> None:
         """What is completed is this side's own, whatever was typed."""
@@ -191,7 +191,7 @@ class Actor:
         others: dict[str, str] | None = None,
     ) -> list[str]:
         answer = await self.client.complete(reference, {"name": argument, "value": typed}, others)
-        self.side.told.append(answer.model_dump_json())
+        self.side.received.append(answer.model_dump_json())
         return answer.completion.values
 
     async def pries(self) -> None:
@@ -200,15 +200,15 @@ class Actor:
             for tool in PRIED:
                 answer = await self.client.call_tool(tool, {"execution_id": name})
                 assert answer.is_error
-                # The id is what was asked for; it is told back, and nothing else.
-                self.side.told.append(answer.model_dump_json().replace(name, "…"))
+                # The id is what was asked for; it is repeated, and nothing else.
+                self.side.received.append(answer.model_dump_json().replace(name, "…"))
             waited = await self.client.call_tool("wait_executions", {"execution_ids": [name], "timeout_seconds": 0})
             assert waited.structured_content["executions"][0]["error"]
-            self.side.told.append(waited.model_dump_json().replace(name, "…"))
+            self.side.received.append(waited.model_dump_json().replace(name, "…"))
             for uri in uris_of(name):
                 with pytest.raises(MCPError) as refusal:
                     await self.client.read_resource(uri)
-                self.side.told.append(refusal.value.error.message.replace(name, "…"))
+                self.side.received.append(refusal.value.error.message.replace(name, "…"))
         with pytest.raises(MCPError):
             await self.client.read_resource(tool_uri(self.other))
         answer = await self.client.call_tool("describe_platform_tool", {"tool_key": self.other.tool})
@@ -228,7 +228,7 @@ async def act(site: Site, side: Side, other: Side, who: str, mode: str) -> None:
             actor = Actor(side, other, client)
             await actor.works()
             await actor.pries()
-    side.told.extend(person.questions)
+    side.received.extend(person.questions)
 
 
 async def wait_by_task(site: Site, bench: Bench, side: Side, other: Side) -> None:
@@ -238,7 +238,7 @@ async def wait_by_task(site: Site, bench: Bench, side: Side, other: Side) -> Non
         async with site.client(side.headers("ada"), mode=MODERN, extensions=[TakesTasks()]) as client:
             handle = await handle_of(client, "wait_executions", {"execution_ids": [name]})
             side.tasks.append(handle.task_id)
-            side.told.append((await get_task(client.session, handle.task_id)).model_dump_json())
+            side.received.append((await get_task(client.session, handle.task_id)).model_dump_json())
             for task_id in other.tasks:
                 with pytest.raises(MCPError, match="Task not found"):
                     await get_task(client.session, task_id)
@@ -261,11 +261,11 @@ async def test_nothing_of_one_organisation_reaches_the_other(bench: Bench, caplo
     for side, other in (sides, sides[::-1]):
         secrets = other.secrets(bench)
         assert len(secrets) > 12
-        assert len(side.told) > 50
-        for text in side.told:
+        assert len(side.received) > 50
+        for text in side.received:
             assert [secret for secret in secrets if secret in text] == []
         # What is looked for is there to be found: in the answers to the side whose it is.
-        assert all(any(secret in text for text in other.told) for secret in (other.mark, other.tool, *other.ids))
+        assert all(any(secret in text for text in other.received) for secret in (other.mark, other.tool, *other.ids))
     lines = [json.loads(record.message) for record in caplog.records if record.name == "deeporigin_mcp.audit"]
     assert {line["organization"] for line in lines} == {"deeporigin", "acme"}
     for line in lines:

@@ -1,4 +1,4 @@
-"""Under which names the server is called, and from which pages, however they are written."""
+"""Allowed hosts and origins, however they are written."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.anyio
     ],
 )
 def test_a_host_is_compared_as_names_are(allowed: str, host: str, is_taken: bool) -> None:
-    assert Names([allowed]).takes_host(host) is is_taken
+    assert Names([allowed]).allows_host(host) is is_taken
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,14 @@ def test_a_host_is_compared_as_names_are(allowed: str, host: str, is_taken: bool
     ],
 )
 def test_an_origin_is_compared_as_names_are(allowed: str, origin: str, is_taken: bool) -> None:
-    assert Names(origins=[allowed]).takes_origin(origin) is is_taken
+    assert Names(origins=[allowed]).allows_origin(origin) is is_taken
 
 
 @pytest.mark.parametrize("host", ["LocalHost", "localhost.", "127.0.0.1:1", "[0:0:0:0:0:0:0:1]:8321"])
 def test_this_machine_is_itself_in_every_spelling(host: str) -> None:
-    assert Names().takes_host(host)
-    assert Names().takes_origin(f"http://{host}".upper())
-    assert not Names().takes_origin(f"https://{host}")
+    assert Names().allows_host(host)
+    assert Names().allows_origin(f"http://{host}".upper())
+    assert not Names().allows_origin(f"https://{host}")
 
 
 PREFLIGHT = {

@@ -49,8 +49,8 @@ def test_the_address_is_the_operators(variables: dict[str, str], base_url: str, 
         {"DEEPORIGIN_MCP_ALLOWED_HOSTS": ","},
     ],
 )
-def test_a_setting_that_would_be_passed_over_keeps_the_server_from_starting(variables: dict[str, str]) -> None:
-    with pytest.raises(SettingsError, match=next(iter(variables))):
+def test_with_a_setting_that_would_be_ignored_the_server_does_not_start(variables: dict[str, str]) -> None:
+    with pytest.raises(SettingsError):
         Settings.load_for_http(variables)
 
 
@@ -80,7 +80,7 @@ def test_a_project_of_the_environment_is_not_everybodys() -> None:
         {"DEEPORIGIN_MCP_ALLOWED_ORIGINS": "https://a.example/"},
     ],
 )
-def test_a_value_that_cannot_be_used_is_refused(variables: dict[str, str]) -> None:
+def test_an_invalid_value_is_refused(variables: dict[str, str]) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.load_for_http(variables)
     assert caught.value.code.startswith("invalid_")
@@ -94,28 +94,22 @@ def test_options_stand_in_the_place_of_variables() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "named"),
     [
         ({"DEEPORIGIN_MCP_STATE_KEYS": KEYS}, []),
-        ({}, ["DEEPORIGIN_MCP_STATE_KEYS is not set"]),
-        ({"DO_AUTH_TOKEN": "x", "DEEPORIGIN_MCP_STATE_KEYS": KEYS}, ["DO_AUTH_TOKEN is set and ignored"]),
-        (
-            {"DEEPORIGIN_MCP_BUDGET": "5", "DEEPORIGIN_MCP_STATE_KEYS": KEYS},
-            ["DEEPORIGIN_MCP_BUDGET is set without DEEPORIGIN_MCP_SESSION"],
-        ),
-        (
-            {"DEEPORIGIN_MCP_BUDGET": "5", "DEEPORIGIN_MCP_SESSION": "s", "DEEPORIGIN_MCP_STATE_KEYS": KEYS},
-            [],
-        ),
+        ({}, ["DEEPORIGIN_MCP_STATE_KEYS"]),
+        ({"DO_AUTH_TOKEN": "x", "DEEPORIGIN_MCP_STATE_KEYS": KEYS}, ["DO_AUTH_TOKEN"]),
+        ({"DEEPORIGIN_MCP_BUDGET": "5", "DEEPORIGIN_MCP_STATE_KEYS": KEYS}, ["DEEPORIGIN_MCP_BUDGET"]),
+        ({"DEEPORIGIN_MCP_BUDGET": "5", "DEEPORIGIN_MCP_SESSION": "s", "DEEPORIGIN_MCP_STATE_KEYS": KEYS}, []),
     ],
 )
-def test_what_would_surprise_is_said_at_the_start(
-    variables: dict[str, str], told: list[str], caplog: pytest.LogCaptureFixture
+def test_each_surprising_setting_is_a_warning_at_the_start(
+    variables: dict[str, str], named: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     create_app(Settings.load_for_http(variables))
-    said = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(said) == len(told)
-    assert all(line.startswith(start) for line, start in zip(said, told, strict=True))
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == len(named)
+    assert all(name in warning for warning, name in zip(warnings, named, strict=True))
 
 
 def test_any_server_can_make_it_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

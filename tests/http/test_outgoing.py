@@ -38,7 +38,7 @@ def odd_run(bench: Bench) -> str:
         ("wait_executions", {"timeout_seconds": 0}),
     ],
 )
-async def test_an_answer_is_whole_on_one_line_and_without_the_callers_token(
+async def test_a_response_is_whole_on_one_line_and_without_the_callers_token(
     site: Site, bench: Bench, era: str, tool: str, arguments: dict[str, Any]
 ) -> None:
     name = odd_run(bench)

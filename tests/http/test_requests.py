@@ -10,12 +10,13 @@ from typing import Any
 import anyio
 import pytest
 from mcp import Client, MCPError
-from mcp_types import CallToolResult, InputRequiredResult
+from mcp_types import METHOD_NOT_FOUND, CallToolResult, InputRequiredResult
 
 from deeporigin_mcp.simulator import make_token
 from tests.support.bench import ACME_PROJECT, ERAS, FREE, PROJECT, SESSION, Bench
+from tests.support.errors import error_of
 from tests.support.people import Person, quoted
-from tests.support.questions import answer, ask, text_of
+from tests.support.questions import answer, ask
 from tests.support.site import ADA, EVE, YEARS, Site, credentials, operator, request, routing, running_site, token
 from tests.support.task_client import MODERN, TakesTasks, get_task, handle_of
 
@@ -45,36 +46,33 @@ async def test_without_credentials_everything_is_listed_and_every_call_says_whic
     async with site.agent({}, mode=mode) as agent:
         await agent.client.list_tools()
         for tool in TOOLS_WITHOUT_ARGUMENTS:
-            told = await agent.refused(tool)
-            assert "no token (X-Do-Auth-Token) and no organisation (X-Do-Org-Key)" in told
-            assert "DO_AUTH_TOKEN" not in told
+            assert (await agent.error(tool)).code == "not_signed_in"
         for tool, arguments in (("create_execution", FREE), ("confirm_execution", {"execution_id": "x"})):
-            assert "X-Do-Auth-Token" in await agent.refused(tool, **arguments)
+            assert (await agent.error(tool, **arguments)).code == "not_signed_in"
     assert bench.platform.requests == []
     assert len(site.pool) == 0
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "code"),
     [
-        ({"X-Do-Auth-Token": token("deeporigin")}, "no organisation (X-Do-Org-Key)."),
-        ({"X-Do-Org-Key": "deeporigin"}, "no token (X-Do-Auth-Token)."),
-        ({**ADA, "X-Do-Auth-Token": "Secret-No-Jwt"}, "is not a JWT"),
-        ({**ADA, "X-Do-Auth-Token": "Secret" * 2000}, "X-Do-Auth-Token is longer than 8192 characters"),
-        ({**ADA, "X-Do-Org-Key": "o" * 201}, "X-Do-Org-Key is longer than 200 characters"),
-        ({**ADA, "X-Do-Project-Id": "Secret\u00e9"}, "X-Do-Project-Id holds characters that cannot be used"),
-        ({**ADA, "X-Do-Auth-Token": make_token(expires_in_seconds=-YEARS)}, "The Deep Origin token expired on "),
+        ({"X-Do-Auth-Token": token("deeporigin")}, "not_signed_in"),
+        ({"X-Do-Org-Key": "deeporigin"}, "not_signed_in"),
+        ({**ADA, "X-Do-Auth-Token": "Secret-No-Jwt"}, "invalid_token"),
+        ({**ADA, "X-Do-Auth-Token": "Secret" * 2000}, "invalid_header"),
+        ({**ADA, "X-Do-Org-Key": "o" * 201}, "invalid_header"),
+        ({**ADA, "X-Do-Project-Id": "Secret\u00e9"}, "invalid_header"),
+        ({**ADA, "X-Do-Auth-Token": make_token(expires_in_seconds=-YEARS)}, "token_expired"),
     ],
 )
 async def test_credentials_that_cannot_be_used_are_refused_without_being_shown(
-    site: Site, bench: Bench, headers: dict[str, str], told: str, caplog: pytest.LogCaptureFixture
+    site: Site, bench: Bench, headers: dict[str, str], code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     encoded = {name: value.encode("latin-1") for name, value in headers.items()}
     async with site.agent(encoded) as agent:  # type: ignore[arg-type]
+        assert (await agent.error("list_executions")).code == code
         refusal = await agent.refused("list_executions")
-    assert told in refusal
-    assert "header" in refusal
     assert "Secret" not in refusal + caplog.text
     assert headers.get("X-Do-Auth-Token", "none") not in refusal + caplog.text
     assert bench.platform.requests == []
@@ -85,18 +83,17 @@ async def test_a_header_that_comes_twice_names_nobody(site: Site) -> None:
     async with site.http({}) as http:
         headers = [*routing("tools/call", "list_executions").items(), *ADA.items(), ("X-Do-Org-Key", "acme")]
         body = request("tools/call", {"name": "list_executions", "arguments": {}})
-        told = (await http.post("/mcp", json=body, headers=headers)).json()["result"]
-    assert told["isError"] is True
-    assert "X-Do-Org-Key appears 2 times" in told["content"][0]["text"]
+        response = await http.post("/mcp", json=body, headers=headers)
+    assert error_of(CallToolResult.model_validate(response.json()["result"])).code == "invalid_header"
 
 
-async def test_a_refusal_of_the_platform_names_the_headers(site: Site, bench: Bench) -> None:
+async def test_credentials_that_the_platform_refuses_are_an_error(site: Site, bench: Bench) -> None:
     async with site.agent({**ADA, "X-Do-Org-Key": "acme"}) as agent:
-        assert "the organisation in the header X-Do-Org-Key is not its own" in await agent.refused("list_executions")
+        wrong_organisation = await agent.error("list_executions")
     bench.fault("GET */executions status=401")
     async with site.agent(ADA) as agent:
-        told = await agent.refused("list_executions")
-    assert "The user should get a new one and put it into the header X-Do-Auth-Token." in told
+        wrong_token = await agent.error("list_executions")
+    assert (wrong_organisation.code, wrong_token.code) == ("credentials", "credentials")
 
 
 async def test_the_platforms_address_is_the_operators_and_never_the_tokens(site: Site, bench: Bench) -> None:
@@ -123,13 +120,11 @@ async def test_no_token_is_logged_whatever_happens(
     assert ADA["X-Do-Auth-Token"].split(".")[1] not in caplog.text
 
 
-async def test_an_older_client_cannot_be_asked_and_is_told_what_can_be_done(site: Site, bench: Bench) -> None:
+async def test_an_older_client_cannot_be_asked(site: Site, bench: Bench) -> None:
     person = Person()
     name = quoted(bench, 5)
     async with site.agent(ADA, mode="legacy", person=person) as agent:
-        told = await agent.refused("confirm_execution", execution_id=name)
-    assert "whom this client cannot ask" in told
-    assert "a person can confirm it in the Deep Origin web app" in told
+        assert await agent.error("confirm_execution", execution_id=name) == ("nobody_to_ask", "nothing_started")
     assert (person.questions, bench.sent("PATCH")) == ([], [])
 
 
@@ -154,7 +149,7 @@ async def test_a_person_is_asked_over_http_and_the_record_says_who(
 @pytest.mark.parametrize(
     "thief", [EVE, {}, credentials(who="bob", project=PROJECT), credentials(), {**ADA, "X-Do-Org-Key": "acme"}]
 )
-async def test_nobody_else_can_bring_the_answer_to_a_question(
+async def test_nobody_else_can_answer_an_elicitation(
     bench: Bench, thief: dict[str, str], keys: tuple[str, ...]
 ) -> None:
     name = quoted(bench, 5)
@@ -170,12 +165,12 @@ async def test_nobody_else_can_bring_the_answer_to_a_question(
     assert bench.platform.confirms == [name]
 
 
-async def test_a_question_asked_of_nobody_is_of_no_use_to_somebody(site: Site, bench: Bench) -> None:
+async def test_without_credentials_there_is_no_elicitation(site: Site, bench: Bench) -> None:
     name = quoted(bench, 5)
     async with site.client({}, person=Person()) as nobody:
         refused = await nobody.session.call_tool("confirm_execution", {"execution_id": name}, allow_input_required=True)
     assert isinstance(refused, CallToolResult)
-    assert "X-Do-Auth-Token" in text_of(refused)
+    assert error_of(refused).code == "not_signed_in"
     async with site.client(ADA, person=Person()) as ada:
         made_up = InputRequiredResult(input_requests=(await ask(ada, name)).input_requests, request_state="v1.AAAA")
         with pytest.raises(MCPError):
@@ -189,14 +184,9 @@ async def test_a_task_is_its_callers_alone(site: Site, bench: Bench, other: dict
     async with site.client(ADA, mode=MODERN, extensions=[TakesTasks()]) as ada:
         handle = await handle_of(ada, "wait_executions", {"execution_ids": [name]})
         assert (await get_task(ada.session, handle.task_id)).status == "working"
-    async with site.client(other, mode=MODERN, extensions=[TakesTasks()]) as stranger:
+    async with site.client(other, mode=MODERN, extensions=[TakesTasks()]) as another:
         with pytest.raises(MCPError, match="Task not found"):
-            await get_task(stranger.session, handle.task_id)
-
-
-async def budget_told(site: Site, headers: dict[str, str], name: str) -> str:
-    async with site.agent(headers, person=Person()) as agent:
-        return await agent.refused("confirm_execution", execution_id=name)
+            await get_task(another.session, handle.task_id)
 
 
 async def test_the_budget_is_shared_by_an_organisation_and_by_no_other(bench: Bench) -> None:
@@ -205,11 +195,12 @@ async def test_the_budget_is_shared_by_an_organisation_and_by_no_other(bench: Be
             await ada.read("confirm_execution", execution_id=quoted(bench, 7, session=SESSION, app="deeporigin-mcp"))
             spent = (await ada.read("get_workspace"))["spending"]["spent"]
         bob = credentials(who="bob", project=PROJECT)
-        told = await budget_told(site, bob, quoted(bench, 7))
+        async with site.agent(bob, person=Person()) as agent:
+            refused = await agent.error("confirm_execution", execution_id=quoted(bench, 7))
         async with site.agent(EVE, person=Person()) as eve:
             theirs = (await eve.read("get_workspace"))["spending"]["spent"]
     assert spent == 7
-    assert "started runs for 7" in told
+    assert refused == ("over_budget", "nothing_started")
     assert theirs == 0
 
 
@@ -230,12 +221,11 @@ async def test_two_callers_of_one_organisation_cannot_overspend_together(bench: 
 
 async def test_a_missing_project_is_asked_for_and_not_taken_from_the_operator(site: Site) -> None:
     async with site.agent(credentials()) as agent:
-        told = await agent.refused("create_execution", **FREE)
-    assert PROJECT in told
+        assert await agent.error("create_execution", **FREE) == ("no_project", "nothing_created")
     async with site.agent(ADA) as agent:
         assert (await agent.read("create_execution", **FREE))["project_id"] == PROJECT
-        told = await agent.refused("create_execution", **FREE, project_id=ACME_PROJECT)
-    assert "the user has to change the header X-Do-Project-Id" in told
+        refused = await agent.error("create_execution", **FREE, project_id=ACME_PROJECT)
+    assert refused == ("unknown_project", "nothing_created")
 
 
 def test_an_operators_settings_hold_nobody(bench: Bench) -> None:
@@ -245,11 +235,12 @@ def test_an_operators_settings_hold_nobody(bench: Bench) -> None:
     assert "hush" not in repr(mine)
 
 
-async def test_a_client_without_a_known_method_is_told_so(site: Site) -> None:
+async def test_an_unknown_method_is_an_error(site: Site) -> None:
     async with site.client({}) as client:
         assert isinstance(client, Client)
-        with pytest.raises(MCPError, match="not found"):
+        with pytest.raises(MCPError) as caught:
             await client.session.send_request(_unknown(), CallToolResult)
+    assert caught.value.error.code == METHOD_NOT_FOUND
 
 
 def _unknown() -> Any:
@@ -261,7 +252,7 @@ def _unknown() -> Any:
     return Unknown(params=RequestParams())
 
 
-async def test_whom_the_platform_refuses_keeps_no_place_with_a_stream(site: Site) -> None:
+async def test_a_caller_whom_the_platform_refuses_gets_no_stream(site: Site) -> None:
     listen = {"notifications": {"toolsListChanged": True}}
     refused = {**credentials("acme"), "X-Do-Org-Key": "deeporigin"}
     async with site.http(routing("subscriptions/listen") | refused) as http:

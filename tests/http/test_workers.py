@@ -125,7 +125,7 @@ async def test_two_workers_of_another_asgi_server_are_one_too(tmp_path: Path) ->
         await everything_works(cluster)
 
 
-async def test_a_question_is_answered_to_the_other_worker(cluster: Cluster) -> None:
+async def test_an_elicitation_is_answered_to_the_other_worker(cluster: Cluster) -> None:
     names = [quoted(cluster.bench, 5) for _ in range(3)]
     person = Person()
     async with cluster.client(person=person) as client:
@@ -151,7 +151,7 @@ async def test_an_answer_is_its_callers_on_the_other_worker_too(cluster: Cluster
         assert '"Created"' in (await answer(ada, name, asked)).model_dump_json()
 
 
-async def test_a_task_of_one_worker_is_looked_at_by_the_other(cluster: Cluster) -> None:
+async def test_a_task_of_one_worker_is_polled_at_the_other(cluster: Cluster) -> None:
     name = await started(cluster.bench)
 
     async def pass_by(milliseconds: int) -> None:
@@ -205,7 +205,7 @@ async def test_a_worker_that_is_killed_takes_nothing_with_it(tmp_path: Path) -> 
     assert len(failures) == 1
 
 
-async def test_a_worker_that_is_told_to_stop_loses_no_call(tmp_path: Path) -> None:
+async def test_a_worker_that_stops_loses_no_call(tmp_path: Path) -> None:
     waits: list[dict[str, Any]] = []
     began = [anyio.Event(), anyio.Event()]
 

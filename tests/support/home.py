@@ -12,7 +12,7 @@ from deeporigin_mcp.install import commands
 from deeporigin_mcp.install.clients import CLIENTS, Client, Machine, Scope, client_named
 from deeporigin_mcp.install.entries import Request
 
-SAMPLES = {path.stem: path for path in (Path(__file__).parent / "samples").iterdir()}
+SAMPLES = {path.stem: path for path in (Path(__file__).parents[1] / "install" / "samples").iterdir()}
 NAMES = [client.name for client in CLIENTS]
 
 

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from deeporigin_mcp.http.app import create_app
-from deeporigin_mcp.http.callers import CallerPool
+from deeporigin_mcp.http.callers import CallerLimits, CallerPool
 from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.places import IN_HEADERS
@@ -103,11 +103,11 @@ async def running_site(
     bench: Bench,
     *,
     connect: Callable[[Settings], DeepOriginClient] | None = None,
-    pool: Mapping[str, Any] | None = None,
+    limits: CallerLimits | None = None,
     **values: Any,
 ) -> AsyncIterator[Site]:
     settings, connect = operator(bench, **values), connect or bench.connect
-    callers = CallerPool(settings, connect=connect, timing=Timing(wall=bench.time.timing.wall), **(pool or {}))
+    callers = CallerPool(settings, connect=connect, timing=Timing(wall=bench.time.timing.wall), limits=limits)
     app = create_app(settings, connect=connect, pool=callers)
     async with app.router.lifespan_context(app):
         yield Site(app, callers)

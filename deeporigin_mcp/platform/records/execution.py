@@ -1,12 +1,13 @@
 """The platform's execution record, in the shape of every era (platform-facts 1.3, 1.8, 8).
 
 The raw object is kept, so that unknown fields survive, and fields are read on access, which makes ten thousand rows
-cheap.
+cheap; what one call reads again and again is kept.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from deeporigin_mcp.platform.records import money, progress, status
@@ -22,16 +23,14 @@ class Execution:
     Ids, names and statuses are sanitised to one short line; `raw` is the platform's object, unchanged.
     """
 
-    __slots__ = ("raw",)
-
     def __init__(self, raw: Json) -> None:
         self.raw = raw
 
-    @property
+    @cached_property
     def execution_id(self) -> str:
         return word(self.raw.get("executionId"))
 
-    @property
+    @cached_property
     def status(self) -> str:
         return status.normalised(self.raw.get("status"))
 
@@ -71,7 +70,7 @@ class Execution:
     def created_at(self) -> str:
         return word(self.raw.get("createdAt"))
 
-    @property
+    @cached_property
     def started_at(self) -> str:
         return word(self.raw.get("startedAt"))
 
@@ -91,12 +90,12 @@ class Execution:
     def progress_percent(self) -> float | None:
         return progress.percent(self.raw.get("progressReport"), self.status)
 
-    @property
+    @cached_property
     def quoted_price(self) -> Decimal | None:
         """USD; None if there is no price, which is not the same as free."""
         return money.quoted_price(self.raw.get("quotationResult"))
 
-    @property
+    @cached_property
     def price_is_partial(self) -> bool:
         return money.quote_is_partial(self.raw.get("quotationResult"))
 
@@ -104,7 +103,7 @@ class Execution:
     def line_items(self) -> list[money.LineItem]:
         return money.line_items(self.raw.get("quotationResult"))
 
-    @property
+    @cached_property
     def billed(self) -> Decimal | None:
         """USD that the platform has billed, or reserved while it runs; None before that."""
         return money.billed_cost(self.raw.get("billingTransaction"))

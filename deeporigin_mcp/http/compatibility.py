@@ -1,4 +1,4 @@
-"""What clients and what lies before them make of a request's headers, and what is meant by it."""
+"""Requests of clients and proxies that differ from the protocol in a harmless way, made what they mean."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _SINGLE = frozenset(
 _END_OF_EVENT = re.compile(rb"\r?\n\r?\n")
 
 
-def mended(scope: Scope) -> tuple[Scope, bool]:
-    """The request as it is meant, and whether its client reads nothing but JSON.
+def normalized(scope: Scope) -> tuple[Scope, bool]:
+    """The request with headers as the SDK expects them, and whether its client reads only JSON.
 
-    A header of one value that repeats it has that value; of two different values both stay, to be refused by whoever
-    reads them. Without `Accept` everything is accepted (RFC 9110 12.5.1), and either kind of response is enough.
+    A header of one value that repeats it has that value; two different values stay, and are refused where the header is
+    read. Without `Accept` everything is accepted (RFC 9110 12.5.1); a client may accept one kind of response only.
     """
     headers: list[tuple[bytes, bytes]] = []
     for name, value in scope["headers"]:
@@ -45,7 +45,7 @@ def mended(scope: Scope) -> tuple[Scope, bool]:
     accept = ",".join(value.decode("latin-1").lower() for name, value in headers if name == b"accept")
     kinds = {part.partition(";")[0].strip() for part in accept.split(",")} - {""}
     takes_json, takes_events = kinds & {JSON, "application/*", "*/*"}, kinds & {EVENTS, "text/*", "*/*"}
-    # What is listened to has no end, so there is no JSON to make of it: that one is refused as it is.
+    # A subscription has no end, so it cannot be one JSON response: the SDK refuses it.
     only_json = bool(takes_json) and not takes_events and (b"mcp-method", LISTEN.encode()) not in headers
     if not kinds or only_json or takes_events:
         headers = [(name, value) for name, value in headers if name != b"accept"]
@@ -54,13 +54,13 @@ def mended(scope: Scope) -> tuple[Scope, bool]:
 
 
 def readable(content: bytes) -> bytes:
-    """A body as the SDK can read it: without a byte order mark, and without halves of characters."""
+    """A body that the SDK can read: without a byte order mark, and without halves of characters."""
     text = content.decode("utf-8", "replace").removeprefix("\ufeff")
     return whole_characters(text).encode()
 
 
 class OnlyJson:
-    """Sends the response alone where there would be a stream of events that ends with it."""
+    """Sends only the response, as JSON, instead of a stream of events that ends with it."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

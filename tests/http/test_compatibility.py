@@ -23,7 +23,7 @@ Lines = list[tuple[str, str]]
 
 
 async def sent(site: Site, body: dict[str, Any], headers: Lines, path: str = "/mcp") -> tuple[int, str, dict[str, Any]]:
-    """Status, content type and JSON of what exactly these headers get."""
+    """Status, content type and JSON of the response to exactly these headers."""
     async with site.http({}) as http:
         http.headers.clear()
         answer = await http.post(path, json=body, headers=[("Host", "localhost"), *headers])
@@ -56,13 +56,13 @@ async def test_a_value_that_comes_three_times_is_that_value(site: Site) -> None:
 @pytest.mark.parametrize(
     "value", [f"{LEGACY}, 2025-06-18", f"{LEGACY}, 2026-07-28", f"{LEGACY} {LEGACY}", f"{LEGACY},"]
 )
-async def test_two_values_are_none(site: Site, value: str) -> None:
+async def test_two_different_values_are_refused(site: Site, value: str) -> None:
     status, _, answer = await sent(site, LISTED, [("MCP-Protocol-Version", value)])
     assert status == 400
     assert "error" in answer
 
 
-async def test_two_tokens_are_nobodys(site: Site, bench: Bench) -> None:
+async def test_two_tokens_are_refused(site: Site, bench: Bench) -> None:
     for name in ADA:
         headers = [*routing("tools/call", "list_executions").items(), *ADA.items(), (name, "other")]
         status, _, answer = await sent(site, request("tools/call", CALL), headers)
