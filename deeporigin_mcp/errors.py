@@ -11,14 +11,14 @@
     ├── SpendingLimitError       the operator: this server's own limits forbid it (design 4)
     ├── RateLimitError           nobody: wait and call again (429)
     ├── BusyError                nobody: this server has no room for one more now; call again
-    ├── PlatformError            the platform: 5xx, or an answer that cannot be read
-    ├── NetworkError             the network: no connection, no answer in time
-    ├── OutcomeUnknownError      nobody yet: it was sent once and the answer was lost; look before repeating
-    └── WaitTimeoutError         nobody: the executions are still going on (also a TimeoutError)
+    ├── PlatformError            the platform: 5xx, or a response that cannot be read
+    ├── NetworkError             the network: no connection, no response in time
+    ├── OutcomeUnknownError      nobody yet: the request was sent once, its response was lost; read before repeating
+    └── WaitTimeoutError         nobody: the executions are still running (also a TimeoutError)
 
-`str(error)` is one paragraph that names the cause; `error.next_step` says what to do and may be empty.
-Neither ever holds a token, a stack trace or a path of the machine. What the call has done is no part of the message:
-it is `error.outcome`, for which `tools/responses/errors.py` has the words.
+`str(error)` is one paragraph that names the cause; `error.next_step` says what to do and may be empty. Neither holds
+a token, a stack trace or a path of this machine. What the call has done is `error.outcome`; `tools/responses/errors.py`
+has the words for it.
 
 Codes finer than those of the classes:
 
@@ -33,14 +33,14 @@ Codes finer than those of the classes:
 | | `being_confirmed` | another call is confirming it |
 | | `another_run` | the platform shows another run under this id than before |
 | | `key_in_use` | the idempotency key belongs to another request |
-| | `awaiting_approval` | a person is asked and has not answered yet |
+| | `awaiting_approval` | a person has been asked and has not decided yet |
 | SpendingLimitError | `above_max_price`, `over_budget` | the limit for one run, or for the session |
 | | `tool_not_allowed` | not on the operator's list of tools |
-| | `no_complete_price` | nobody can agree to it, and no limit can be kept |
-| | `nobody_to_ask` | a person has to approve it, and the client cannot ask one |
-| | `declined`, `not_approved` | a person said no; or nobody is known to have said yes |
+| | `no_complete_price` | the quote has no complete price, so no limit can be kept |
+| | `nobody_to_ask` | a person has to approve it, and none can be asked |
+| | `declined`, `not_approved` | a person declined it; or no approval is known |
 | | `not_on_record` | the ledger or the audit log cannot be written |
-| DeepOriginError | `internal`, `timed_out` | a bug of this server; a call that took longer than one may |
+| DeepOriginError | `internal`, `timed_out` | a bug of this server; a call that took too long |
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ from __future__ import annotations
 from typing import Any, Literal
 
 Outcome = Literal["nothing_created", "nothing_started", "nothing_changed", "unknown"]
-"""What a failed call has done; `unknown` until it is read back."""
+"""What a failed call has done; `unknown` until the execution is read back."""
 
 
 class DeepOriginError(Exception):
     """The root of everything this package raises on purpose.
 
     Attributes:
-        code: the kind of failure, stable over releases: the class's, or a finer one of the place that raises it.
-        outcome: what the call has done; None where it was not to change anything, or where nobody has said it yet.
+        code: the kind of failure, stable over releases: the class's, or a finer one given where it is raised.
+        outcome: what the call has done; None where it changes nothing, or where it is not set yet.
     """
 
     code = "failed"
@@ -91,7 +91,7 @@ class ArgumentError(DeepOriginError, ValueError):
 
 
 class NotFoundError(ArgumentError):
-    """The platform knows no such thing in this organisation (HTTP 404)."""
+    """It does not exist in this organisation (HTTP 404)."""
 
     code = "not_found"
 
@@ -103,7 +103,7 @@ class InvalidRequestError(ArgumentError):
 
 
 class StateConflictError(ArgumentError):
-    """The thing is not in a state that allows the action (HTTP 409)."""
+    """The execution is not in a state that allows the action (HTTP 409)."""
 
     code = "state_conflict"
 
@@ -123,8 +123,9 @@ class SettingsError(DeepOriginError):
 class RestrictionError(DeepOriginError):
     """Money, licence or plan: the organisation's rules refuse the run (platform-facts 4.2).
 
-    `action` is what the platform asks for, in its own words; `execution` is the execution's DTO where the
-    refusal came as one.
+    Attributes:
+        action: what the platform asks for, in its own words.
+        execution: the execution's DTO, where the response was one.
     """
 
     code = "restricted"
@@ -140,8 +141,8 @@ class RestrictionError(DeepOriginError):
     ) -> None:
         super().__init__(
             message,
-            next_step="Pass this on to the user: only the organisation's administrator can change it. "
-            "Calling again gives the same answer.",
+            next_step="Tell the user: only the organisation's administrator can change it. "
+            "Calling again does not help.",
             http_status=http_status,
             request_id=request_id,
         )
@@ -157,13 +158,13 @@ class SpendingLimitError(DeepOriginError):
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(
             message,
-            next_step="Pass this on to the user; calling again, or with other arguments, gives the same answer.",
+            next_step="Tell the user. Calling again does not help, nor do other arguments.",
             code=code,
         )
 
 
 class RateLimitError(DeepOriginError):
-    """The platform asks for fewer requests (HTTP 429); `retry_after_seconds` is its own figure, if any."""
+    """The platform asks for fewer requests (HTTP 429); `retry_after_seconds` is its own value, if any."""
 
     code = "rate_limited"
 
@@ -186,16 +187,17 @@ class BusyError(DeepOriginError):
 
 
 class PlatformError(DeepOriginError):
-    """The platform failed (HTTP 5xx), or its answer cannot be read."""
+    """The platform failed (HTTP 5xx), or its response cannot be read."""
 
     code = "platform_failed"
 
 
 class NetworkError(DeepOriginError):
-    """No connection, or no answer in time.
+    """No connection, or no response in time.
 
-    `nothing_sent`: the request certainly did not reach the platform. `is_lasting`: the same request fails in the same
-    way until the operator changes something.
+    Attributes:
+        nothing_sent: the request certainly did not reach the platform.
+        is_lasting: the same request fails until the operator changes something.
     """
 
     code = "network"
@@ -215,13 +217,13 @@ class NetworkError(DeepOriginError):
 
 
 class OutcomeUnknownError(DeepOriginError):
-    """A request that must not be repeated was sent, and its answer was lost."""
+    """A request that must not be repeated was sent, and its response was lost."""
 
     code = "outcome_unknown"
     outcome = "unknown"
 
 
 class WaitTimeoutError(DeepOriginError, TimeoutError):
-    """The executions were still going on when the caller's time ran out."""
+    """The executions were still running at the caller's deadline."""
 
     code = "still_running"

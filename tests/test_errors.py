@@ -78,7 +78,7 @@ def test_a_rate_limit_says_how_long(seconds: float | None, step: str) -> None:
 def test_a_restriction_says_that_repeating_is_no_use() -> None:
     error = RestrictionError("No.", action="Add funds", execution={"executionId": "e"}, http_status=403)
     assert (error.action, error.execution, error.http_status) == ("Add funds", {"executionId": "e"}, 403)
-    assert "Calling again gives the same answer" in error.next_step
+    assert "Calling again does not help" in error.next_step
 
 
 def test_only_a_network_error_may_say_that_nothing_was_sent() -> None:

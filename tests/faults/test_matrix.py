@@ -104,7 +104,7 @@ REMEDIES = {
     **dict.fromkeys(("400 Bad Request", "422 Unprocessable Content"), "Correct the request"),
     "401 Unauthorized": "The operator should get a new one (DO_AUTH_TOKEN)",
     "403 Forbidden": "DO_ORG_KEY",
-    "409 Conflict": "Read its present state",
+    "409 Conflict": "Read its current state",
     "429 seconds": "Wait 3 s, then call again.",
     **dict.fromkeys(("500 Internal Server Error", "502 HTML", "503 Service Unavailable"), "Call again in a minute"),
     "redirect": "DO_BASE_URL",
@@ -249,7 +249,7 @@ def assert_told_well(place: str, fault: str, is_error: bool, text: str) -> None:
 def assert_says_what_to_call(tool: str, given: dict[str, Any], outcome: str | None, text: str) -> None:
     assert outcome in (NOTHING[tool], "unknown"), text
     if "Not in your plan" in text:
-        assert "Calling again gives the same answer" in text
+        assert "Calling again does not help" in text
         return
     if tool == "create_execution":
         again = f'call create_execution again with the same idempotency_key="{given["idempotency_key"]}"'

@@ -1,9 +1,9 @@
-"""Checking a tool's inputs before anything is sent: against its own JSON Schema, and its molecules by themselves.
+"""Checks a run's inputs before anything is sent: against the tool's JSON Schema, and the molecules in them.
 
-What cannot be meant is a problem. Where our reading of a schema is doubtful it is a warning, and the platform decides:
-it checks again, with another validator, and its schemas carry vendor keys (`x-…`).
+What is certainly invalid is a problem. Where the schema can be read in two ways it is a warning, and the platform
+decides: it checks again, with another validator, and its schemas have vendor keys (`x-…`).
 
-Everything here costs a bounded time whatever schema and inputs say, and runs beside everything else.
+A check takes bounded time for any schema and inputs, and runs in a thread.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ Result = TypeVar("Result")
 
 MAX_PROBLEMS = 20
 MAX_ERRORS = 200
-"""How many are looked for: inputs of megabytes can break a schema in a million places."""
+"""After so many the check ends: megabytes of inputs can break a schema in a million places."""
 PROBLEM_CHARACTERS = 1_000
 MAX_THREADS = 2
-"""More would only take the time from each other, and from everything else."""
+"""More would only slow each other down, and everything else."""
 WHOLE = "inputs"
-UNREAD = "The tool's own schema could not be used for a full check; the platform checks the inputs."
+UNREAD = "This server could not check the inputs fully against the tool's schema; the platform does."
 
 _THREADS: RunVar[anyio.CapacityLimiter] = RunVar("threads that check inputs")
 
 
 @dataclass
 class Findings:
-    """What a check found: `problems` forbid the run, `warnings` and `repeats` are told with its price."""
+    """What a check found: `problems` forbid the run; `warnings` and `repeats` are shown with its price."""
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Findings:
 
 
 async def off_loop(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call a function in one of a few threads. Who gives up does not wait for it, so it should change nothing."""
+    """Call a function in one of a few threads. A cancelled caller does not wait for it, so it should change nothing."""
     limiter = _THREADS.get(None)
     if limiter is None:
         limiter = anyio.CapacityLimiter(MAX_THREADS)
@@ -59,17 +59,17 @@ async def off_loop(function: Callable[..., Result], *arguments: Any) -> Result:
 
 
 def checked(inputs: dict[str, Any], schema: Schema) -> Findings:
-    """Every way in which inputs cannot be meant, one line each with its path, and what is doubtful."""
+    """Problems and warnings of inputs, one line each with its path, and repeated molecules."""
     return _checked(Run(MAX_STEPS), inputs, schema)
 
 
 def _checked(run: Run, inputs: dict[str, Any], schema: Schema) -> Findings:
     problems: list[str] = []
     try:
-        given = run.noted(inputs, "", "")
+        noted = run.noted(inputs, "", "")
         run.known = Known(schema)
-        problems += run.known.strangers(inputs, run)
-        problems += _broken_rules(run, given, schema)
+        problems += run.known.unknown_inputs(inputs, run)
+        problems += _violations(run, noted, schema)
     except (RecursionError, TooLarge):
         run.doubt(UNREAD)
     problems += run.molecule_problems()
@@ -79,13 +79,13 @@ def _checked(run: Run, inputs: dict[str, Any], schema: Schema) -> Findings:
 
 
 def example_inputs(schema: Schema) -> dict[str, Any] | None:
-    """Inputs that the tool's schema accepts, with what is required; None if none can be made up."""
+    """The required inputs, with made-up values that the tool's schema accepts; None if none are found."""
     left = MAX_STEPS
     for example in examples_of(schema):
         if not isinstance(example, dict):
             return None
         for _ in range(3):
-            # Some inputs are required only by what others say.
+            # Some inputs are required only by the values of others.
             run = Run(left)
             for name in _missing(run, example, schema):
                 example[name] = example_of(fields_of(schema)[name], schema, name)
@@ -101,7 +101,7 @@ def example_inputs(schema: Schema) -> dict[str, Any] | None:
 
 
 def _missing(run: Run, example: dict[str, Any], schema: Schema) -> list[str]:
-    """Known inputs that conditions of the schema require and the example lacks."""
+    """Inputs that conditions of the schema require and the example lacks."""
     errors = _errors(run, example, schema)
     wanted = [name for error in errors if error.validator == "required" and not error.path for name in _required(error)]
     return [name for name in dict.fromkeys(wanted) if name not in example and name in fields_of(schema)]
@@ -111,19 +111,19 @@ def _required(error: jsonschema.ValidationError) -> list[str]:
     return [name for name in entries_of(error.validator_value) if isinstance(name, str)]
 
 
-def _broken_rules(run: Run, inputs: Any, schema: Schema) -> list[str]:
+def _violations(run: Run, inputs: Any, schema: Schema) -> list[str]:
     required = entries_of(schema.get("required"))
-    # The official client sends null for what nobody set, and it is taken.
-    given = Object((name, value) for name, value in inputs.items() if value is not None or name in required)
-    given.path = ""
-    errors = _errors(run, given, schema)
-    # Inputs that the tool does not have are told already.
+    # The official client sends null for what nobody set, and the platform accepts it.
+    present = Object((name, value) for name, value in inputs.items() if value is not None or name in required)
+    present.path = ""
+    errors = _errors(run, present, schema)
+    # Unknown inputs have been named already.
     errors = [error for error in errors if error.validator != "additionalProperties" or error.absolute_path]
-    return [_told(error) for error in sorted(errors, key=lambda error: [_order(part) for part in error.absolute_path])]
+    return [_line(error) for error in sorted(errors, key=lambda error: [_order(part) for part in error.absolute_path])]
 
 
 def _errors(run: Run, inputs: dict[str, Any], schema: Schema) -> list[jsonschema.ValidationError]:
-    """What is found until something comes up that only the platform's validator understands, or it takes too long."""
+    """The schema's errors, up to where this validator cannot read it or the steps are used up."""
     errors: list[jsonschema.ValidationError] = []
     before = RUN.set(run)
     try:
@@ -140,12 +140,12 @@ def _errors(run: Run, inputs: dict[str, Any], schema: Schema) -> list[jsonschema
 
 
 def _order(part: object) -> tuple[int, str]:
-    """In which lines are told: by name, entries of a list by number."""
+    """Sorts lines by path: fields by name, entries of a list by number."""
     return (part, "") if isinstance(part, int) else (0, str(part))
 
 
-def _told(error: jsonschema.ValidationError) -> str:
-    """One line: where, and the library's own words, of alternatives those about the one that came nearest."""
+def _line(error: jsonschema.ValidationError) -> str:
+    """Path and message of an error; of alternatives, the message of the one that matches best."""
     import jsonschema
 
     best = jsonschema.exceptions.best_match([error]) or error

@@ -1,4 +1,4 @@
-"""The platform's tool definitions as this server's tools read them: kept for minutes, and explained when missed."""
+"""The platform's tool definitions: cached for minutes, and errors for unknown tools and versions."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MAX_VERSIONS_NAMED = 8
 
 
 async def definitions_of(state: ServerState) -> list[ToolDefinition]:
-    """The platform's definitions. An old list answers at once while one request renews it in the background.
+    """The platform's definitions. A stale list is returned at once while one request renews it in the background.
 
     Raises:
-        DeepOriginError: there is no list yet, or the one there is is too old, and it cannot be read now.
+        DeepOriginError: there is no list yet, or only one that is too old, and it cannot be read now.
     """
     tools = state.client.tools
     if tools.catalogue_is_stale:
@@ -33,29 +33,29 @@ async def definitions_of(state: ServerState) -> list[ToolDefinition]:
 
 
 async def allowed_definitions(state: ServerState) -> list[ToolDefinition]:
-    """Those of them that the operator lets run."""
+    """The definitions of tools that the operator allows."""
     return [found for found in await definitions_of(state) if state.settings.allows_tool(found.key)]
 
 
-async def idle_rules(state: ServerState) -> str | None:
-    """What is wrong with the operator's list of allowed tools, if entries of it match no tool of the platform."""
+async def unmatched_allowed_keys(state: ServerState) -> str | None:
+    """Names entries of the operator's list of allowed tools that match no tool of the platform; None if all match."""
     if not state.settings.allowed_tool_keys:
         return None
     keys = {found.key for found in await definitions_of(state)}
-    idle = state.settings.rules_without_tool(keys)
-    if not keys or not idle:
+    unmatched = state.settings.rules_without_tool(keys)
+    if not keys or not unmatched:
         return None
     return (
-        f"{one_line(', '.join(idle), 100)!r} in DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS matches none of the platform's "
+        f"{one_line(', '.join(unmatched), 100)!r} in DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS matches none of the platform's "
         f"{len(keys)} tools. Only the operator can correct it."
     )
 
 
 async def _renew(tools: Tools) -> None:
-    """Nobody waits for this: a failure must not end the server, and the next call tries again."""
+    """Runs in the background: a failure must not end the server, and the next call tries again."""
     try:
         await tools.refresh()
-    except Exception as error:  # noqa: BLE001 (as said above)
+    except Exception as error:  # noqa: BLE001 (see above)
         logger.warning("The list of platform tools could not be renewed: %s", type(error).__name__)
 
 
@@ -65,7 +65,7 @@ async def find_definition(
     """A tool's definition.
 
     Raises:
-        NotFoundError: no such tool or version; names those that come near.
+        NotFoundError: unknown tool or version; names the closest key, or the versions.
         ArgumentError: the tool is disabled.
     """
     try:
@@ -73,16 +73,16 @@ async def find_definition(
     except NotFoundError as error:
         versions = versions_of(await definitions_of(state), tool_key)
         if not versions:
-            raise _no_such_tool(state, tool_key, await allowed_definitions(state), error) from None
+            raise _unknown_tool(state, tool_key, await allowed_definitions(state), error) from None
         if tool_version != "latest":
-            raise _no_such_version(tool_key, tool_version, versions, error) from None
-        # A platform that does not know this word still has a latest version.
+            raise _unknown_version(tool_key, tool_version, versions, error) from None
+        # Not every platform resolves `latest`.
         definition = versions[0]
     if must_be_enabled and not definition.enabled:
         others = steps.call("find_platform_tools", query=definition.name or tool_key)
         raise ArgumentError(
-            f"{tool_key} {definition.version} is disabled on the platform and cannot run.",
-            next_step=step(state.settings, f"{others} shows others.", "find_platform_tools"),
+            f"{tool_key} {definition.version} is disabled on the platform.",
+            next_step=step(state.settings, f"{others} lists others.", "find_platform_tools"),
             code="tool_disabled",
         )
     return definition
@@ -94,7 +94,7 @@ def versions_of(catalogue: Iterable[ToolDefinition], tool_key: str) -> list[Tool
 
 
 def closest_key(catalogue: Iterable[ToolDefinition], tool_key: str) -> str | None:
-    """The key that one which does not exist was probably meant for; owners are often left out, so are not compared."""
+    """The existing key that is closest to an unknown one. Owners are not compared: they are often omitted."""
     tails = {_tail(definition.key): definition.key for definition in catalogue}
     meant = closest(_tail(tool_key), tails)
     return tails[meant] if meant else None
@@ -105,19 +105,16 @@ def _tail(tool_key: str) -> str:
 
 
 async def unknown_tool(state: ServerState, tool_key: str) -> str | None:
-    """Why nothing may have run under this key; None if there is such a tool.
-
-    Also None where the catalogue cannot be read: it serves explanations only.
-    """
+    """Explains an empty list of this tool's executions; None if the tool exists, or the catalogue cannot be read."""
     with contextlib.suppress(DeepOriginError):
         catalogue = await definitions_of(state)
         if not any(definition.key == tool_key for definition in catalogue):
-            return f"{_not_there(tool_key)} {_instead(state, catalogue, tool_key)}"
+            return f"{_not_in_catalogue(tool_key)} {_instead(state, catalogue, tool_key)}"
     return None
 
 
-def _not_there(tool_key: str) -> str:
-    """A tool that is gone may still have runs, so that is all that is known."""
+def _not_in_catalogue(tool_key: str) -> str:
+    """No more than this is known: a tool that was removed may still have runs."""
     return f"The catalogue has no tool {one_line(tool_key, 80)!r} now."
 
 
@@ -127,24 +124,24 @@ def _instead(state: ServerState, catalogue: Iterable[ToolDefinition], tool_key: 
     return hint + step(state.settings, "find_platform_tools lists the tools.", "find_platform_tools")
 
 
-def _no_such_tool(
+def _unknown_tool(
     state: ServerState, tool_key: str, catalogue: Iterable[ToolDefinition], error: NotFoundError
 ) -> NotFoundError:
     return NotFoundError(
-        _not_there(tool_key),
+        _not_in_catalogue(tool_key),
         next_step=_instead(state, catalogue, tool_key),
         http_status=error.http_status,
         request_id=error.request_id,
     )
 
 
-def _no_such_version(
-    tool_key: str, asked: str, versions: Sequence[ToolDefinition], error: NotFoundError
+def _unknown_version(
+    tool_key: str, version: str, versions: Sequence[ToolDefinition], error: NotFoundError
 ) -> NotFoundError:
     names = list(dict.fromkeys(definition.version for definition in versions))
     more = f" and {len(names) - MAX_VERSIONS_NAMED} more" if len(names) > MAX_VERSIONS_NAMED else ""
     return NotFoundError(
-        f"{tool_key} has no version {one_line(asked, 40)!r}.",
+        f"{tool_key} has no version {one_line(version, 40)!r}.",
         next_step=f"Valid: latest, {', '.join(names[:MAX_VERSIONS_NAMED])}{more}, or a major such as "
         f"{names[0].partition('.')[0]}.",
         http_status=error.http_status,

@@ -19,7 +19,7 @@ from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 SCHEMA_CHARACTERS = 12_000
 EXAMPLE_CHARACTERS = 3_000
 DEPTHS = (32, 12, 8, 6, 5, 4, 3, 2, 1)
-"""Levels of a schema that are shown, as many as fit."""
+"""Levels of a schema that are tried, until one fits."""
 MAX_VERSIONS = 8
 
 
@@ -38,7 +38,7 @@ async def describe_platform_tool(
     definition = await find_definition(state, tool_key, tool_version)
     versions = [found.version for found in versions_of(await definitions_of(state), definition.key)]
     others = [version for version in versions if version != definition.version]
-    # Here and not above: a server starts without what reads schemas.
+    # Imported here: a server starts without the schema library.
     from deeporigin_mcp.tools.catalogue.checking import off_loop
 
     schema, example, cut = await off_loop(_read, definition)
@@ -50,10 +50,10 @@ async def describe_platform_tool(
         tool_version=definition.version or tool_version,
         name=one_line(definition.name, 80) or None,
         description=one_line(definition.description, 400) or None,
-        enabled=definition.enabled,
+        enabled=None if definition.enabled else False,
         featured=definition.is_featured or None,
         other_versions=[one_line(version, 30) for version in others[:MAX_VERSIONS]],
-        sync="not taken" if sync.place == "none" else f"beside inputs; default {str(sync.default).lower()}",
+        sync="not accepted" if sync.place == "none" else f"default {str(sync.default).lower()}",
         price=price_rule(definition.key),
         inputs_schema=schema,
         example_inputs=example,
@@ -63,7 +63,7 @@ async def describe_platform_tool(
 
 
 def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
-    """The schema as it is shown, an example, and what was cut. Both may take a while."""
+    """The cleaned schema, an example, and what was cut of them. Both may take a while."""
     from deeporigin_mcp.tools.catalogue.checking import example_inputs
     from deeporigin_mcp.tools.catalogue.schemas import cleaned
 
@@ -83,14 +83,13 @@ def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | 
     if example is not None and size(example) > EXAMPLE_CHARACTERS:
         example = None
         cut.append("example_inputs")
-    # The names and values are the tool's own, and may be anything.
     return shown, example, cut
 
 
 def _next_step(example: dict[str, Any] | None, settings: Settings) -> str:
-    then = step(
-        settings, "create_execution prices, confirm_execution starts a run.", "create_execution", "confirm_execution"
-    )
+    then = "call create_execution for a price."
     if example is None:
-        return f"No example can be made up from this schema. {then}"
-    return f"example_inputs shows the form: replace every value. {then}"
+        return step(
+            settings, f"No example could be made. Write inputs that fit inputs_schema, then {then}", "create_execution"
+        )
+    return step(settings, f"Replace every value of example_inputs, then {then}", "create_execution")

@@ -1,29 +1,28 @@
-"""Finding the platform's tool for a task: all of them, those that the query's words name first."""
+"""Finding the platform's tool for a task: those that the query's words name first, then the keys of the others."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.tools.catalogue.definitions import allowed_definitions, idle_rules
+from deeporigin_mcp.tools.catalogue.definitions import allowed_definitions, unmatched_allowed_keys
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.views import PlatformToolListView, PlatformToolRow
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 MAX_QUERY_WORDS = 30
 MAX_OTHERS = 60
-"""Tools that are named by their key only."""
 MAX_TEXT = 500
 """Characters of a name or description that are searched."""
 MAX_NODES = 500
 MAX_VALUES = 300
-"""Parts of one schema that are searched, and values of enumerations in them."""
+"""Nodes of one schema that are searched, and values of enumerations in them."""
 SHORTEST_BEGINNING = 4
 """Letters in which two words have to begin alike: dock and docking, ligands and ligand."""
 
@@ -42,7 +41,8 @@ async def find_platform_tools(
 ) -> PlatformToolListView:
     """Find scientific tools that the platform can run (docking, free energies, ADMET, …), best match first.
 
-    The first step of a new run: it gives the tool_key. Tools that match less are named in `others`. Free, reads only.
+    The first step of a new run: it gives the tool_key. Without a full match, `others` has all other keys.
+    Free, reads only.
     """
     newest: dict[str, ToolDefinition] = {}
     for definition in await allowed_definitions(state_of(ctx)):
@@ -52,33 +52,31 @@ async def find_platform_tools(
         ):
             newest[definition.key] = definition
     words = _words(query)
-    matched = {tool.key: _matched(tool, words) for tool in newest.values()}
-    ordered = sorted(
-        newest.values(),
-        key=lambda tool: (
-            tool.key != query.strip(),
-            _is_junk(tool),
-            -matched[tool.key].weight,
-            not tool.is_featured,
-            _share_unsaid(tool, matched[tool.key].said),
-            tool.key,
-        ),
-    )
-    best = max((found.weight for found in matched.values()), default=0)
-    matching = [tool for tool in ordered if 2 * matched[tool.key].weight > best or tool.key == query.strip()]
+    matches = {tool.key: _match(tool, words) for tool in newest.values()}
+
+    def rank(tool: ToolDefinition) -> tuple[Any, ...]:
+        weight = matches[tool.key].weight
+        # Of tools that match equally, docking comes before constrained-docking.
+        length = len(_WORD.findall(_own_key(tool))) if weight else 0
+        return tool.key != query.strip(), _is_junk(tool), -weight, not tool.is_featured, length, tool.key
+
+    ordered = sorted(newest.values(), key=rank)
+    best = max((match.weight for match in matches.values()), default=0)
+    matching = [tool for tool in ordered if 2 * matches[tool.key].weight > best or tool.key == query.strip()]
     listed = matching or ordered
-    others = [one_line(tool.key, 80) for tool in [*listed[limit:], *(tool for tool in ordered if tool not in listed)]]
+    others = listed[limit:]
+    if not (matching and len(matches[matching[0].key].found) == len(words)):
+        others += [tool for tool in ordered if tool not in listed]
     next_step = None
     if listed:
-        described = steps.call("describe_platform_tool", tool_key=listed[0].key)
-        next_step = f"{described} shows inputs and an example."
+        next_step = f"{steps.call('describe_platform_tool', tool_key=listed[0].key)} shows inputs and an example."
         if words and not matching:
-            next_step = f"No tool holds a word of {one_line(query, 60)!r}; all are listed. {next_step}"
+            next_step = f"No tool matches {one_line(query, 60)!r}; all are listed. {next_step}"
     elif not newest:
-        next_step = await idle_rules(state_of(ctx))
+        next_step = await unmatched_allowed_keys(state_of(ctx))
     return PlatformToolListView(
-        tools=[_row(tool, matched[tool.key].said.values()) for tool in listed[:limit]],
-        others=others[:MAX_OTHERS] or None,
+        tools=[_row(tool, matches[tool.key]) for tool in listed[:limit]],
+        others=[one_line(tool.key, 80) for tool in others[:MAX_OTHERS]] or None,
         count=len(listed),
         has_more=len(listed) > limit or len(others) > MAX_OTHERS,
         next_step=next_step,
@@ -87,43 +85,51 @@ async def find_platform_tools(
 
 def _words(text: str) -> list[str]:
     """The words of a query that can name something, once each."""
-    found = [word for word in _WORD.findall(text[:MAX_TEXT].lower()) if len(word) > 2 and word not in _COMMON]
-    return list(dict.fromkeys(found))[:MAX_QUERY_WORDS]
+    words = [word for word in _WORD.findall(text[:MAX_TEXT].lower()) if len(word) > 2 and word not in _COMMON]
+    return list(dict.fromkeys(words))[:MAX_QUERY_WORDS]
 
 
-class _Matched(NamedTuple):
-    """What a tool holds of a query: word → the word, or the value of its inputs that it names; and how much that is."""
+class _Match(NamedTuple):
+    """How a tool matches a query.
 
-    said: dict[str, str]
+    Args:
+        found: the words that it matches.
+        values: values of its inputs by which it matches words that are not in its key, name or description.
+        weight: how much that counts.
+    """
+
+    found: list[str]
+    values: list[str]
     weight: int
 
 
-def _matched(tool: ToolDefinition, words: Sequence[str]) -> _Matched:
+def _match(tool: ToolDefinition, words: Sequence[str]) -> _Match:
     """A word of the key or name counts most; values are often named like another tool."""
-    said: dict[str, str] = {}
+    found: list[str] = []
+    values: list[str] = []
     weight = 0
-    for texts, worth in (((_own_key(tool), tool.name), 4), ((tool.description,), 2)):
-        terms = {*_terms(*texts)}
-        found = [word for word in words if word not in said and any(_is_same(word, term) for term in terms)]
-        said |= {word: word for word in found}
-        weight += worth * len(found)
-    if len(said) < len(words):
+    for text, worth in ((f"{_own_key(tool)} {tool.name[:MAX_TEXT]}", 4), (tool.description, 2)):
+        new = _in_text(text, words, found)
+        found += new
+        weight += worth * len(new)
+    if len(found) < len(words):
         for value in itertools.islice(_values(tool.inputs_schema), MAX_VALUES):
-            terms = {*_terms(value)}
-            found = [word for word in words if word not in said and any(_is_same(word, term) for term in terms)]
-            said |= dict.fromkeys(found, value)
-            weight += len(found)
-    return _Matched(said, weight)
+            if new := _in_text(value, words, found):
+                found += new
+                values.append(value)
+                weight += len(new)
+    return _Match(found, values, weight)
 
 
-def _terms(*texts: str) -> Iterator[str]:
-    for text in texts:
-        yield from _WORD.findall(text[:MAX_TEXT].lower())
+def _in_text(text: str, words: Sequence[str], found: Sequence[str]) -> list[str]:
+    """Those of the words, without those already found, that a text has."""
+    terms = {*_WORD.findall(text[: 2 * MAX_TEXT].lower())}
+    return [word for word in words if word not in found and any(_is_same(word, term) for term in terms)]
 
 
 def _own_key(tool: ToolDefinition) -> str:
     """A key without its owner."""
-    return tool.key.partition(".")[2] or tool.key
+    return tool.key[:MAX_TEXT].partition(".")[2] or tool.key[:MAX_TEXT]
 
 
 def _is_same(word: str, term: str) -> bool:
@@ -132,14 +138,8 @@ def _is_same(word: str, term: str) -> bool:
     return word == term or (len(shorter) >= SHORTEST_BEGINNING and longer.startswith(shorter))
 
 
-def _share_unsaid(tool: ToolDefinition, matched: Iterable[str]) -> float:
-    """How much of a key nobody asked for: of tools that hold as many words, `docking` comes before others."""
-    terms = [*_terms(_own_key(tool))]
-    return sum(not any(_is_same(word, term) for word in matched) for term in terms) / max(1, len(terms))
-
-
 def _values(schema: Any) -> Iterator[str]:
-    """The values that inputs may have, each with its input and its name for people."""
+    """The values that inputs may have, each with its input and its display name."""
     waiting: list[tuple[str, Any]] = [("", schema)]
     for name, node in itertools.islice(waiting, MAX_NODES):
         inner: list[tuple[str, Any]] = []
@@ -148,9 +148,9 @@ def _values(schema: Any) -> Iterator[str]:
         elif isinstance(node, dict):
             options, names = node.get("enum"), node.get("x-enum-display-names")
             for place, option in enumerate(options if isinstance(options, list) else ()):
-                said = names[place] if isinstance(names, list) and place < len(names) else ""
+                label = names[place] if isinstance(names, list) and place < len(names) else ""
                 if isinstance(option, str):
-                    yield f"{name}: {option}" + (f" ({said})" if said and isinstance(said, str) else "")
+                    yield f"{name}: {option}" + (f" ({label})" if label and isinstance(label, str) else "")
             for key in ("properties", "$defs", "definitions"):
                 fields = node.get(key)
                 inner += fields.items() if isinstance(fields, dict) else []
@@ -159,11 +159,11 @@ def _values(schema: Any) -> Iterator[str]:
 
 
 def _is_junk(tool: ToolDefinition) -> bool:
-    """Tests of the platform's developers, and rows that say nothing about themselves (platform-facts 1.11)."""
+    """Tests of the platform's developers, and rows without name and description (platform-facts 1.11)."""
     return bool(_TEST.search(tool.key.lower())) or not (tool.name or tool.description)
 
 
-def _row(tool: ToolDefinition, matched: Iterable[str]) -> PlatformToolRow:
+def _row(tool: ToolDefinition, match: _Match) -> PlatformToolRow:
     return PlatformToolRow(
         tool_key=tool.key,
         tool_version=tool.version,
@@ -171,5 +171,5 @@ def _row(tool: ToolDefinition, matched: Iterable[str]) -> PlatformToolRow:
         description=one_line(tool.description, 200) or None,
         enabled=None if tool.enabled else False,
         featured=tool.is_featured or None,
-        matched=one_line(", ".join(dict.fromkeys(matched)), 80) or None,
+        matched=one_line(", ".join(match.values), 80) or None,
     )

@@ -1,8 +1,7 @@
-"""Which patterns can be tried on a text without holding up everybody.
+"""Which regular expressions can be tried on a text in bounded time.
 
-`re` backtracks: a pattern such as `^(a+)+$` takes longer than anybody lives on a text of 40 letters, and nothing
-can interrupt it. So a bound of the ways that it may try is counted first; beyond it the text is left to the platform,
-which judges it anyway.
+`re` backtracks: `^(a+)+$` takes years on a text of 40 letters, and nothing can interrupt it. So an upper bound of the
+ways to try is computed first; above `MAX_WAYS` the text is left to the platform, which checks it anyway.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ import re
 MAX_WAYS = 1_000_000
 """At most some 20 ms."""
 MOST_POWERS = 50
-"""As good as endless."""
+"""Practically endless."""
 
 _ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _EXACTLY = re.compile(r"(?<!\))\{\d+\}")
 _INNERMOST = re.compile(r"\((?:\?(?:P?<\w+>|[:=!>]|<[=!]))?([^()]*)\)(?=([*+]|\{(\d{1,9}\})?)?)")
 _CHOICE = "\0"
-"""Stands for a choice that is counted already."""
+"""Stands for a `|` that is counted already."""
 _VARIES = re.compile(r"[*+?{|\0]")
 
 
 def found(pattern: str, text: str) -> bool | None:
-    """Whether a pattern is in a text; None where that takes too long to find out, or cannot be."""
+    """Whether a pattern is found in a text; None if that takes too long or the pattern is invalid."""
     if not is_bounded(pattern, len(text)):
         return None
     try:
@@ -46,14 +45,14 @@ def ways_to_try(pattern: str, characters: int) -> float:
 
 @functools.lru_cache(maxsize=256)
 def _ways(pattern: str) -> tuple[int, float]:
-    """A bound of the ways to try: (k, f) for f · (characters + 1)^k."""
-    # Only repetitions, choices and groups matter: what stands for one character is one way.
+    """An upper bound of the ways to try: (k, f) for f · (characters + 1)^k."""
+    # Only repetitions, choices and groups matter: an atom for one character is one way.
     bare = _ATOM.sub("x", pattern.replace(_CHOICE, "x"))
     factor = 1.0
     while group := _INNERMOST.search(bare := _EXACTLY.sub("", bare)):
         inner, repeated, exactly = group[1], group[2], group[3]
         if exactly:
-            # Even what holds nothing is tried so often.
+            # Even an empty group is tried so often.
             factor *= max(1.0, float(exactly[:-1]))
         if not _VARIES.search(inner):
             inner = "x"

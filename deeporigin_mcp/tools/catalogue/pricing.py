@@ -1,4 +1,4 @@
-"""What is known of prices before a quote (platform-facts 5.1, 7): unit prices that the platform's answers showed."""
+"""What is known of prices before a quote (platform-facts 5.1, 7): unit prices seen in the platform's responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PRICES_SEEN: Mapping[str, str] = {
     "deeporigin.draco": "0.1 USD per page",
 }
 UNQUOTED = frozenset({"deeporigin.enumerator", "deeporigin.metabolism"})
-"""Tools that the platform starts at their creation instead of pricing them (platform-facts 7): a person is asked."""
+"""Tools whose runs the platform starts when they are created, without a quote (platform-facts 7)."""
 MAY_START = frozenset(
     {
         "deeporigin.import-dataset",
@@ -23,15 +23,12 @@ MAY_START = frozenset(
         "deeporigin.system-prep",
     }
 )
-"""Tools that a platform was seen to start at their creation, whatever amount was approved; mostly free ones."""
+"""Tools whose runs a platform was seen to start when they were created, whatever amount was approved; mostly free."""
 
 
 def price_rule(tool_key: str) -> str:
-    """How a run of a tool is priced, as far as anybody knows; always only an estimate."""
-    if seen := PRICES_SEEN.get(tool_key):
-        told = f"seen so far: {seen}; only the quote counts"
-    elif tool_key in UNQUOTED:
-        return "not known: it starts at once when it is created, without a quote; a person is asked first"
-    else:
-        told = "not known before the quote"
-    return f"{told}; the platform may start it at its creation" if tool_key in MAY_START else told
+    """How a run of a tool is priced, as far as is known before its quote."""
+    if tool_key in UNQUOTED:
+        return "unknown: a run starts when it is created, without a quote, once a person has approved it"
+    rule = f"{PRICES_SEEN[tool_key]} (last seen)" if tool_key in PRICES_SEEN else "unknown until the quote"
+    return f"{rule}; a run may start when it is created" if tool_key in MAY_START else rule

@@ -1,4 +1,4 @@
-"""What one check of inputs comes upon beside broken rules: doubts, molecules, equal entries, and how much is left."""
+"""The state of one check of inputs: steps left, warnings, molecules, repeated entries and unknown names."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from deeporigin_mcp.tools.responses.size_limit import shown
 from deeporigin_mcp.tools.responses.suggestions import did_you_mean
 
 MAX_STEPS = 100_000
-"""Rules of a schema that are applied to values, references among them; about a second."""
+"""Keywords of a schema applied to values, references included; about a second."""
 LIST_FILES = frozenset({"ligands_file", "molecules_file", "compounds_file"})
 MAX_VALUES = 200_000
 """Values of the inputs that are read, at all depths."""
 MAX_NAMES = 200
-MAX_TOLD = 20
+MAX_SHOWN = 20
 VALUE_CHARACTERS = 80
 _FOUR_DIGITS = Context(prec=4)
 
 _LIGANDS = re.compile(r"(?:ligand|molecule|compound)(?:s|_?ids)", re.IGNORECASE)
-"""Fields whose texts are SMILES, or ids or names of molecules."""
+"""Names of fields whose texts are SMILES, or ids or names of molecules."""
 _SMILES = re.compile(r"(?:.*smiles|(?:.*_)?smi)(?:_?(?:list|strings?))?_?\d*", re.IGNORECASE)
-"""Fields whose texts are SMILES."""
+"""Names of fields whose texts are SMILES."""
 
 
 @dataclass
 class Repeats:
-    """A list in which some entries are equal."""
+    """A list with equal entries; `most` is the one that is there most often."""
 
     path: str
     count: int
@@ -44,21 +44,21 @@ class Repeats:
     most: str
     most_count: int
 
-    def told(self, price: Decimal | None) -> str:
-        """What the repeated entries are, and their even share of a price."""
-        spare = self.count - self.distinct
+    def message(self, price: Decimal | None) -> str:
+        """How many entries are repeated, and their share of a price in USD."""
+        duplicates = self.count - self.distinct
         cost = "each entry is run and priced by itself"
         if price:
-            share = _FOUR_DIGITS.create_decimal(price * spare / self.count)
-            cost = (
-                f"an even share of the price for these duplicates is {money.shown(share)} of {money.shown(price)} USD"
-            )
-        told = f"{self.path}: {self.count} entries, {spare} of them duplicates"
-        return f"{told} ({self.most} {self.most_count} times); {cost}."
+            share = _FOUR_DIGITS.create_decimal(price * duplicates / self.count)
+            cost = f"their share of the price is {money.shown(share)} of {money.shown(price)} USD"
+        return (
+            f"{self.path}: {self.count} entries, {duplicates} of them duplicates ({self.most} {self.most_count} "
+            f"times); {cost}."
+        )
 
 
 class Known:
-    """The names of a tool's inputs, as all parts of its schema have them."""
+    """The names of a tool's inputs in all branches of its schema."""
 
     def __init__(self, schema: Schema) -> None:
         self.described: dict[str, Any] = {}
@@ -78,38 +78,38 @@ class Known:
             self.is_open |= isinstance(reference, str) and not reference.startswith("#")
         self.names = dict.fromkeys([*self.described, *named])
 
-    def strangers(self, inputs: dict[str, Any], run: Run) -> list[str]:
-        """Inputs that the tool does not have. The platform drops most of them silently, typing errors included."""
+    def unknown_inputs(self, inputs: dict[str, Any], run: Run) -> list[str]:
+        """Problems with unknown inputs. The platform drops most of these silently, misspelt ones included."""
         problems = []
         # Comparing with thousands of names takes long, and nobody reads them.
-        told = list(itertools.islice(self.names, MAX_NAMES))
-        strange = (name for name in inputs if name not in self.names) if self.described else iter(())
-        for name in itertools.islice(strange, MAX_TOLD):
-            near = did_you_mean(name, told)
+        valid = list(itertools.islice(self.names, MAX_NAMES))
+        unknown = (name for name in inputs if name not in self.names) if self.described else iter(())
+        for name in itertools.islice(unknown, MAX_SHOWN):
+            near = did_you_mean(name, valid)
             if not self.is_open:
-                hint = near or f"valid: {', '.join(told)}"
-                problems.append(f"{one_line(name, 60)}: the tool has no such input; {hint}")
+                hint = near or f"valid: {', '.join(valid)}"
+                problems.append(f"{one_line(name, 60)}: unknown input; {hint}")
             elif near:
                 run.doubt(f"{one_line(name, 60)}: the schema does not describe it; {near}")
         return problems
 
 
 class Run:
-    """One check: how much of it is left, and what came up that is no broken rule.
+    """One check: the steps that are left, and what it finds beside violations of the schema.
 
-    Values that are checked know where they stand, and are shown cut, whoever shows them.
+    Values that are checked know their path, and their `repr` is cut.
     """
 
     def __init__(self, left: int) -> None:
         self.left = left
         self.lenient = 0
-        """How often something passed that the schema, read strictly, forbids."""
+        """How often a value passed that the schema, read strictly, forbids."""
         self.known: Known | None = None
         self.doubts: dict[str, None] = {}
         self._values = 0
         self._smiles: dict[str, str] = {}
         self._names: dict[str, str] = {}
-        """Texts in lists of ligands that may be SMILES or ids."""
+        """Texts in lists of ligands: SMILES, ids or names."""
         self._lists: dict[str, list[Any]] = {}
 
     def spend(self, steps: int) -> None:
@@ -122,18 +122,18 @@ class Run:
         self.doubts[warning] = None
 
     def is_smiles(self, value: Any) -> None:
-        """A text, or each text of a list, is a SMILES."""
+        """Note that a text, or each text of a list, is a SMILES."""
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, Text):
                 self._smiles[text.path] = text
 
     def is_molecule(self, value: Any) -> None:
-        """A text is a SMILES, or the id or name of a molecule."""
+        """Note that a text is a SMILES, or the id or name of a molecule."""
         if isinstance(value, Text):
             self._names[value.path] = value
 
     def noted(self, value: Any, path: str, name: str) -> Any:
-        """A value as it is checked; texts that are SMILES by the name of their field are remembered."""
+        """A value with paths in it; texts that are molecules by the name of their field are noted."""
         self._values += 1
         if self._values > MAX_VALUES:
             raise TooLarge
@@ -148,9 +148,7 @@ class Run:
         before = f"{path}." if path else ""
         if isinstance(value, dict):
             for list_file in LIST_FILES & value.keys():
-                self.doubts[f"{before}{list_file}: its molecules were not read, so neither checked nor compared."] = (
-                    None
-                )
+                self.doubts[f"{before}{list_file}: the molecules in this file were not checked."] = None
             made = Object((key, self.noted(entry, f"{before}{key}", str(key))) for key, entry in value.items())
             made.path = path
             return made
@@ -164,7 +162,7 @@ class Run:
     def molecule_problems(self) -> list[str]:
         kinds = ((self._smiles, smiles.smiles_problem), (self._names, smiles.name_problem))
         return [
-            # Escaped, so that what cannot be seen can be.
+            # As JSON, so that control characters are visible.
             f"{path}: {one_line(json.dumps(text[:VALUE_CHARACTERS]), VALUE_CHARACTERS)} {problem}"
             for texts, check in kinds
             for path, text in texts.items()
@@ -173,7 +171,7 @@ class Run:
 
     def repeats(self) -> list[Repeats]:
         """Lists of molecules, or of other objects, that hold one twice."""
-        told = []
+        found = []
         molecules = {**self._smiles, **self._names}
         for path, entries in self._lists.items():
             if not all(
@@ -183,12 +181,12 @@ class Run:
             counts = Counter(_molecule_of(entry) for entry in entries)
             if len(counts) < len(entries):
                 most, count = counts.most_common(1)[0]
-                told.append(Repeats(path, len(entries), len(counts), smiles.told(most), count))
-        return told[:MAX_TOLD]
+                found.append(Repeats(path, len(entries), len(counts), smiles.told(most), count))
+        return found[:MAX_SHOWN]
 
 
 def _molecule_of(entry: Any) -> str:
-    """What tells the molecules of a list apart: the name of one does not."""
+    """What makes the molecules of a list distinct; names do not."""
     if isinstance(entry, dict):
         if isinstance(entry.get("smiles"), str):
             return str(entry["smiles"])
@@ -219,4 +217,4 @@ class List(list[Any]):
         return shown(self, VALUE_CHARACTERS)
 
 
-RUN: ContextVar[Run] = ContextVar("the check that goes on")
+RUN: ContextVar[Run] = ContextVar("the current check")

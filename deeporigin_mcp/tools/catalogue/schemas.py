@@ -1,6 +1,6 @@
-"""A tool's JSON Schema as an agent reads it: without what only the platform's own pages need, and with an example.
+"""A tool's JSON Schema as an agent reads it: without what only the platform's web app needs, and with an example.
 
-Whatever a schema holds is no error. Everything here visits each part of a schema once, or counts what it visits.
+No schema is an error here. Every function visits each node once, or counts what it visits.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ Schema = dict[str, Any]
 
 PROVIDER, KEY = "$provider", "key"
 REFERENCE = {PROVIDER: "ufa", KEY: "path/to/file"}
-"""How a file of the platform's storage is given, beside its path as text."""
+"""A reference to a file of the platform's storage; its path as a string is the other form."""
+_REFERENCE_SHOWN = f'{{"{PROVIDER}": "ufa", "{KEY}": path}}'
 MAX_PARTS = 20_000
-"""Parts of a schema that are cleaned or read."""
+"""Nodes of a schema that are cleaned or read."""
 MAX_MADE = 2_000
-"""Values that an example may be made of."""
+"""Values in an example."""
 MAX_ENTRIES = 20
 MAX_DEPTH = 32
 MAX_CHARACTERS = 200
@@ -43,12 +44,12 @@ _COUNT = re.compile(r"\{(\d{1,3})")
 _ENDING = re.compile(r"\\\.\(?(?:\?:)?([A-Za-z0-9]+)")
 
 
-class TooLarge(Exception):  # noqa: N818 (nothing is wrong with the schema)
-    """A schema, or what would be made of it, is larger than is worth reading."""
+class TooLarge(Exception):  # noqa: N818 (the schema is valid)
+    """A schema, or an example of it, is too large."""
 
 
 def is_file(node: Any) -> bool:
-    """Whether a part of a schema stands for a file or directory of the platform's storage."""
+    """Whether a node stands for a file or folder of the platform's storage."""
     if not isinstance(node, dict):
         return False
     kinds = node.get("type")
@@ -65,31 +66,31 @@ def is_file(node: Any) -> bool:
 
 
 def is_reference(value: Any) -> bool:
-    """Whether a value names a file as `{"$provider": "ufa", "key": path}` does."""
+    """Whether a value is a file reference such as `{"$provider": "ufa", "key": path}`."""
     return isinstance(value, dict) and isinstance(value.get(KEY), str) and isinstance(value.get(PROVIDER), str)
 
 
 def is_smiles(node: Any) -> bool:
-    """Whether a schema says of a text that it is a SMILES, such as `"x-data-type": "Ligand.smiles"`."""
+    """Whether a node stands for a SMILES, as by `"x-data-type": "Ligand.smiles"`."""
     if not isinstance(node, dict):
         return False
-    said = (text(node.get(key)).lower() for key in ("x-data-type", "x-key", "format"))
-    return any(name.rpartition(".")[2] == "smiles" for name in said)
+    kinds = (text(node.get(key)).lower() for key in ("x-data-type", "x-key", "format"))
+    return any(kind.rpartition(".")[2] == "smiles" for kind in kinds)
 
 
 def entries_of(value: Any) -> list[Any]:
-    """A list; an empty one for anything else."""
+    """A value that is a list; `[]` for anything else."""
     return value if isinstance(value, list) else []
 
 
 def fields_of(node: Any, key: str = "properties") -> Schema:
-    """A part of a schema that holds others by name; an empty one if it does not."""
+    """A keyword that holds nodes by name; `{}` if it is absent or of another type."""
     inner = node.get(key) if isinstance(node, dict) else None
     return inner if isinstance(inner, dict) else {}
 
 
 def resolved(node: Any, root: Schema) -> Schema:
-    """A part with its references inside the schema followed; `{}` for anything but an object."""
+    """A node with its references inside the schema followed; `{}` for anything but an object."""
     for _ in range(MAX_DEPTH):
         if not isinstance(node, dict) or "$ref" not in node:
             break
@@ -123,11 +124,11 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     "dependentRequired": lambda value: isinstance(value, dict) and all(map(_are_texts, value.values())),
     "$ref": lambda value: isinstance(value, str),
 }
-"""What the keywords hold that a check reads. The library's own check of schemas takes a millisecond a part."""
+"""The types of the keywords that a check reads. The library's own check of schemas takes 1 ms a node."""
 
 
 def is_readable(schema: Any) -> bool:
-    """Whether a schema is written as the newest draft has it, and not too large to be checked."""
+    """Whether a schema's keywords have the types of the newest draft, and it is not too large to be checked."""
     waiting = [schema]
     for node in itertools.islice(waiting, MAX_PARTS):
         if isinstance(node, bool):
@@ -143,7 +144,7 @@ def is_readable(schema: Any) -> bool:
 
 
 def _target(reference: Any, root: Schema) -> Any:
-    """Where a reference leads inside the schema; None if it leads elsewhere or nowhere."""
+    """The node that a reference names inside the schema; None for any other reference."""
     if not isinstance(reference, str) or not reference.startswith("#"):
         return None
     node: Any = root
@@ -153,10 +154,10 @@ def _target(reference: Any, root: Schema) -> Any:
 
 
 def parts_of(root: Schema) -> Iterator[Schema]:
-    """The schema and all parts of it that speak of the same value: alternatives, conditions, what they refer to.
+    """The schema and its nodes for the same value: alternatives, conditions, and what they refer to.
 
     Raises:
-        TooLarge: there is no end of them.
+        TooLarge: there are too many.
     """
     waiting: list[Any] = [root]
     seen: set[int] = set()
@@ -176,14 +177,14 @@ def parts_of(root: Schema) -> Iterator[Schema]:
 
 
 def cleaned(schema: Schema, depth: int = MAX_DEPTH) -> Schema:
-    """The schema without vendor keys and titles; what these say to a reader stands in the descriptions.
+    """The schema without vendor keys, titles and types that other keywords imply; descriptions keep what they mean.
 
     Args:
-        depth: levels of objects and lists that are kept; deeper ones are left open.
+        depth: levels that are kept; deeper ones become `…`.
     """
     left = [MAX_PARTS]
     whole = _cleaned(schema, ("",), depth, left)
-    # Where `sync` belongs is create_execution's business.
+    # create_execution has a parameter for `sync`, and puts it where the tool expects it.
     if "sync" in fields_of(whole):
         whole["properties"] = {name: entry for name, entry in whole["properties"].items() if name != "sync"}
         whole["required"] = [name for name in entries_of(whole.get("required")) if name != "sync"]
@@ -191,7 +192,7 @@ def cleaned(schema: Schema, depth: int = MAX_DEPTH) -> Schema:
 
 
 def _cleaned(node: Any, name: tuple[str, ...], depth: int, left: list[int]) -> Any:
-    """`name`: of the field, and of the object that it is in."""
+    """`name`: of the object that the field is in, and of the field."""
     left[0] -= 1
     if not isinstance(node, dict):
         return node
@@ -200,7 +201,7 @@ def _cleaned(node: Any, name: tuple[str, ...], depth: int, left: list[int]) -> A
         return _own(node, name) | ({"description": "…"} if is_cut else {})
     kept = _own(node, name)
     if PROVIDER in fields_of(node) and is_file(node):
-        # The description says all of it.
+        # The description has all of it.
         return {key: kept[key] for key in ("type", "description") if key in kept}
     for key, value in node.items():
         if key in _OF_SCHEMAS and isinstance(value, dict):
@@ -213,48 +214,57 @@ def _cleaned(node: Any, name: tuple[str, ...], depth: int, left: list[int]) -> A
 
 
 def _own(node: Schema, name: tuple[str, ...]) -> Schema:
-    """What a part says of itself, its description first."""
+    """The node's own keywords, its description first."""
     inner = (*_OF_SCHEMAS, *_LISTS, *_ONE, *_DROPPED)
     kept = {key: value for key, value in node.items() if key not in inner and not key.startswith("x-")}
     if is_file(node):
         kept.pop("format", None)
-    described = _description(node, name)
-    return {**({"description": described} if described else {}), **kept}
+    if _is_implied(kept.get("type"), node):
+        del kept["type"]
+    description = _description(node, name)
+    return {**({"description": description} if description else {}), **kept}
+
+
+def _is_implied(kind: Any, node: Schema) -> bool:
+    """Whether a reader knows the type from the other keywords."""
+    if kind == "object":
+        return bool(fields_of(node))
+    if kind == "array":
+        return isinstance(node.get("items"), dict)
+    return kind == "string" and _are_texts(node.get("enum"))
 
 
 def _description(node: Schema, name: tuple[str, ...]) -> str:
-    """The words of a part, with those of its vendor keys."""
-    said = text(node.get("description")) or text(node.get("x-display-name")) or text(node.get("title"))
-    parts = [said] if _says_more(said, " ".join(name)) else []
+    """The description of a node, with what its vendor keys add to it."""
+    own = text(node.get("description")) or text(node.get("x-display-name")) or text(node.get("title"))
+    parts = [own] if _adds_words(own, " ".join(name)) else []
     if is_file(node):
-        parts.append(_of_file(node, name[-1]))
-    elif is_smiles(node) and "smiles" not in said.lower():
+        kind = "folder" if node.get("format") == "directory" else "file"
+        parts.append(
+            f"platform {kind} as {_REFERENCE_SHOWN}" if _is_given_by_key(node, name[-1]) else f"platform {kind} path"
+        )
+    elif is_smiles(node) and "smiles" not in own.lower():
         parts.append("SMILES")
     named = zip(entries_of(node.get("enum")), entries_of(node.get("x-enum-display-names")), strict=False)
-    parts += [f"{option}: {shown}" for option, shown in named if _says_more(text(shown), str(option))]
-    return one_line("; ".join(parts), DESCRIPTION_CHARACTERS if len(said) < DESCRIPTION_CHARACTERS else 2_000)
+    parts += [f"{option}: {label}" for option, label in named if _adds_words(text(label), str(option))]
+    return one_line("; ".join(parts), DESCRIPTION_CHARACTERS if len(own) < DESCRIPTION_CHARACTERS else 2_000)
 
 
-def _of_file(node: Schema, name: str) -> str:
-    kind = "folder" if node.get("format") == "directory" else "file"
-    reference = f'{{"{PROVIDER}": "ufa", "{KEY}": path}}'
-    if "x-deeporigin-path" in node or PROVIDER in fields_of(node):
-        return f"platform {kind} as {reference}"
-    if name.lower().endswith("path"):
-        return f"platform {kind} path"
-    return f"platform {kind}: path or {reference}"
+def _is_given_by_key(node: Schema, name: str) -> bool:
+    """Whether the schema of a file means a reference rather than a path. A run takes both."""
+    return ("x-deeporigin-path" in node or PROVIDER in fields_of(node)) and not name.lower().endswith("path")
 
 
-def _says_more(said: str, known: str) -> bool:
-    """Whether a text has a word that another has not: not `Half-life` of `half_life`."""
-    words, others = ({word.rstrip("s") for word in _WORD.findall(entry.lower())} for entry in (said, known))
+def _adds_words(label: str, name: str) -> bool:
+    """Whether a label has a word that a name has not: `Half-life` adds nothing to `half_life`."""
+    words, others = ({word.rstrip("s") for word in _WORD.findall(entry.lower())} for entry in (label, name))
     return bool(words - others)
 
 
 def examples_of(schema: Schema) -> Iterator[Any]:
-    """Values of the schema's form, made of constants, defaults, first choices, and of the first branch, the second, ….
+    """Candidates for an example: constants, defaults and first options, with the first branch, the second, ….
 
-    None of them is anybody's data, and none need fit: check them.
+    They need not be valid: check them.
     """
     branches = 1
     branch = 0
@@ -269,7 +279,7 @@ def examples_of(schema: Schema) -> Iterator[Any]:
 
 
 def example_of(node: Any, root: Schema, name: str) -> Any:
-    """One such value for a part of the schema."""
+    """One such value for a node of the schema."""
     try:
         return _Maker(root, 0).made(node, name, 0)
     except (TooLarge, RecursionError):
@@ -277,7 +287,7 @@ def example_of(node: Any, root: Schema, name: str) -> Any:
 
 
 class _Maker:
-    """Makes one example; `branches` is how many it could have chosen from at most."""
+    """Makes one example with the branch of this number; `branches` is the largest number of branches met."""
 
     def __init__(self, root: Schema, branch: int) -> None:
         self._root = root
@@ -314,7 +324,7 @@ class _Maker:
         return self._an_object(node, number, depth)
 
     def _joined(self, node: Any) -> Schema:
-        """A part with what it refers to, with all of its allOf, and with one of its alternatives."""
+        """A node merged with what it refers to, all of its allOf, and one of its alternatives."""
         joined = resolved(node, self._root)
         for key in ("allOf", "oneOf", "anyOf"):
             options = [option for option in entries_of(joined.get(key)) if isinstance(option, dict)]
@@ -333,13 +343,13 @@ class _Maker:
         properties = fields_of(node)
         wanted = [name for name in entries_of(node.get("required")) if isinstance(name, str)]
         if not wanted:
-            # An object without required fields is of no use when empty: show what a molecule or a file is known by.
+            # An empty object shows nothing: use the field that identifies a molecule or file.
             wanted = [str(name) for name in ("smiles", "file_path", "id") if name in properties][:1]
         return {name: self.made(properties.get(name, {}), name, number, depth + 1) for name in dict.fromkeys(wanted)}
 
 
 def _merged(first: Schema, second: Schema) -> Schema:
-    """Two parts that both hold."""
+    """One node that means both of two."""
     both = {**first, **second}
     inner, other = fields_of(first), fields_of(second)
     if inner or other:
@@ -354,7 +364,7 @@ def _one(known: Any, other: Any) -> Any:
 
 
 def _a_file(node: Schema, name: str, number: int) -> Any:
-    """A file or folder in the form that the schema shows."""
+    """A path or reference of a file or folder that matches the schema."""
     pattern = node.get("pattern")
     path = "path/to/folder" if node.get("format") == "directory" else "path/to/file"
     if isinstance(pattern, str):
@@ -363,12 +373,11 @@ def _a_file(node: Schema, name: str, number: int) -> Any:
         path = next((one for one in tried if found(pattern, one)), path)
     stem, dot, ending = path.partition(".")
     path = f"{stem}-{number + 1}{dot}{ending}" if number else path
-    is_given_by_key = "x-deeporigin-path" in node or PROVIDER in fields_of(node)
-    return {**REFERENCE, KEY: path} if is_given_by_key and not name.lower().endswith("path") else path
+    return {**REFERENCE, KEY: path} if _is_given_by_key(node, name) else path
 
 
 def _a_number(node: Schema, *, is_whole: bool) -> float:
-    """The least number that there may be, or else the greatest, or 1."""
+    """1 if that is valid, else the least valid number, else the greatest."""
     least, most = _number(node.get("minimum"), -math.inf), _number(node.get("maximum"), math.inf)
     above, below = _number(node.get("exclusiveMinimum"), -math.inf), _number(node.get("exclusiveMaximum"), math.inf)
     low, high = max(least, above), min(most, below)
@@ -381,10 +390,9 @@ def _a_number(node: Schema, *, is_whole: bool) -> float:
 
 
 def _a_text(node: Schema, name: str, number: int) -> str:
-    """A text, such as a SMILES where one is asked for."""
-    said = name.lower()
+    """A string that matches the schema; a SMILES where the node or its name asks for one."""
     likely = ["text"]
-    if is_smiles(node) or said.endswith("smiles") or said == "smiles_list":
+    if is_smiles(node) or name.lower().endswith(("smiles", "smiles_list")):
         likely = ["CCO", "CCN", "CCC"]
     least = int(min(MAX_CHARACTERS, max(0, _number(node.get("minLength"), 0))))
     most = int(min(MAX_CHARACTERS, max(0, _number(node.get("maxLength"), MAX_CHARACTERS))))

@@ -1,7 +1,7 @@
-"""Validators of a tool's inputs that take a bounded number of steps, and read files and SMILES as the platform does.
+"""Validators of a tool's inputs that take a bounded number of steps, and know files and SMILES as the platform does.
 
-`jsonschema` follows references as often as they are met, tries every pattern with `re`, compares every two entries of
-a list that must not repeat, and writes values into its messages however large they are.
+`jsonschema` by itself follows references without end, tries every pattern with `re`, compares every two entries of a
+unique list, and puts whole values into its messages.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ if TYPE_CHECKING:
 
 Check = Callable[[Any, Any, Any, Any], "Iterator[jsonschema.ValidationError] | None"]
 
-DEAR = 10
-"""Steps that a rule counts for which the library makes a validator of its own."""
-_DEAR = ("$ref", "$dynamicRef", "$recursiveRef", "not", "if", "contains", "oneOf", "extends", "disallow")
+COSTLY_STEPS = 10
+"""Steps of a keyword for which the library makes another validator."""
+_COSTLY = ("$ref", "$dynamicRef", "$recursiveRef", "not", "if", "contains", "oneOf", "extends", "disallow")
 
 WAYS_OF_A_STEP = 500
-"""Ways to try a pattern that take as long as a step of other rules."""
+"""Ways to try a pattern in the time of one step."""
 CHARACTERS_OF_A_STEP = 250
-"""Of values that are written out to be compared; likewise."""
+"""Characters of values compared as JSON in the time of one step."""
 
 MAX_SCHEMA_CHARACTERS = 1_000_000
-KEPT_VALIDATORS = 64
-MAX_KEPT_CHARACTERS = 100_000
-"""Of a schema's text. Larger ones are rare, and are made anew."""
+CACHED_VALIDATORS = 64
+MAX_CACHED_CHARACTERS = 100_000
+"""Of a schema's text. Validators of larger schemas are rare, and are not cached."""
 
 
 def validator_of(schema: Schema) -> Validator | None:
-    """What checks inputs; None for a schema that cannot be used. Kept, because making one takes long."""
+    """The validator of a schema, cached because making it is slow; None for a schema that cannot be used."""
     text = json.dumps(schema)
     if len(text) > MAX_SCHEMA_CHARACTERS or not schema:
         return None
-    return _kept_validator(text) if len(text) <= MAX_KEPT_CHARACTERS else _made_validator(text)
+    return _cached_validator(text) if len(text) <= MAX_CACHED_CHARACTERS else _new_validator(text)
 
 
-def _made_validator(text: str) -> Validator | None:
+def _new_validator(text: str) -> Validator | None:
     import jsonschema
     import referencing
 
@@ -69,36 +69,36 @@ def _made_validator(text: str) -> Validator | None:
     schema = json.loads(text, object_hook=_prepared)
     if not is_readable(schema):
         return None
-    # By default a reference to an address would be fetched from it, wherever it leads.
+    # By default a reference to a URL would be fetched.
     validator: Validator = _counted(kind, schema)(schema, registry=referencing.Registry())
     return validator
 
 
-# By the schema's text, so that a definition that changes is never checked against its old schema.
-_kept_validator = functools.lru_cache(maxsize=KEPT_VALIDATORS)(_made_validator)
+# The key is the schema's text: a changed definition gets a new validator.
+_cached_validator = functools.lru_cache(maxsize=CACHED_VALIDATORS)(_new_validator)
 
 
 def _prepared(node: dict[str, Any]) -> dict[str, Any]:
-    """A part of a schema as it is checked."""
+    """A node of a schema as it is checked."""
     if False in fields_of(node).values():
-        # The library says of the field that may not be there only what was in it.
+        # The library's message about a forbidden field has its value and not its name.
         node["properties"] = {
             name: {"not": {}} if entry is False else entry for name, entry in node["properties"].items()
         }
-    # Parts that name a dialect would be checked by that one's usual validator, whose time is not bounded.
+    # A node with a dialect would be checked by that dialect's own validator, whose time is not bounded.
     return {key: value for key, value in node.items() if key != "$schema" or not isinstance(value, str)}
 
 
 def _counted(kind: Any, schema: Schema) -> Any:
-    """A kind of validator that stops after so many steps, and that reads files and SMILES as the platform does."""
+    """A validator class that stops when its steps are used up, and knows files and SMILES."""
     import jsonschema
 
     checks: dict[str, Check] = dict(kind.VALIDATORS)
     checks |= {"type": _type, "format": _format, "required": _required_fields, "x-data-type": _vendor, "x-key": _vendor}
     checks |= {"pattern": _pattern, "uniqueItems": _unique_items, "multipleOf": _multiple_of}
     checks |= {key: _unless_lenient(checks[key]) for key in ("oneOf", "not") if key in checks}
-    # How the library finds what was evaluated cannot be counted.
-    checks |= dict.fromkeys(("unevaluatedProperties", "unevaluatedItems"), _left_to_the_platform)
+    # The library's own code for these cannot be counted.
+    checks |= dict.fromkeys(("unevaluatedProperties", "unevaluatedItems"), _skipped)
     patterns = list(dict.fromkeys(_name_patterns(schema)))
     for key in ("patternProperties", "additionalProperties") if patterns else ():
         checks[key] = _of_names(checks[key], patterns)
@@ -107,12 +107,12 @@ def _counted(kind: Any, schema: Schema) -> Any:
 
 
 def _counting(name: str, check: Check) -> Check:
-    steps = DEAR if name in _DEAR else 1
+    steps = COSTLY_STEPS if name in _COSTLY else 1
 
     def counting(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
         sizes = sum(len(value) for value in (rule, given) if isinstance(value, dict | list))
         if name in ("const", "enum"):
-            # They are compared with all that is in them.
+            # Compared as a whole.
             sizes = len(json.dumps(rule))
         RUN.get().spend(steps + sizes // 8)
         yield from check(validator, rule, given, schema) or ()
@@ -121,7 +121,7 @@ def _counting(name: str, check: Check) -> Check:
 
 
 def _unless_lenient(check: Check) -> Check:
-    """A check that something does not fit, made to pass where it fits only because we read the schema leniently."""
+    """A check that a value does not match, skipped where it matches only by lenient reading."""
 
     def lenient(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
         run = RUN.get()
@@ -156,11 +156,11 @@ def _type(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonsc
         return
     if is_reference(given) and "string" in kinds:
         path = getattr(given, "path", "")
-        run.doubt(f"{path}: a file is given where the schema asks for a text and does not say that it is a file.")
+        run.doubt(f"{path}: a file reference, but the schema asks for a string that is not marked as a file.")
         return
     hint = ""
     if isinstance(given, str) and given.lstrip()[:1] in ("{", "[") and {"object", "array"} & {*kinds}:
-        hint = "; give the JSON itself, not a text that holds it"
+        hint = "; give the JSON itself, not a string that contains it"
     yield _error(f"{shown(given, VALUE_CHARACTERS)} is not of type {' or '.join(map(str, kinds))}{hint}")
 
 
@@ -169,12 +169,10 @@ def _file_problems(given: Any) -> Iterator[jsonschema.ValidationError]:
         if not given.strip():
             yield _error("is empty; give the path of a file on the platform")
         elif any(letter in given for letter in "\n\r\0"):
-            yield _error(
-                f"{shown(given, VALUE_CHARACTERS)} is no path: it has a line end; upload the content and give its path"
-            )
+            yield _error(f"{shown(given, VALUE_CHARACTERS)} is not a path; upload the content and give its path")
     elif not is_reference(given) or not given[KEY].strip():
         reference = f'{{"{PROVIDER}": "ufa", "{KEY}": path}}'
-        yield _error(f"{shown(given, VALUE_CHARACTERS)} is no file; give its path on the platform, or {reference}")
+        yield _error(f"{shown(given, VALUE_CHARACTERS)} is not a file; give its path on the platform, or {reference}")
 
 
 def _format(_: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
@@ -199,12 +197,12 @@ def _pattern(_: Any, pattern: Any, given: Any, schema: Any) -> Iterator[jsonsche
         RUN.get().spend(int(ways_to_try(pattern, len(given))) // WAYS_OF_A_STEP)
     if found(pattern, given) is not False:
         return
-    told = f"{shown(given, VALUE_CHARACTERS)} does not match {one_line(pattern, 200)!r}"
+    message = f"{shown(given, VALUE_CHARACTERS)} does not match {one_line(pattern, 200)!r}"
     if is_file(schema):
-        # It may be meant for the file's name, not for where it is.
-        RUN.get().doubt(f"{getattr(given, 'path', '')}: {told}, which the schema asks of this file.")
+        # It may be meant for the file's name, not for its path.
+        RUN.get().doubt(f"{getattr(given, 'path', '')}: {message}, the schema's pattern for this file.")
     else:
-        yield _error(told)
+        yield _error(message)
 
 
 def _required_fields(_: Any, names: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
@@ -212,7 +210,7 @@ def _required_fields(_: Any, names: Any, given: Any, schema: Any) -> Iterator[js
         return
     run = RUN.get()
     properties = fields_of(schema)
-    # Only a part that describes the inputs is expected to describe what it requires.
+    # Only a node that describes the inputs is expected to describe those that it requires.
     known = run.known if properties and getattr(given, "path", None) == "" else None
     for name in names:
         entry = properties.get(name)
@@ -236,12 +234,12 @@ def _unique_items(_: Any, wanted: Any, entries: Any, schema: Any) -> Iterator[js
         RUN.get().spend(len(text) // CHARACTERS_OF_A_STEP)
         first = places.setdefault(text, place)
         if first != place:
-            yield _error(f"{shown(entry, VALUE_CHARACTERS)} is there twice, as entries {first} and {place}")
+            yield _error(f"{shown(entry, VALUE_CHARACTERS)} is repeated, as entries {first} and {place}")
             return
 
 
 def _multiple_of(_: Any, step: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:  # noqa: ARG001
-    """As decimals, which 0.3 and 0.1 are meant to be; as binary numbers one is no multiple of the other."""
+    """In decimals: as binary numbers, 0.3 is not a multiple of 0.1."""
     if isinstance(given, bool) or not isinstance(given, int | float) or not step:
         return
     with contextlib.suppress(ArithmeticError, ValueError):
@@ -249,12 +247,12 @@ def _multiple_of(_: Any, step: Any, given: Any, schema: Any) -> Iterator[jsonsch
             yield _error(f"{shown(given, VALUE_CHARACTERS)} is not a multiple of {step}")
 
 
-def _left_to_the_platform(_: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:  # noqa: ARG001
+def _skipped(_: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:  # noqa: ARG001
     yield from ()
 
 
 def _of_names(check: Check, patterns: list[str]) -> Check:
-    """A check that looks for fields by patterns, made to pass over objects with names on which that takes too long."""
+    """A check of fields by patterns of their names, skipped for objects whose names would take too long."""
 
     def bounded(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
         if not isinstance(given, dict) or not given:

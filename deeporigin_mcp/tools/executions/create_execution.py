@@ -217,7 +217,7 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
                 execution = Execution(error.execution)
     view = ended_view(execution, next_step or steps.after(execution, state.settings))
     view.warning = warning
-    repeated = [repeats.told(execution.quoted_price) for repeats in findings.repeats]
+    repeated = [repeats.message(execution.quoted_price) for repeats in findings.repeats]
     view.input_warnings = [*repeated, *findings.warnings] or None
     if existing is not None:
         view.next_step = (

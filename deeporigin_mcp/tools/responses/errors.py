@@ -1,4 +1,4 @@
-"""The one place where errors become words for a model: what happened, what the call has done, what to do next."""
+"""The only place where errors become words for a model: what happened, what the call has done, what to do next."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from deeporigin_mcp.platform.records.sanitizing import HARMFUL, one_line
 from deeporigin_mcp.tools.responses import steps
 
 META = "deeporigin-mcp/error"
-"""Under this name in `_meta` an error result says its code and outcome, for programs: a model reads the text."""
+"""The name in `_meta` under which an error result has its code and outcome, for programs. A model reads the text."""
 PAUSE_SECONDS = 60.0
 
-# "By this call": an earlier one, or another one, may have done it.
+# "By this call": another call may have done it.
 OUTCOMES: Mapping[Outcome, str] = {
     "nothing_created": "Nothing was created by this call.",
     "nothing_started": "Nothing was started by this call.",
@@ -38,11 +38,11 @@ OUTCOMES: Mapping[Outcome, str] = {
 
 
 def error_from(what: str, cause: BaseException | None, advice: str, outcome: Outcome | None = None) -> DeepOriginError:
-    """Any failure of `what`: an expected one as it is, a crash with this advice."""
+    """The error of a call of `what`: a `DeepOriginError` as it is, a bug as one with `advice` as next step."""
     if isinstance(cause, DeepOriginError):
         return cause
     return DeepOriginError(
-        f"{what} failed for a reason inside this MCP server ({type(cause).__name__}), not because of the arguments.",
+        f"{what} failed because of a bug inside this MCP server ({type(cause).__name__}), not of its arguments.",
         next_step=advice,
         code="internal",
         outcome=outcome,
@@ -50,11 +50,11 @@ def error_from(what: str, cause: BaseException | None, advice: str, outcome: Out
 
 
 def explained(error: DeepOriginError, characters: int | None = None, *, with_step: bool = True) -> str:
-    """An error as one paragraph: what happened, what it has done, what to do, and the id for the support.
+    """An error as one paragraph: what happened, the outcome, the next step, and the request id for the support.
 
     Args:
-        characters: None, or where to cut what stands before the id, and put it on one line.
-        with_step: say what to do.
+        characters: at most so many of what stands before the id, on one line; None: all of it.
+        with_step: whether to say the next step.
     """
     reference = f"(request id {error.request_id})" if error.request_id else ""
     step = error.next_step if with_step else ""
@@ -65,7 +65,7 @@ def explained(error: DeepOriginError, characters: int | None = None, *, with_ste
     if characters is not None:
         return f"{one_line(text, characters)} {reference}".strip()
     text = f"{text.rstrip(' ')} {reference}".rstrip()
-    # Lines are this server's own; what else could change how they look is nobody's.
+    # Line ends are this server's own; other control characters are not.
     return "\n".join(HARMFUL.sub(" ", line) for line in text.split("\n"))
 
 
@@ -76,13 +76,13 @@ def error_result(error: DeepOriginError) -> CallToolResult:
 
 
 class Attempt(NamedTuple):
-    """A call that changes something, as its errors speak of it.
+    """A call that changes something: what its errors say of outcome and next step.
 
     Args:
-        nothing: the outcome of a failure, unless the request was sent and its answer was lost.
-        again: the call to make again after what may pass, or once what was wrong is put right.
-        find_out: what to do where the outcome is unknown.
-        refused: what to do where the platform refused the request, if that is not to call again.
+        nothing: the outcome of a failure, unless the request was sent and its response was lost.
+        again: the call to make again, later or once the cause is corrected.
+        find_out: the next step where the outcome is unknown.
+        refused: the next step where the platform refused the request, if it is not to call again.
     """
 
     nothing: Outcome
@@ -92,7 +92,7 @@ class Attempt(NamedTuple):
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
-        """Give every error that leaves its outcome and the exact next call; one that has an outcome knows both."""
+        """Set outcome and next step of every error raised inside; one that has an outcome already has both."""
         try:
             yield
         except OutcomeUnknownError as error:
@@ -106,19 +106,19 @@ class Attempt(NamedTuple):
             raise
 
     def _next_step(self, error: DeepOriginError) -> str:
-        if (error.http_status is None and not _passes(error)) or isinstance(error, RestrictionError):
+        if (error.http_status is None and not _is_temporary(error)) or isinstance(error, RestrictionError):
             return error.next_step
         if self.refused and isinstance(error, ArgumentError):
             return self.refused
-        if isinstance(error, StateConflictError) or _passes(error):
-            asked = error.retry_after_seconds if isinstance(error, RateLimitError) else None
-            pause = PAUSE_SECONDS if asked is None else max(1.0, asked)
+        if isinstance(error, StateConflictError) or _is_temporary(error):
+            retry_after = error.retry_after_seconds if isinstance(error, RateLimitError) else None
+            pause = PAUSE_SECONDS if retry_after is None else max(1.0, retry_after)
             return f"In {pause:.0f} s {self.again}. If it fails again, tell the user."
         return f"{error.next_step} Then {self.again}."
 
 
-def _passes(error: DeepOriginError) -> bool:
-    """Whether the same call may well succeed a minute later."""
+def _is_temporary(error: DeepOriginError) -> bool:
+    """Whether the same call may succeed a minute later."""
     if isinstance(error, NetworkError) and error.is_lasting:
         return False
     redirected = error.http_status is not None and 300 <= error.http_status < 400
@@ -126,7 +126,7 @@ def _passes(error: DeepOriginError) -> bool:
 
 
 def creation(key: str, *, is_callers_key: bool) -> Attempt:
-    """A create_execution with this key: the caller's, or a fresh one that only its errors name."""
+    """A create_execution with this idempotency key: the caller's, or a new one that only errors name."""
     again = f"call create_execution again with {'the same ' if is_callers_key else ''}idempotency_key={json.dumps(key)}"
     return Attempt(
         "nothing_created",
@@ -137,9 +137,9 @@ def creation(key: str, *, is_callers_key: bool) -> Attempt:
 
 
 def confirmation(execution_id: str, expected_price: float | Decimal | None) -> Attempt:
-    """A confirmation of this execution at this price, if one was named."""
-    named = {} if expected_price is None else {"expected_price": expected_price}
-    confirm = steps.call("confirm_execution", execution_id=execution_id, **named)
-    look = steps.call("get_execution", execution_id=execution_id)
-    find_out = f"{look} shows its state. Only if it is still Quoted in {PAUSE_SECONDS:.0f} s, call {confirm} again."
+    """A confirm_execution of this execution at this price, if one was given."""
+    price = {} if expected_price is None else {"expected_price": expected_price}
+    confirm = steps.call("confirm_execution", execution_id=execution_id, **price)
+    read = steps.call("get_execution", execution_id=execution_id)
+    find_out = f"{read} shows its state. Only if it is still Quoted in {PAUSE_SECONDS:.0f} s, call {confirm} again."
     return Attempt("nothing_started", f"call {confirm} again", find_out, refused=find_out)

@@ -1,10 +1,10 @@
-"""The size of a response: how it is measured, and how whatever the platform holds is made to fit.
+"""The size of a response: how it is measured, and how it is made to fit.
 
-Rows lose columns or go to the next page whole. Anything else that is too big is summarised in place: each part that is
-left out leaves a mark with the cursor that reads it. `within_limit` has the last word on every response.
+Rows lose columns, or go to the next page whole. Anything else that is too large is summarised in place: what is cut
+leaves a mark with the cursor that reads it. `within_limit` is applied to every response at last.
 
-A place is the position at each level: `2.0` is the first entry of the third field. Positions do for any key, however
-long, and for any value that does not change any more.
+A place is the position at each level: `2.0` is the first entry of the third field. Positions identify a value however
+long its key is, as long as the value does not change.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ CONCISE_CHARACTERS = 5_000
 TOO_DEEP = 10**9
 
 TEXT_CHARACTERS = 500
-"""A longer text is summarised even where there is room, if a cursor reads it."""
+"""A longer text is summarised, even where there is room, if a cursor can read it."""
 BEGINNING_CHARACTERS = 120
-"""So much of it is shown."""
+"""How much of it is shown."""
 MARK_CHARACTERS, SHORT_MARK_CHARACTERS = 90, 40
-"""What a mark takes, without the cursor in it."""
+"""The size of a mark without its cursor."""
 MAX_DEPTH = 8
 
 MARGIN = 250
-"""For saying what was cut."""
-STEP_TOO_LONG = "Repeat the call with what is to come next; it is too long to be written out here."
+"""Room for `cut` and the next step."""
+STEP_TOO_LONG = "The next call is too long to be shown: repeat this one with its next page, offset or cursor."
 FEWER = "Ask for fewer at a time, or for one by its id, to see what was cut."
 
 
@@ -56,7 +56,7 @@ def size(value: Any) -> int:
 
 
 def shown(value: Any, characters: int) -> str:
-    """A value as compact JSON on one line. What is longer is cut, and not written out first, however large it is."""
+    """A value as compact JSON on one line, cut at so many characters. The rest is not even encoded, however large."""
     parts: list[str] = []
     length = 0
     try:
@@ -78,13 +78,13 @@ def rows_that_fit(rows: Sequence[Any], characters: int) -> int:
 
 
 def without_columns(rows: Sequence[BaseModel], characters: int, columns: Sequence[tuple[str, int]]) -> list[str]:
-    """Make all rows fit by leaving out columns, one after the other, of all rows alike; the names of those left out.
+    """Make rows fit by dropping columns, one after the other, from all rows; the names of those dropped.
 
     Args:
         rows: changed in place.
-        columns: what may be left out, the least important first, with the characters of a text that are kept.
+        columns: what may be dropped, the least important first, with the characters of a text that are kept.
     """
-    left_out: list[str] = []
+    dropped: list[str] = []
     for name, kept in columns:
         if size(rows) <= characters:
             break
@@ -92,17 +92,17 @@ def without_columns(rows: Sequence[BaseModel], characters: int, columns: Sequenc
         for row in having:
             setattr(row, name, one_line(getattr(row, name), kept) if kept else None)
         if having and not kept:
-            left_out.append(name)
-    return left_out
+            dropped.append(name)
+    return dropped
 
 
 class Summary:
-    """Makes a value fit, and marks what it leaves out with the cursor that reads it.
+    """Makes a value fit, and marks what it cuts with the cursor that reads it.
 
     Args:
-        cursor: the beginning of the cursors; the place and the position inside follow. None where no cursor reads what
-            is left out: marks then only say how much it is.
-        at: the place of what is summarised; its levels do not count as deep.
+        cursor: the beginning of the cursors; the place and the position inside follow. None where no cursor can read
+            what is cut: marks then only say how much it is.
+        at: the place of the value that is summarised; depth is counted from there.
     """
 
     def __init__(self, cursor: str | None, at: Place = ()) -> None:
@@ -112,11 +112,11 @@ class Summary:
 
     @property
     def is_cut(self) -> bool:
-        """Whether anything was left out."""
+        """Whether anything was cut."""
         return bool(self._marked)
 
     def first_cursor(self, shown: Any) -> str:
-        """The cursor of a mark that is in what is shown; marks inside of what was left out itself are not."""
+        """The cursor of the first mark that is shown; a mark may have been cut itself."""
         text = json.dumps(shown)
         return next((cursor for cursor in self._marked if f'cursor=\\"{cursor}\\"' in text), self._marked[0])
 
@@ -153,7 +153,7 @@ class Summary:
         return f"{self._cursor}{'.'.join(map(str, place))}@{start}"
 
     def _object(self, value: dict[str, Any], room: int, place: Place) -> dict[str, Any]:
-        """Small fields whole, the room that they leave shared among the big ones; the last fields go first."""
+        """Small fields whole, the large ones share what is left; if that is too much, the last fields are cut."""
         keys, entries = list(value), list(value.values())
         least = self._mark_size(place) + BEGINNING_CHARACTERS
         key_sizes = [size(key) + 2 for key in keys]
@@ -178,7 +178,7 @@ class Summary:
         made: list[tuple[Any, Any]] = []
         for index, (key, entry) in enumerate(entries[start:], start):
             left = room - (size(key) + 2 if isinstance(key, str) else 1)
-            # The beginning of an entry is not worth showing where there is hardly room for its mark.
+            # Where there is hardly room for its mark, the beginning of an entry is not worth showing.
             if made and left < 4 * self._mark_size(place) and size(entry) > left:
                 return made, index
             shaped = self.of(entry, left, (*place, index))
@@ -216,15 +216,15 @@ def within_limit(
 ) -> tuple[Content, str]:
     """The content, or as much of it as fits as JSON and as text, and that text.
 
-    Tools make their responses fit themselves, with calls that reach the rest; this is for what they did not foresee.
-    Lists lose whole rows at their end, texts and objects what does not fit; `cut` names what was cut.
+    Tools make their own responses fit and name the call that reads the rest; this catches what they did not foresee.
+    Lists lose whole rows at their end, texts and objects are cut; `cut` names the fields.
 
     Args:
         columns: the order of columns in the text, as `as_text` takes it.
     """
     made, text, room = content, as_text(content, columns), characters
     while (taken := max(size(made), len(text))) > characters and room > 0:
-        # The text may be longer than the JSON: what was tried before says by how much.
+        # The text may be longer than the JSON, by the ratio seen in the last attempt.
         room = room if made is content else room * characters // taken - 1
         made = _cut(content, room)
         text = as_text(made, columns)
@@ -262,7 +262,7 @@ def _cut(content: Content, room: int) -> Content:
 
 
 def _shared(values: Sequence[Any], room: int, fit: Callable[[int, Any, int], Any]) -> list[Any]:
-    """The values, each made to fit into its share: small ones whole, what they leave shared among the big ones."""
+    """The values, each made to fit into its share: small ones whole; the large ones share what is left."""
     sizes = [size(value) for value in values]
     made = list(values)
     for nth, index in enumerate(sorted(range(len(values)), key=sizes.__getitem__)):
@@ -272,7 +272,7 @@ def _shared(values: Sequence[Any], room: int, fit: Callable[[int, Any, int], Any
 
 
 def _is_plain(value: Any, depth: int) -> bool:
-    """Whether nothing in it has to be summarised for its own sake."""
+    """Whether nothing in it is so deep or so long that it is always summarised."""
     if isinstance(value, dict | list):
         entries = value.values() if isinstance(value, dict) else value
         return depth < MAX_DEPTH and all(_is_plain(entry, depth + 1) for entry in entries)

@@ -15,25 +15,23 @@ MAX_IDS_NAMED = 100
 
 
 WITHOUT_A_PRICE = (
-    "The platform gave no complete price for {}, so it cannot be confirmed here, where prices are limited. Tell the "
-    "user: a person can start it in the Deep Origin web app; {} withdraws it."
+    "The platform gave no complete price for {}, so it cannot be confirmed here. Tell the user: a person can start it "
+    "in the Deep Origin web app; {} withdraws it."
 )
 AFTER_CANCELLING = {
-    "reserved": "cost was reserved at its start; what of it is charged, the platform has not said yet.",
-    "not known yet": "What it cost is not known yet: the platform has not said.",
+    "reserved": "cost was reserved at its start; how much of it is charged is not known yet.",
+    "not known yet": "Its cost is not known yet.",
 }
 
 
 def call(tool: str, **arguments: object) -> str:
-    """A call as a model can repeat it: `tool(name=value, …)`, values as JSON."""
-    given = ", ".join(
-        f"{name}={json.dumps(value, ensure_ascii=False, default=float)}" for name, value in arguments.items()
-    )
-    return f"{tool}({given})"
+    """A call in a form that a model can copy: `tool(name=value, …)`, values as JSON."""
+    pairs = (f"{name}={json.dumps(value, ensure_ascii=False, default=float)}" for name, value in arguments.items())
+    return f"{tool}({', '.join(pairs)})"
 
 
 def after(execution: Execution, settings: Settings) -> str | None:
-    """What to do with an execution in its present state; None if there is nothing to do."""
+    """The next step for an execution in its present state; None if there is none."""
     name = execution.execution_id
     match execution.status:
         case "Quoted":
@@ -44,11 +42,11 @@ def after(execution: Execution, settings: Settings) -> str | None:
             return logs_of(name)
         case "InsufficientFunds":
             return (
-                "Nothing was started: the organisation's balance or licence does not cover this run. Tell the user; "
-                "once it does, create it anew, with another idempotency_key."
+                "Not started: the organisation's balance or licence does not cover this run. Tell the user; once it "
+                "does, create it again with another idempotency_key."
             )
         case "FailedQuotation":
-            return "It could not be priced and will not run; correct the inputs and create it anew."
+            return "It could not be priced and will not run: correct the inputs and create it again."
         case "Cancelled":
             return AFTER_CANCELLING.get(execution.cost_state)
         case _:
@@ -56,7 +54,7 @@ def after(execution: Execution, settings: Settings) -> str | None:
 
 
 def results_of(execution_id: str) -> str:
-    return f"{call('get_execution_results', execution_id=execution_id)} has what it found."
+    return f"{call('get_execution_results', execution_id=execution_id)} shows its results."
 
 
 def logs_of(execution_id: str) -> str:
@@ -79,43 +77,45 @@ def _confirm(execution: Execution, settings: Settings) -> str:
 def after_waiting(
     done: Sequence[Execution], pending: Sequence[str], lost: Mapping[str, DeepOriginError], settings: Settings
 ) -> str | None:
-    """What to do after a wait.
+    """The next step after a wait; None if there is none.
 
     Args:
-        lost: by id, why it cannot be read (any more).
+        done: those that are over.
+        pending: ids of those that are not.
+        lost: by id, the error that keeps it from being read.
     """
-    parts = [_after_the_end(done, settings)]
+    parts = [_after_done(done, settings)]
     if pending:
-        # With the usual time, however short this wait was: a short one repeated would be a loop.
+        # With the default timeout, however short this wait was: repeated short waits would be a busy loop.
         parts = [call("wait_executions", execution_ids=list(pending)[:MAX_IDS_NAMED]) + ("." if lost else "")]
     if lost:
-        parts.append(_without(lost))
+        parts.append(_after_losing(lost))
     return " ".join(part for part in parts if part) or None
 
 
-def _without(lost: Mapping[str, DeepOriginError]) -> str:
-    told = f"{len(lost)} could not be read, so whether {'it is' if len(lost) == 1 else 'they are'} over is unknown"
+def _after_losing(lost: Mapping[str, DeepOriginError]) -> str:
+    state = f"{len(lost)} could not be read, so whether {'it is' if len(lost) == 1 else 'they are'} over is unknown"
     refused = next((error for error in lost.values() if isinstance(error, CredentialError)), None)
     if refused is None:
-        return f"{told}: see each error. Waiting again does not change that. Tell the user."
-    return f"{told}. {refused.next_step} Then {call('wait_executions', execution_ids=list(lost)[:MAX_IDS_NAMED])}."
+        return f"{state}: see `error` of each. Tell the user; waiting again does not help."
+    return f"{state}. {refused.next_step} Then {call('wait_executions', execution_ids=list(lost)[:MAX_IDS_NAMED])}."
 
 
-def _after_the_end(done: Sequence[Execution], settings: Settings) -> str | None:
+def _after_done(done: Sequence[Execution], settings: Settings) -> str | None:
     quoted = [execution for execution in done if execution.status == "Quoted"]
     if quoted and settings.read_only:
         return f"{len(quoted)} only quoted, not started. {toolsets.READ_ONLY}"
     priced = [each for each in quoted if each.quoted_price is not None and not each.price_is_partial]
     if priced:
-        first = priced[0]
-        step = call("confirm_execution", execution_id=first.execution_id, expected_price=first.quoted_price)
+        execution = priced[0]
+        step = call("confirm_execution", execution_id=execution.execution_id, expected_price=execution.quoted_price)
         return f"{len(quoted)} only quoted, not started. {step}" + (" and so on." if len(quoted) > 1 else ".")
     if quoted:
-        first_call = call("cancel_execution", execution_id=quoted[0].execution_id)
-        return f"{len(quoted)} only quoted. " + WITHOUT_A_PRICE.format("those", first_call)
-    looks = []
-    for status, look in (("Completed", results_of), ("Failed", logs_of)):
-        first_such = next((execution for execution in done if execution.status == status), None)
-        if first_such is not None:
-            looks.append(look(first_such.execution_id))
-    return " ".join(looks) or None
+        cancel = call("cancel_execution", execution_id=quoted[0].execution_id)
+        return f"{len(quoted)} only quoted. " + WITHOUT_A_PRICE.format("those", cancel)
+    reads = []
+    for status, read in (("Completed", results_of), ("Failed", logs_of)):
+        first = next((execution for execution in done if execution.status == status), None)
+        if first is not None:
+            reads.append(read(first.execution_id))
+    return " ".join(reads) or None

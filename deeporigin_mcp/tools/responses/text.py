@@ -1,4 +1,4 @@
-"""The compact text beside the structured content: the same facts, cheaper to read."""
+"""The text beside the structured content: the same facts in fewer tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deeporigin_mcp.platform.records.sanitizing import HARMFUL, escaped, words_o
 
 MISSING = "-"
 LINES = ("progress", "problems", "input_warnings")
-"""Lists of sentences, shown one a line."""
+"""Lists whose entries are shown one a line."""
 
 
 def as_text(view: dict[str, Any], columns: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -18,7 +18,7 @@ def as_text(view: dict[str, Any], columns: Mapping[str, Sequence[str]] | None = 
 
     Args:
         view: fields and what they hold.
-        columns: by field, the order of its table's columns, whichever row has which; others follow as they come.
+        columns: by field, the order of its table's columns; others follow in the order in which rows have them.
     """
     known = columns or {}
     return "\n".join(line for key, value in view.items() for line in _lines(key, value, known.get(key, ())))
@@ -30,7 +30,7 @@ def _lines(key: str, value: Any, columns: Sequence[str]) -> list[str]:
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value) and key in LINES:
         return [f"{key}:", *(f"  {HARMFUL.sub(' ', entry)}" for entry in value)]
     if key == "next_step" and isinstance(value, str):
-        # A call is repeated as it stands: not even two spaces in a value may become one.
+        # A model copies the call: even two spaces in a value stay two.
         return [f"{key}: {escaped(value)}"]
     return [f"{key}: {_cell(value)}"]
 

@@ -1,4 +1,4 @@
-"""Which tools a server offers, and what is said where the next step would be a tool that it does not offer."""
+"""Which tools a server offers, and the next step where it would be a tool that is not offered."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
 }
 """The groups that `DEEPORIGIN_MCP_TOOLSETS` chooses from, and their tools."""
 WRITING = frozenset({"create_execution", "confirm_execution", "cancel_execution"})
-"""Tools that read-only mode leaves out. They and all that read executions are in one group."""
+"""Tools that read-only mode does not offer. They and all that read executions are in one group."""
 
-READ_ONLY = "This server only reads: a person can start and change runs in the Deep Origin web app."
-LEFT_OUT = (
-    "What comes next is not offered by this server (DEEPORIGIN_MCP_TOOLSETS): a person can do it in the Deep Origin "
-    "web app."
+READ_ONLY = "This server is read-only: a person can start and change runs in the Deep Origin web app."
+NOT_OFFERED = (
+    "This server does not offer the tool for the next step (DEEPORIGIN_MCP_TOOLSETS): a person can do it in the Deep "
+    "Origin web app."
 )
 
 
@@ -40,8 +40,8 @@ def is_offered(tool: str, settings: Settings) -> bool:
 
 
 def step(settings: Settings, text: str, *tools: str) -> str:
-    """A next step that calls these tools, or what a person can do instead where one of them is not offered."""
+    """A next step that names these tools, or what a person can do instead where one of them is not offered."""
     missing = [tool for tool in tools if not is_offered(tool, settings)]
     if not missing:
         return text
-    return READ_ONLY if settings.read_only and WRITING.issuperset(missing) else LEFT_OUT
+    return READ_ONLY if settings.read_only and WRITING.issuperset(missing) else NOT_OFFERED

@@ -1,6 +1,6 @@
-"""What every tool returns: the shapes that an agent sees (design 3). Fields are absent when unknown.
+"""What every tool returns, as an agent sees it (design 4). Fields are absent when unknown.
 
-Names are the platform's ideas in snake_case; money is USD; times are the platform's ISO texts in UTC.
+Names are the platform's in snake_case. Money is in USD. Times are the platform's, ISO 8601 in UTC.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS, RESULT
 
 NAME_CHARACTERS = 120
 WORD_CHARACTERS = 60
-"""For what is one word on a platform that is well: a status, a version, a time, an id."""
+"""For what is one word on a healthy platform: a status, a version, a time, an id."""
 REASON_CHARACTERS = 1000
 ROW_REASON_CHARACTERS = 160
 
 Number = Annotated[Decimal, PlainSerializer(float, return_type=float), WithJsonSchema({"type": "number"})]
-"""Exact here, and a number in JSON: 15 digits of a price come through a float unchanged."""
+"""A decimal here and a number in JSON: a float keeps 15 digits of a price."""
 
 
 class View(BaseModel):
-    """The base of all answers: known fields only, unknown ones are a bug of ours."""
+    """The base of all results. An unknown field is a bug of ours."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,11 +33,11 @@ class View(BaseModel):
 
     @property
     def at_most(self) -> int:
-        """Characters that the answer may take, as JSON and as text."""
+        """Characters that the response may take, as JSON and as text."""
         return self._at_most
 
     def held_to(self, characters: int) -> Self:
-        """The view, which may take no more than that."""
+        """The view, with another limit."""
         self._at_most = characters
         return self
 
@@ -50,11 +50,8 @@ class LineItemView(View):
     total: Number | None = None
 
 
-class WaitRow(View):
-    """One execution among many: what is needed to pick one.
-
-    `last_seen_at` is there where the state is not the present one: `error` says what kept it from being read since.
-    """
+class ExecutionFacts(View):
+    """What every view of an execution has: times as ISO 8601, money in USD, `progress_percent` from 0 to 100."""
 
     execution_id: str
     name: str | None = None
@@ -68,41 +65,34 @@ class WaitRow(View):
     created_at: str | None = None
     runtime_seconds: float | None = None
     status_reason: str | None = None
+
+
+class WaitRow(ExecutionFacts):
+    """An execution after a wait. Where `error` says why it could not be read, its state is that of `last_seen_at`."""
+
     last_seen_at: str | None = None
     error: str | None = None
 
 
-class ExecutionRow(View):
-    """One execution of a list. Start, end and project are in detailed rows only."""
+class ExecutionRow(ExecutionFacts):
+    """One execution of a list; the fields of its own are in detailed rows only."""
 
-    execution_id: str
-    name: str | None = None
-    tool_key: str | None = None
-    tool_version: str | None = None
-    status: str | None = None
-    progress_percent: float | None = None
-    quoted_price: Number | None = None
-    cost: Number | None = None
-    cost_state: str | None = None
-    created_at: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
-    runtime_seconds: float | None = None
-    status_reason: str | None = None
     project_id: str | None = None
 
 
 class Warned(View):
-    """What has to be read first: that money was spent which nobody approved."""
+    """A view whose text begins with a warning: money was spent that nobody approved."""
 
     warning: str | None = None
 
 
 class ExecutionView(ExecutionRow, Warned):
-    """One execution by itself. `outputs` come with one that has ended within the call, where they are small.
+    """One execution. `outputs`: of a run that ended within the call, if they are small.
 
-    `input_warnings` come with its creation: what in its inputs is doubtful, and what is in them twice. While a person
-    has not answered yet, `approval` is pending and `look_for` says where the person finds the question.
+    `input_warnings`: doubtful or repeated inputs, after its creation. `look_for`: while `approval` is pending, where
+    the person finds the question.
     """
 
     outputs: dict[str, Any] | None = None
@@ -113,7 +103,7 @@ class ExecutionView(ExecutionRow, Warned):
 
 
 class ExecutionDetailView(ExecutionRow, Warned):
-    """One execution with what a detailed answer adds."""
+    """One execution with all that is known of it; `cut` names fields that are not shown whole."""
 
     data_platform_id: str | None = None
     price_items: list[LineItemView] | None = None
@@ -128,12 +118,12 @@ class ExecutionDetailView(ExecutionRow, Warned):
 
     @classmethod
     def of(cls, short: ExecutionView) -> Self:
-        """The facts of a short view, as far as a detailed one has them."""
+        """A detailed view with the fields of a short one."""
         return cls(**{name: value for name, value in short if name in cls.model_fields})
 
 
 class ToolTotal(View):
-    """What all runs of one tool in a list come to; `unpriced` are those of which neither sum knows anything."""
+    """Count and sums in USD of one tool's executions; `unpriced`: how many have neither a price nor a cost."""
 
     tool_key: str
     count: int
@@ -143,7 +133,7 @@ class ToolTotal(View):
 
 
 class GrandTotal(View):
-    """What all runs of a list come to."""
+    """Count and sums in USD of all executions of a list."""
 
     tools: int
     count: int
@@ -153,7 +143,7 @@ class GrandTotal(View):
 
 
 class ExecutionListView(View):
-    """A page of a list. `cut` names the columns that were left out so that all rows of the page fit."""
+    """A page of a list. `cut` names columns that were dropped so that all rows of the page fit."""
 
     executions: list[ExecutionRow]
     totals: list[ToolTotal] | None = None
@@ -167,7 +157,7 @@ class ExecutionListView(View):
 
 
 class SearchRow(BaseModel):
-    """A data-platform row; with `select`, the columns that were asked for."""
+    """A row of the data platform; with `select`, its columns."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -183,7 +173,7 @@ class SearchRow(BaseModel):
 
 
 class SearchView(View):
-    """Rows of a search. `next_offset` is where the rows after these begin."""
+    """Rows of a search. `next_offset`: the offset of the next page."""
 
     rows: list[SearchRow]
     limit: int
@@ -202,7 +192,7 @@ class LogRow(View):
 
 
 class ExecutionLogsView(View):
-    """Lines of a log, newest first. `next_offset` is where the lines after these begin."""
+    """Lines of a log, newest first. `next_offset`: the offset of the next page."""
 
     execution_id: str
     rows: list[LogRow]
@@ -214,7 +204,7 @@ class ExecutionLogsView(View):
 
 
 class ExecutionResultsView(View):
-    """What a run found: `outputs` came with it, or are files that it was asked for, `rows` were stored by it.
+    """Results of a run: `outputs` are in its record, or files that it was to write; `rows` are in the result store.
 
     `next_cursor` reads on. What a cursor reads of another field comes under that field's own name; of a row, under
     `row`.
@@ -237,7 +227,7 @@ class ExecutionResultsView(View):
 
 
 class WaitView(View):
-    """How a wait ended. `all_done`: every id was read and is over. `pending`: those not known to be over."""
+    """The end of a wait. `all_done`: every id was read and is over. `pending`: ids not known to be over."""
 
     executions: list[WaitRow]
     all_done: bool
@@ -257,7 +247,7 @@ class PlatformToolRow(View):
 
 
 class PlatformToolListView(View):
-    """`matched` are words of the query, or what they name in a tool's inputs; `others` are keys of all other tools."""
+    """`matched` names values of a tool's inputs by which it was found; `others` are keys of other tools."""
 
     tools: list[PlatformToolRow]
     others: list[str] | None = None
@@ -267,11 +257,13 @@ class PlatformToolListView(View):
 
 
 class PlatformToolView(View):
+    """One version of a tool. `enabled` is there only where it is false: such a version cannot run."""
+
     tool_key: str
     tool_version: str
     name: str | None = None
     description: str | None = None
-    enabled: bool
+    enabled: bool | None = None
     featured: bool | None = None
     other_versions: list[str]
     sync: str
@@ -294,7 +286,7 @@ class ClusterRow(View):
 
 
 class SpendingView(View):
-    """The three limits in USD, what has been started and what is left; an absent limit is not set.
+    """The three limits, and what has been spent and is left, all in USD. An absent limit is not set.
 
     `counted` says over what period and for whom `spent` and `left` count.
     """
@@ -337,11 +329,11 @@ ROW_FIELDS = (
     "statusReason",
     "projectId",
 )
-"""What the platform's record needs to have for a row."""
+"""Fields of the platform's record that a row is made of."""
 
 
 def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
-    """The facts of one execution that both views share; unknown ones are None."""
+    """The fields of `ExecutionFacts`; unknown ones are None."""
     return {
         "execution_id": execution.execution_id,
         "name": one_line(execution.name, NAME_CHARACTERS) or None,
@@ -349,7 +341,7 @@ def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
         "tool_version": one_line(execution.tool_version, WORD_CHARACTERS) or None,
         "status": one_line(execution.status, WORD_CHARACTERS),
         "progress_percent": execution.progress_percent,
-        # A part of a price would say too little.
+        # A partial price would look like the whole one.
         "quoted_price": None if execution.price_is_partial else execution.quoted_price,
         "cost": execution.cost,
         "cost_state": execution.cost_state or None,
@@ -360,7 +352,7 @@ def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
 
 
 def execution_row(execution: Execution, *, detailed: bool = False) -> ExecutionRow:
-    """A row of a list; a detailed one has all the scalar facts."""
+    """A row of a list; a detailed one has every field."""
     if detailed:
         return ExecutionRow(**_facts(execution, REASON_CHARACTERS), **_where_and_when(execution))
     return ExecutionRow(**_brief(execution))
@@ -376,10 +368,10 @@ def execution_view(execution: Execution, *, next_step: str | None = None) -> Exe
 
 
 def _brief(execution: Execution) -> dict[str, Any]:
-    """The facts of a short row, without those that follow from others."""
+    """The facts of a short row, without those that others imply."""
     facts = _facts(execution, ROW_REASON_CHARACTERS)
     if execution.is_settled:
-        # The status says it already.
+        # The status implies it.
         facts["progress_percent"] = None
     if facts["cost"] is not None and facts["cost"] == facts["quoted_price"]:
         facts["quoted_price"] = None

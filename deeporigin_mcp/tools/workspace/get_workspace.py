@@ -14,9 +14,9 @@ from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.records.values import Json, text, utc_stamp
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.settings import Settings, TokenClaims
-from deeporigin_mcp.tools.catalogue.definitions import idle_rules
+from deeporigin_mcp.tools.catalogue.definitions import unmatched_allowed_keys
 from deeporigin_mcp.tools.responses.errors import explained
-from deeporigin_mcp.tools.responses.toolsets import LEFT_OUT, is_offered
+from deeporigin_mcp.tools.responses.toolsets import NOT_OFFERED, is_offered
 from deeporigin_mcp.tools.responses.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 from deeporigin_mcp.tools.spending.approval import left_of, spent_by_session
@@ -82,7 +82,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         spent = await tried("spending", lambda: spent_by_session(state), None)
 
     async def ask_allowed() -> None:
-        if idle := await tried("allowed tools", lambda: idle_rules(state_of(ctx)), None):
+        if idle := await tried("allowed tools", lambda: unmatched_allowed_keys(state_of(ctx)), None):
             troubles[idle] = (idle, ["allowed tools"])
 
     async with anyio.create_task_group() as tasks:
@@ -134,7 +134,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
 def _next_step(settings: Settings) -> str:
     offered = [is_offered(tool, settings) for tool in ("find_platform_tools", "list_executions")]
     texts = ("find_platform_tools finds tools.", "list_executions shows runs.")
-    return " ".join(itertools.compress(texts, offered)) or LEFT_OUT
+    return " ".join(itertools.compress(texts, offered)) or NOT_OFFERED
 
 
 def _counted(settings: Settings) -> str:

@@ -84,7 +84,7 @@ def test_how_a_file_is_given_is_shown_and_the_example_is_taken(node: dict[str, A
     assert example is not None
     path = example["f"]["key"] if isinstance(example["f"], dict) else example["f"]
     assert path.startswith(("path/to/f", "file"))
-    assert "$provider" in str(cleaned(schema))
+    assert ("$provider" if isinstance(example["f"], dict) else "path") in str(cleaned(schema))
     if "x-deeporigin-path" in node:
         assert example["f"] == {"$provider": "ufa", "key": path}
     if node.get("format") == "directory":
@@ -107,7 +107,7 @@ async def test_a_file_is_sent_as_it_was_given(bench: Bench) -> None:
         assert described["example_inputs"] == {"input_file": {"$provider": "ufa", "key": "path/to/file.pdf"}}
 
 
-async def test_a_file_of_another_name_than_the_pattern_is_told_and_left_to_the_platform(bench: Bench) -> None:
+async def test_a_file_of_another_name_than_the_pattern_is_a_warning_and_left_to_the_platform(bench: Bench) -> None:
     schema = {"type": "object", "properties": {"f": {**FILE, "pattern": r"^in\.pdf$"}}}
     async with serving(bench, tool(schema)) as agent:
         quote = await agent.read(
@@ -116,7 +116,7 @@ async def test_a_file_of_another_name_than_the_pattern_is_told_and_left_to_the_p
         assert "input_warnings" not in quote
     found = checked({"f": "patent/in.pdf"}, schema)
     assert found.problems == []
-    assert found.warnings == ["f: \"patent/in.pdf\" does not match '^in\\\\.pdf$', which the schema asks of this file."]
+    assert [warning.partition(":")[0] for warning in found.warnings] == ["f"]
 
 
 async def test_a_tool_that_requires_what_it_does_not_describe_can_be_priced(bench: Bench) -> None:
@@ -124,8 +124,8 @@ async def test_a_tool_that_requires_what_it_does_not_describe_can_be_priced(benc
     async with serving(bench, odd) as agent:
         described = await agent.read("describe_platform_tool", tool_key="acme.tool")
         assert described["example_inputs"] == {"a": 1, "hidden": "text"}
-        told = await agent.refused("create_execution", tool_key="acme.tool", inputs={"b": 1})
-        assert "b: the tool has no such input; valid: a, hidden" in told
+        error = await agent.error("create_execution", tool_key="acme.tool", inputs={"b": 1})
+        assert error.code == "invalid_inputs"
 
 
 BUILDS = ("1.1.17475131249002", "1.1.1758069102440", "1.1.1758069102439", "1.0.9")
@@ -161,8 +161,8 @@ async def test_of_hundreds_of_versions_some_are_named_and_the_rest_counted(bench
         described = await agent.read("describe_platform_tool", tool_key="acme.tool", tool_version="1.0.0")
         assert described["other_versions"] == [f"1.0.{number}" for number in range(286, 278, -1)]
         assert described["cut"] == ["other_versions: 278 more"]
-        told = await agent.refused("describe_platform_tool", tool_key="acme.tool", tool_version="9.9.9")
-        assert "1.0.279 and 279 more, or a major such as 1." in told
+        error = await agent.error("describe_platform_tool", tool_key="acme.tool", tool_version="9.9.9")
+        assert error.code == "not_found"
 
 
 async def test_a_tool_that_is_gone_but_has_runs_is_only_said_to_be_gone(bench: Bench) -> None:
@@ -171,7 +171,7 @@ async def test_a_tool_that_is_gone_but_has_runs_is_only_said_to_be_gone(bench: B
         found = await agent.read("list_executions", tool_key="acme.retired")
         assert [row["execution_id"] for row in found["executions"]] == [name]
         found = await agent.read("list_executions", tool_key="acme.retired", status=["Failed"])
-        assert found["next_step"].startswith("The catalogue has no tool 'acme.retired' now.")
+        assert "acme.retired" in found["next_step"]
 
 
 async def test_what_the_platform_features_is_marked_and_listed_first(bench: Bench) -> None:
@@ -215,8 +215,8 @@ async def test_a_small_schema_without_end_delays_nobody_and_is_left_to_the_platf
     async with serving(bench, tool(doubling(26, of=of))) as agent:
         described = await agent.read("describe_platform_tool", tool_key="acme.tool")
         assert described["inputs_schema"]["required"] == ["x"]
-        told = await agent.call("create_execution", {"tool_key": "acme.tool", "inputs": {"x": "a", "zzz": 1}})
-        assert "zzz: the tool has no such input" in told.text
+        error = await agent.error("create_execution", tool_key="acme.tool", inputs={"x": "a", "zzz": 1})
+        assert error.code == "invalid_inputs"
 
 
 def test_a_schema_without_end_is_warned_of() -> None:

@@ -108,7 +108,7 @@ async def test_a_failing_renewal_keeps_the_old_list_for_a_bounded_time(
     await until_listed(bench, 3)
     assert "could not be renewed: CredentialError" in caplog.text
     await bench.time.timing.sleep(CATALOGUE_KEPT_SECONDS)
-    assert "HTTP 401" in await agent.refused("find_platform_tools")
+    assert (await agent.error("find_platform_tools")).code == "credentials"
     bench.heal()
     assert await keys(agent) == before
 

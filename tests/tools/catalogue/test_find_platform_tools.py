@@ -1,4 +1,4 @@
-"""find_platform_tools: every tool that can run is named, and those that the query's words name come first."""
+"""find_platform_tools: tools that the query's words name come first, and the others are named unless one has all."""
 
 from __future__ import annotations
 
@@ -33,27 +33,32 @@ def named(found: dict[str, Any]) -> list[str]:
         ("acme.hello-test", ""),
     ],
 )
-async def test_what_holds_the_words_comes_first_and_is_marked(agent: Agent, query: str, first: str) -> None:
+async def test_the_tool_that_matches_best_comes_first(agent: Agent, query: str, first: str) -> None:
     found = await agent.read("find_platform_tools", query=query)
     assert found["tools"][0]["tool_key"] == (f"deeporigin.{first}" if first else query)
-    assert found["tools"][0]["matched"]
     assert (await agent.follow(found["next_step"]))["tool_key"] == found["tools"][0]["tool_key"]
 
 
-async def test_every_tool_is_named_whatever_is_asked_for(agent: Agent) -> None:
+async def test_every_tool_is_named_unless_one_matches_every_word(agent: Agent) -> None:
     everything = named(await agent.read("find_platform_tools", limit=100))
     assert len(everything) > 15
-    for query in ("docking", "qwxz'\" | \n vvvv", "antibody humanisation", "ligands", "docking " + "qwxzv" * 20_000):
+    for query in ("qwxz'\" | \n vvvv", "antibody humanisation", "docking slvxtiqn", "docking " + "qwxzv" * 20_000):
         for limit in (1, 10, 100):
             found = await agent.read("find_platform_tools", query=query, limit=limit)
             assert sorted(named(found)) == sorted(everything)
             assert compact_size(found) <= 8_000
 
 
-async def test_a_query_that_nothing_matches_lists_all_and_says_so(agent: Agent) -> None:
+async def test_beside_a_tool_that_matches_every_word_only_those_that_match_as_well_are_named(agent: Agent) -> None:
+    for limit in (1, 10):
+        found = await agent.read("find_platform_tools", query="docking", limit=limit)
+        assert named(found) == ["deeporigin.docking", "deeporigin.constrained-docking"]
+        assert found["has_more"] is (limit == 1)
+
+
+async def test_a_query_that_nothing_matches_lists_all(agent: Agent) -> None:
     found = await agent.read("find_platform_tools", query="antibody slvxtiqn")
-    assert found["next_step"].startswith("No tool holds a word of 'antibody slvxtiqn'; all are listed.")
-    assert found["count"] == len(named(found)) > 15
+    assert found["count"] == len(found["tools"]) > 15
     assert not any("matched" in row for row in found["tools"])
 
 
@@ -71,7 +76,6 @@ async def test_the_row_of_a_tool_is_short_and_its_newest_version(agent: Agent) -
             "tool_version": "4.2.0",
             "name": "Docking",
             "description": "Docks small molecules into a pocket of a protein and scores their poses.",
-            "matched": "docking",
         }
     ]
 
@@ -87,14 +91,15 @@ async def test_tests_and_nameless_rows_come_last(agent: Agent) -> None:
 async def test_disabled_tools_are_shown_on_request_and_marked(agent: Agent) -> None:
     found = await agent.read("find_platform_tools", query="bulk docking", include_disabled=True)
     assert (found["tools"][0]["tool_key"], found["tools"][0]["enabled"]) == ("deeporigin.bulk-docking", False)
+    assert (await agent.follow(found["next_step"]))["enabled"] is False
 
 
 async def test_only_what_the_operator_allows_is_found_and_suggested(bench: Bench) -> None:
     async with bench.agent(allowed_tool_keys=("deeporigin.draco",)) as agent:
         for query in ("", "docking"):
             assert named(await agent.read("find_platform_tools", query=query)) == ["deeporigin.draco"]
-        told = await agent.refused("describe_platform_tool", tool_key="dokcing")
-        assert "deeporigin.docking" not in told
+        message = await agent.refused("describe_platform_tool", tool_key="dokcing")
+        assert "deeporigin.docking" not in message
 
 
 async def test_hundreds_of_tools_are_cut_and_it_is_said(bench: Bench) -> None:
@@ -105,7 +110,7 @@ async def test_hundreds_of_tools_are_cut_and_it_is_said(bench: Bench) -> None:
     known += [dataclasses.replace(docks, key=f"acme.many-{number}") for number in range(300)]
     try:
         async with bench.agent() as agent:
-            found = await agent.read("find_platform_tools", query="pocket")
+            found = await agent.read("find_platform_tools", query="pocket slvxtiqn")
             assert found["has_more"] is True
             assert compact_size(found) <= 8_000
     finally:
@@ -128,4 +133,5 @@ rows = st.dictionaries(
 @given(rows, st.text(max_size=40))
 def test_no_definition_is_an_error(row: dict[str, Any], query: str) -> None:
     tool = ToolDefinition(row)
-    assert set(finding._matched(tool, finding._words(query)).said) <= set(finding._words(query))
+    words = finding._words(query)
+    assert set(finding._match(tool, words).found) <= set(words)

@@ -12,6 +12,7 @@ from deeporigin_mcp.tools.catalogue import checking
 from deeporigin_mcp.tools.catalogue.checking import MAX_THREADS, Findings, checked, off_loop
 from deeporigin_mcp.tools.protocol import tool as surface
 from tests.support.bench import Bench, docking
+from tests.support.errors import ErrorFacts
 
 pytestmark = pytest.mark.anyio
 
@@ -47,21 +48,20 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Held:
 
 
 async def test_other_calls_are_answered_while_large_inputs_are_checked(bench: Bench, held: Held) -> None:
-    told: list[str] = []
+    errors: list[ErrorFacts] = []
 
     async with bench.agent() as agent:
 
         async def create() -> None:
-            told.append(await agent.refused("create_execution", **MANY))
+            errors.append(await agent.error("create_execution", **MANY))
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(create)
             await held.wait_begun()
             assert (await agent.read("find_platform_tools"))["count"] > 10
-            assert not told
+            assert not errors
             held.let_go.set()
-    assert "ligands: [" in told[0]
-    assert "is too long" in told[0]
+    assert errors == [("invalid_inputs", "nothing_created")]
 
 
 async def test_a_call_that_is_given_up_does_not_wait_for_its_check(
@@ -70,10 +70,10 @@ async def test_a_call_that_is_given_up_does_not_wait_for_its_check(
     monkeypatch.setattr(surface, "CALL_SECONDS", 0.5)
     try:
         async with bench.agent() as agent:
-            told = await agent.refused("create_execution", **MANY)
+            error = await agent.error("create_execution", **MANY)
     finally:
         held.let_go.set()
-    assert "was given up" in told
+    assert error.code == "timed_out"
     assert not bench.platform.creates
 
 

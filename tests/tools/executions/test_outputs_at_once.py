@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -90,4 +89,4 @@ async def test_outputs_come_at_once_only_whole_and_small(
         assert "next_step" not in told
     else:
         assert "outputs" not in told
-        assert told["next_step"] == f"get_execution_results(execution_id={json.dumps(name)}) has what it found."
+        assert told["next_step"] == steps.results_of(name)

@@ -197,7 +197,7 @@ async def test_molecules_given_twice_are_told_with_what_they_cost(agent: Agent) 
 )
 def test_the_price_of_duplicates_is_the_price_that_is_quoted(price: str, told: str) -> None:
     (repeats,) = checked({"smiles_list": ["C"] * 3}, {}).repeats
-    assert repeats.told(Decimal(price)).endswith(f" {told} USD.")
+    assert repeats.message(Decimal(price)).endswith(f" {told} USD.")
 
 
 REPEATED: dict[str, tuple[dict[str, Any], list[tuple[str, int, int]]]] = {
@@ -225,7 +225,7 @@ async def test_a_list_file_is_said_to_be_unread(agent: Agent) -> None:
     inputs = {name: value for name, value in docking("C")["inputs"].items() if name != "ligands"}
     inputs |= {"ligands_file": "entities/ligands.csv", "ligands_count": 3}
     quote = await agent.read("create_execution", tool_key="deeporigin.docking", inputs=inputs)
-    assert quote["input_warnings"] == ["ligands_file: its molecules were not read, so neither checked nor compared."]
+    assert quote["input_warnings"] == ["ligands_file: the molecules in this file were not checked."]
 
 
 async def test_a_list_given_where_its_file_belongs_is_refused(agent: Agent) -> None:
@@ -233,4 +233,4 @@ async def test_a_list_given_where_its_file_belongs_is_refused(agent: Agent) -> N
     inputs |= {"ligands_file": "smiles,name\nCCO,ethanol\n", "ligands_count": 1}
     told = await agent.refused("create_execution", tool_key="deeporigin.docking", inputs=inputs)
     assert "ligands_file: " in told
-    assert "is no path: it has a line end" in told
+    assert "is not a path" in told

@@ -223,7 +223,7 @@ async def test_all_problems_of_the_inputs_are_told_at_once_with_their_paths(agen
         "pocket.center: [1,2] is too short",
         "pocket.box_size_x: 0 is less than or equal to the minimum of 0",
         'pocket.box_size_y: "wide" is not of type number',
-        "ligand: the tool has no such input; did you mean ligands?",
+        "ligand: unknown input; did you mean ligands?",
         "effort: 9 is greater than the maximum of 5",
     ):
         assert expected in problems
@@ -240,10 +240,10 @@ ADMET = "deeporigin.admet-properties"
         ("deeporigin.docking", {"ligands": ["CCO"]}, 'ligands.0: "CCO" is not of type object'),
         ("deeporigin.docking", {"ligands": "CCO"}, 'ligands: "CCO" is not of type array'),
         ("deeporigin.docking", {"ligands": [{"smile": "CCO"}]}, "ligands.0: 'smiles' is a required property"),
-        ("deeporigin.docking", {"protein": '{"id": "x"}'}, "give the JSON itself, not a text that holds it"),
+        ("deeporigin.docking", {"protein": '{"id": "x"}'}, "give the JSON itself, not a string that contains it"),
         (ADMET, {"properties": ["solubilty"]}, """properties.0: "solubilty" is not one of ["""),
         (ADMET, {"properties": "herg"}, 'properties: "herg" is not of type array'),
-        (ADMET, {"propertys": ["herg"]}, "the tool has no such input; did you mean properties?"),
+        (ADMET, {"propertys": ["herg"]}, "unknown input; did you mean properties?"),
     ],
 )  # fmt: skip
 async def test_a_bad_input_comes_with_the_valid_form(

@@ -14,7 +14,7 @@ from mcp_types import TextContent, TextResourceContents
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.responses.toolsets import LEFT_OUT, READ_ONLY, TOOLSETS, WRITING
+from deeporigin_mcp.tools.responses.toolsets import NOT_OFFERED, READ_ONLY, TOOLSETS, WRITING
 from tests.support.bench import PROJECT, Agent, Bench, agent_of, docking
 
 pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]
@@ -169,9 +169,9 @@ async def test_nor_does_it_when_it_fails_itself(bench: Bench, toolsets: tuple[st
 async def test_what_cannot_be_called_gives_way_to_what_a_person_can_do(bench: Bench) -> None:
     async with bench.agent(toolsets=("executions", "workspace")) as agent:
         for key in ("deeporigin.docking", "deeporigin.dokcing"):
-            assert LEFT_OUT in await agent.refused("create_execution", tool_key=key, inputs={})
+            assert NOT_OFFERED in await agent.refused("create_execution", tool_key=key, inputs={})
     async with bench.agent(toolsets=("workspace",)) as agent:
-        assert (await agent.read("get_workspace"))["next_step"] == LEFT_OUT
+        assert (await agent.read("get_workspace"))["next_step"] == NOT_OFFERED
     async with bench.agent(toolsets=("workspace", "executions")) as agent:
         assert (await agent.read("get_workspace"))["next_step"] == "list_executions shows runs."
     async with bench.agent(read_only=True) as agent:

@@ -61,7 +61,7 @@ async def test_a_dearer_run_is_refused_with_price_limit_and_setting(agent: Agent
     told = await agent.refused("confirm_execution", execution_id=name, expected_price=0.2)
     for word in ("deeporigin.docking costs 0.2 USD", "0.0 USD may start", "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO", name):
         assert word in told
-    assert "the same answer" in told
+    assert "does not help" in told
     assert not bench.platform.confirms
     assert not bench.sent("PATCH")
 
@@ -329,6 +329,6 @@ async def test_a_server_that_only_reads_names_no_call_that_it_does_not_have(benc
             await agent.read("wait_executions", execution_ids=[name], timeout_seconds=0),
             await agent.read("describe_platform_tool", tool_key="deeporigin.docking"),
         ):
-            assert "only reads" in found["next_step"]
+            assert "read-only" in found["next_step"]
             assert "confirm_execution" not in found["next_step"]
             assert "create_execution" not in found["next_step"]

@@ -99,9 +99,9 @@ async def described(agent: Agent, key: str) -> str:
 async def test_the_description_says_so_before_anything_is_sent(liar: Liar) -> None:
     async with liar.agent() as agent:
         told = await described(agent, "deeporigin.metabolism")
-        assert "starts at once when it is created" in told
-        assert "a person is asked first" in told
+        assert "starts when it is created" in told
+        assert "a person has approved it" in told
         liar.definition = {"key": "deeporigin.system-prep", "version": "1", "inputs": {}}
-        assert "may start it at its creation" in await described(agent, "deeporigin.system-prep")
+        assert "may start when it is created" in await described(agent, "deeporigin.system-prep")
         liar.definition = {"key": "deeporigin.docking", "version": "1", "inputs": {}}
-        assert "creation" not in await described(agent, "deeporigin.docking")
+        assert "created" not in await described(agent, "deeporigin.docking")
