@@ -316,12 +316,10 @@ async def _sent(state: ServerState, execution: Execution, sent_before: bool) -> 
             execution.execution_id, timeout=CREATE_TIMEOUT_SECONDS, retry=False
         )
     except DeepOriginError as failure:
-        unknown = isinstance(failure, OutcomeUnknownError)
-        if not unknown:
-            unknown = not await _stayed_unstarted(state, execution, failure)
+        unknown = failure if isinstance(failure, OutcomeUnknownError) else await _doubt(state, execution, failure)
         await _settle(state, execution, "unknown" if unknown or sent_before else "not started")
-        _audit(state, execution, "unknown" if unknown else "not started", str(failure))
-        raise
+        _audit(state, execution, "unknown" if unknown else "not started", str(unknown or failure))
+        raise unknown or failure from None
     except BaseException:
         await _settle(state, execution, "unknown")
         raise
@@ -331,15 +329,30 @@ async def _sent(state: ServerState, execution: Execution, sent_before: bool) -> 
     await _settle(state, execution, "unknown")
 
 
-async def _stayed_unstarted(state: ServerState, execution: Execution, refusal: DeepOriginError) -> bool:
-    """Whether a run whose confirmation was refused was not started: a refusal may be a proxy's, or of a repetition."""
+async def _doubt(state: ServerState, execution: Execution, refusal: DeepOriginError) -> OutcomeUnknownError | None:
+    """Why it is unknown whether a run whose confirmation was refused has started; None if it has not.
+
+    A refusal may be a proxy's, or that of a request which was repeated on its way.
+    """
     if refusal.http_status is None and not isinstance(refusal, RestrictionError):
-        return True
-    with contextlib.suppress(DeepOriginError), anyio.move_on_after(LOOK_UP_SECONDS):
-        now = Execution(await state.client.executions.get(execution.execution_id))
-        await observe(state, [now])
-        return not was_started(now)
-    return False
+        return None  # It was not sent.
+    state_now = f"its state was not read within {LOOK_UP_SECONDS:g} s."
+    with anyio.move_on_after(LOOK_UP_SECONDS):
+        try:
+            now = Execution(await state.client.executions.get(execution.execution_id))
+            with contextlib.suppress(SpendingLimitError):
+                await observe(state, [now])
+        except DeepOriginError as unread:
+            state_now = f"its state cannot be read: {unread}"
+        else:
+            if not was_started(now):
+                return None
+            state_now = f"it is {one_line(now.status, WORD_CHARACTERS)}."
+    return OutcomeUnknownError(
+        f"The confirmation of {execution.execution_id} was refused, but {state_now} The refusal: {refusal}",
+        http_status=refusal.http_status,
+        request_id=refusal.request_id,
+    )
 
 
 async def _settle(state: ServerState, execution: Execution, outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deeporigin_mcp.tools.responses.errors import OUTCOMES
 from tests.support.liars import Liar, lines_in, lying, named, record
 from tests.support.people import Person
 from tests.support.recording import Reply
@@ -340,6 +341,40 @@ async def test_a_run_that_started_although_its_confirmation_was_refused_counts(l
             await agent.call("confirm_execution", {"execution_id": named(number)})
         assert "DEEPORIGIN_MCP_BUDGET" in await agent.refused("confirm_execution", execution_id=named(9))
     assert liar.confirmed == [named(0), named(1)]
+
+
+@pytest.mark.parametrize("now", ["Running", "Completed", "unreadable"])
+@pytest.mark.parametrize("status", [301, 400, 403, 404, 409, 422, 429])
+async def test_a_refused_confirmation_of_a_run_that_is_not_known_to_stay_quoted_has_an_unknown_outcome(
+    liar: Liar, tmp_path: Path, status: int, now: str
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    liar.patch = lambda _: Reply({"message": "no"}, status=status)
+    became = Reply(status=403) if now == "unreadable" else record(named(1), now)
+    liar.get = lambda name, started: became if started else record(name)
+    async with liar.agent(audit_log=log, auto_approve_up_to=100) as agent:
+        answer = await agent.call("confirm_execution", {"execution_id": named(1)})
+        assert answer.error == ("outcome_unknown", "unknown")
+        liar.get = lambda name, started: record(name, "Running")
+        assert (await agent.follow(answer.text))["execution_id"] == named(1)
+    assert [line["decision"] for line in lines_in(log)] == ["approved", "unknown"]
+    assert liar.confirmed == [named(1)]
+
+
+@pytest.mark.parametrize("now", ["Running", "unreadable"])
+async def test_a_creation_with_a_start_that_was_refused_says_that_its_outcome_is_unknown(liar: Liar, now: str) -> None:
+    liar.create = lambda body: record(named(99), metadata=body["metadata"])
+    liar.patch = lambda _: Reply({"message": "no"}, status=403)
+    liar.get = lambda name, started: (
+        (Reply(status=403) if now == "unreadable" else record(name, now))
+        if started
+        else record(name, metadata=liar.created[0]["metadata"])
+    )
+    async with liar.agent(auto_approve_up_to=100) as agent:
+        found = await agent.read("create_execution", tool_key="deeporigin.docking", inputs={}, start=True)
+    assert OUTCOMES["unknown"] in found["next_step"]
+    assert OUTCOMES["nothing_started"] not in found["next_step"]
+    assert liar.confirmed == [named(99)]
 
 
 async def test_a_refused_confirmation_of_a_run_that_stays_quoted_counts_nothing(liar: Liar) -> None:
