@@ -377,6 +377,22 @@ async def test_a_creation_with_a_start_that_was_refused_says_that_its_outcome_is
     assert liar.confirmed == [named(99)]
 
 
+@pytest.mark.parametrize("before", ["Quoted", "Running"])
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
+async def test_a_cancellation_whose_state_cannot_be_read_afterwards_has_an_unknown_outcome(
+    liar: Liar, before: str, status: int
+) -> None:
+    sent = []
+    liar.patch = lambda name: sent.append(name) or record(name, "Cancelled")  # type: ignore[func-returns-value]
+    liar.get = lambda name, _: Reply(status=status) if sent else record(name, before)
+    async with liar.agent() as agent:
+        answer = await agent.call("cancel_execution", {"execution_id": named(1)})
+        assert answer.error == ("outcome_unknown", "unknown")
+        liar.get = lambda name, _: record(name, "Cancelled")
+        assert (await agent.follow(answer.text))["status"] == "Cancelled"
+    assert sent == [named(1)]
+
+
 async def test_a_refused_confirmation_of_a_run_that_stays_quoted_counts_nothing(liar: Liar) -> None:
     liar.patch = lambda _: Reply({"message": "no"}, status=403)
     liar.get = lambda name, started: record(name)
