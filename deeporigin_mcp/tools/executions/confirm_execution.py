@@ -26,7 +26,7 @@ from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
 from deeporigin_mcp.tools.responses import errors, steps
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView, execution_view
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.spending import approval, elicitation
+from deeporigin_mcp.tools.spending import approval, elicitation, spent
 
 LOOK_SECONDS = 12.0
 """How long the looks before a confirmation may take together."""
@@ -73,7 +73,7 @@ async def _confirmed(
     with anyio.CancelScope(deadline=began + GIVE_UP_SECONDS):
         confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
         view = ended_view(confirmed, steps.after(confirmed, state.settings))
-        view.warning = approval.dearer_than_approved(confirmed, quote.quoted_price)
+        view.warning = spent.dearer_than_approved(confirmed, quote.quoted_price)
         return view
     raise OutcomeUnknownError(f"The confirmation of {quote.execution_id} was given up after {GIVE_UP_SECONDS:g} s.")
 

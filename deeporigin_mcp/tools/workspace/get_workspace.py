@@ -19,7 +19,7 @@ from deeporigin_mcp.tools.responses.errors import explained
 from deeporigin_mcp.tools.responses.toolsets import LEFT_OUT, is_offered
 from deeporigin_mcp.tools.responses.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
-from deeporigin_mcp.tools.spending.approval import left_of, spent_by_session
+from deeporigin_mcp.tools.spending.spent import left_of, spent_by_session
 from deeporigin_mcp.tools.workspace.projects import unknown_project
 
 T = TypeVar("T")

@@ -382,8 +382,13 @@ async def test_a_creation_with_a_start_that_was_refused_says_that_its_outcome_is
 async def test_a_cancellation_whose_state_cannot_be_read_afterwards_has_an_unknown_outcome(
     liar: Liar, before: str, status: int
 ) -> None:
-    sent = []
-    liar.patch = lambda name: sent.append(name) or record(name, "Cancelled")  # type: ignore[func-returns-value]
+    sent: list[str] = []
+
+    def cancel(name: str) -> dict[str, Any]:
+        sent.append(name)
+        return record(name, "Cancelled")
+
+    liar.patch = cancel
     liar.get = lambda name, _: Reply(status=status) if sent else record(name, before)
     async with liar.agent() as agent:
         answer = await agent.call("cancel_execution", {"execution_id": named(1)})
