@@ -108,10 +108,17 @@ def bench(caplog: pytest.LogCaptureFixture) -> Iterator[Bench]:
         made.release()
 
 
-async def called(client: Client, tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
-    answer = await client.call_tool(tool, arguments)
-    assert isinstance(answer, CallToolResult)
-    return bool(answer.is_error), str(answer.content)
+async def called(client: Client, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+    result = await client.call_tool(tool, arguments)
+    assert isinstance(result, CallToolResult)
+    return result
+
+
+async def read(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The structured content of a success."""
+    result = await called(client, tool, arguments)
+    assert not result.is_error, result.content
+    return result.structured_content or {}
 
 
 async def test_the_places_are_all_the_requests_of_a_call(bench: Bench) -> None:
