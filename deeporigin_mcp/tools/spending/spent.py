@@ -107,8 +107,9 @@ async def read_back(state: ServerState) -> None:
         # What cannot be read now counts, and is read again by the next call.
         state.has_read_back = is_complete
     for execution in found:
-        if execution.status != "Quoted":
-            decision = "started" if was_started(execution) else "not started"
+        is_started = was_started(execution)
+        if is_started or execution.status != "Quoted":
+            decision = "started" if is_started else "not started"
             audit(state, execution, decision, "read back: its confirmation was sent, and its outcome was unknown")
 
 

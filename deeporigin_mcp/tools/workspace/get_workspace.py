@@ -139,7 +139,9 @@ def _next_step(settings: Settings) -> str:
 
 def _counted(settings: Settings) -> str:
     """What `spent` and `left` count, and since when."""
-    what = f"all runs that this MCP server started in organisation {one_line(settings.org_key, 80)}, whoever quoted them"
+    what = (
+        f"all runs that this MCP server started in organisation {one_line(settings.org_key, 80)}, whoever quoted them"
+    )
     session = one_line(settings.session, 80)
     if "session" in settings.model_fields_set:
         return f"{what}, in session {session}, restarts included"
