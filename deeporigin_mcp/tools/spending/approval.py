@@ -106,9 +106,9 @@ def nobody_to_ask(execution: Execution, settings: Settings) -> SpendingLimitErro
     tool_key = one_line(execution.tool_key, NAME_CHARACTERS)
     return SpendingLimitError(
         f"{tool_key} costs {usd(execution.quoted_price)}, above the {usd(settings.auto_approve_up_to)} that may start "
-        f"without a person, and this client cannot ask a person. {execution.execution_id} stays Quoted: the operator "
-        "of this MCP server can raise DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can confirm it in "
-        "the Deep Origin web app.",
+        f"without a person, whom this client cannot ask. {execution.execution_id} stays Quoted: the operator of this "
+        "MCP server can raise DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can confirm it in the Deep "
+        "Origin web app.",
         code="nobody_to_ask",
     )
 
