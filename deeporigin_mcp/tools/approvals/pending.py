@@ -32,13 +32,13 @@ class Reply:
     """What came of an elicitation.
 
     Args:
-        told: by which way a yes or no came, why there is nobody, or where the person finds the pending elicitation.
+        detail: by which way a yes or no came, why there is nobody, or where the person finds the pending elicitation.
             Empty for a way that is not open at all.
         request: if the client brings the answer by calling again, the result that asks for it.
     """
 
     answer: Answer
-    told: str = ""
+    detail: str = ""
     request: InputRequiredResult | None = None
 
 

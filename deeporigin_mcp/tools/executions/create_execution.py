@@ -145,7 +145,7 @@ class _Wish:
 
 async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRequiredResult:
     """Check, look for the key, create, and start if that is wished and allowed."""
-    state, tool_key, rule = state_of(ctx), wish.tool_key, spent.UNASKED
+    state, tool_key, rule = state_of(ctx), wish.tool_key, spent.UNAPPROVED
     client = state.client
     approval.require_allowed_tool(tool_key, state.settings)
     definition = await find_definition(state, tool_key, wish.tool_version, must_be_enabled=True)
@@ -172,7 +172,7 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
             reply = await _yes_to(ctx, run)
             if reply.request is not None:
                 return reply.request
-            rule = f"yes by {reply.told}"
+            rule = f"yes by {reply.detail}"
             _record(state, run, "approved", rule)
         if existing is None:
             wish.is_sent = True
@@ -188,8 +188,8 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
 
     execution = Execution(dto)
     warning = None
-    if rule == spent.UNASKED:
-        warning = await spent.unasked_start(state, execution, is_new=existing is None and not spare)
+    if rule == spent.UNAPPROVED:
+        warning = await spent.unapproved_start(state, execution, is_new=existing is None and not spare)
     if existing is None:
         warning = warning or _another(execution, definition, project)
     next_step = ""
@@ -279,9 +279,9 @@ async def _yes_to(ctx: ToolContext, run: Execution) -> Reply:
             became = (
                 "the form came back with no"
                 if reply.answer is Answer.NO
-                else reply.told or "this client cannot ask one"
+                else reply.detail or "this client cannot ask one"
             )
-            code = "declined" if reply.answer is Answer.NO else "not_approved" if reply.told else "nobody_to_ask"
+            code = "declined" if reply.answer is Answer.NO else "not_approved" if reply.detail else "nobody_to_ask"
             raise SpendingLimitError(
                 f"{what}; so a person has to approve it before: {became}. A person can run it in the Deep Origin web "
                 "app.",
@@ -291,7 +291,7 @@ async def _yes_to(ctx: ToolContext, run: Execution) -> Reply:
         _record(state, run, "refused", str(refusal))
         raise
     if reply.answer is Answer.PENDING and reply.request is None:
-        raise StateConflictError(f"A person is asked first, as {what}. {reply.told}", code="awaiting_approval")
+        raise StateConflictError(f"A person is asked first, as {what}. {reply.detail}", code="awaiting_approval")
     return reply
 
 

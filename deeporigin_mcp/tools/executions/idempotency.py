@@ -73,7 +73,7 @@ async def created_once(
     """Send the creation once. An answer that does not come in time is looked for by its key.
 
     Args:
-        rule: by which it may come back started; `UNASKED` for what is to be a quote only.
+        rule: by which it may come back started; `UNAPPROVED` for what is to be a quote only.
 
     Raises:
         StateConflictError: the key's creation is under way for another request.

@@ -56,7 +56,7 @@ class ServerState:
         return self.client.settings
 
     @cached_property
-    def questions(self) -> Elicitations:
+    def elicitations(self) -> Elicitations:
         """Elicitations that are open, or whose answer has not been used."""
         return Elicitations(self.client.timing.since_boot)
 

@@ -87,7 +87,7 @@ async def ask(ctx: ToolContext, quote: Execution, *, until: float) -> Reply:
         reply = await way(ctx, quote, until)
         if reply.answer is not Answer.NOBODY:
             return reply
-        closed += [reply.told] if reply.told else []
+        closed += [reply.detail] if reply.detail else []
     return Reply(Answer.NOBODY, "; ".join(closed))
 
 
@@ -98,7 +98,7 @@ async def by_elicitation(ctx: ToolContext, quote: Execution, until: float) -> Re
     if _asks_by_result(ctx):
         return await _by_result(ctx, quote)
     state = state_of(ctx)
-    reply = await state.questions.reply(
+    reply = await state.elicitations.reply(
         state.tasks, quote.execution_id, _about(quote), lambda: _elicited(ctx, quote), until=until
     )
     return _pending(ctx, quote) if reply is None else reply
@@ -190,8 +190,8 @@ async def _by_result(ctx: ToolContext, quote: Execution) -> Reply:
         return _reply(answer)
     asked = {
         "id": secrets.token_urlsafe(12),
-        "process": state.questions.process,
-        "since_boot": state.questions.since_boot(),
+        "process": state.elicitations.process,
+        "since_boot": state.elicitations.since_boot(),
         "time": state.client.timing.wall(),
     }
     request = ElicitRequest(params=await _form(ctx, quote))
@@ -207,12 +207,12 @@ def _is_valid(state: ServerState, sealed: str | None, bound: dict[str, Any]) -> 
         return False
     if not isinstance(asked, dict) or any(asked.get(name) != value for name, value in bound.items()):
         return False
-    if asked["process"] == state.questions.process:
-        age = state.questions.since_boot() - asked["since_boot"]
+    if asked["process"] == state.elicitations.process:
+        age = state.elicitations.since_boot() - asked["since_boot"]
     else:
         # Another worker sent it, maybe on another machine, whose boot time is unknown.
         age = state.client.timing.wall() - asked["time"]
-    return -CLOCKS_APART_SECONDS <= age <= KEPT_SECONDS and state.questions.use(asked["id"])
+    return -CLOCKS_APART_SECONDS <= age <= KEPT_SECONDS and state.elicitations.use(asked["id"])
 
 
 def _caller(settings: Settings) -> str:

@@ -31,7 +31,7 @@ from deeporigin_mcp.tools.runtime.state import ServerState
 
 T = TypeVar("T")
 
-UNASKED = "the platform started it at its creation, which asked for a quote only"
+UNAPPROVED = "the platform started it at its creation, which asked for a quote only"
 MOST_READ_AGAIN = 20
 """Runs whose present state is read before a budget refuses."""
 
@@ -132,16 +132,16 @@ async def current(state: ServerState, execution_id: str) -> Execution:
     return execution
 
 
-async def record_start(state: ServerState, execution: Execution, rule: str = UNASKED) -> None:
+async def record_start(state: ServerState, execution: Execution, rule: str = UNAPPROVED) -> None:
     """Count and audit a run that the platform started at its creation.
 
     Args:
-        rule: by which a person had approved that; `UNASKED` if only a quote was asked for.
+        rule: by which a person had approved that; `UNAPPROVED` if only a quote was asked for.
     """
     entry = Entry(execution.execution_id, execution.tool_key, user_of(state.settings), rule, None)
     with contextlib.suppress(SpendingLimitError):
         await state.ledger.record(state.scope, entry, execution, now=state.client.timing.wall())
-    decision = "unapproved" if rule == UNASKED else "started"
+    decision = "unapproved" if rule == UNAPPROVED else "started"
     audit(state, execution, decision, rule, price=reported_amount(execution))
 
 
@@ -167,7 +167,7 @@ def dearer_than_approved(execution: Execution, approved: Decimal | None) -> str 
     )
 
 
-async def unasked_start(state: ServerState, execution: Execution, *, is_new: bool) -> str | None:
+async def unapproved_start(state: ServerState, execution: Execution, *, is_new: bool) -> str | None:
     """The warning about a run that was started although nobody approved it here; None if it was not.
 
     Args:
@@ -183,7 +183,7 @@ async def unasked_start(state: ServerState, execution: Execution, *, is_new: boo
             return None
         # Its creation was sent by a call that never saw the response.
         await record_start(state, execution)
-    elif row.rule != UNASKED and not is_new:
+    elif row.rule != UNAPPROVED and not is_new:
         return None
     amount = reported_amount(execution)
     price = "at an unknown price" if amount is None else f"for {usd(amount)}"
