@@ -30,6 +30,7 @@ from tests.faults.calls import (
     places,
 )
 from tests.faults.proxy import MOMENTS, FaultProxy, Moment, Place, fault_proxy
+from tests.support.errors import error_of
 
 pytestmark = pytest.mark.anyio
 
@@ -108,10 +109,17 @@ def bench(caplog: pytest.LogCaptureFixture) -> Iterator[Bench]:
         made.release()
 
 
-async def called(client: Client, tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
-    answer = await client.call_tool(tool, arguments)
-    assert isinstance(answer, CallToolResult)
-    return bool(answer.is_error), str(answer.content)
+async def called(client: Client, tool: str, arguments: dict[str, Any]) -> CallToolResult:
+    result = await client.call_tool(tool, arguments)
+    assert isinstance(result, CallToolResult)
+    return result
+
+
+async def read(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The structured content of a success."""
+    result = await called(client, tool, arguments)
+    assert not result.is_error, result.content
+    return result.structured_content or {}
 
 
 async def test_the_places_are_all_the_requests_of_a_call(bench: Bench) -> None:
@@ -122,8 +130,7 @@ async def test_the_places_are_all_the_requests_of_a_call(bench: Bench) -> None:
     ):
         async with bench.agent(budget=1000) as client:
             bench.proxy.seen.clear()
-            is_error, told = await called(client, tool, arguments)
-        assert not is_error, told
+            await read(client, tool, arguments)
         assert places(bench.proxy.seen, known) == [*known]
 
 
@@ -142,11 +149,11 @@ async def test_a_confirmation_cancelled_anywhere_starts_once_and_only_on_record(
             await until(lambda: bench.platform.confirms)
         assert bench.decisions(name) == ["approved"] * was_sent
 
-        is_error, told = await called(client, "confirm_execution", {"execution_id": name})
+        again = await called(client, "confirm_execution", {"execution_id": name})
 
     assert bench.platform.confirms == [name]
-    assert is_error is was_sent
-    assert not was_sent or "not Quoted, so there is nothing to confirm" in told
+    assert bool(again.is_error) is was_sent
+    assert not was_sent or error_of(again) == ("not_quoted", "nothing_started")
     assert bench.decisions(name) == (["approved"] if not was_sent else ["approved", "refused"])
 
 
@@ -155,8 +162,7 @@ async def test_a_confirmation_that_is_refused_after_its_call_was_cancelled_gives
 ) -> None:
     name = bench.quoted()
     async with bench.agent() as client:
-        _, told = await called(client, "get_execution", {"execution_id": name})
-    price = float(told.split("quoted_price: ")[1].split("\\n")[0])
+        price = (await read(client, "get_execution", {"execution_id": name}))["quoted_price"]
     caplog.clear()
     refusal = faults.problem("403 Forbidden", is_approved=False, detail="No money")
     released = threading.Event()
@@ -181,9 +187,8 @@ async def test_a_confirmation_that_is_refused_after_its_call_was_cancelled_gives
 
         bench.proxy.heal()
         other = bench.quoted()
-        is_error, told = await called(client, "confirm_execution", {"execution_id": other})
+        await read(client, "confirm_execution", {"execution_id": other})
 
-    assert not is_error, told
     assert bench.platform.confirms == [other]
 
 
@@ -196,10 +201,9 @@ async def test_a_creation_cancelled_anywhere_and_asked_for_again_happens_once(
         bench.hold(OF_A_CREATION[place], moment)
         await bench.cancelled_at_the_held_request(client, "create_execution", CREATION)
         bench.release()
-        is_error, told = await called(client, "create_execution", CREATION)
-    assert not is_error, told
+        found = await read(client, "create_execution", CREATION)
     (made,) = bench.platform.creates
-    assert made in told
+    assert found["execution_id"] == made
 
 
 @pytest.mark.parametrize("place", OF_A_CREATION_WITH_A_START)
@@ -214,10 +218,9 @@ async def test_a_creation_with_a_start_cancelled_anywhere_and_asked_for_again_st
         bench.release()
         if place in ONCE_SENT:
             await until(lambda: bench.platform.confirms)
-        is_error, told = await called(client, "create_execution", arguments)
-    assert not is_error, told
+        found = await read(client, "create_execution", arguments)
     (made,) = bench.platform.creates
-    assert made in told
+    assert found["execution_id"] == made
     assert bench.platform.confirms == [made]
     assert bench.decisions(made) == ["approved"]
 
@@ -234,7 +237,6 @@ async def test_a_creation_that_ends_while_its_key_is_looked_for_is_not_sent_agai
                 threading.Event().wait(0.001)
 
         bench.proxy.cut(Place(LIST), MOMENTS[1], end_the_creation)
-        is_error, told = await called(client, "create_execution", CREATION)
-    assert not is_error, told
+        found = await read(client, "create_execution", CREATION)
     (made,) = bench.platform.creates
-    assert made in told
+    assert found["execution_id"] == made

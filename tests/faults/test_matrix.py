@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -29,7 +28,8 @@ from deeporigin_mcp.tools.spending import approval
 from tests.faults import proxy as faults
 from tests.faults.calls import CONFIRM, CREATE, CREATION, LIST, OF_A_CREATION, PROJECT, READ
 from tests.faults.proxy import Answer, FaultProxy, fault_proxy
-from tests.support.errors import error_of
+from tests.support.errors import ErrorFacts, error_of
+from tests.support.facts import calls_in
 
 pytestmark = pytest.mark.anyio
 
@@ -79,38 +79,20 @@ ADDRESS_FAULTS = {
     "DNS failure": "http://platform.invalid",
 }
 
-UNREADABLE = ("not an object", "not a list", "empty, so its id", "still Quoted")
-LOST = ("timed out after", "connection to the platform was lost", "not answered the creation", "still Quoted")
-CAUSES: dict[str, tuple[str, ...]] = {
-    "reset": LOST,
-    "read timeout": LOST,
-    "half a body": LOST,
-    "slow drip": LOST,
-    "empty body": UNREADABLE,
-    "invalid JSON": ("not valid JSON",),
-    "wrong shape": UNREADABLE,
-    "a 10 MB body": UNREADABLE,
-    "redirect": ("returned a redirect",),
-    "429 seconds": ("HTTP 429",),
-    "429 date": ("HTTP 429",),
-    "502 HTML": ("HTTP 502",),
-    "404 Not Found": ("HTTP 404", "no execution"),
-    **dict.fromkeys(
-        ("restriction in errors", "restriction at the top", "restriction as a denial"), ("Not in your plan",)
-    ),
+CODES = {
+    **dict.fromkeys(("reset", "half a body"), "connection_lost"),
+    **dict.fromkeys(("read timeout", "slow drip"), "response_timeout"),
+    **dict.fromkeys(("empty body", "wrong shape", "a 10 MB body"), "invalid_response"),
+    "invalid JSON": "invalid_json",
+    "redirect": "redirect",
+    **dict.fromkeys(("400 Bad Request", "422 Unprocessable Content"), "invalid_request"),
+    **dict.fromkeys(("401 Unauthorized", "403 Forbidden"), "credentials"),
+    "404 Not Found": "not_found",
+    "409 Conflict": "state_conflict",
+    **dict.fromkeys(("429 seconds", "429 date"), "rate_limited"),
+    **dict.fromkeys(("restriction in errors", "restriction at the top", "restriction as a denial"), "restricted"),
 }
-"""What a model must read, by fault; otherwise the HTTP status."""
-REMEDIES = {
-    **dict.fromkeys(("400 Bad Request", "422 Unprocessable Content"), "Correct the request"),
-    "401 Unauthorized": "The operator should get a new one (DO_AUTH_TOKEN)",
-    "403 Forbidden": "DO_ORG_KEY",
-    "409 Conflict": "Read its current state",
-    "429 seconds": "Wait 3 s, then call again.",
-    **dict.fromkeys(("500 Internal Server Error", "502 HTML", "503 Service Unavailable"), "Call again in a minute"),
-    "redirect": "DO_BASE_URL",
-    **dict.fromkeys(("reset", "half a body"), "Check the network"),
-}
-"""What a model must be told to do, by fault, where the tool adds nothing to it."""
+"""The code of the error, by fault, unless the outcome is unknown; otherwise the platform has failed."""
 
 
 async def _never(seconds: float) -> None:
@@ -226,39 +208,39 @@ def arguments(tool: str, bench: Bench) -> dict[str, Any]:
             return {}
 
 
-async def read(agent: Client, tool: str, given: dict[str, Any]) -> tuple[str | None, str]:
-    """The outcome that an error names, empty if it names none, or None for a result; and what a model may read."""
-    answer = await agent.call_tool(tool, given)
-    assert isinstance(answer, CallToolResult)
-    text = "\n".join(block.text for block in answer.content if isinstance(block, TextContent))
-    outcome = error_of(answer).outcome or "" if answer.is_error else None
-    return outcome, text + json.dumps(answer.structured_content or {})
+async def read(agent: Client, tool: str, given: dict[str, Any]) -> tuple[ErrorFacts | None, str]:
+    """The code and the outcome of an error, or None for a result; and what a model may read."""
+    result = await agent.call_tool(tool, given)
+    assert isinstance(result, CallToolResult)
+    text = "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+    error = error_of(result) if result.is_error else None
+    return error, text + json.dumps(result.structured_content or {})
 
 
-def assert_told_well(place: str, fault: str, is_error: bool, text: str) -> None:
-    causes = CAUSES.get(fault, (f"HTTP {fault[:3]}",))
-    assert any(cause.lower() in text.lower() for cause in causes), (place, fault, text)
-    assert place != "list_executions" or REMEDIES.get(fault, "") in text
-    assert is_error or place in PARTIAL, (place, fault, text)
+def assert_explained(place: str, fault: str, error: ErrorFacts | None, text: str) -> None:
+    assert (error is None) <= (place in PARTIAL), (place, fault, text)
+    assert error is None or error.code in (CODES.get(fault, "platform_failed"), "outcome_unknown")
+    assert error is None or (error.code == "outcome_unknown") <= (error.outcome == "unknown"), text
     assert (faults.REQUEST_ID in text) is ((place, fault) not in UNNAMED and fault not in UNANSWERED), text
     for secret in (TOKEN, TOKEN.split(".")[1], "Traceback", "site-packages", "deeporigin_mcp/", "Error executing tool"):
         assert secret not in text
-    assert not is_error or len(text) < MOST_CHARACTERS
+    assert error is None or len(text) < MOST_CHARACTERS
 
 
-def assert_says_what_to_call(tool: str, given: dict[str, Any], outcome: str | None, text: str) -> None:
-    assert outcome in (NOTHING[tool], "unknown"), text
-    if "Not in your plan" in text:
-        assert "Calling again does not help" in text
+def assert_says_what_to_call(tool: str, given: dict[str, Any], error: ErrorFacts | None, text: str) -> None:
+    assert error
+    assert error.outcome in (NOTHING[tool], "unknown"), text
+    if error.code == "restricted":
         return
     if tool == "create_execution":
-        again = f'call create_execution again with the same idempotency_key="{given["idempotency_key"]}"'
-        assert re.search(rf"(In \d+ s|Then) {re.escape(again)}", text), text
+        assert f'idempotency_key="{given["idempotency_key"]}"' in text
         return
-    called = ", ".join(f"{name}={json.dumps(value)}" for name, value in given.items())
-    if outcome == "unknown":
-        assert f'get_execution(execution_id="{given["execution_id"]}") shows its state' in text
-    assert f"call confirm_execution({called}" in text or "list_executions" in text, text
+    calls = calls_in(text, ("get_execution", "confirm_execution"))
+    if error.outcome == "unknown":
+        assert calls[0] == ("get_execution", given)
+    # The price may be named too.
+    confirms = [given.items() <= arguments.items() for name, arguments in calls if name == "confirm_execution"]
+    assert confirms == [True] or "list_executions" in text, text
 
 
 def assert_logged_well(place: str, fault: str, is_error: bool, caplog: pytest.LogCaptureFixture) -> None:
@@ -267,7 +249,7 @@ def assert_logged_well(place: str, fault: str, is_error: bool, caplog: pytest.Lo
     assert (line["outcome"] in ("refused", "failed")) is is_error
     assert line["platform_requests"] >= 1
     went_on = place in ("create_execution", "confirm_execution") and fault in ENDLESS
-    # The answer to a cancellation is not read.
+    # The response to a cancellation is not read.
     is_failure = not went_on and not (place == "cancel_execution" and (place, fault) in UNHARMED)
     assert bool(line.get("failed_requests")) is is_failure
     assert (faults.REQUEST_ID in line.get("request_ids", ())) is (is_failure and fault not in UNANSWERED)
@@ -278,11 +260,8 @@ UNHARMED = {
     # The versions are known from the catalogue, so the newest is asked for by its number.
     ("describe_platform_tool", "404 Not Found"): "deeporigin.docking",
     ("create_execution: the tool", "404 Not Found"): "execution_id",
-    # The answer to a cancellation is not needed: the state is read afterwards, and it says what is true.
-    **{
-        ("cancel_execution", fault): "was sent, but it is still Running"
-        for fault in ("empty body", "wrong shape", "a 10 MB body")
-    },
+    # The response to a cancellation is not needed: the state is read afterwards, and it says what is true.
+    **{("cancel_execution", fault): "Running" for fault in ("empty body", "wrong shape", "a 10 MB body")},
 }
 UNANSWERED = ("reset", "read timeout")
 UNNAMED = {
@@ -290,7 +269,7 @@ UNNAMED = {
     ("create_execution", "slow drip"),
     ("create_execution: the cluster", "slow drip"),
     ("confirm_execution", "slow drip"),
-    # The answer to a confirmation counts for nothing, and what is told is the state that was read afterwards.
+    # The response to a confirmation counts for nothing, and what is returned is the state that was read afterwards.
     *(("confirm_execution", fault) for fault in ("empty body", "wrong shape", "a 10 MB body")),
 }
 PARTIAL = ("wait_executions", "get_workspace")
@@ -313,8 +292,8 @@ async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
     creates, confirms = len(bench.platform.creates), len(bench.platform.confirms)
     bench.proxy.break_with(PLACES[place], HTTP_FAULTS[fault])
 
-    outcome, text = await read(agent, tool, given)
-    is_error = outcome is not None
+    error, text = await read(agent, tool, given)
+    is_error = error is not None
 
     assert 1 <= bench.proxy.hits <= (1 if place in SENT_ONCE else MOST_ATTEMPTS)
     assert sum(bench.paused) <= LONGEST_PAUSES_SECONDS
@@ -325,9 +304,9 @@ async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
         if other:
             return
     else:
-        assert_told_well(place, fault, is_error, text)
+        assert_explained(place, fault, error, text)
         if tool in NOTHING:
-            assert_says_what_to_call(tool, given, outcome, text)
+            assert_says_what_to_call(tool, given, error, text)
     assert len(bench.platform.creates) == creates
     assert len(bench.platform.confirms) == confirms
 
@@ -339,11 +318,11 @@ async def test_a_fault_is_explained_bounded_and_over_when_it_is_over(
         monkeypatch.setattr(idempotency, "MAX_CALL_SECONDS", PATIENT_SECONDS)
     if place == "create_execution" and fault in ENDLESS:
         # That creation is still under way: the same key joins it, and only another one is sent.
-        outcome, text = await read(agent, tool, given)
-        assert outcome == "unknown"
+        error, text = await read(agent, tool, given)
+        assert error == ("outcome_unknown", "unknown")
         given["idempotency_key"] += " another"
-    outcome, text = await read(agent, tool, given)
-    assert outcome is None, text
+    error, text = await read(agent, tool, given)
+    assert error is None, text
     assert len(bench.platform.creates) == creates + (tool == "create_execution")
     assert len(bench.platform.confirms) == confirms + (tool == "confirm_execution")
 
@@ -356,14 +335,15 @@ async def test_a_platform_that_cannot_be_reached_is_explained(tool: str, fault: 
     server = create_server(bench.settings(ADDRESS_FAULTS.get(fault, tls)), connect=bench.client)
     given = arguments(tool, bench)
     async with Client(server) as agent:
-        outcome, text = await read(agent, tool, given)
-    assert outcome is not None or tool in PARTIAL
-    assert "platform" in text
+        error, text = await read(agent, tool, given)
+    assert error is not None or tool in PARTIAL
+    assert error is None or error.code in ("unreachable", "connect_timeout", "tls_failed", "connection_lost"), text
     assert TOKEN not in text
     assert sum(bench.paused) <= LONGEST_PAUSES_SECONDS * 5  # the workspace asks five things side by side
     if tool in NOTHING:
-        assert outcome == NOTHING[tool]
-        assert_says_what_to_call(tool, given, outcome, text)
+        assert error is not None
+        assert error.outcome == NOTHING[tool]
+        assert_says_what_to_call(tool, given, error, text)
 
 
 @pytest.mark.parametrize("fault", ["as the platform says"])
@@ -376,6 +356,7 @@ async def test_what_the_platform_says_of_it_does_not_stand_for_the_outcome(
     given = arguments(tool, bench)
     for content in ({"message": said}, {"code": "LICENSE.FEATURE_NOT_LICENSED", "title": said}):
         bench.proxy.break_with(PLACES[tool], faults.problem(status, **content))
-        outcome, _ = await read(agent, tool, given)
+        error, _ = await read(agent, tool, given)
         is_unknown = status.startswith("503") and "message" in content
-        assert outcome == ("unknown" if is_unknown else NOTHING[tool])
+        assert error
+        assert error.outcome == ("unknown" if is_unknown else NOTHING[tool])

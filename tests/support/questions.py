@@ -11,6 +11,7 @@ from mcp_types import (
     TextContent,
 )
 
+from tests.support.errors import ErrorFacts, error_of
 from tests.support.people import YES
 
 
@@ -32,6 +33,11 @@ async def answer(
         request_state=asked.request_state,
         allow_input_required=True,
     )
+
+
+def error_in(result: CallToolResult | InputRequiredResult) -> ErrorFacts:
+    assert isinstance(result, CallToolResult)
+    return error_of(result)
 
 
 def text_of(result: CallToolResult | InputRequiredResult) -> str:

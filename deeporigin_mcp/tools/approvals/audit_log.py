@@ -1,4 +1,4 @@
-"""The record of decisions about money: one line each on stderr, and in a file where the operator names one."""
+"""The audit log: one line per decision about money, on stderr and in a file that the operator names."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class AuditLog:
 
     @classmethod
     def checked(cls, path: Path | None) -> AuditLog:
-        """A log whose file can be written.
+        """A log whose file can be written; checked at the start, not at the first decision.
 
         Raises:
-            SettingsError: it cannot; better known at the start than at the first decision.
+            SettingsError: it cannot be written.
         """
         log = cls(path)
         try:
@@ -82,7 +82,7 @@ class AuditLog:
             "session": settings.session,
             "reason": one_line(reason, REASON_CHARACTERS),
         }
-        # ASCII, so that no character of the platform's can end a line or be unwritable.
+        # ASCII: no character of the platform can end a line or be unwritable.
         try:
             self._append(json.dumps(line).encode() + b"\n")
         except OSError:
@@ -100,11 +100,11 @@ class AuditLog:
         """Append a whole line or nothing.
 
         Raises:
-            OSError: it is no ordinary file, or there is no room; what was written of the line is taken back.
+            OSError: it is not an ordinary file, or the disk is full; a part that was written is removed.
         """
         if self._path is None:
             return
-        # Without O_NONBLOCK a pipe would be waited for.
+        # Without O_NONBLOCK, opening a pipe would block.
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(self._path, flags, FILE_MODE)
         try:
@@ -118,7 +118,7 @@ class AuditLog:
 
 
 def user_of(settings: Settings) -> str:
-    """Whose token it is: the email address, or the id of who has none."""
+    """Whose token it is: the email address, or else the id."""
     claims = TokenClaims.read(settings.token) if settings.token is not None else TokenClaims()
     return one_line(claims.email or claims.subject, 120)
 
@@ -128,7 +128,7 @@ def _append_whole(descriptor: int, line: bytes) -> None:
     if line and size:
         os.lseek(descriptor, -1, os.SEEK_END)
         if os.read(descriptor, 1) != b"\n":
-            # Somebody else was stopped in the middle of a line.
+            # Another process was stopped in the middle of a line.
             line = b"\n" + line
     try:
         if os.write(descriptor, line) != len(line):
@@ -140,11 +140,11 @@ def _append_whole(descriptor: int, line: bytes) -> None:
 
 @contextlib.contextmanager
 def _locked(descriptor: int) -> Iterator[None]:
-    """Nobody else of this program appends meanwhile; closing the file gives it back."""
+    """Lock the file against other processes of this program; closing the file unlocks it."""
     if sys.platform == "win32":
         import msvcrt
 
-        # A byte far behind the end: locking those of the file would keep others from reading it.
+        # A byte far behind the end: locked bytes of the file itself could not be read.
         os.lseek(descriptor, 2**40, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
         try:

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
-import re
 import stat
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, get_args
 
 from anyio import to_thread
 
@@ -25,25 +23,25 @@ from deeporigin_mcp.errors import SettingsError, SpendingLimitError, StateConfli
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.money import ZERO, added, amount, rounded, shown
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.transport.requests import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings, state_directory
+from deeporigin_mcp.tools.approvals.processes import PROCESS, is_alive, this_process
 from deeporigin_mcp.tools.responses import steps
 
 if TYPE_CHECKING:
     # Imported where a file is opened: a server starts without it.
     import sqlite3
 
+T = TypeVar("T")
+
 SETTING = "DEEPORIGIN_MCP_LEDGER"
 FILE_MODE = 0o600
 VERSION = 1
 BUSY_SECONDS = 10.0
-"""How long a process waits for another one's entry, which takes milliseconds."""
-CLAIM_SECONDS = 2 * CREATE_TIMEOUT_SECONDS + 60
-"""No confirmation is under way for longer; asked only where it cannot be seen whether its process lives."""
+"""How long a process waits for another one's transaction, which takes milliseconds."""
 TEXT_CHARACTERS = 500
 
 NEVER_STARTED = frozenset({"Quoted", "FailedQuotation", "InsufficientFunds"})
-"""Statuses of executions that nobody has been charged for."""
+"""Statuses of executions that were never charged."""
 
 State = Literal["sending", "unknown", "started", "not started", "uncharged"]
 COUNTING: tuple[State, ...] = ("sending", "unknown", "started")
@@ -70,7 +68,7 @@ ON CONFLICT (platform, organisation, execution) DO UPDATE SET
 
 class _DamagedError(Exception):
     def __init__(self) -> None:
-        super().__init__("it holds what this server has not written")
+        super().__init__("it holds values that this server never writes")
 
 
 class Scope(NamedTuple):
@@ -108,8 +106,8 @@ class Row(NamedTuple):
         return max(self.approved or ZERO, self.reported or ZERO, ZERO) if self.state in COUNTING else ZERO
 
     def is_left_behind(self, now: float) -> bool:
-        """Whether what became of it was never written down: its process ended, or could not learn it."""
-        return self.state == "unknown" or (self.state == "sending" and not _is_under_way(self, now))
+        """Whether its outcome was never written down: its process ended, or could not read it."""
+        return self.state == "unknown" or (self.state == "sending" and not is_alive(self.claim, now - self.at))
 
 
 class Rise(NamedTuple):
@@ -130,8 +128,30 @@ class OverBudgetError(SpendingLimitError):
         )
 
 
+def require_budget(
+    budget: Decimal, price: Decimal, rows: Iterable[Row], record: Iterable[Execution], execution_id: str
+) -> None:
+    """Refuse an execution at this price, in USD, if the other runs of its session leave less of the budget.
+
+    Raises:
+        OverBudgetError: they do.
+    """
+    used = spent(rows, record, beside=execution_id)
+    if added([used, price]) > rounded(budget):
+        raise OverBudgetError(used, price, budget)
+
+
+def being_confirmed(execution_id: str) -> StateConflictError:
+    """The refusal of a confirmation while another call sends one."""
+    return StateConflictError(
+        f"Execution {execution_id} is being confirmed by another call.",
+        next_step=steps.call("get_execution", execution_id=execution_id) + " shows what became of it.",
+        code="being_confirmed",
+    )
+
+
 def plain(execution_id: str) -> str:
-    """An id as ids are compared: they are UUIDs, which may be written in either case."""
+    """An id for comparisons: UUIDs may be written in either case."""
     return execution_id.casefold()
 
 
@@ -159,7 +179,7 @@ def spent(rows: Iterable[Row], record: Iterable[Execution], *, beside: str = "")
     """USD that a session has started: the ledger's runs and those of the platform's record, each at the larger amount.
 
     Args:
-        beside: an execution that is left out.
+        beside: an execution that does not count.
     """
     known = {*rows}
     over = {plain(row.execution_id) for row in known if row.state == "uncharged"}
@@ -179,8 +199,8 @@ class Ledger:
     """One file; each call is one transaction in a thread, and holds nothing open afterwards.
 
     Args:
-        path: None if there is no place for it.
-        is_named: the operator named the place, which may be on another machine.
+        path: None if there is no home directory to keep it in.
+        is_named: the operator named the file, which may be on another machine.
     """
 
     def __init__(self, path: Path | None, *, is_named: bool) -> None:
@@ -189,8 +209,8 @@ class Ledger:
 
     @classmethod
     def of(cls, settings: Settings) -> Ledger:
-        """The ledger of these settings: at the place the operator names, beside the audit log, or in the user's state
-        directory."""
+        """The ledger of these settings: the file that the operator names, one beside the audit log, or one in the
+        user's state directory."""
         if settings.ledger is not None:
             return cls(settings.ledger, is_named=True)
         if settings.audit_log is not None:
@@ -200,7 +220,7 @@ class Ledger:
 
     @classmethod
     def checked(cls, settings: Settings) -> Ledger:
-        """The same; one that the operator named is opened, as that is better known at the start.
+        """The same; a file that the operator named is opened.
 
         Raises:
             SettingsError: it cannot be written.
@@ -223,13 +243,7 @@ class Ledger:
             pass
 
     async def claim(
-        self,
-        scope: Scope,
-        entry: Entry,
-        *,
-        now: float,
-        budget: Decimal | None,
-        record: Sequence[Execution],
+        self, scope: Scope, entry: Entry, *, now: float, budget: Decimal | None, record: Sequence[Execution]
     ) -> bool:
         """Write down an approval whose confirmation is about to be sent, if nobody else sends one and a budget allows.
 
@@ -245,11 +259,35 @@ class Ledger:
             OverBudgetError: it would exceed the budget.
             SpendingLimitError: it cannot be written down.
         """
-        return await to_thread.run_sync(self._claim, scope, entry, now, budget, record)
+        name, price = entry.execution_id, entry.approved or ZERO
+
+        def claim(database: sqlite3.Connection) -> bool:
+            row = _row(database, scope, name)
+            if row is not None and row.state == "sending" and is_alive(row.claim, now - row.at):
+                raise being_confirmed(name)
+            if row is not None and row.approved is not None and row.state in ("started", "uncharged"):
+                raise StateConflictError(
+                    f"Execution {name} was started by an earlier confirmation and is not Quoted any more.",
+                    next_step=steps.call("get_execution", execution_id=name) + " shows its state.",
+                    code="already_started",
+                )
+            if budget is not None and price > 0:
+                require_budget(budget, price, _rows(database, scope), record, name)
+            _write(database, scope, entry, None, "sending", now)
+            return row is not None and row.state in ("sending", "unknown")
+
+        return await self._in_thread(claim)
 
     async def settle(self, scope: Scope, execution_id: str, state: State, *, now: float) -> None:
         """Write down what became of a confirmation that was being sent."""
-        await to_thread.run_sync(self._settle, scope, execution_id, state, now)
+
+        def settle(database: sqlite3.Connection) -> None:
+            row = _row(database, scope, execution_id)
+            # What was observed meanwhile is known better.
+            if row is not None and row.state == "sending":
+                _set(database, scope, execution_id, state, None, now)
+
+        await self._in_thread(settle)
 
     async def observe(
         self, scope: Scope, executions: Sequence[Execution], *, now: float, from_list: bool = False
@@ -259,60 +297,12 @@ class Ledger:
         A confirmation that is under way stays under way while its execution is shown as quoted.
 
         Args:
-            from_list: they are rows of a list, which may be late or odd: these can make a run dearer, but not end it.
+            from_list: they are rows of a list, which may be late or wrong: these can make a run dearer, but not end it.
         """
-        return await to_thread.run_sync(self._observe, scope, executions, now, from_list)
 
-    async def record(self, scope: Scope, entry: Entry, execution: Execution, *, now: float) -> None:
-        """Write down a run that the platform has started by itself."""
-        await to_thread.run_sync(self._record, scope, entry, execution, now)
-
-    async def rows(self, scope: Scope) -> list[Row]:
-        """The runs of a scope, the newest first; empty if there is no ledger yet."""
-        return await to_thread.run_sync(self._rows, scope)
-
-    async def find(self, scope: Scope, execution_id: str) -> Row | None:
-        """What is known of an execution, in whichever session it was started."""
-        return await to_thread.run_sync(self._find, scope, execution_id)
-
-    # In a thread
-
-    def _claim(
-        self, scope: Scope, entry: Entry, now: float, budget: Decimal | None, record: Sequence[Execution]
-    ) -> bool:
-        name, price = entry.execution_id, entry.approved or ZERO
-        with self._transaction() as database:
-            row = _row(database, scope, name)
-            if row is not None and row.state == "sending" and _is_under_way(row, now):
-                raise StateConflictError(
-                    f"Execution {name} is being confirmed by another call.",
-                    next_step=steps.call("get_execution", execution_id=name) + " shows what became of it.",
-                    code="being_confirmed",
-                )
-            if row is not None and row.approved is not None and row.state in ("started", "uncharged"):
-                raise StateConflictError(
-                    f"Execution {name} was started by an earlier confirmation and is not Quoted any more.",
-                    next_step=steps.call("get_execution", execution_id=name) + " shows its state.",
-                    code="already_started",
-                )
-            if budget is not None and price > 0:
-                already = spent(_all(database, scope), record, beside=name)
-                if added([already, price]) > rounded(budget):
-                    raise OverBudgetError(already, price, budget)
-            _write(database, scope, entry, None, "sending", now)
-        return row is not None and row.state in ("sending", "unknown")
-
-    def _settle(self, scope: Scope, execution_id: str, state: State, now: float) -> None:
-        with self._transaction() as database:
-            row = _row(database, scope, execution_id)
-            # What was observed meanwhile is known better.
-            if row is not None and row.state == "sending":
-                _set(database, scope, execution_id, state, None, now)
-
-    def _observe(self, scope: Scope, executions: Sequence[Execution], now: float, from_list: bool) -> list[Rise]:
-        rises = []
-        with self._transaction() as database:
-            known = {plain(row.execution_id): row for row in _all(database, scope)}
+        def observe(database: sqlite3.Connection) -> list[Rise]:
+            rises = []
+            known = {plain(row.execution_id): row for row in _rows(database, scope)}
             for execution in executions:
                 row = known.get(plain(execution.execution_id))
                 if row is None or (from_list and not was_started(execution)):
@@ -331,25 +321,37 @@ class Ledger:
                     rises.append(Rise(execution, amount))
                 if (state, amount) != (row.state, row.reported):
                     _set(database, scope, row.execution_id, state, amount, now)
-        return rises
+            return rises
 
-    def _record(self, scope: Scope, entry: Entry, execution: Execution, now: float) -> None:
-        with self._transaction() as database:
-            _write(database, scope, entry, reported_amount(execution), "started", now)
+        return await self._in_thread(observe)
 
-    def _rows(self, scope: Scope) -> list[Row]:
+    async def record(self, scope: Scope, entry: Entry, execution: Execution, *, now: float) -> None:
+        """Write down a run that the platform has started by itself."""
+        amount = reported_amount(execution)
+        await self._in_thread(lambda database: _write(database, scope, entry, amount, "started", now))
+
+    async def rows(self, scope: Scope) -> list[Row]:
+        """The runs of a scope, the newest first; empty if there is no ledger yet."""
         if self._path is None or not self._path.exists():
             return []
-        with self._transaction() as database:
-            return _all(database, scope)
+        return await self._in_thread(lambda database: _rows(database, scope))
 
-    def _find(self, scope: Scope, execution_id: str) -> Row | None:
-        with self._transaction() as database:
-            return _row(database, scope, execution_id)
+    async def find(self, scope: Scope, execution_id: str) -> Row | None:
+        """What is known of an execution, in whichever session it was started."""
+        return await self._in_thread(lambda database: _row(database, scope, execution_id))
+
+    async def _in_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do this as one transaction, beside the event loop."""
+
+        def run() -> T:
+            with self._transaction() as database:
+                return work(database)
+
+        return await to_thread.run_sync(run)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that no other process's can come between; undone where the block raises."""
+        """A transaction that excludes those of all other processes; rolled back if the block raises."""
         import sqlite3
 
         try:
@@ -373,14 +375,14 @@ class Ledger:
             raise self._unusable("there is no home directory to keep it in")
         self._make_file(self._path)
         database = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
-        # Write-ahead logs need memory that processes share, which those of several machines do not.
+        # Write-ahead logs need shared memory, which processes on several machines do not have.
         mode = "delete" if self._is_named else "wal"
         try:
             (version,) = database.execute("PRAGMA user_version").fetchone()
             if version not in (0, VERSION):
                 raise self._unusable("a newer version of this server has written it")
             if database.execute("PRAGMA journal_mode").fetchone() != (mode,):
-                # Busy: another process is just using it, in a mode that is as safe.
+                # Busy: another process is using it, in a mode that is as safe.
                 with contextlib.suppress(sqlite3.OperationalError):
                     database.execute(f"PRAGMA journal_mode = {mode}")
             database.execute("PRAGMA synchronous = FULL")
@@ -392,11 +394,10 @@ class Ledger:
         return database
 
     def _make_file(self, path: Path) -> None:
-        """Have an ordinary file that only its owner may read; SQLite gives those beside it the same mode."""
+        """Make an ordinary file that only its owner may read; SQLite gives the files beside it the same mode."""
         if not self._is_named:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A file that is there is opened by SQLite only: closing a descriptor of our own would end all locks that this
-        # process has on it.
+        # Only SQLite opens an existing file: closing a descriptor of our own would end all locks of this process on it.
         with _CREATING, contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
         if not stat.S_ISREG(path.stat().st_mode):
@@ -423,7 +424,7 @@ def _write(
     amounts = (None if usd is None else str(usd) for usd in (entry.approved, reported))
     values = (scope.platform, scope.organisation, entry.execution_id, scope.session)
     database.execute(
-        _UPSERT, (*values, *(one_line(text, TEXT_CHARACTERS) for text in texts), *amounts, state, _me(), now)
+        _UPSERT, (*values, *(one_line(text, TEXT_CHARACTERS) for text in texts), *amounts, state, this_process(), now)
     )
 
 
@@ -437,13 +438,12 @@ def _set(
     )
 
 
-_CLAIM = re.compile(r"\S+ \d+ \S*")
 _COLUMNS = (
     "SELECT execution, approved, reported, rule, state, claim, at FROM runs WHERE platform = ? AND organisation = ?"
 )
 
 
-def _all(database: sqlite3.Connection, scope: Scope) -> list[Row]:
+def _rows(database: sqlite3.Connection, scope: Scope) -> list[Row]:
     found = database.execute(f"{_COLUMNS} AND session = ? ORDER BY at DESC", scope)
     return [_read(values) for values in found]
 
@@ -455,7 +455,7 @@ def _row(database: sqlite3.Connection, scope: Scope, execution_id: str) -> Row |
 
 def _read(values: tuple[str, str | None, str | None, str, State, str, float]) -> Row:
     execution_id, approved, reported, rule, state, claim, at = values
-    if state not in get_args(State) or not _CLAIM.fullmatch(claim):
+    if state not in get_args(State) or not PROCESS.fullmatch(claim):
         raise _DamagedError
     return Row(execution_id, _usd(approved), _usd(reported), rule, state, claim, float(at))
 
@@ -463,50 +463,6 @@ def _read(values: tuple[str, str | None, str | None, str, State, str, float]) ->
 def _usd(text: str | None) -> Decimal | None:
     number = amount(text)
     if number is None and text is not None:
-        # Taken for nothing it would open a budget.
+        # Taken for 0 it would free a part of the budget.
         raise _DamagedError
     return number
-
-
-# Whose claim it is, and whether that process lives
-
-
-def _me() -> str:
-    return f"{_machine()} {os.getpid()} {_born(os.getpid())}"
-
-
-def _is_under_way(row: Row, now: float) -> bool:
-    """Whether the process that is sending a confirmation may still be at it."""
-    machine, _, process = row.claim.partition(" ")
-    pid, _, born = process.partition(" ")
-    if machine == _machine() and os.name == "posix":
-        return _born(int(pid)) == born
-    return abs(now - row.at) < CLAIM_SECONDS
-
-
-def _machine() -> str:
-    """This machine since its start, and as much of it as this process sees: containers count processes anew."""
-    parts = [platform.node().replace(" ", "_")]
-    with contextlib.suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
-    with contextlib.suppress(OSError):
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return "/".join(parts)
-
-
-def _born(pid: int) -> str:
-    """When a process began, in ticks where the system tells; empty if there is no such process."""
-    if os.name != "posix":
-        # There, signal 0 is one that ends processes.
-        return "?"
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return "?"
-    return "" if fields[0] == "Z" else fields[19]

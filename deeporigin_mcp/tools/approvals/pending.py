@@ -1,4 +1,4 @@
-"""What a person was asked about money, from the question to the one start that its answer is good for."""
+"""Pending elicitations about money, from the request to the one start that the answer is good for."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import anyio
 import anyio.abc
 from mcp_types import InputRequiredResult
 
-from deeporigin_mcp.errors import StateConflictError
-from deeporigin_mcp.tools.responses import steps
+from deeporigin_mcp.tools.approvals.ledger import being_confirmed
 
 KEPT_SECONDS = 600.0
-"""How long a call joins a question that is still open, and how long an answer counts that no call waited for."""
+"""How long a call joins an elicitation that is still open, and how long an answer counts that no call waited for."""
 
 
 class Answer(Enum):
-    """What a way to a person reports."""
+    """What a person answered, as a way to the person reports it."""
 
     YES = "yes"
     NO = "no"
@@ -30,24 +29,24 @@ class Answer(Enum):
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of a question.
+    """What came of an elicitation.
 
     Args:
-        told: by which way a yes or no came, why there is nobody, or where a person finds the pending question. Empty
-            for a way that is not open at all.
-        request: for a pending question that the client answers by calling again, the result that says so.
+        detail: by which way a yes or no came, why there is nobody, or where the person finds the pending elicitation.
+            Empty for a way that is not open at all.
+        request: if the client brings the answer by calling again, the result that asks for it.
     """
 
     answer: Answer
-    told: str = ""
+    detail: str = ""
     request: InputRequiredResult | None = None
 
 
-WITHDRAWN = Reply(Answer.NOBODY, "the question was withdrawn")
+WITHDRAWN = Reply(Answer.NOBODY, "the elicitation was withdrawn")
 
 
-class _Question:
-    """A question that is open, or whose reply no call has taken."""
+class _Elicitation:
+    """An elicitation that is open, or whose reply no call has taken."""
 
     def __init__(self, about: object, since_boot: Callable[[], float]) -> None:
         self.about = about
@@ -58,12 +57,12 @@ class _Question:
         self._changed_at = since_boot()
         self.scope = anyio.CancelScope()
 
-    async def put(self, ask: Callable[[], Awaitable[Reply]]) -> None:
+    async def send(self, ask: Callable[[], Awaitable[Reply]]) -> None:
         try:
             with self.scope:
                 self.reply = await ask()
         except Exception as error:  # noqa: BLE001 (it runs beside the calls, where nobody else would catch it)
-            self.reply = Reply(Answer.NOBODY, f"the question failed inside this MCP server ({type(error).__name__})")
+            self.reply = Reply(Answer.NOBODY, f"the elicitation failed inside this MCP server ({type(error).__name__})")
         finally:
             self._changed_at = self._since_boot()
             self.replied.set()
@@ -74,8 +73,8 @@ class _Question:
 
 
 @dataclass
-class Questions:
-    """The questions of one caller. An answer counts for one start, at the price that was shown.
+class Elicitations:
+    """The elicitations of one caller. An answer counts for one start, at the price that was shown.
 
     Args:
         since_boot: a clock that also runs while the machine sleeps, and that nobody can set.
@@ -83,8 +82,8 @@ class Questions:
 
     since_boot: Callable[[], float]
     process: str = field(default_factory=lambda: secrets.token_urlsafe(8))
-    """Whose clock a sealed time is of."""
-    _open: dict[str, _Question] = field(default_factory=dict)
+    """This process, by whose clock a sealed time is."""
+    _open: dict[str, _Elicitation] = field(default_factory=dict)
     _used: dict[str, float] = field(default_factory=dict)
 
     async def reply(
@@ -96,12 +95,12 @@ class Questions:
         *,
         until: float,
     ) -> Reply | None:
-        """The reply to the open question about this execution, or else to a new one.
+        """The reply to the open elicitation about this execution, or else to a new one.
 
         Args:
-            about: what is asked, such as the price; a question about anything else is withdrawn.
-            tasks: where the question stays open when the call ends.
-            ask: puts the question to a person.
+            about: what is asked, such as the price; an elicitation about anything else is withdrawn.
+            tasks: where the elicitation stays open when the call ends.
+            ask: sends the elicitation and returns the reply.
             until: when to stop waiting, by `anyio.current_time()`.
 
         Returns:
@@ -113,43 +112,39 @@ class Questions:
         for name, old in [*self._open.items()]:
             if old.is_stale or (name == execution_id and old.about != about):
                 self.withdraw(name)
-        question = self._open.get(execution_id)
-        if question is None:
-            question = self._open[execution_id] = _Question(about, self.since_boot)
-            tasks.start_soon(question.put, ask)
-        question.waiting += 1
+        elicitation = self._open.get(execution_id)
+        if elicitation is None:
+            elicitation = self._open[execution_id] = _Elicitation(about, self.since_boot)
+            tasks.start_soon(elicitation.send, ask)
+        elicitation.waiting += 1
         try:
             with anyio.CancelScope(deadline=until):
-                await question.replied.wait()
+                await elicitation.replied.wait()
         except anyio.get_cancelled_exc_class():
-            # The client took the call back: nobody waits for the answer any more, so it must not count later.
-            if question.waiting == 1 and self._open.get(execution_id) is question:
+            # The client cancelled the call: nobody waits for the answer any more, so it must not count later.
+            if elicitation.waiting == 1 and self._open.get(execution_id) is elicitation:
                 self.withdraw(execution_id)
             raise
         finally:
-            question.waiting -= 1
-        if not question.replied.is_set():
+            elicitation.waiting -= 1
+        if not elicitation.replied.is_set():
             return None
-        if self._open.get(execution_id) is question:
+        if self._open.get(execution_id) is elicitation:
             del self._open[execution_id]
-        elif question.reply.answer is Answer.YES:
-            raise StateConflictError(
-                f"Execution {execution_id} is being confirmed by another call.",
-                next_step=steps.call("get_execution", execution_id=execution_id) + " shows what became of it.",
-                code="being_confirmed",
-            )
-        return question.reply
+        elif elicitation.reply.answer is Answer.YES:
+            raise being_confirmed(execution_id)
+        return elicitation.reply
 
     def withdraw(self, execution_id: str) -> None:
-        """Close the question about this execution, if there is one, also for the person; forget an answer to it."""
-        if question := self._open.pop(execution_id, None):
-            question.scope.cancel()
+        """Close the elicitation about this execution, if there is one, also in the client; forget its answer."""
+        if elicitation := self._open.pop(execution_id, None):
+            elicitation.scope.cancel()
 
-    def use(self, question_id: str) -> bool:
-        """Use up the answer to a question whose state the client keeps; False if that was done before."""
+    def use(self, elicitation_id: str) -> bool:
+        """Use up an answer whose request state the client keeps; False if that was done before."""
         now = self.since_boot()
         self._used = {name: at for name, at in self._used.items() if now - at <= 2 * KEPT_SECONDS}
-        if question_id in self._used:
+        if elicitation_id in self._used:
             return False
-        self._used[question_id] = now
+        self._used[elicitation_id] = now
         return True

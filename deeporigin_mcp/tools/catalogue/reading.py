@@ -181,7 +181,7 @@ class Run:
             counts = Counter(_molecule_of(entry) for entry in entries)
             if len(counts) < len(entries):
                 most, count = counts.most_common(1)[0]
-                found.append(Repeats(path, len(entries), len(counts), smiles.told(most), count))
+                found.append(Repeats(path, len(entries), len(counts), smiles.shown(most), count))
         return found[:MAX_SHOWN]
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from deeporigin_mcp.errors import InvalidRequestError, NetworkError, PlatformError, StateConflictError
+from deeporigin_mcp.errors import (
+    DeepOriginError,
+    InvalidRequestError,
+    NetworkError,
+    OutcomeUnknownError,
+    PlatformError,
+    StateConflictError,
+)
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
@@ -18,7 +25,8 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
     One that is already over is left as it is, and its state is returned.
     """
     state = state_of(ctx)
-    with Attempt("nothing_changed").errors():
+    look = steps.call("get_execution", execution_id=one_line(execution_id, 60))
+    with Attempt("nothing_changed", find_out=f"{look} shows its state.").errors():
         before = await existing(state.client, execution_id, outcome="nothing_changed")
         if before.is_terminal:
             return execution_view(before, next_step=f"It was {before.status} already, so nothing was cancelled.")
@@ -30,9 +38,25 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
             raise
 
 
+async def _state_after(state: ServerState, execution_id: str) -> Execution:
+    """The state once the cancellation was sent.
+
+    Raises:
+        OutcomeUnknownError: it cannot be read.
+    """
+    try:
+        return Execution(await state.client.executions.get(execution_id))
+    except DeepOriginError as unread:
+        raise OutcomeUnknownError(
+            f"The cancellation of {execution_id} was sent, but its state cannot be read: {unread}",
+            http_status=unread.http_status,
+            request_id=unread.request_id,
+        ) from None
+
+
 async def _cancelled(state: ServerState, execution_id: str) -> ExecutionView:
     await state.client.executions.cancel(execution_id)
-    after = Execution(await state.client.executions.get(execution_id))
+    after = await _state_after(state, execution_id)
     next_step = steps.after(after, state.settings)
     if not after.is_terminal:
         status = one_line(after.status, WORD_CHARACTERS)
@@ -47,7 +71,7 @@ async def _withdrawn(state: ServerState, execution_id: str) -> ExecutionView:
         await state.client.executions.cancel(execution_id, even_quoted=True)
     except (StateConflictError, InvalidRequestError) as error:
         refusal = f"The platform does not cancel quotes (HTTP {error.http_status}). "
-    after = Execution(await state.client.executions.get(execution_id))
+    after = await _state_after(state, execution_id)
     if after.status == "Quoted":
         told = f"{refusal}It stays Quoted: it does not run and costs nothing unless somebody confirms it."
     elif after.status == "Cancelled" and not after.started_at and after.cost is None:

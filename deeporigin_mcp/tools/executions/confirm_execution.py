@@ -26,7 +26,7 @@ from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
 from deeporigin_mcp.tools.responses import errors, steps
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView, execution_view
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.spending import approval, elicitation
+from deeporigin_mcp.tools.spending import approval, elicitation, spent
 
 LOOK_SECONDS = 12.0
 """How long the looks before a confirmation may take together."""
@@ -69,11 +69,11 @@ async def _confirmed(
         refusal = _not_approved(quote, reply, state)
         state.record(quote, "refused", str(refusal))
         raise refusal
-    rule = approval.AUTOMATIC if reply is None else f"yes by {reply.told}"
+    rule = approval.AUTOMATIC if reply is None else f"yes by {reply.detail}"
     with anyio.CancelScope(deadline=began + GIVE_UP_SECONDS):
         confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
         view = ended_view(confirmed, steps.after(confirmed, state.settings))
-        view.warning = approval.dearer_than_approved(confirmed, quote.quoted_price)
+        view.warning = spent.dearer_than_approved(confirmed, quote.quoted_price)
         return view
     raise OutcomeUnknownError(f"The confirmation of {quote.execution_id} was given up after {GIVE_UP_SECONDS:g} s.")
 
@@ -95,7 +95,7 @@ async def _needs_a_person(
             await approval.require_within_limits(state, quote)
     except DeepOriginError as refusal:
         if isinstance(refusal, StateConflictError):
-            state.questions.withdraw(quote.execution_id)
+            state.elicitations.withdraw(quote.execution_id)
         state.record(quote, "refused", str(refusal))
         raise
     return True
@@ -119,13 +119,13 @@ def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) 
     named = {} if expected_price is None else {"expected_price": expected_price}
     again = steps.call("confirm_execution", execution_id=quote.execution_id, **named)
     view = execution_view(quote, next_step=f"Nothing is started yet. {again} waits on for the user's answer.")
-    view.approval, view.look_for = "pending", reply.told
+    view.approval, view.look_for = "pending", reply.detail
     return view
 
 
 def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> SpendingLimitError:
     """Why it does not start, without a claim that a person said no where nobody knows that."""
-    if reply.answer is Answer.NOBODY and not reply.told:
+    if reply.answer is Answer.NOBODY and not reply.detail:
         return approval.nobody_to_ask(quote, state.settings)
     asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {usd(quote.quoted_price)} ({quote.execution_id})"
     if reply.answer is Answer.NO:
@@ -135,7 +135,7 @@ def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> Spendin
         )
     else:
         refusal = SpendingLimitError(
-            f"Nobody is known to have approved {asked}: {reply.told}. It stays quoted and costs nothing. Where the "
+            f"Nobody is known to have approved {asked}: {reply.detail}. It stays quoted and costs nothing. Where the "
             "user saw no question, the operator of this MCP server can raise DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and "
             "restart it, or a person can confirm it in the Deep Origin web app.",
             code="not_approved",

@@ -40,7 +40,7 @@ from deeporigin_mcp.tools.executions.idempotency import (
 from deeporigin_mcp.tools.responses import errors, steps, toolsets
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.spending import approval, elicitation
+from deeporigin_mcp.tools.spending import approval, elicitation, spent
 from deeporigin_mcp.tools.workspace.projects import listed, project_names, set_project_error, unknown_project
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class _Wish:
 
 async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRequiredResult:
     """Check, look for the key, create, and start if that is wished and allowed."""
-    state, tool_key, rule = state_of(ctx), wish.tool_key, approval.UNASKED
+    state, tool_key, rule = state_of(ctx), wish.tool_key, spent.UNAPPROVED
     client = state.client
     approval.require_allowed_tool(tool_key, state.settings)
     definition = await find_definition(state, tool_key, wish.tool_version, must_be_enabled=True)
@@ -172,7 +172,7 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
             reply = await _yes_to(ctx, run)
             if reply.request is not None:
                 return reply.request
-            rule = f"yes by {reply.told}"
+            rule = f"yes by {reply.detail}"
             _record(state, run, "approved", rule)
         if existing is None:
             wish.is_sent = True
@@ -188,8 +188,8 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
 
     execution = Execution(dto)
     warning = None
-    if rule == approval.UNASKED:
-        warning = await approval.unasked_start(state, execution, is_new=existing is None and not spare)
+    if rule == spent.UNAPPROVED:
+        warning = await spent.unapproved_start(state, execution, is_new=existing is None and not spare)
     if existing is None:
         warning = warning or _another(execution, definition, project)
     next_step = ""
@@ -208,7 +208,7 @@ async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRe
                 execution = await approval.approve_and_confirm(
                     state, execution, rule=approval.AUTOMATIC, noted={KEY_FIELD: wish.key}
                 )
-                warning = approval.dearer_than_approved(execution, approved)
+                warning = spent.dearer_than_approved(execution, approved)
                 next_step = ""
         except DeepOriginError as error:
             # No error of this call: that would hide the id of what exists now, and tempt into creating another.
@@ -276,8 +276,12 @@ async def _yes_to(ctx: ToolContext, run: Execution) -> Reply:
             )
         reply = await elicitation.ask(ctx, run, until=anyio.current_time() + PERSON_SECONDS)
         if reply.answer in (Answer.NO, Answer.NOBODY):
-            became = "came back with no" if reply.answer is Answer.NO else reply.told or "this client cannot ask one"
-            code = "declined" if reply.answer is Answer.NO else "not_approved" if reply.told else "nobody_to_ask"
+            became = (
+                "the form came back with no"
+                if reply.answer is Answer.NO
+                else reply.detail or "this client cannot ask one"
+            )
+            code = "declined" if reply.answer is Answer.NO else "not_approved" if reply.detail else "nobody_to_ask"
             raise SpendingLimitError(
                 f"{what}; so a person has to approve it before: {became}. A person can run it in the Deep Origin web "
                 "app.",
@@ -287,7 +291,7 @@ async def _yes_to(ctx: ToolContext, run: Execution) -> Reply:
         _record(state, run, "refused", str(refusal))
         raise
     if reply.answer is Answer.PENDING and reply.request is None:
-        raise StateConflictError(f"A person is asked first, as {what}. {reply.told}", code="awaiting_approval")
+        raise StateConflictError(f"A person is asked first, as {what}. {reply.detail}", code="awaiting_approval")
     return reply
 
 

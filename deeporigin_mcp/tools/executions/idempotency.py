@@ -28,7 +28,7 @@ from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.responses import toolsets
 from deeporigin_mcp.tools.runtime.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, Outlasting, ServerState
-from deeporigin_mcp.tools.spending.approval import record_start
+from deeporigin_mcp.tools.spending.spent import record_start
 
 KEY_FIELD = "idempotency_key"
 FINGERPRINT_FIELD = "request_sha256"
@@ -73,7 +73,7 @@ async def created_once(
     """Send the creation once. An answer that does not come in time is looked for by its key.
 
     Args:
-        rule: by which it may come back started; `UNASKED` for what is to be a quote only.
+        rule: by which it may come back started; `UNAPPROVED` for what is to be a quote only.
 
     Raises:
         StateConflictError: the key's creation is under way for another request.

@@ -1,7 +1,6 @@
-"""What a SMILES has to be before it is worth a price: one line that every reader of SMILES could take.
+"""The syntax check of SMILES before a quote: alphabet, brackets, branches and ring closures.
 
-The check knows the alphabet, brackets, branches and ring closures. Valences, aromaticity and elements are left to the
-platform: what passes here may still be no molecule.
+Valences, aromaticity and elements are left to the platform: what passes here may still be invalid.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ SHOWN_CHARACTERS = 60
 BACKSLASH = r"In JSON a backslash is written twice: C/C=C\\C."
 
 _UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
-"""Categories of characters that nobody sees; a blank is seen."""
+"""Categories of invisible characters, without the blank."""
 
 _TOKEN = re.compile(
     r"(?P<ring>%\d\d|%\(\d{1,5}\)|\d)"
@@ -33,7 +32,7 @@ _UNBOUND = re.compile(r"^[-=#$:/\\~.](?!>)|(?<!<)[-=#$:/\\~.](?=[-=#$:/\\~.)]|$)
 
 
 def name_problem(text: str) -> str | None:
-    """Why a text names no molecule in any notation, SMILES or id: it is empty, holds what cannot be seen, or is cut."""
+    """Why a text is neither a SMILES nor a name, such as `is empty`; None if it may be one."""
     if not text.strip():
         return "is empty"
     for place, letter in enumerate(text):
@@ -44,13 +43,13 @@ def name_problem(text: str) -> str | None:
             return f"has more {opening} than {closing}, or fewer"
     first, blank, _ = text.partition(" ")
     if blank and smiles_problem(first) is None:
-        # A name may be of several words, but none begins with a molecule.
+        # A name may have several words, but none begins with a SMILES.
         return smiles_problem(text)
     return None
 
 
 def smiles_problem(text: str) -> str | None:
-    """Why a text cannot be a SMILES, such as `has a line end at character 6`; None if it can be one."""
+    """Why a text is not a SMILES, such as `has a line end at character 6`; None if it may be one."""
     if not text.strip():
         return "is empty"
     if odd := _ODD.search(text):
@@ -65,7 +64,7 @@ def _strange(letter: str, place: int) -> str:
 
 
 def _named(letter: str) -> str:
-    """A character that should not be there, so that a person can find it."""
+    """An invalid character, so that a person can find it."""
     usual = {"\n": "a line end", "\r": "a line end", "\t": "a tab"}
     code = f"U+{ord(letter):04X}"
     return usual.get(letter) or f"{unicodedata.name(letter, 'an unprintable character')} ({code})"
@@ -103,6 +102,6 @@ def _syntax_problems(text: str) -> Iterator[str]:
         yield f"has {unbound[0]!r} at character {unbound.start() + 1}, which leads to no atom"
 
 
-def told(text: str) -> str:
-    """A SMILES as it is shown: on one line, long ones cut."""
+def shown(text: str) -> str:
+    """A SMILES on one line, cut if it is long."""
     return one_line(text, SHOWN_CHARACTERS)

@@ -1,16 +1,16 @@
 """One line on stderr for each call: what was called, how it ended, how long it took and what it cost the platform.
 
 The line is JSON after the usual prefix, as in the audit log. It holds no arguments, no ids but those of requests, and
-no text of anybody's. What a call left going on gets a line of its own when it ends, marked `"after_call": true`; its
-figures are those of the call and of what it left.
+no text of users or the platform. Work that outlasts its call gets a line of its own when it ends, marked
+`"after_call": true`, with the figures of both.
 
 | outcome | level | meaning |
 |---|---|---|
-| `ok` | INFO | answered; WARNING if the platform failed each request |
-| `asked` | INFO | answered with a question to a person |
+| `ok` | INFO | a result; WARNING if the platform failed each request |
+| `asked` | INFO | the result is an elicitation |
 | `refused` | INFO | arguments, state, rights, money or a limit forbid it |
 | `cancelled` | INFO | the client, or the end of the server, cancelled it |
-| `failed` | WARNING | the platform or the network failed, or it is not known what became of it |
+| `failed` | WARNING | the platform or the network failed, or the outcome is unknown |
 | `gave_up` | WARNING | it took longer than a call may |
 | `crashed` | ERROR | a bug of this server; `place` is where |
 """
@@ -63,7 +63,7 @@ class Call:
     ) -> None:
         self.outcome: Outcome = "ok"
         self.error: BaseException | None = None
-        """What it failed of, if that is not the exception that leaves it."""
+        """Why it failed, if not for the exception that leaves it."""
         self.answer_bytes: int | None = None
         self.has_ended = False
         self._kind = kind
@@ -141,7 +141,7 @@ def logged(
 
 @contextlib.contextmanager
 def outlasting() -> Iterator[None]:
-    """Around work that may go on when the call that began it has ended: then it is logged for itself."""
+    """Around work that may outlast the call that began it; it is logged on its own then."""
     begun_by = _call.get()
     if begun_by is None:
         yield
@@ -175,7 +175,7 @@ def _request_ids(traffic: RequestCounts, error: BaseException | None) -> list[st
 
 
 def _caller(context: ServerRequestContext[Any, Any]) -> dict[str, str]:
-    """The client by its own words, and the revision of the protocol that it speaks."""
+    """The client's name and version, and its protocol revision."""
     params = context.session.client_params
     caller = {"protocol": context.protocol_version}
     if params is not None:

@@ -1,4 +1,4 @@
-"""The newest executions, kept for a few seconds: every key that a person presses asks for completions."""
+"""The newest executions, kept for a few seconds, because each key press requests completions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Recent(NamedTuple):
 
 
 class RecentExecutions:
-    """Reads the newest executions at most once in a while, however many ask at the same time."""
+    """Reads the newest executions once in `KEPT_SECONDS`, however many requests come."""
 
     def __init__(self, client: DeepOriginClient) -> None:
         self._client = client
@@ -32,13 +32,13 @@ class RecentExecutions:
         """The newest hundred.
 
         Raises:
-            DeepOriginError: the platform does not answer, or has no credentials to answer to.
+            DeepOriginError: they cannot be read.
         """
         async with self._reading:
             now = self._client.timing.monotonic()
             if now >= self._until:
-                answer = await self._client.listing.page(ListQuery(order="createdAt desc"), 0, ROWS)
-                executions = [Execution(row) for row in answer["data"]]
-                self._found = Recent([one for one in executions if one.execution_id], answer["count"])
+                response = await self._client.listing.page(ListQuery(order="createdAt desc"), 0, ROWS)
+                executions = [Execution(row) for row in response["data"]]
+                self._found = Recent([one for one in executions if one.execution_id], response["count"])
                 self._until = now + KEPT_SECONDS
             return self._found

@@ -19,7 +19,7 @@ from deeporigin_mcp.platform.waiting.followers import Followers
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.approvals.ledger import Ledger, Scope
-from deeporigin_mcp.tools.approvals.pending import Questions
+from deeporigin_mcp.tools.approvals.pending import Elicitations
 from deeporigin_mcp.tools.runtime import call_log
 from deeporigin_mcp.tools.runtime.recent import RecentExecutions
 
@@ -30,7 +30,7 @@ CALL_SECONDS = 50.0
 MAX_CALL_SECONDS = 35.0
 """How long a tool waits for a creation or a confirmation; the rest is for finding out what became of it."""
 LOOK_UP_SECONDS = 10.0
-"""How long it then looks."""
+"""How long it then reads back."""
 
 
 @dataclass
@@ -41,9 +41,9 @@ class ServerState:
     tasks: anyio.abc.TaskGroup
     audit: AuditLog = field(default_factory=lambda: AuditLog(None))
     has_read_back: bool = False
-    """Whether it was asked what became of confirmations that an ended process had sent."""
+    """Whether the outcomes of confirmations that an ended process had sent were read back."""
     creations: dict[str, tuple[str, Outlasting[dict[str, Any]]]] = field(default_factory=dict)
-    """Creations that were sent and not answered yet, by idempotency key, each with what it was asked for."""
+    """Creations whose response has not come, by idempotency key, each with the fingerprint of its request."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
     has_peers: bool = False
@@ -56,9 +56,9 @@ class ServerState:
         return self.client.settings
 
     @cached_property
-    def questions(self) -> Questions:
-        """What a person was asked and has not been used yet."""
-        return Questions(self.client.timing.since_boot)
+    def elicitations(self) -> Elicitations:
+        """Elicitations that are open, or whose answer has not been used."""
+        return Elicitations(self.client.timing.since_boot)
 
     @cached_property
     def followers(self) -> Followers:
@@ -104,7 +104,7 @@ def state_of(context: ToolContext) -> ServerState:
 
 
 def state_of_request(request: ServerRequestContext[Any, Any]) -> ServerState:
-    """The same for a request that is no call of a tool, such as one about a task or a resource."""
+    """The same for a request that is not a tool call, such as one about a task or a resource."""
     state: ServerState = request.lifespan_context
     return state
 
@@ -127,7 +127,7 @@ async def open_state(
 
 
 class Outlasting(Generic[T]):
-    """Work that goes on when the call that began it has to answer or is cancelled."""
+    """Work that goes on when the call that began it has to return or is cancelled."""
 
     def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
         self._work = work

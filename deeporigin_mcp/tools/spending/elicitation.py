@@ -1,7 +1,7 @@
-"""Asking a person whether a quote may be spent: the ways to a person, and what the person reads (design 4).
+"""The ways to a person who may approve a quote, and what that person reads (design 5).
 
-The protocol has two eras. A client of 2025-11-25 is sent an elicitation in the middle of the call. One of 2026-07-28
-gets it as the call's result and calls again with the answer and with what was sealed for it: execution, price, caller.
+A client of protocol 2025-11-25 gets an elicitation in the middle of the call. One of 2026-07-28 gets it as the call's
+result and calls again with the answer and a sealed request state: execution, price, caller.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_o
 from deeporigin_mcp.tools.spending.approval import subject_of
 
 ASKS_BY_RESULT = "2026-07-28"
-"""From this revision on, an elicitation is a result that the client answers by calling again."""
+"""From this protocol revision on, an elicitation is a result, and the client calls again with the answer."""
 KEY = "approval"
 """The name of the elicitation in such a result."""
 PURPOSE = b"deeporigin-mcp/approval/1"
@@ -43,13 +43,13 @@ PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")
 """What needs no quotation marks: keys, versions, ids."""
 QUOTATION_MARKS = re.compile('["\u201c-\u201f\u00ab\u00bb\u2033\u301d-\u301f\uff02]')
 PROJECT_NAME_SECONDS = 3.0
-"""A project's name is not worth more of a call's time."""
+"""How long a project's name may take."""
 CLOCKS_APART_SECONDS = 60.0
 """How far the clocks of two workers may differ."""
 
 
 class Approval(BaseModel):
-    """The form that a person fills in."""
+    """The schema of the elicitation."""
 
     # Only a real `true` is a yes: not the word, nor the number one.
     approve: bool = Field(
@@ -62,19 +62,22 @@ Way = Callable[[ToolContext, Execution, float], Awaitable[Reply]]
 
 YES = Reply(Answer.YES, "elicitation")
 NO = Reply(Answer.NO, "elicitation")
-# Clients decline and close by themselves, so neither is known to be a person's word.
+# Clients decline and cancel by themselves, so neither is known to be a person's answer.
 DECLINED = Reply(Answer.NOBODY, "the elicitation was declined, by a person or by the client itself")
-CLOSED = Reply(Answer.NOBODY, "the elicitation was closed without an answer, by a person or by the client itself")
-NOT_UNDERSTOOD = Reply(Answer.NOBODY, "the client's answer to the elicitation could not be understood")
+CLOSED = Reply(Answer.NOBODY, "the elicitation was cancelled, by a person or by the client itself")
+INVALID = Reply(Answer.NOBODY, "the client's response to the elicitation is invalid")
 
 
 async def ask(ctx: ToolContext, quote: Execution, *, until: float) -> Reply:
-    """Ask by one way after the other, until one has reached somebody.
+    """Ask by one way after the other, until one reaches somebody.
 
     Args:
         quote: as it was read in this call, with a complete price; or a run that is to be created and that the
             platform starts without a quote.
         until: when to stop waiting for an answer, by `anyio.current_time()`.
+
+    Returns:
+        NOBODY, with the reasons, if no way reaches anybody.
 
     Raises:
         StateConflictError: another call has taken the yes.
@@ -84,18 +87,18 @@ async def ask(ctx: ToolContext, quote: Execution, *, until: float) -> Reply:
         reply = await way(ctx, quote, until)
         if reply.answer is not Answer.NOBODY:
             return reply
-        closed += [reply.told] if reply.told else []
+        closed += [reply.detail] if reply.detail else []
     return Reply(Answer.NOBODY, "; ".join(closed))
 
 
 async def by_elicitation(ctx: ToolContext, quote: Execution, until: float) -> Reply:
-    """Through a form of the client, if it can show one."""
+    """Elicitation in form mode, if the client supports it."""
     if not can_ask(ctx):
         return Reply(Answer.NOBODY)
     if _asks_by_result(ctx):
         return await _by_result(ctx, quote)
     state = state_of(ctx)
-    reply = await state.questions.reply(
+    reply = await state.elicitations.reply(
         state.tasks, quote.execution_id, _about(quote), lambda: _elicited(ctx, quote), until=until
     )
     return _pending(ctx, quote) if reply is None else reply
@@ -105,7 +108,7 @@ WAYS: tuple[Way, ...] = (by_elicitation,)
 
 
 def can_ask(ctx: ToolContext) -> bool:
-    """Whether the client declared that it can show a form, and can be reached with one."""
+    """Whether the client declared form elicitation, and can be sent one."""
     capabilities = ctx.client_capabilities
     elicitation = capabilities.elicitation if capabilities is not None else None
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
@@ -119,7 +122,7 @@ def _asks_by_result(ctx: ToolContext) -> bool:
 
 
 def _about(quote: Execution) -> list[str]:
-    """What a person is asked: a yes to it is none to anything else."""
+    """What a yes is bound to."""
     return [usd(quote.quoted_price), *subject_of(quote)]
 
 
@@ -133,35 +136,35 @@ def _pending(ctx: ToolContext, quote: Execution, request: InputRequiredResult | 
 async def _elicited(ctx: ToolContext, quote: Execution) -> Reply:
     form = await _form(ctx, quote)
     try:
-        # Not as a part of the call, which may have ended before.
+        # Not related to the call, which may have ended by then.
         result = await ctx.session.elicit_form(form.message, form.requested_schema)
     except MCPError as error:
         said = f'{error.error.code} "{one_line(error.error.message, 120)}"'
-        return Reply(Answer.NOBODY, f"the client answered the elicitation with error {said}")
+        return Reply(Answer.NOBODY, f"the client responded to the elicitation with error {said}")
     except ValidationError:
-        return NOT_UNDERSTOOD
+        return INVALID
     return _reply(result)
 
 
 def _reply(result: object) -> Reply:
-    """What an answer says. Only a form with a real `true` in it is a yes."""
+    """The reply in a client's response. Only a real `true` is a yes."""
     if not isinstance(result, ElicitResult):
-        return NOT_UNDERSTOOD
+        return INVALID
     if result.action != "accept":
         return DECLINED if result.action == "decline" else CLOSED
     try:
         return YES if Approval.model_validate(result.content).approve else NO
     except ValidationError:
-        return NOT_UNDERSTOOD
+        return INVALID
 
 
 # 2026-07-28: by the result of one call and the arguments of the next
 
 
 async def readable_answers(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Go on with a call whose answer to the question is one: what the protocol does not know is an empty form.
+    """Take an invalid response to an elicitation for an empty one, so that the tool can say so.
 
-    The SDK refuses such a call as a whole, by an error of the protocol, which no model reads.
+    The SDK would refuse the whole call by a protocol error, which no model reads.
     """
     answers = (ctx.params or {}).get("inputResponses")
     if ctx.method != "tools/call" or answers is None:
@@ -183,12 +186,12 @@ async def _by_result(ctx: ToolContext, quote: Execution) -> Reply:
         "caller": _caller(state.settings),
     }
     answer = (ctx.input_responses or {}).get(KEY)
-    if answer is not None and _answers(state, ctx.request_state, bound):
+    if answer is not None and _is_valid(state, ctx.request_state, bound):
         return _reply(answer)
     asked = {
         "id": secrets.token_urlsafe(12),
-        "process": state.questions.process,
-        "since_boot": state.questions.since_boot(),
+        "process": state.elicitations.process,
+        "since_boot": state.elicitations.since_boot(),
         "time": state.client.timing.wall(),
     }
     request = ElicitRequest(params=await _form(ctx, quote))
@@ -196,24 +199,24 @@ async def _by_result(ctx: ToolContext, quote: Execution) -> Reply:
     return _pending(ctx, quote, result)
 
 
-def _answers(state: ServerState, sealed: str | None, bound: dict[str, Any]) -> bool:
-    """Whether an answer is one to this question, not too old, and not used before."""
+def _is_valid(state: ServerState, sealed: str | None, bound: dict[str, Any]) -> bool:
+    """Whether the sealed request state is of this elicitation, not too old, and not used before."""
     try:
         asked = json.loads(sealed or "")
     except ValueError:
         return False
     if not isinstance(asked, dict) or any(asked.get(name) != value for name, value in bound.items()):
         return False
-    if asked["process"] == state.questions.process:
-        age = state.questions.since_boot() - asked["since_boot"]
+    if asked["process"] == state.elicitations.process:
+        age = state.elicitations.since_boot() - asked["since_boot"]
     else:
-        # Another worker asked, on a machine whose boot we know nothing of.
+        # Another worker sent it, maybe on another machine, whose boot time is unknown.
         age = state.client.timing.wall() - asked["time"]
-    return -CLOCKS_APART_SECONDS <= age <= KEPT_SECONDS and state.questions.use(asked["id"])
+    return -CLOCKS_APART_SECONDS <= age <= KEPT_SECONDS and state.elicitations.use(asked["id"])
 
 
 def _caller(settings: Settings) -> str:
-    """The same for one token and organisation in every process, and tells nothing of them."""
+    """A keyed hash of token and organisation, the same in every process."""
     token = settings.token.get_secret_value() if settings.token else ""
     return hmac.new(token.encode(), PURPOSE + settings.org_key.encode(), "sha256").hexdigest()
 
@@ -222,9 +225,9 @@ def _caller(settings: Settings) -> str:
 
 
 async def _form(ctx: ToolContext, quote: Execution) -> ElicitRequestFormParams:
-    """The elicitation. One client shows three lines of its message: what has to be known stands there.
+    """The elicitation. One client shows only three lines of its message, so these hold what has to be known.
 
-    What users of the platform have named stands last in them, so that no length of it pushes the rest out of sight.
+    Names that users of the platform gave stand last, so that no long name pushes the rest out of sight.
     """
     items = quote.line_items
     lines = [
@@ -234,7 +237,10 @@ async def _form(ctx: ToolContext, quote: Execution) -> ElicitRequestFormParams:
         f"Yes starts it at once and cannot be undone. {_without_a_yes(quote)}",
         *([] if quote.quoted_price is None else [f"Execution: {_value(quote.execution_id, 60)}"]),
         *(["Price:"] if items else []),
-        *(f"  {_value(item.name or item.code, 80)}: {usd(item.total)}" for item in items[:MAX_ITEMS_SHOWN]),
+        *(
+            f"  {_value(item.name or item.code or 'unnamed', 80)}: {usd(item.total)}"
+            for item in items[:MAX_ITEMS_SHOWN]
+        ),
         *([f"  and {len(items) - MAX_ITEMS_SHOWN} more items"] if len(items) > MAX_ITEMS_SHOWN else []),
     ]
     return ElicitRequestFormParams(message="\n".join(lines), requested_schema=render_elicitation_schema(Approval))
@@ -252,7 +258,7 @@ def _without_a_yes(quote: Execution) -> str:
 
 
 async def _project(ctx: ToolContext, project_id: str) -> str:
-    """A project by id and name; the name is left out where it cannot be read soon."""
+    """A project's id, and its name if that can be read soon."""
     if not PLAIN.fullmatch(project_id):
         return _value(project_id, 40) if project_id else "none"
     rows: list[dict[str, Any]] = []
@@ -267,9 +273,8 @@ async def _project(ctx: ToolContext, project_id: str) -> str:
 
 
 def _value(raw: str, characters: int) -> str:
-    """A value of the platform's: as it is where it is one plain word, or else as a quotation."""
-    shown = _shown(raw, characters)
-    return shown if PLAIN.fullmatch(shown) else f'"{shown}"'
+    """A value of the platform: as it is if it is one plain word, else in quotation marks."""
+    return shown if PLAIN.fullmatch(shown := _shown(raw, characters)) else f'"{shown}"'
 
 
 def _quoted(raw: str, characters: int) -> str:
@@ -277,7 +282,7 @@ def _quoted(raw: str, characters: int) -> str:
 
 
 def _shown(raw: str, characters: int) -> str:
-    """One line of what can be seen, without a mark that would end a quotation."""
-    # Far more than is shown, but no megabytes.
+    """One line of its visible characters, without one that would end a quotation."""
+    # More than is shown, but not megabytes.
     visible = "".join(each if each.isprintable() else " " for each in raw[: 10 * characters])
     return QUOTATION_MARKS.sub("'", one_line(visible, characters))

@@ -19,7 +19,7 @@ from deeporigin_mcp.tools.responses.errors import explained
 from deeporigin_mcp.tools.responses.toolsets import NOT_OFFERED, is_offered
 from deeporigin_mcp.tools.responses.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
-from deeporigin_mcp.tools.spending.approval import left_of, spent_by_session
+from deeporigin_mcp.tools.spending.spent import left_of, spent_by_session
 from deeporigin_mcp.tools.workspace.projects import unknown_project
 
 T = TypeVar("T")
@@ -37,17 +37,17 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     client = state.client
     settings = client.settings
     claims = TokenClaims.read(settings.require_token(client.timing.wall()))
-    # By what is to be done, so that what is in the way of everything is told once: the words, and what of.
-    troubles: dict[str, tuple[str, list[str]]] = {}
+    # By what to do about it, so that one cause of several failures is one problem: its message, and what failed.
+    failures: dict[str, tuple[str, list[str]]] = {}
 
-    async def tried(what: str, ask: Callable[[], Awaitable[T]], otherwise: T) -> T:
+    async def read(what: str, request: Callable[[], Awaitable[T]], otherwise: T) -> T:
         try:
-            return await ask()
+            return await request()
         except DeepOriginError as error:
             is_operators = isinstance(error, CredentialError | SettingsError)
             is_operators = is_operators or (isinstance(error, NetworkError) and error.is_lasting)
-            told = explained(error, 400, with_step=is_operators)
-            troubles.setdefault(error.next_step if is_operators else told, (told, []))[1].append(what)
+            message = explained(error, 400, with_step=is_operators)
+            failures.setdefault(error.next_step if is_operators else message, (message, []))[1].append(what)
         return otherwise
 
     projects: list[Json] = []
@@ -56,38 +56,38 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     organisations: list[Json] = []
     spent: Decimal | None = None
 
-    async def ask_projects() -> None:
+    async def read_projects() -> None:
         nonlocal projects
-        projects = await tried("projects", lambda: _rows(client.projects.list()), [])
+        projects = await read("projects", lambda: _rows(client.projects.list()), [])
         own = settings.project_id
         is_listed = own in ["", *(text(row.get("id")) for row in projects)]
         if projects and not is_listed and (unknown := await unknown_project(client, own)):
-            told = f"{unknown} {settings.places.own_project}"
-            troubles[told] = (told, ["project"])
+            message = f"{unknown} {settings.places.own_project}"
+            failures[message] = (message, ["project"])
 
-    async def ask_clusters() -> None:
+    async def read_clusters() -> None:
         nonlocal clusters
-        clusters = await tried("clusters", lambda: _rows(client.clusters.list()), [])
+        clusters = await read("clusters", lambda: _rows(client.clusters.list()), [])
 
-    async def ask_organisations() -> None:
+    async def read_organisations() -> None:
         nonlocal organisations
-        organisations = await tried("organisation", client.organizations.list, [])
+        organisations = await read("organisation", client.organizations.list, [])
 
-    async def ask_services() -> None:
+    async def read_services() -> None:
         nonlocal services
         services = await client.health()
 
-    async def ask_spent() -> None:
+    async def read_spent() -> None:
         nonlocal spent
-        spent = await tried("spending", lambda: spent_by_session(state), None)
+        spent = await read("spending", lambda: spent_by_session(state), None)
 
-    async def ask_allowed() -> None:
-        if idle := await tried("allowed tools", lambda: unmatched_allowed_keys(state_of(ctx)), None):
-            troubles[idle] = (idle, ["allowed tools"])
+    async def read_allowed() -> None:
+        if unmatched := await read("allowed tools", lambda: unmatched_allowed_keys(state_of(ctx)), None):
+            failures[unmatched] = (unmatched, ["allowed tools"])
 
     async with anyio.create_task_group() as tasks:
-        for ask in (ask_projects, ask_clusters, ask_organisations, ask_services, ask_spent, ask_allowed):
-            tasks.start_soon(ask)
+        for task in (read_projects, read_clusters, read_organisations, read_services, read_spent, read_allowed):
+            tasks.start_soon(task)
 
     name = next((text(row.get("name")) for row in organisations if row.get("orgKey") == settings.org_key), "")
     project_rows = [
@@ -95,9 +95,9 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         for row in projects
         if row.get("id")
     ]
-    problems = [f"{', '.join(whats)}: {told}" for told, whats in troubles.values()]
+    problems = [f"{', '.join(whats)}: {message}" for message, whats in failures.values()]
     if len(project_rows) > MAX_ROWS:
-        problems.append(f"projects: only {MAX_ROWS} of them are shown here")
+        problems.append(f"projects: only the first {MAX_ROWS} of {len(project_rows)} are listed")
     return WorkspaceView(
         organization=f"{settings.org_key} ({one_line(name, 80)})" if name else settings.org_key,
         user=one_line(claims.email or claims.name or claims.subject, 120) or None,
@@ -138,13 +138,15 @@ def _next_step(settings: Settings) -> str:
 
 
 def _counted(settings: Settings) -> str:
-    """Over what period and for whom `spent` and `left` count."""
-    whose = f"started in organisation {one_line(settings.org_key, 80)} by everybody who uses this MCP server"
+    """What `spent` and `left` count, and since when."""
+    what = (
+        f"all runs that this MCP server started in organisation {one_line(settings.org_key, 80)}, whoever quoted them"
+    )
     session = one_line(settings.session, 80)
     if "session" in settings.model_fields_set:
-        return f"{whose}, whoever made the quotes, over the whole of session {session}, restarts included"
-    return f"{whose}, whoever made the quotes, since this process started (session {session})"
+        return f"{what}, in session {session}, restarts included"
+    return f"{what}, since this process started (session {session})"
 
 
-async def _rows(answer: Awaitable[Json]) -> list[Json]:
-    return rows_of(await answer)
+async def _rows(response: Awaitable[Json]) -> list[Json]:
+    return rows_of(await response)

@@ -1,4 +1,4 @@
-"""The organisation's projects, and what to do about a project_id that is none of theirs."""
+"""The organisation's projects, and what to do about an unknown project_id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEAST_ALIKE = 0.75
 
 
 async def project_names(client: DeepOriginClient) -> dict[str, str]:
-    """The organisation's projects, up to 100: id → name, made harmless.
+    """The organisation's projects, up to 100: id → name, each on one line.
 
     Raises:
         DeepOriginError: they cannot be read.
@@ -28,35 +28,35 @@ async def project_names(client: DeepOriginClient) -> dict[str, str]:
 
 
 async def unknown_project(client: DeepOriginClient, asked: str) -> str | None:
-    """That no project has this id, and the one that was meant or all; None if one has it, or if that is not known."""
+    """That no project has this id, with the closest one or all; None if one has it, or if that is unknown."""
     with contextlib.suppress(DeepOriginError):
         names = await project_names(client)
         if asked in names or any(
             row.get("id") == asked for row in rows_of(await client.projects.get(project_id=asked))
         ):
             return None
-        told = f"There is no project with the id {one_line(asked, 60)!r}"
+        unknown = f"Unknown project_id {one_line(asked, 60)!r}"
         if not names:
-            return f"{told}: the organisation has none yet."
+            return f"{unknown}: the organisation has no projects yet."
         known = {name: project_id for project_id, name in names.items()} | {one: one for one in names}
         if meant := closest(asked, known, cutoff=LEAST_ALIKE):
             names = {known[meant]: names[known[meant]]}
-            return f"{told}. Did you mean {listed(names)}?"
-        return f"{told}. Projects: {listed(names)}."
+            return f"{unknown}. Did you mean {listed(names)}?"
+        return f"{unknown}. Valid: {listed(names)}."
     return None
 
 
 async def set_project_error(client: DeepOriginClient, refusal: ArgumentError) -> DeepOriginError:
-    """The refusal of a creation in the project that the operator set, or that this project does not exist.
+    """The refusal of a creation, or an error for the operator if the project that the operator set is unknown.
 
-    A caller has no argument to correct then.
+    Then the caller has no argument to correct.
     """
     own = client.settings.project_id
     unknown = await unknown_project(client, own) if own else None
     if unknown is None:
         return refusal
     return CredentialError(
-        f"This server is set to a project that cannot be used. {unknown}",
+        f"The project in this server's settings cannot be used. {unknown}",
         next_step=client.settings.places.own_project,
         http_status=refusal.http_status,
         request_id=refusal.request_id,
@@ -65,7 +65,7 @@ async def set_project_error(client: DeepOriginClient, refusal: ArgumentError) ->
 
 def listed(names: Mapping[str, str]) -> str:
     """Projects as `id (name), …`."""
-    told = ", ".join(
+    shown = ", ".join(
         f"{one_line(project_id, 60)} ({name})" for project_id, name in list(names.items())[:MAX_PROJECTS_NAMED]
     )
-    return told + (f" and {len(names) - MAX_PROJECTS_NAMED} more" if len(names) > MAX_PROJECTS_NAMED else "")
+    return shown + (f" and {len(names) - MAX_PROJECTS_NAMED} more" if len(names) > MAX_PROJECTS_NAMED else "")

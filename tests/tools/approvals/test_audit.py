@@ -89,22 +89,23 @@ async def test_a_start_is_one_line_with_who_what_how_much_and_why(bench: Bench, 
 async def test_each_refusal_is_one_line(bench: Bench, log: Path, audited: Lines, mode: str) -> None:
     limits: dict[str, Any] = {"audit_log": log, "max_price": 20, "budget": 15, "auto_approve_up_to": 1}
     cases = [
-        (quoted(bench, 5), NO, "came back with no"),
-        (quoted(bench, 5), DECLINE, "declined"),
-        (quoted(bench, 5), CANCEL, "closed without an answer"),
-        (quoted(bench, 5), None, "cannot ask"),
-        (quoted(bench, 21), YES, "DEEPORIGIN_MCP_MAX_PRICE"),
-        (quoted(bench, 16), YES, "DEEPORIGIN_MCP_BUDGET"),
-        (quoted(bench, None), YES, "no complete price"),
-        (quoted(bench, 5, status="Running"), YES, "is Running, not Quoted"),
-        (quoted(bench, 0.5, tool={"key": "acme.other", "version": "1.0.0"}), YES, "ALLOWED_TOOL_KEYS"),
+        (quoted(bench, 5), NO, "declined"),
+        (quoted(bench, 5), DECLINE, "not_approved"),
+        (quoted(bench, 5), CANCEL, "not_approved"),
+        (quoted(bench, 5), None, "nobody_to_ask"),
+        (quoted(bench, 21), YES, "above_max_price"),
+        (quoted(bench, 16), YES, "over_budget"),
+        (quoted(bench, None), YES, "no_complete_price"),
+        (quoted(bench, 5, status="Running"), YES, "not_quoted"),
+        (quoted(bench, 0.5, tool={"key": "acme.other", "version": "1.0.0"}), YES, "tool_not_allowed"),
     ]
     server = bench.server(**limits, allowed_tool_keys=("deeporigin.*",))
-    for name, answer, reason in cases:
-        async with agent_with(server, Person(answer), mode=mode) as agent:
-            await agent.refused("confirm_execution", execution_id=name)
+    for name, reply, code in cases:
+        async with agent_with(server, Person(reply), mode=mode) as agent:
+            answer = await agent.call("confirm_execution", {"execution_id": name})
+        assert answer.error == (code, "nothing_started")
         assert decisions(audited) == [(name, "refused")]
-        assert reason in audited[0]["reason"]
+        assert answer.text.startswith(audited[0]["reason"])
         assert lines_in(log) == audited
         clear(log)
         audited.clear()
@@ -171,7 +172,7 @@ async def test_the_file_is_for_its_owner_only_and_is_appended_to(bench: Bench, l
 @pytest.mark.parametrize("place", [".", "missing/audit.jsonl", "file/audit.jsonl", "n" * 300])
 def test_a_file_that_cannot_be_written_stops_the_start(bench: Bench, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="DEEPORIGIN_MCP_AUDIT_LOG cannot be written") as stopped:
+    with pytest.raises(SettingsError) as stopped:
         bench.server(audit_log=tmp_path / place)
     assert str(tmp_path) not in str(stopped.value)
 
@@ -190,8 +191,7 @@ async def test_nothing_starts_once_the_file_cannot_be_written(bench: Bench, log:
     async with agent_with(bench.server(audit_log=log, budget=6), Person()) as agent:
         clear(log, directory=True)
         for name in (free, dear):
-            told = await agent.refused("confirm_execution", execution_id=name)
-            assert "DEEPORIGIN_MCP_AUDIT_LOG" in told
+            assert await agent.error("confirm_execution", execution_id=name) == ("not_on_record", "nothing_started")
         found = await agent.read("create_execution", tool_key="acme.hello-test", inputs={"message": "hi"}, start=True)
         assert found["status"] == "Quoted"
         assert "DEEPORIGIN_MCP_AUDIT_LOG" in found["next_step"]

@@ -91,8 +91,9 @@ async def test_each_session_organisation_and_platform_has_its_own_budget(ledger:
 
 async def test_a_quote_that_is_being_confirmed_for_one_session_is_not_for_another(ledger: Ledger) -> None:
     await claim(ledger, 1)
-    with pytest.raises(StateConflictError, match="being confirmed"):
+    with pytest.raises(StateConflictError) as refused:
         await claim(ledger, 1, scope=SCOPE._replace(session="s-2"))
+    assert refused.value.code == "being_confirmed"
 
 
 @pytest.mark.parametrize(
@@ -115,8 +116,9 @@ async def test_a_started_run_is_never_confirmed_again_though_it_is_shown_as_quot
     await claim(ledger, 1)
     await ledger.observe(SCOPE, [Execution(record(named(1), "Running"))], now=1001.0)
     await ledger.observe(SCOPE, [Execution(record(named(1)))], now=1002.0)
-    with pytest.raises(StateConflictError, match="not Quoted any more"):
+    with pytest.raises(StateConflictError) as refused:
         await claim(ledger, 1)
+    assert refused.value.code == "already_started"
 
 
 @pytest.mark.parametrize("clock", [-1e9, 0.0, 1e9])
@@ -202,7 +204,7 @@ def spoiled(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 def test_one_that_cannot_be_written_stops_the_start_without_naming_its_place(tmp_path: Path) -> None:
     for kind, place in spoiled(tmp_path):
-        with pytest.raises(SettingsError, match="DEEPORIGIN_MCP_LEDGER") as stopped:
+        with pytest.raises(SettingsError) as stopped:
             create_server(Settings(ledger=place))
         assert str(place) not in str(stopped.value), kind
         # Nothing can start where nothing can be confirmed.
@@ -213,10 +215,9 @@ async def test_where_it_cannot_be_written_nothing_starts_and_everything_else_goe
     state = blocked_state_directory()
     free = quoted(bench, 0)
     async with bench.agent(auto_approve_up_to=5) as agent:
-        told = await agent.refused("confirm_execution", execution_id=free)
-        assert "ledger of approvals cannot be written" in told
-        assert "DEEPORIGIN_MCP_LEDGER" in told
-        assert str(state) not in told
+        answer = await agent.call("confirm_execution", {"execution_id": free})
+        assert answer.error == ("not_on_record", "nothing_started")
+        assert str(state) not in answer.text
         found = await agent.read("create_execution", tool_key="acme.hello-test", inputs={"message": "hi"}, start=True)
         assert found["status"] == "Quoted"
         assert "DEEPORIGIN_MCP_LEDGER" in found["next_step"]
@@ -236,7 +237,7 @@ async def test_a_ledger_lost_after_sending_does_not_hide_what_became_of_the_run(
     liar.patch = spoil
     async with liar.agent(ledger=path, auto_approve_up_to=10) as agent:
         assert (await agent.read("confirm_execution", execution_id=named(1)))["status"] == "Running"
-        assert "cannot be written" in await agent.refused("confirm_execution", execution_id=named(2))
+        assert await agent.error("confirm_execution", execution_id=named(2)) == ("not_on_record", "nothing_started")
     assert liar.confirmed == [named(1)]
 
 
@@ -282,10 +283,10 @@ async def test_a_full_disk_starts_nothing(liar: Liar, path: Path) -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
         try:
-            told = await agent.refused("confirm_execution", execution_id=named(2))
+            found = await agent.error("confirm_execution", execution_id=named(2))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert "ledger of approvals" in told
+        assert found == ("not_on_record", "nothing_started")
         await agent.read("confirm_execution", execution_id=named(2))
     assert liar.confirmed == [named(1), named(2)]
 
@@ -333,7 +334,7 @@ async def test_the_claim_of_a_process_that_lives_holds_and_that_of_a_killed_one_
 ) -> None:
     process = claimed_by_a_process(path, tmp_path, named(1), SCOPE)
     try:
-        with pytest.raises(StateConflictError, match="being confirmed"):
+        with pytest.raises(StateConflictError):
             await claim(ledger, 1)
         with pytest.raises(OverBudgetError):
             await claim(ledger, 2, budget=9)
@@ -365,7 +366,7 @@ async def test_what_a_killed_process_had_sent_is_settled_by_reading_it_back(
     async with liar.agent(ledger=path, audit_log=log, auto_approve_up_to=10, budget=9) as agent:
         assert (await agent.read("get_workspace"))["spending"]["spent"] == spends
         answer = await agent.call("confirm_execution", {"execution_id": named(2)})
-        assert ("DEEPORIGIN_MCP_BUDGET" in answer.text) is (spends > 0)
+        assert (answer.error == ("over_budget", "nothing_started")) is (spends > 0)
         await agent.read("get_workspace")
     found = [(line["decision"], line["price_usd"]) for line in lines_in(log) if line["execution_id"] == named(1)]
     assert found == ([] if told is None else [told])
@@ -401,8 +402,7 @@ async def test_quotes_that_others_made_count_when_they_are_started_here(bench: B
         await agent.read("confirm_execution", execution_id=names[0])
     async with bench.agent(auto_approve_up_to=1, budget=1) as agent:
         for name in names[1:]:
-            told = await agent.refused("confirm_execution", execution_id=name)
-            assert "started runs for 0.8 USD" in told
+            assert await agent.error("confirm_execution", execution_id=name) == ("over_budget", "nothing_started")
         assert (await agent.read("get_workspace"))["spending"]["left"] == 0.2
     assert bench.platform.confirms == names[:1]
 
@@ -432,8 +432,9 @@ async def test_two_servers_in_front_of_one_platform_send_one_confirmation(liar: 
 
 
 async def test_a_refusal_to_write_is_the_operators_matter() -> None:
-    with pytest.raises(SpendingLimitError, match="no home directory"):
+    with pytest.raises(SpendingLimitError) as refused:
         Ledger(None, is_named=False).open()
+    assert refused.value.code == "not_on_record"
     assert await Ledger(None, is_named=False).rows(SCOPE) == []
 
 
@@ -445,5 +446,5 @@ async def test_one_with_values_that_nobody_wrote_starts_nothing(liar: Liar, path
         await agent.read("confirm_execution", execution_id=named(1))
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
             database.execute(f"UPDATE runs SET {damage}")
-        assert "cannot be written" in await agent.refused("confirm_execution", execution_id=named(2))
+        assert await agent.error("confirm_execution", execution_id=named(2)) == ("not_on_record", "nothing_started")
     assert liar.confirmed == [named(1)]

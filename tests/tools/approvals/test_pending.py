@@ -15,6 +15,7 @@ from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS
 from deeporigin_mcp.tools.executions import confirm_execution as confirmation
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState
 from tests.support.bench import Agent, Bench
+from tests.support.facts import calls_in
 from tests.support.people import DECLINE, NO, YES, Person, agent_with, quoted, reprice
 
 pytestmark = pytest.mark.anyio
@@ -67,9 +68,9 @@ async def test_while_a_person_thinks_the_model_reads_what_is_pending_and_the_sam
     name = quoted(bench, 5)
     found = await agent.read("confirm_execution", execution_id=name, expected_price=5)
     assert (found["status"], found["approval"], found["quoted_price"]) == ("Quoted", "pending", 5)
-    assert "form in this client" in found["look_for"]
-    assert "5.0 USD" in found["look_for"]
-    assert f'confirm_execution(execution_id="{name}", expected_price=5' in found["next_step"]
+    assert calls_in(found["next_step"], agent.inputs) == [
+        ("confirm_execution", {"execution_id": name, "expected_price": 5})
+    ]
     assert not bench.sent("PATCH")
 
 
@@ -95,12 +96,8 @@ async def test_the_next_call_takes_the_open_question_up_and_the_yes_starts_it_on
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (NO, "came back with no"),
-        (DECLINE, "declined, by a person or by"),
-        (ErrorData(code=-32603, message="gone"), "-32603"),
-    ],
+    ("answer", "code"),
+    [(NO, "declined"), (DECLINE, "not_approved"), (ErrorData(code=-32603, message="gone"), "not_approved")],
 )
 async def test_what_came_between_two_calls_is_said_once_and_then_asked_anew(
     agent: Agent,
@@ -109,13 +106,13 @@ async def test_what_came_between_two_calls_is_said_once_and_then_asked_anew(
     patience: Patience,
     audited: list[dict[str, Any]],
     answer: ElicitResult | ErrorData,
-    words: str,
+    code: str,
 ) -> None:
     name = quoted(bench, 5)
     await agent.read("confirm_execution", execution_id=name)
     await answer_between_calls(person, answer)
     patience(30)
-    assert words in await agent.refused("confirm_execution", execution_id=name)
+    assert await agent.error("confirm_execution", execution_id=name) == (code, "nothing_started")
     assert [line["decision"] for line in audited] == ["refused"]
     person.answer = YES
     assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Created"
@@ -141,7 +138,7 @@ async def test_many_calls_ask_one_question_and_one_of_them_starts_it(
     assert bench.platform.confirms == [name]
     assert len(person.questions) == 1
     assert sorted(answer.is_error for answer in answers) == [False, True, True]
-    assert all("by another call" in answer.text for answer in answers if answer.is_error)
+    assert {answer.error.code for answer in answers if answer.error} == {"being_confirmed"}
 
 
 async def test_a_yes_is_used_up_even_if_the_platform_then_refuses(
@@ -154,7 +151,7 @@ async def test_a_yes_is_used_up_even_if_the_platform_then_refuses(
     bench.fault("PATCH *:confirm status=503 times=1")
     await agent.refused("confirm_execution", execution_id=name)
     person.answer = NO
-    assert "came back with no" in await agent.refused("confirm_execution", execution_id=name)
+    assert await agent.error("confirm_execution", execution_id=name) == ("declined", "nothing_started")
     assert len(person.questions) == 2
     assert not bench.platform.confirms
 
@@ -231,7 +228,7 @@ async def test_a_jump_of_the_clock_neither_opens_nor_closes_a_question(
     patience(30)
     assert (await agent.read("confirm_execution", execution_id=kept))["status"] == "Created"
     think_no_more(person, NO)
-    assert "came back with no" in await agent.refused("confirm_execution", execution_id=late)
+    assert await agent.error("confirm_execution", execution_id=late) == ("declined", "nothing_started")
     assert bench.platform.confirms == [kept]
 
 
@@ -257,7 +254,7 @@ async def test_a_question_about_what_somebody_else_has_started_is_taken_off_the_
     await agent.read("confirm_execution", execution_id=name)
     await person.until_asked(1)
     bench.platform.executions[name].stored["status"] = "Running"
-    assert "not Quoted" in await agent.refused("confirm_execution", execution_id=name)
+    assert await agent.error("confirm_execution", execution_id=name) == ("not_quoted", "nothing_started")
     await person.dismissed.wait()
     assert not bench.sent("PATCH")
 
@@ -288,6 +285,5 @@ async def test_a_limit_that_has_been_reached_meanwhile_refuses_whoever_said_yes(
         await agent.read("confirm_execution", execution_id=first)
         # The record of the session, where the platform keeps it.
         bench.platform.executions[first].stored["session"] = "s-bench"
-        told = await agent.refused("confirm_execution", execution_id=second)
-    assert "DEEPORIGIN_MCP_BUDGET" in told
+        assert await agent.error("confirm_execution", execution_id=second) == ("over_budget", "nothing_started")
     assert bench.platform.confirms == [first]

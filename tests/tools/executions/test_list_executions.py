@@ -451,10 +451,7 @@ async def test_rows_of_no_project_do_not_hide_that_there_is_no_such_project(agen
     bench.raw(projectId=None)
     for tool in ("list_executions", "search_executions"):
         found = await agent.read(tool, project_id="09N0SUCHPR0J1")
-        assert (
-            "There is no project with the id '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot)"
-            in found["next_step"]
-        )
+        assert "Unknown project_id '09N0SUCHPR0J1'. Valid: 09DEMAKNASE01 (Kinase pilot)" in found["next_step"]
 
 
 async def test_a_time_in_words_is_answered_with_the_time_that_it_is(agent: Agent, bench: Bench) -> None:

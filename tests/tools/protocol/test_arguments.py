@@ -305,7 +305,7 @@ async def test_without_a_project_and_with_several_the_user_has_to_say(bench: Ben
         created = await agent.read("create_execution", **docking(), project_id="09DEMASNDB0X3")
         assert created["project_id"] == "09DEMASNDB0X3"
         told = await agent.refused("create_execution", **docking(), project_id="09N0SUCHPR0J1")
-        assert "There is no project with the id '09N0SUCHPR0J1'. Projects: 09DEMAKNASE01 (Kinase pilot), " in told
+        assert "Unknown project_id '09N0SUCHPR0J1'. Valid: 09DEMAKNASE01 (Kinase pilot), " in told
         assert not bench.sent("POST", "/tools/")[1:]
 
 
@@ -355,9 +355,7 @@ async def test_the_only_project_is_taken_and_none_at_all_is_told() -> None:
             assert (await agent.read("create_execution", **docking()))["project_id"] == next(iter(projects))
             projects.clear()
             found = await agent.read("list_executions", project_id="09N0SUCHPR0J1")
-            assert (
-                found["next_step"] == "There is no project with the id '09N0SUCHPR0J1': the organisation has none yet."
-            )
+            assert found["next_step"] == "Unknown project_id '09N0SUCHPR0J1': the organisation has no projects yet."
             assert "no project yet" in await agent.refused("create_execution", **docking())
 
 

@@ -83,8 +83,8 @@ async def test_a_lie_about_the_price_starts_nothing_and_asks_nobody(bench: Bench
     name = quoted(bench, 5)
     person = Person()
     async with agent_with(bench.server(), person) as agent:
-        told = await agent.refused("confirm_execution", execution_id=name, expected_price=price)
-        assert told.startswith("The price is now 5.0 USD, not ")
+        found = await agent.error("confirm_execution", execution_id=name, expected_price=price)
+        assert found == ("price_changed", "nothing_started")
         assert not person.questions
         await agent.read("confirm_execution", execution_id=name, expected_price=5)
     assert "for 5.0 USD, charged to deeporigin?" in person.questions[0]
@@ -105,9 +105,9 @@ async def test_a_lie_about_the_price_starts_nothing_and_asks_nobody(bench: Bench
 )
 async def test_no_argument_stands_for_a_persons_yes(agent: Agent, bench: Bench, arguments: dict[str, Any]) -> None:
     name = quoted(bench, 5)
-    assert "was not run" in await agent.refused("confirm_execution", execution_id=name, **arguments)
+    assert (await agent.error("confirm_execution", execution_id=name, **arguments)).code == "invalid_argument"
     assert not bench.sent("PATCH")
-    assert "declined" in await agent.refused("confirm_execution", execution_id=name)
+    assert await agent.error("confirm_execution", execution_id=name) == ("not_approved", "nothing_started")
 
 
 async def test_a_confirmation_repeated_twenty_times_starts_once(bench: Bench) -> None:
@@ -117,7 +117,7 @@ async def test_a_confirmation_repeated_twenty_times_starts_once(bench: Bench) ->
             for _ in range(10):
                 tasks.start_soon(agent.call, "confirm_execution", {"execution_id": name})
         for _ in range(10):
-            assert "not Quoted" in await agent.refused("confirm_execution", execution_id=name)
+            assert await agent.error("confirm_execution", execution_id=name) == ("not_quoted", "nothing_started")
     assert bench.platform.confirms == [name]
 
 
@@ -145,7 +145,7 @@ async def test_cancelling_against_confirming_leaves_one_story(bench: Bench) -> N
         for name in names:
             found = await agent.read("get_execution", execution_id=name)
             assert (found["status"] == "Cancelled") is (name in bench.platform.cancels)
-            assert "not Quoted" in await agent.refused("confirm_execution", execution_id=name)
+            assert await agent.error("confirm_execution", execution_id=name) == ("not_quoted", "nothing_started")
     assert len(bench.platform.confirms) == len(set(bench.platform.confirms))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ import anyio.lowlevel
 import pytest
 
 from deeporigin_mcp.tools.executions import confirm_execution as confirmation
+from deeporigin_mcp.tools.responses.errors import OUTCOMES
 from deeporigin_mcp.tools.spending import approval
 from tests.support.bench import ABFE, ERAS, PROJECT, SESSION, Agent, Bench, bench_token, docking
 
@@ -56,22 +56,20 @@ async def test_a_run_within_the_automatic_limit_starts(bench: Bench, mode: str) 
     assert bench.platform.confirms == [name]
 
 
-async def test_a_dearer_run_is_refused_with_price_limit_and_setting(agent: Agent, bench: Bench) -> None:
+async def test_a_dearer_run_is_refused_where_nobody_can_be_asked(agent: Agent, bench: Bench) -> None:
     name = await quote(agent)
-    told = await agent.refused("confirm_execution", execution_id=name, expected_price=0.2)
-    for word in ("deeporigin.docking costs 0.2 USD", "0.0 USD may start", "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO", name):
-        assert word in told
-    assert "does not help" in told
+    found = await agent.error("confirm_execution", execution_id=name, expected_price=0.2)
+    assert found == ("nobody_to_ask", "nothing_started")
     assert not bench.platform.confirms
     assert not bench.sent("PATCH")
 
 
 async def test_another_price_than_expected_is_refused_with_the_call_that_accepts_it(rich: Agent, bench: Bench) -> None:
     name = await quote(rich)
-    told = await rich.refused("confirm_execution", execution_id=name, expected_price=0.1)
-    assert told.startswith("The price is now 0.2 USD, not 0.1 USD. ")
+    answer = await rich.call("confirm_execution", {"execution_id": name, "expected_price": 0.1})
+    assert answer.error == ("price_changed", "nothing_started")
     assert not bench.platform.confirms
-    assert (await rich.follow(told))["status"] == "Created"
+    assert (await rich.follow(answer.text))["status"] == "Created"
 
 
 @pytest.mark.parametrize("expected", [0.2, "0.20"])
@@ -103,15 +101,17 @@ async def test_nobody_can_agree_to_an_incomplete_price(rich: Agent, bench: Bench
     name = bench.raw(status="Quoted", quotationResult=quotation)
     found = await rich.read("get_execution", execution_id=name)
     assert "cannot be confirmed" in found["next_step"]
-    assert "no complete price" in await rich.refused("confirm_execution", execution_id=name, expected_price=1)
+    assert await rich.error("confirm_execution", execution_id=name, expected_price=1) == (
+        "no_complete_price",
+        "nothing_started",
+    )
     assert not bench.sent("PATCH")
 
 
 async def test_nothing_above_the_operators_limit_for_one_run_starts(bench: Bench) -> None:
     async with bench.agent(auto_approve_up_to=25, max_price=0.3) as agent:
         cheap, dear = await quote(agent), await quote(agent, "CCO", "CCN")
-        told = await agent.refused("confirm_execution", execution_id=dear)
-        assert "0.4 USD is above the operator's limit for one run, 0.3 USD (DEEPORIGIN_MCP_MAX_PRICE)" in told
+        assert await agent.error("confirm_execution", execution_id=dear) == ("above_max_price", "nothing_started")
         await agent.read("confirm_execution", execution_id=cheap)
     assert bench.platform.confirms == [cheap]
 
@@ -123,9 +123,10 @@ async def test_the_budget_of_a_session_is_kept_over_restarts(bench: Bench) -> No
         left_as_quote = await quote(agent, "CCO", "CCN", "CCC")
         assert left_as_quote
     async with bench.agent(**limits) as agent:
-        told = await agent.refused("confirm_execution", execution_id=await quote(agent))
-        assert "has started runs for 0.4 USD, and 0.2 USD more would exceed its budget of 0.5 USD" in told
-        assert "DEEPORIGIN_MCP_BUDGET" in told
+        assert await agent.error("confirm_execution", execution_id=await quote(agent)) == (
+            "over_budget",
+            "nothing_started",
+        )
         assert (await agent.read("get_workspace"))["spending"]["spent"] == 0.4
     async with bench.agent(**limits, session="another") as agent:
         await agent.read("confirm_execution", execution_id=await quote(agent))
@@ -139,7 +140,7 @@ async def test_the_budget_counts_exactly_and_cancelled_runs_too(bench: Bench) ->
             await agent.read("confirm_execution", execution_id=name)
         bench.clock.advance(20)
         assert (await agent.read("cancel_execution", execution_id=names[0]))["status"] == "Cancelled"
-        assert "0.6 USD" in await agent.refused("confirm_execution", execution_id=names[3])
+        assert await agent.error("confirm_execution", execution_id=names[3]) == ("over_budget", "nothing_started")
     assert bench.platform.confirms == names[:3]
 
 
@@ -153,7 +154,7 @@ async def test_a_budget_that_cannot_be_checked_starts_nothing(bench: Bench) -> N
     async with bench.agent(auto_approve_up_to=25, budget=5) as agent:
         name = await quote(agent)
         bench.fault("GET */executions status=503")
-        assert "HTTP 503" in await agent.refused("confirm_execution", execution_id=name)
+        assert await agent.error("confirm_execution", execution_id=name) == ("platform_failed", "nothing_started")
     assert not bench.sent("PATCH")
 
 
@@ -184,56 +185,52 @@ async def test_two_confirmations_at_once_confirm_once(rich: Agent, bench: Bench)
             tasks.start_soon(confirm)
     assert bench.platform.confirms == [name]
     assert sum(not answer.is_error for answer in answers) == 1
-    told = ("not Quoted", "is being confirmed by another call")
-    assert all(any(words in answer.text for words in told) for answer in answers if answer.is_error)
+    assert {answer.error.code for answer in answers if answer.error} <= {"not_quoted", "being_confirmed"}
 
 
 @pytest.mark.parametrize("status", ["Created", "Running", "Succeeded", "Failed", "Cancelled", "InsufficientFunds", "X"])
 async def test_only_a_quote_can_be_confirmed(rich: Agent, bench: Bench, status: str) -> None:
     name = bench.raw(status=status)
-    told = await rich.refused("confirm_execution", execution_id=name)
-    assert "not Quoted, so there is nothing to confirm" in told
-    assert (await rich.follow(told))["execution_id"] == name
+    answer = await rich.call("confirm_execution", {"execution_id": name})
+    assert answer.error == ("not_quoted", "nothing_started")
+    assert (await rich.follow(answer.text))["execution_id"] == name
     assert not bench.sent("PATCH")
 
 
 async def test_confirming_twice_starts_once_and_says_what_runs(rich: Agent, bench: Bench) -> None:
     name = await quote(rich)
     await rich.read("confirm_execution", execution_id=name)
-    assert "is Created, not Quoted" in await rich.refused("confirm_execution", execution_id=name)
+    assert await rich.error("confirm_execution", execution_id=name) == ("not_quoted", "nothing_started")
     assert bench.platform.confirms == [name]
 
 
-async def test_an_empty_account_is_told_in_the_platforms_words(rich: Agent, bench: Bench) -> None:
+async def test_an_empty_account_closes_the_quote_in_the_platforms_words(rich: Agent, bench: Bench) -> None:
     bench.platform.organisations["deeporigin"].balance = 0.1
     name = await quote(rich)
-    told = await rich.refused("confirm_execution", execution_id=name)
-    assert told.startswith("Not enough credits: The balance of 0.10 USD does not cover 0.20 USD")
-    assert " 0.1 USD are missing. " in told
-    assert "The quote is closed (InsufficientFunds): once this is settled, create it anew" in told
-    assert "Add credits to the organisation" in told
-    assert "administrator" in told
+    answer = await rich.call("confirm_execution", {"execution_id": name})
+    assert answer.error == ("restricted", "nothing_started")
+    # The platform's.
+    assert "The balance of 0.10 USD does not cover 0.20 USD" in answer.text
     assert (await rich.read("get_execution", execution_id=name))["status"] == "InsufficientFunds"
 
 
-async def test_a_plans_limit_is_told_in_the_platforms_words(bench: Bench) -> None:
+async def test_a_plans_limit_leaves_the_quote_in_the_platforms_words(bench: Bench) -> None:
     molecules = [{"smiles": "C" * length} for length in range(1, 23)]
     inputs = {"ligands": molecules, "properties": ["herg"]}
     async with bench.agent(org_key="acme", project_id="09ACMEPR0J001", auto_approve_up_to=25) as agent:
         created = await agent.read("create_execution", tool_key="deeporigin.admet-properties", inputs=inputs)
-        told = await agent.refused("confirm_execution", execution_id=created["execution_id"])
-    assert "allows 20 ligands per ADMET run, 22 were asked for" in told
-    assert "Send fewer ligands or change the plan" in told
-    assert "The quote stays as it is." in told
-    assert "missing" not in told
+        answer = await agent.call("confirm_execution", {"execution_id": created["execution_id"]})
+    assert answer.error == ("restricted", "nothing_started")
+    # The platform's.
+    assert "allows 20 ligands per ADMET run, 22 were asked for" in answer.text
+    assert bench.platform.status(created["execution_id"]) == "Quoted"
 
 
 async def test_a_run_dearer_than_the_balance_never_starts(bench: Bench) -> None:
     async with bench.agent(org_key="acme", project_id="09ACMEPR0J001", auto_approve_up_to=500) as agent:
         created = await agent.read("create_execution", **ABFE, start=True)
     assert created["status"] == "InsufficientFunds"
-    assert created["next_step"].startswith("The execution exists. ")
-    assert re.search(r" \d+\.\d+ USD are missing\. ", created["next_step"])
+    assert OUTCOMES["nothing_started"] in created["next_step"]
 
 
 async def test_a_confirmation_whose_answer_was_lost_is_looked_up(rich: Agent, bench: Bench) -> None:

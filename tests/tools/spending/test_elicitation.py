@@ -1,4 +1,4 @@
-"""Every kind of client against every kind of price: what starts, who was asked, what the model is told (design 4)."""
+"""Every kind of client against every kind of price: what starts, who was asked, what is refused (design 5)."""
 
 from __future__ import annotations
 
@@ -15,46 +15,38 @@ pytestmark = pytest.mark.anyio
 
 LIMITS: dict[str, Any] = {"auto_approve_up_to": 1, "max_price": 20}
 
-STAYS = ("5.0 USD", "stays quoted and costs nothing")
-NOBODY_KNOWS = (*STAYS, "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO", "Deep Origin web app")
-"""Nobody knows whether a person answered: the model reads who may do what all the same."""
-NOT_UNDERSTOOD = (*NOBODY_KNOWS, "could not be understood")
-
-CLIENTS: dict[str, tuple[ElicitResult | None, tuple[str, ...]]] = {
-    "yes": (YES, ()),
-    "yes and more": (form(approve=True, note="do it"), ()),
-    "no": (NO, (*STAYS, "The form that asks a person about deeporigin.docking for 5.0 USD")),
-    "decline": (DECLINE, (*NOBODY_KNOWS, "declined, by a person or by the client itself")),
-    "cancel": (CANCEL, (*NOBODY_KNOWS, "closed without an answer, by a person or by the client itself")),
-    "perhaps": (form(approve="perhaps"), NOT_UNDERSTOOD),
-    "the word yes": (form(approve="yes"), NOT_UNDERSTOOD),
-    "the word true": (form(approve="true"), NOT_UNDERSTOOD),
-    "the number one": (form(approve=1), NOT_UNDERSTOOD),
-    "null": (form(approve=None), NOT_UNDERSTOOD),
-    "an empty form": (form(), NOT_UNDERSTOOD),
-    "another field": (form(approved=True), NOT_UNDERSTOOD),
-    "no form at all": (ElicitResult(action="accept"), NOT_UNDERSTOOD),
-    "nobody": (
-        None,
-        ("costs 5.0 USD", "no more than 1.0 USD may start without a person", "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO"),
-    ),
+CLIENTS: dict[str, tuple[ElicitResult | None, str]] = {
+    "yes": (YES, ""),
+    "yes and more": (form(approve=True, note="do it"), ""),
+    "no": (NO, "declined"),
+    "decline": (DECLINE, "not_approved"),
+    "cancel": (CANCEL, "not_approved"),
+    "perhaps": (form(approve="perhaps"), "not_approved"),
+    "the word yes": (form(approve="yes"), "not_approved"),
+    "the word true": (form(approve="true"), "not_approved"),
+    "the number one": (form(approve=1), "not_approved"),
+    "null": (form(approve=None), "not_approved"),
+    "an empty form": (form(), "not_approved"),
+    "another field": (form(approved=True), "not_approved"),
+    "no content": (ElicitResult(action="accept"), "not_approved"),
+    "nobody": (None, "nobody_to_ask"),
 }
-"""What a client answers to any question, and what the model then reads of a price of 5 USD that did not start."""
+"""What a client responds to any elicitation, and the code of the refusal that follows."""
 
 STARTS = ("yes", "yes and more")
 
 
 class Desk:
-    """One server with one client; tells what each confirmation did."""
+    """One server with one client; says what each confirmation did."""
 
     def __init__(self, bench: Bench, kind: str, mode: str) -> None:
         self.bench, self.kind, self.mode = bench, kind, mode
-        answer, self.words = CLIENTS[kind]
+        answer, self.code = CLIENTS[kind]
         self.person = Person(answer)
         self.agent: Agent | None = None
 
     async def confirm(self, name: str) -> tuple[bool, int, str]:
-        """Confirm once: (whether it started, how many questions were asked, what the model read)."""
+        """Confirm once: (whether it started, how many elicitations were sent, the code of the refusal)."""
         assert self.agent is not None
         started_before, asked_before = len(self.bench.platform.confirms), len(self.person.questions)
         answer = await self.agent.call("confirm_execution", {"execution_id": name})
@@ -63,7 +55,8 @@ class Desk:
         started = self.bench.platform.confirms[started_before:]
         assert started in ([], [name])
         assert bool(started) is not answer.is_error
-        return bool(started), len(self.person.questions) - asked_before, answer.text
+        assert answer.error is None or answer.error.outcome == "nothing_started"
+        return bool(started), len(self.person.questions) - asked_before, answer.error.code if answer.error else ""
 
 
 @pytest.fixture(params=[*CLIENTS])
@@ -82,26 +75,23 @@ async def test_where_nobody_need_be_asked_or_nobody_may_say_yes_nobody_is_asked(
     for price in (0, 0.5, 1):
         started, questions, _ = await desk.confirm(quoted(bench, price))
         assert (started, questions) == (True, 0)
-    started, questions, told = await desk.confirm(quoted(bench, 20.01))
+    started, questions, code = await desk.confirm(quoted(bench, 20.01))
     assert (started, questions) == (False, 0)
-    assert "20.01 USD is above the operator's limit for one run, 20.0 USD (DEEPORIGIN_MCP_MAX_PRICE)" in told
+    assert code == "above_max_price"
     for prices in ((), (None,), (0.5, None), ("much",)):
-        started, questions, told = await desk.confirm(quoted(bench, *prices))
+        started, questions, code = await desk.confirm(quoted(bench, *prices))
         assert (started, questions) == (False, 0)
-        assert "no complete price" in told
+        assert code == "no_complete_price"
     assert len(bench.platform.confirms) == 3
 
 
 async def test_what_is_above_the_automatic_limit_starts_only_with_a_clear_yes(desk: Desk, bench: Bench) -> None:
     name = quoted(bench, 5)
-    started, questions, told = await desk.confirm(name)
+    started, questions, code = await desk.confirm(name)
     assert started is (desk.kind in STARTS)
     assert questions == (0 if desk.kind == "nobody" else 1)
-    assert all(words in told for words in desk.words), told
+    assert code == desk.code
     if not started:
-        assert "confirm_execution(" not in told
-        assert "the person" not in told
-        assert "said no" not in told
         assert bench.platform.status(name) == "Quoted"
         assert not bench.sent("PATCH")
 
@@ -109,7 +99,7 @@ async def test_what_is_above_the_automatic_limit_starts_only_with_a_clear_yes(de
 async def test_a_price_that_changes_under_the_question_needs_a_yes_of_its_own(desk: Desk, bench: Bench) -> None:
     name = quoted(bench, 5)
     desk.person.meanwhile = lambda: reprice(bench, name, 6)
-    started, questions, told = await desk.confirm(name)
+    started, questions, code = await desk.confirm(name)
     if desk.kind == "nobody":
         assert (started, questions) == (False, 0)
     elif desk.mode == "auto":
@@ -120,15 +110,12 @@ async def test_a_price_that_changes_under_the_question_needs_a_yes_of_its_own(de
     else:
         assert (started, questions) == (False, 1)
         if desk.kind in STARTS:
-            assert told.startswith("The price is now 6.0 USD, not 5.0 USD.")
+            assert code == "price_changed"
 
 
 async def test_an_account_that_cannot_pay_starts_nothing_after_a_yes_either(desk: Desk, bench: Bench) -> None:
     bench.platform.organisations["deeporigin"].balance = 1
-    started, questions, told = await desk.confirm(quoted(bench, 5))
+    started, questions, code = await desk.confirm(quoted(bench, 5))
     assert started is False
     assert questions == (0 if desk.kind == "nobody" else 1)
-    if desk.kind in STARTS:
-        assert "The balance of 1.00 USD does not cover 5.00 USD" in told
-    else:
-        assert all(words in told for words in desk.words), told
+    assert code == ("restricted" if desk.kind in STARTS else desk.code)

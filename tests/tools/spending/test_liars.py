@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from deeporigin_mcp.tools.responses.errors import OUTCOMES
+from tests.support.facts import calls_in
 from tests.support.liars import Liar, lines_in, lying, named, record
 from tests.support.people import Person
 from tests.support.recording import Reply
@@ -76,13 +78,12 @@ async def test_what_has_ended_without_charge_is_given_back_once_the_run_itself_s
     async with liar.agent(auto_approve_up_to=100, budget=10) as agent:
         for number in range(2):
             await agent.read("confirm_execution", execution_id=named(number))
-        told = await agent.refused("confirm_execution", execution_id=named(2))
-        assert "started runs for 10.0 USD, and 5.0 USD more" in told
+        assert await agent.error("confirm_execution", execution_id=named(2)) == ("over_budget", "nothing_started")
         liar.get = lambda name, started: record(
             name, "Cancelled" if name == named(0) else "Running" if started else "Quoted"
         )
         await agent.read("confirm_execution", execution_id=named(2))
-        assert "10.0 USD" in await agent.refused("confirm_execution", execution_id=named(3))
+        assert await agent.error("confirm_execution", execution_id=named(3)) == ("over_budget", "nothing_started")
     assert liar.confirmed == [named(0), named(1), named(2)]
 
 
@@ -114,11 +115,8 @@ async def test_a_run_that_starts_at_another_price_is_told_counted_and_audited(
     async with liar.agent(audit_log=log, budget=600) as agent:
         answer = await agent.call("confirm_execution", {"execution_id": named(0)})
         assert not answer.is_error
-        first = answer.text.splitlines()[0]
-        assert first.startswith("warning: ")
-        assert "500.0 USD" in first
-        assert "0.0 USD were approved" in first
-        assert f'cancel_execution(execution_id="{named(0)}")' in first
+        assert answer.text.startswith("warning: ")
+        assert calls_in(answer.content["warning"], agent.inputs) == [("cancel_execution", {"execution_id": named(0)})]
         assert (await agent.read("get_workspace"))["spending"]["spent"] == 500
     assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", 0), ("unapproved", 500)]
 
@@ -162,9 +160,7 @@ async def test_a_creation_that_comes_back_started_is_told_first_counted_and_audi
                 "create_execution", {"tool_key": "deeporigin.docking", "inputs": {}, "idempotency_key": "k"}
             )
             assert not answer.is_error
-            first = answer.text.splitlines()[0]
-            assert first.startswith("warning: This was started at its creation")
-            assert "nobody approved it" in first
+            assert answer.text.startswith("warning: ")
             assert liar.created[0]["approveAmount"] == -1
             # A second creation with the key finds it.
             liar.rows = lambda _: [record(named(99), **fields, metadata=liar.created[0]["metadata"])]
@@ -182,7 +178,7 @@ async def test_a_run_that_is_started_with_its_creation_at_another_price_is_told_
     liar.patch = lambda name: record(name, "Running", 500)
     async with liar.agent(audit_log=log) as agent:
         answer = await agent.call("create_execution", {"tool_key": "deeporigin.docking", "inputs": {}, "start": True})
-    assert answer.text.startswith("warning: The platform reports 500.0 USD")
+    assert answer.text.startswith("warning: ")
     assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", 0), ("unapproved", 500)]
 
 
@@ -192,7 +188,7 @@ async def test_a_lost_answer_to_a_confirmation_hides_no_other_price(liar: Liar, 
     liar.patch = lambda _: Reply(status=502)
     async with liar.agent(audit_log=log) as agent:
         answer = await agent.call("confirm_execution", {"execution_id": named(1)})
-    assert answer.text.startswith("warning: The platform reports 500.0 USD")
+    assert answer.text.startswith("warning: ")
     assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", 0), ("unapproved", 500)]
 
 
@@ -224,10 +220,10 @@ async def test_a_creation_of_something_else_than_was_asked_for_is_told_first(lia
     liar.create, liar.rows = create, lambda _: made
     async with liar.agent() as agent:
         answer = await agent.call("create_execution", {"tool_key": "deeporigin.docking", "inputs": {}})
-    first = answer.text.splitlines()[0]
-    assert first.startswith("warning: The platform created ")
-    assert what in first
-    assert "cancel_execution" in first
+        [step] = calls_in(answer.content["warning"], agent.inputs)
+    assert step == ("cancel_execution", {"execution_id": named(99)})
+    assert answer.text.startswith("warning: ")
+    assert what in answer.content["warning"]
     assert liar.confirmed == []
 
 
@@ -244,7 +240,7 @@ async def test_a_start_whose_answer_was_lost_is_told_when_it_is_found(liar: Liar
     liar.rows = lambda _: [record(named(99), "Running", metadata=liar.created[0]["metadata"])] if liar.created else []
     async with liar.agent(audit_log=log) as agent:
         answer = await agent.call("create_execution", {"tool_key": "deeporigin.docking", "inputs": {}})
-    assert answer.text.startswith("warning: This was started at its creation")
+    assert answer.text.startswith("warning: ")
     assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("unapproved", 5)]
 
 
@@ -277,7 +273,7 @@ async def test_a_price_that_cannot_be_read_in_full_is_no_price(liar: Liar, kind:
     liar.get = lambda name, started: record(name, quotationResult=quotation)
     person = Person()
     async with liar.agent(person=person, auto_approve_up_to=1000) as agent:
-        assert "no complete price" in await agent.refused("confirm_execution", execution_id=named(0))
+        assert await agent.error("confirm_execution", execution_id=named(0)) == ("no_complete_price", "nothing_started")
         liar.create = lambda body: record(named(99), quotationResult=quotation, metadata=body["metadata"])
         found = await agent.read("create_execution", tool_key="deeporigin.docking", inputs={}, start=True)
         assert found["status"] == "Quoted"
@@ -290,8 +286,7 @@ async def test_an_answer_about_another_execution_confirms_and_cancels_nothing(li
     liar.get = lambda name, started: record(named(7), price=0)
     async with liar.agent() as agent:
         for tool in ("confirm_execution", "get_execution", "cancel_execution", "get_execution_results"):
-            told = await agent.refused(tool, execution_id=named(1))
-            assert "about another execution" in told
+            assert (await agent.error(tool, execution_id=named(1))).code == "wrong_execution"
         found = await agent.read("wait_executions", execution_ids=[named(1)], timeout_seconds=0)
         assert found["executions"][0].get("status") is None
         assert found["all_done"] is False
@@ -304,7 +299,7 @@ async def test_a_confirmation_that_is_answered_about_another_execution_counts_fo
     liar.patch = lambda _: record(named(7), "Running", 0)
     async with liar.agent(auto_approve_up_to=10, budget=9) as agent:
         assert (await agent.read("confirm_execution", execution_id=named(1)))["execution_id"] == named(1)
-        assert "started runs for 5.0 USD" in await agent.refused("confirm_execution", execution_id=named(2))
+        assert await agent.error("confirm_execution", execution_id=named(2)) == ("over_budget", "nothing_started")
     assert liar.confirmed == [named(1)]
 
 
@@ -324,7 +319,7 @@ async def test_the_same_price_with_binary_noise_is_asked_compared_capped_and_rec
         await agent.read("confirm_execution", execution_id=named(0), expected_price=0.6)
         await agent.read("confirm_execution", execution_id=named(1), expected_price=noisy)
         assert (await agent.read("get_workspace"))["spending"]["left"] == 0
-        assert "DEEPORIGIN_MCP_BUDGET" in await agent.refused("confirm_execution", execution_id=named(2))
+        assert await agent.error("confirm_execution", execution_id=named(2)) == ("over_budget", "nothing_started")
     assert all("0.6 USD" in asked for asked in person.questions)
     assert {line["price_usd"] for line in lines_in(log)} == {0.6}
     async with liar.agent(auto_approve_up_to="0.60", session="another") as agent:
@@ -338,8 +333,63 @@ async def test_a_run_that_started_although_its_confirmation_was_refused_counts(l
     async with liar.agent(auto_approve_up_to=100, budget=10) as agent:
         for number in range(4):
             await agent.call("confirm_execution", {"execution_id": named(number)})
-        assert "DEEPORIGIN_MCP_BUDGET" in await agent.refused("confirm_execution", execution_id=named(9))
+        assert await agent.error("confirm_execution", execution_id=named(9)) == ("over_budget", "nothing_started")
     assert liar.confirmed == [named(0), named(1)]
+
+
+@pytest.mark.parametrize("now", ["Running", "Completed", "unreadable"])
+@pytest.mark.parametrize("status", [301, 400, 403, 404, 409, 422, 429])
+async def test_a_refused_confirmation_of_a_run_that_is_not_known_to_stay_quoted_has_an_unknown_outcome(
+    liar: Liar, tmp_path: Path, status: int, now: str
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    liar.patch = lambda _: Reply({"message": "no"}, status=status)
+    became = Reply(status=403) if now == "unreadable" else record(named(1), now)
+    liar.get = lambda name, started: became if started else record(name)
+    async with liar.agent(audit_log=log, auto_approve_up_to=100) as agent:
+        answer = await agent.call("confirm_execution", {"execution_id": named(1)})
+        assert answer.error == ("outcome_unknown", "unknown")
+        liar.get = lambda name, started: record(name, "Running")
+        assert (await agent.follow(answer.text))["execution_id"] == named(1)
+    assert [line["decision"] for line in lines_in(log)] == ["approved", "unknown"]
+    assert liar.confirmed == [named(1)]
+
+
+@pytest.mark.parametrize("now", ["Running", "unreadable"])
+async def test_a_creation_with_a_start_that_was_refused_says_that_its_outcome_is_unknown(liar: Liar, now: str) -> None:
+    liar.create = lambda body: record(named(99), metadata=body["metadata"])
+    liar.patch = lambda _: Reply({"message": "no"}, status=403)
+    liar.get = lambda name, started: (
+        (Reply(status=403) if now == "unreadable" else record(name, now))
+        if started
+        else record(name, metadata=liar.created[0]["metadata"])
+    )
+    async with liar.agent(auto_approve_up_to=100) as agent:
+        found = await agent.read("create_execution", tool_key="deeporigin.docking", inputs={}, start=True)
+    assert OUTCOMES["unknown"] in found["next_step"]
+    assert OUTCOMES["nothing_started"] not in found["next_step"]
+    assert liar.confirmed == [named(99)]
+
+
+@pytest.mark.parametrize("before", ["Quoted", "Running"])
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
+async def test_a_cancellation_whose_state_cannot_be_read_afterwards_has_an_unknown_outcome(
+    liar: Liar, before: str, status: int
+) -> None:
+    sent: list[str] = []
+
+    def cancel(name: str) -> dict[str, Any]:
+        sent.append(name)
+        return record(name, "Cancelled")
+
+    liar.patch = cancel
+    liar.get = lambda name, _: Reply(status=status) if sent else record(name, before)
+    async with liar.agent() as agent:
+        answer = await agent.call("cancel_execution", {"execution_id": named(1)})
+        assert answer.error == ("outcome_unknown", "unknown")
+        liar.get = lambda name, _: record(name, "Cancelled")
+        assert (await agent.follow(answer.text))["status"] == "Cancelled"
+    assert sent == [named(1)]
 
 
 async def test_a_refused_confirmation_of_a_run_that_stays_quoted_counts_nothing(liar: Liar) -> None:

@@ -39,7 +39,7 @@ async def test_the_maximum_price_is_inclusive_and_a_yes_does_not_lift_it(bench: 
     person = Person()
     async with agent_with(bench.server(max_price=0.3), person) as agent:
         await agent.read("confirm_execution", execution_id=at)
-        assert "DEEPORIGIN_MCP_MAX_PRICE" in await agent.refused("confirm_execution", execution_id=above)
+        assert await agent.error("confirm_execution", execution_id=above) == ("above_max_price", "nothing_started")
     assert (len(person.questions), bench.platform.confirms) == (1, [at])
 
 
@@ -94,8 +94,10 @@ async def test_a_negative_price_is_no_price(bench: Bench) -> None:
     person = Person()
     async with agent_with(bench.server(auto_approve_up_to=5), person) as agent:
         for prices in ((-5,), (3, -1), ("-0.01", 0)):
-            told = await agent.refused("confirm_execution", execution_id=quoted(bench, *prices))
-            assert "no complete price" in told
+            assert await agent.error("confirm_execution", execution_id=quoted(bench, *prices)) == (
+                "no_complete_price",
+                "nothing_started",
+            )
     assert not bench.sent("PATCH")
     assert not person.questions
 
@@ -109,11 +111,16 @@ async def test_the_budget_binds_a_person_too_and_outlives_the_server(bench: Benc
             await agent.read("confirm_execution", execution_id=quoted(bench, price, session=SESSION))
         quoted(bench, 90, session=SESSION)
     async with agent_with(bench.server(**limits), person, mode=mode) as agent:
-        told = await agent.refused("confirm_execution", execution_id=quoted(bench, 0.3, session=SESSION))
-        assert f"started runs for 0.9 USD, and 0.3 USD more would exceed its budget of 1.0 USD ({BUDGET})" in told
+        assert await agent.error("confirm_execution", execution_id=quoted(bench, 0.3, session=SESSION)) == (
+            "over_budget",
+            "nothing_started",
+        )
         assert (await agent.read("get_workspace"))["spending"]["spent"] == 0.9
         await agent.read("confirm_execution", execution_id=quoted(bench, 0.1, session=SESSION))
-        assert BUDGET in await agent.refused("confirm_execution", execution_id=quoted(bench, 0.01, session=SESSION))
+        assert await agent.error("confirm_execution", execution_id=quoted(bench, 0.01, session=SESSION)) == (
+            "over_budget",
+            "nothing_started",
+        )
     assert len(person.questions) == 1
     async with agent_with(bench.server(**limits, session="another"), person, mode=mode) as agent:
         await agent.read("confirm_execution", execution_id=quoted(bench, 0.7, session="another"))
@@ -145,9 +152,8 @@ async def test_what_is_being_sent_counts_before_the_platform_has_it(bench: Bench
                 break
             await agent.read("get_execution", execution_id=slow)
         assert bench.platform.status(slow) == "Quoted"
-        told = await agent.refused("confirm_execution", execution_id=other)
-        assert "started runs for 0.6 USD" in told
-        assert "being confirmed by another call" in await agent.refused("confirm_execution", execution_id=slow)
+        assert await agent.error("confirm_execution", execution_id=other) == ("over_budget", "nothing_started")
+        assert await agent.error("confirm_execution", execution_id=slow) == ("being_confirmed", "nothing_started")
         bench.clock.advance(31)
     assert [found["status"] for found in answers] == ["Created"]
     assert bench.platform.confirms == [slow]
@@ -157,10 +163,11 @@ async def test_a_confirmation_of_unknown_outcome_counts_and_can_be_sent_again(be
     lost, other = (quoted(bench, 0.6, session=SESSION) for _ in range(2))
     bench.fault("PATCH *:confirm status=500 times=1")
     async with bench.agent(auto_approve_up_to=5, budget=1) as agent:
-        assert "not known" in await agent.refused("confirm_execution", execution_id=lost)
-        assert "started runs for 0.6 USD" in await agent.refused("confirm_execution", execution_id=other)
+        assert await agent.error("confirm_execution", execution_id=lost) == ("outcome_unknown", "unknown")
+        assert (await agent.read("get_workspace"))["spending"]["spent"] == 0.6
+        assert await agent.error("confirm_execution", execution_id=other) == ("over_budget", "nothing_started")
         assert (await agent.read("confirm_execution", execution_id=lost))["status"] == "Created"
-        assert "started runs for 0.6 USD" in await agent.refused("confirm_execution", execution_id=other)
+        assert await agent.error("confirm_execution", execution_id=other) == ("over_budget", "nothing_started")
     assert bench.platform.confirms == [lost]
 
 
@@ -168,7 +175,7 @@ async def test_what_the_platform_refused_does_not_count(bench: Bench) -> None:
     refused, other = (quoted(bench, 0.6, session=SESSION) for _ in range(2))
     bench.platform.organisations["deeporigin"].balance = 0.5
     async with bench.agent(auto_approve_up_to=5, budget=1) as agent:
-        assert "does not cover" in await agent.refused("confirm_execution", execution_id=refused)
+        assert await agent.error("confirm_execution", execution_id=refused) == ("restricted", "nothing_started")
         bench.platform.organisations["deeporigin"].balance = 50
         await agent.read("confirm_execution", execution_id=other)
     assert bench.platform.confirms == [other]
@@ -179,7 +186,7 @@ async def test_a_budget_that_cannot_be_checked_asks_nobody(bench: Bench) -> None
     person = Person()
     async with agent_with(bench.server(budget=50), person) as agent:
         bench.fault("GET */executions status=503")
-        assert "HTTP 503" in await agent.refused("confirm_execution", execution_id=name)
+        assert await agent.error("confirm_execution", execution_id=name) == ("platform_failed", "nothing_started")
     assert not person.questions
     assert not bench.sent("PATCH")
 
@@ -188,13 +195,11 @@ async def test_a_tool_that_is_not_on_the_list_is_neither_created_nor_confirmed(b
     foreign = quoted(bench, 0)
     person = Person()
     async with agent_with(bench.server(allowed_tool_keys=("deeporigin.mol-props-*",)), person) as agent:
-        told = await agent.refused("create_execution", **docking("CCO"))
-        assert "deeporigin.docking is not among the tools" in told
-        assert "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS" in told
+        assert await agent.error("create_execution", **docking("CCO")) == ("tool_not_allowed", "nothing_created")
         for price in (0, 5):
             name = quoted(bench, price)
-            assert "ALLOWED_TOOL_KEYS" in await agent.refused("confirm_execution", execution_id=name)
-        assert "ALLOWED_TOOL_KEYS" in await agent.refused("confirm_execution", execution_id=foreign)
+            assert await agent.error("confirm_execution", execution_id=name) == ("tool_not_allowed", "nothing_started")
+        assert await agent.error("confirm_execution", execution_id=foreign) == ("tool_not_allowed", "nothing_started")
         keys = {tool["tool_key"] for tool in (await agent.read("find_platform_tools", limit=50))["tools"]}
         assert keys
         assert all(key.startswith("deeporigin.mol-props-") for key in keys)
@@ -280,9 +285,8 @@ async def test_a_confirmation_whose_state_cannot_be_read_afterwards_counts_as_on
     name, other = quoted(bench, 3), quoted(bench, 3)
     async with bench.agent(auto_approve_up_to=10, budget=5) as agent:
         bench.fault(f"GET */executions/{name} {effect} skip=2")
-        told = await agent.refused("confirm_execution", execution_id=name)
-        assert f"The confirmation of {name} was sent, but its state cannot be read" in told
+        assert await agent.error("confirm_execution", execution_id=name) == ("outcome_unknown", "unknown")
         assert [line["decision"] for line in audited] == ["approved", "unknown"]
         bench.heal()
-        assert "would exceed its budget" in await agent.refused("confirm_execution", execution_id=other)
+        assert await agent.error("confirm_execution", execution_id=other) == ("over_budget", "nothing_started")
     assert bench.platform.confirms == [name]

@@ -19,7 +19,7 @@ from deeporigin_mcp.simulator import make_token
 from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS
 from tests.support.bench import ERAS, PROJECT, Bench, bench_token
 from tests.support.people import DECLINE, YES, Person, agent_with, quoted, reprice
-from tests.support.questions import answer, ask, text_of
+from tests.support.questions import answer, ask, error_in
 
 pytestmark = pytest.mark.anyio
 
@@ -31,9 +31,8 @@ async def question_about(bench: Bench, name: str, mode: str = "auto", **settings
     """The question that a person who declines gets to read."""
     person = Person(DECLINE)
     async with agent_with(bench.server(**settings), person, mode=mode) as agent:
-        assert "declined, by a person or by the client itself" in await agent.refused(
-            "confirm_execution", execution_id=name
-        )
+        found = await agent.error("confirm_execution", execution_id=name)
+        assert found == ("not_approved", "nothing_started")
     (question,) = person.questions
     return question
 
@@ -168,7 +167,7 @@ async def test_only_a_client_that_shows_forms_is_asked(
         answer = await agent.call("confirm_execution", {"execution_id": quoted(bench, 5)})
     assert len(person.questions) == questions == len(bench.platform.confirms)
     if answer.is_error:
-        assert "whom this client cannot ask" in answer.text
+        assert answer.error == ("nobody_to_ask", "nothing_started")
 
 
 @pytest.mark.parametrize("mode", ERAS)
@@ -180,8 +179,7 @@ async def test_a_yes_after_somebody_else_decided_starts_nothing(bench: Bench, mo
         bench.platform.executions[name].stored["status"] = "Running" if rival == "confirms" else "Cancelled"
 
     async with agent_with(bench.server(), Person(YES, decide), mode=mode) as agent:
-        told = await agent.refused("confirm_execution", execution_id=name)
-    assert "not Quoted, so there is nothing to confirm" in told
+        assert await agent.error("confirm_execution", execution_id=name) == ("not_quoted", "nothing_started")
     assert not bench.sent("PATCH")
 
 
@@ -207,7 +205,7 @@ async def test_a_replayed_answer_starts_nothing_twice(bench: Bench) -> None:
         asked = await ask(client, name)
         assert not (await answer(client, name, asked)).model_dump().get("is_error")
         for _ in range(2):
-            assert "not Quoted" in text_of(await answer(client, name, asked))
+            assert error_in(await answer(client, name, asked)).code == "not_quoted"
         # Nor is it an answer about another execution, or to the same call with other arguments.
         with pytest.raises(MCPError):
             await answer(client, other, asked)
@@ -249,7 +247,7 @@ async def test_an_answer_counts_once_also_where_the_platform_refuses_to_start(be
     async with Client(bench.server(), elicitation_callback=Person().reply) as client:
         asked = await ask(client, name)
         bench.fault("PATCH *:confirm status=503 times=1")
-        assert "HTTP 503" in text_of(await answer(client, name, asked))
+        assert error_in(await answer(client, name, asked)) == ("outcome_unknown", "unknown")
         assert isinstance(await answer(client, name, asked), InputRequiredResult)
     assert len(bench.sent("PATCH")) == 1
     assert not bench.platform.confirms

@@ -88,11 +88,10 @@ class Wire:
         """A result that a model reads, not an error of the protocol; and nothing has been sent."""
         result = message["result"]
         assert result["isError"]
-        assert result["_meta"]["deeporigin-mcp/error"]["outcome"] == "nothing_started"
-        told = result["content"][0]["text"]
-        assert "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO" in told
-        assert len(told) < 1_000
-        assert told.isprintable()
+        assert result["_meta"]["deeporigin-mcp/error"] == {"code": "not_approved", "outcome": "nothing_started"}
+        text = result["content"][0]["text"]
+        assert len(text) < 1_000
+        assert text.isprintable()
         assert not self.platform.confirms
 
 

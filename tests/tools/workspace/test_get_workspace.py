@@ -25,8 +25,8 @@ async def test_the_workspace_says_who_where_and_how_much(bench: Bench, mode: str
     assert found["clusters"][0]["status"] == "healthy"
     counted = found["spending"].pop("counted")
     assert found["spending"] == {"auto_approve_up_to": 1, "max_price": 10, "budget": 20, "spent": 0.2, "left": 19.8}
-    for word in ("organisation deeporigin", "everybody", "whoever made the quotes", f"session {SESSION}"):
-        assert word in counted
+    assert "deeporigin" in counted
+    assert SESSION in counted
     assert found["time"] == f"{bench.clock.now():%Y-%m-%dT%H:%M:%SZ}"
     assert found["token_expires_at"].endswith("Z")
     assert found["read_only"] is False
@@ -43,11 +43,11 @@ async def test_limits_that_are_not_set_are_left_out(agent: Agent) -> None:
 
 async def test_spending_says_over_what_period_it_counts(bench: Bench) -> None:
     async with bench.agent() as agent:
-        assert "restarts included" in (await agent.read("get_workspace"))["spending"]["counted"]
+        session = (await agent.read("get_workspace"))["spending"]["counted"]
     settings = bench.settings().model_copy()
     settings.model_fields_set.discard("session")
     async with agent_of(create_server(settings, connect=bench.connect)) as agent:
-        assert "since this process started" in (await agent.read("get_workspace"))["spending"]["counted"]
+        assert (await agent.read("get_workspace"))["spending"]["counted"] != session
 
 
 async def test_spending_that_cannot_be_read_is_not_said_to_be_of_anything(bench: Bench) -> None:
@@ -89,7 +89,7 @@ async def test_a_service_that_fails_is_a_problem_and_hides_nothing_else(
     bench.fault(rule)
     found = await agent.read("get_workspace")
     (problem,) = found["problems"]
-    assert problem.startswith(f"{what}: The platform returned HTTP ")
+    assert problem.startswith(f"{what}: ")
     assert field is None or found[field] == []
     assert ("spent" in found["spending"]) == (what != "spending")
     assert "left" not in found["spending"]
@@ -103,17 +103,18 @@ async def test_an_unhealthy_service_is_named(agent: Agent, bench: Bench) -> None
     assert (services["tools"], services["billing"]) == ("HTTP 503", "ok")
 
 
-async def test_a_platform_that_is_down_is_told_as_such(agent: Agent, bench: Bench) -> None:
+async def test_a_platform_that_is_down_is_reported(agent: Agent, bench: Bench) -> None:
     bench.fault("* * reset")
     found = await agent.read("get_workspace")
     assert len(found["problems"]) == 4
     assert set(found["services"].values()) == {"unreachable"}
 
 
-async def test_a_token_without_rights_is_told_with_what_to_do(bench: Bench) -> None:
+async def test_a_token_without_rights_is_a_problem(bench: Bench) -> None:
     async with bench.agent(org_key="elsewhere") as agent:
         found = await agent.read("get_workspace")
-    assert any("HTTP 403" in problem and "DO_ORG_KEY" in problem for problem in found["problems"])
+    # One cause, one problem.
+    assert [problem.count("HTTP 403") for problem in found["problems"]] == [1]
     assert found["organization"] == "elsewhere"
 
 
@@ -124,7 +125,8 @@ async def test_a_crowded_organisation_is_cut(agent: Agent, bench: Bench) -> None
         projects[f"09M{number:010d}"] = {**row, "id": f"09M{number:010d}", "name": "n" * 500}
     found = await agent.read("get_workspace")
     assert len(found["projects"]) == 30
-    assert found["problems"] == ["projects: only 30 of them are shown here"]
+    [problem] = found["problems"]
+    assert problem.startswith("projects: ")
 
 
 @pytest.mark.parametrize("ahead_seconds", [-1500, -3, 0, 3, 1500])
