@@ -26,7 +26,6 @@ from contextvars import ContextVar
 from typing import Any, Literal
 
 from mcp.server.context import ServerRequestContext
-from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.shared.exceptions import MCPError
 from opentelemetry import trace
 
@@ -46,7 +45,7 @@ Kind = Literal["tool", "task", "resource", "prompt"]
 Outcome = Literal["ok", "asked", "refused", "cancelled", "failed", "gave_up", "crashed"]
 
 FAILURES = (PlatformError, NetworkError, RateLimitError, OutcomeUnknownError)
-REFUSALS = (DeepOriginError, ToolError, ResourceError, MCPError)
+REFUSALS = (DeepOriginError, MCPError)
 MAX_CLIENT_CHARACTERS = 80
 
 
@@ -87,10 +86,8 @@ class Call:
         line: dict[str, Any] = {self._kind: self._name, "outcome": self.outcome, **more}
         if isinstance(error, DeepOriginError):
             line |= {"error": type(error).__name__, "http_status": error.http_status}
-        elif error is not None and self.outcome == "crashed":
-            line |= {"error": type(error).__name__, "place": _place(error)}
-        elif error is not None and self.outcome == "refused":
-            line |= {"error": "ArgumentError" if isinstance(error, ToolError) else type(error).__name__}
+        elif error is not None and self.outcome in ("crashed", "refused"):
+            line |= {"error": type(error).__name__, "place": _place(error) if self.outcome == "crashed" else None}
         line |= {
             "duration_ms": round((self._clock() - self._started) * 1000),
             "platform_requests": traffic.sent,

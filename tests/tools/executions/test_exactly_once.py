@@ -243,7 +243,7 @@ async def test_a_creation_that_still_goes_on_is_joined_by_the_next_call_and_not_
 @pytest.fixture
 def half_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole call of creating may last so long."""
-    monkeypatch.setattr(creation, "CALL_SECONDS", creation.ANSWER_SECONDS / 2 + 0.5)
+    monkeypatch.setattr(creation, "CALL_SECONDS", creation.RESPONSE_SECONDS / 2 + 0.5)
 
 
 @pytest.mark.usefixtures("half_a_second")
