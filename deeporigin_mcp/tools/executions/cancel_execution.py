@@ -23,14 +23,14 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
         if before.is_terminal:
             return execution_view(before, next_step=f"It was {before.status} already, so nothing was cancelled.")
         try:
-            return await (_withdraw if before.status == "Quoted" else _cancel)(state, execution_id)
+            return await (_withdrawn if before.status == "Quoted" else _cancelled)(state, execution_id)
         except (NetworkError, PlatformError) as error:
             if not (isinstance(error, NetworkError) and error.nothing_sent):
                 error.outcome = "unknown"
             raise
 
 
-async def _cancel(state: ServerState, execution_id: str) -> ExecutionView:
+async def _cancelled(state: ServerState, execution_id: str) -> ExecutionView:
     await state.client.executions.cancel(execution_id)
     after = Execution(await state.client.executions.get(execution_id))
     next_step = steps.after(after, state.settings)
@@ -40,7 +40,7 @@ async def _cancel(state: ServerState, execution_id: str) -> ExecutionView:
     return execution_view(after, next_step=next_step)
 
 
-async def _withdraw(state: ServerState, execution_id: str) -> ExecutionView:
+async def _withdrawn(state: ServerState, execution_id: str) -> ExecutionView:
     """Cancel a quote, which not every platform allows, and say what happened."""
     refusal = ""
     try:

@@ -303,7 +303,7 @@ async def _approval_of(ctx: ToolContext, run: Execution) -> Reply:
         StateConflictError: the person has not answered yet.
     """
     state = state_of(ctx)
-    what = f"{run.tool_key} starts when it is created, and the platform names its price only afterwards"
+    what = f"{run.tool_key} starts at once when it is created, and the platform names its price only afterwards"
     try:
         if state.settings.max_price is not None or state.settings.budget is not None:
             raise SpendingLimitError(

@@ -41,7 +41,7 @@ from deeporigin_mcp.platform.transport.tracing import RequestCounts, count_reque
 
 logger = logging.getLogger("deeporigin_mcp.calls")
 
-Kind = Literal["tool", "task", "resource", "prompt"]
+Kind = Literal["tool", "task", "resource"]
 Outcome = Literal["ok", "asked", "refused", "cancelled", "failed", "gave_up", "crashed"]
 
 FAILURES = (PlatformError, NetworkError, RateLimitError, OutcomeUnknownError)
@@ -72,7 +72,7 @@ class Call:
         self._started = clock()
         self._caller = _caller(context)
 
-    def answered(self, text: str) -> None:
+    def responded(self, text: str) -> None:
         """The text that the model gets, of a result or of an error."""
         self.answer_bytes = len(text.encode("utf-8", "replace"))
 
@@ -119,7 +119,7 @@ def logged(
     """Log what happens inside as one call; exceptions pass through and say how it ended.
 
     Args:
-        name: of the tool or prompt; for a resource its template, never an address with ids.
+        name: of the tool; of a resource its template, never a URI with ids.
         clock: seconds, for the duration.
     """
     with count_requests() as traffic:
