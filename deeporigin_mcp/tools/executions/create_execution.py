@@ -186,15 +186,14 @@ async def _create(ctx: ToolContext, request: _Request) -> ExecutionView | InputR
     if isinstance(created, InputRequiredResult):
         return created
 
-    execution, next_step = created.execution, ""
-    warning = None
+    execution, warning, next_step = created.execution, None, ""
     if created.rule == approval.UNASKED:
         is_new = not created.existed and created.duplicate is None
         warning = await approval.unasked_start(state, execution, is_new=is_new)
     if warning is None and not created.existed:
         warning = _another(execution, definition, project)
-    is_free_to_start = execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings)
-    if request.start and warning is None and is_free_to_start:
+    may_start = execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings)
+    if request.start and may_start and warning is None:
         execution, warning, next_step = await _start(state, execution, request)
     view = ended_view(execution, next_step or steps.after(execution, state.settings))
     view.warning = warning
@@ -228,8 +227,7 @@ async def _created(
     except ArgumentError as refusal:
         raise await set_project_error(client, refusal) from None
     if request.is_callers_key and state.has_peers:
-        seconds = min(LOOK_UP_SECONDS, request.seconds_left)
-        agreed = await agreed_on(client, key, fingerprint, dto, seconds)
+        agreed = await agreed_on(client, key, fingerprint, dto, min(LOOK_UP_SECONDS, request.seconds_left))
         if agreed is not dto:
             return _Created(Execution(agreed), False, rule, duplicate=Execution(dto))
     return _Created(Execution(dto), False, rule)
@@ -261,10 +259,9 @@ def _before_next_step(created: _Created) -> str:
         return "This key's execution existed already; nothing new was created."
     if created.duplicate is None:
         return ""
-    is_started = was_started(created.duplicate)
-    became = "was started too, which nobody approved" if is_started else "was quoted too and costs nothing"
+    became = "started too, which nobody approved" if was_started(created.duplicate) else "quoted too and costs nothing"
     name = created.duplicate.execution_id
-    return f"Another server created it with this key at the same time; {name} {became}."
+    return f"Another server created it with this key at the same time; {name} was {became}."
 
 
 def _another(execution: Execution, definition: ToolDefinition, project: str) -> str | None:
@@ -370,23 +367,22 @@ async def _checked(definition: ToolDefinition, inputs: dict[str, Any], settings:
 
 async def _project(state: ServerState, asked: str | None) -> str:
     """The execution's project: the one asked for, the server's, or the only one there is."""
-    wanted, own = (asked or "").strip(), state.settings.project_id
-    if wanted and own and wanted != own:
-        problem = await unknown_project(state.client, wanted)
+    chosen, own = (asked or "").strip(), state.settings.project_id
+    if chosen and own and chosen != own:
+        problem = await unknown_project(state.client, chosen)
         raise ArgumentError(
-            problem or f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}.",
-            next_step=f"This server works in project {own!r}: leave project_id out; "
-            f"{state.settings.places.other_project}.",
+            problem or f"Invalid project_id {one_line(chosen, 60)!r}.",
+            next_step=f"This server works in project {own!r}: omit project_id; {state.settings.places.other_project}.",
             code="unknown_project",
         )
     if own:
         return own
-    if wanted:
-        if problem := await unknown_project(state.client, wanted):
+    if chosen:
+        if problem := await unknown_project(state.client, chosen):
             raise ArgumentError(
                 problem, next_step="Ask the user which project_id to use, unless it is clear.", code="unknown_project"
             )
-        return wanted
+        return chosen
     names = await project_names(state.client)
     if len(names) == 1:
         return next(iter(names))

@@ -48,16 +48,16 @@ async def get_execution_results(
     that reads it; files are given by path. For price, inputs and progress use get_execution. Free, reads only.
     """
     state = state_of(ctx)
-    wanted = result_order.asked_for(order)
+    sort = result_order.asked_for(order)
     execution = await existing(state.client, execution_id)
     outputs = big_fields(execution)["outputs"]
     if cursor and (part := _PART.fullmatch(cursor)):
         view = await _part(state.client, execution, part)
-    elif outputs is not None and not cursor and not result_type and not wanted:
+    elif outputs is not None and not cursor and not result_type and not sort:
         view = _outputs(execution, outputs)
     else:
-        view = await _rows(state, execution, result_type, limit, page_at(execution, cursor, wanted))
-    if view.outputs is None and not cursor and not result_type and not wanted:
+        view = await _rows(state, execution, result_type, limit, page_at(execution, cursor, sort))
+    if view.outputs is None and not cursor and not result_type and not sort:
         view.outputs = result_files(execution)
     if view.next_step is None and not execution.is_terminal:
         view.next_step = steps.after(execution, state.settings)

@@ -108,7 +108,7 @@ async def search_executions(
         error.next_step = COLUMN_ADVICE
         raise
     found = rows_of(page)
-    given = {
+    arguments = {
         "project_id": project_id,
         "tool_keys": tool_keys,
         "status": status,
@@ -117,7 +117,7 @@ async def search_executions(
         "select": select,
         "include_hidden": include_hidden,
     }
-    repeated = {key: value for key, value in given.items() if value}
+    repeated = {key: value for key, value in arguments.items() if value}
     # A single row with selected columns is asked for to read what has no room beside others.
     most, room = room_for(limit <= PAGE_SIZE and not (select and limit == 1), repeated)
     rows, cut, cut_at = _search_rows(found[:limit], select, room)

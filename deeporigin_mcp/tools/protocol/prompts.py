@@ -46,10 +46,10 @@ def price_and_run(
 ) -> str:
     """Price a tool's run, ask for a yes, start it and wait for its end."""
     tool = {"tool_key": _identifier("tool_key", tool_key)}
-    project = {"project_id": _identifier("project_id", project_id)} if project_id.strip() else {}
-    arguments = ", ".join(f'{name}="{value}"' for name, value in {**tool, **project}.items())
+    chosen = tool | _identifiers(project_id=project_id)
+    arguments = ", ".join(f'{name}="{value}"' for name, value in chosen.items())
     return f"""\
-Run the Deep Origin tool {tool["tool_key"]} on: {_text("run_on", run_on)}
+Run the Deep Origin tool {tool["tool_key"]} on: {_text(run_on)}
 
 1. {steps.call("describe_platform_tool", **tool)}: its inputs. If something that it needs is missing above, ask me; \
 make nothing up.
@@ -72,10 +72,9 @@ def follow_executions(
     if ids := _ids(execution_ids):
         first = f"{steps.call('wait_executions', execution_ids=ids, timeout_seconds=0)}: their states now."
     else:
-        filters: dict[str, Any] = {"status": [_status(status)] if status.strip() else list(GOING_ON)}
-        if project_id.strip():
-            filters["project_id"] = _identifier("project_id", project_id)
-        first = f"{steps.call('list_executions', **filters)}: what there is."
+        statuses = [_status(status)] if status.strip() else list(GOING_ON)
+        listed = steps.call("list_executions", status=statuses, **_identifiers(project_id=project_id))
+        first = f"{listed}: what there is."
     return f"""\
 Follow executions on Deep Origin and keep me posted.
 
@@ -99,14 +98,9 @@ def explain_failures(
     if ids := _ids(execution_ids):
         first = f"{steps.call('wait_executions', execution_ids=ids, timeout_seconds=0)}: the runs."
     else:
-        filters: dict[str, Any] = {"status": list(FAILED)}
-        if since.strip():
-            filters["created_after"] = _time("since", since)
-        if tool_key.strip():
-            filters["tool_key"] = _identifier("tool_key", tool_key)
-        if project_id.strip():
-            filters["project_id"] = _identifier("project_id", project_id)
-        first = f"{steps.call('list_executions', **filters)}: the runs, newest first."
+        after = {"created_after": _time(since)} if since.strip() else {}
+        filters = after | _identifiers(tool_key=tool_key, project_id=project_id)
+        first = f"{steps.call('list_executions', status=FAILED, **filters)}: the runs, newest first."
     return f"""\
 Find out why runs on Deep Origin failed.
 
@@ -210,28 +204,30 @@ def _ids(value: str) -> list[str]:
     return names
 
 
+def _identifiers(**values: str) -> dict[str, str]:
+    """Ids and keys by argument, without empty ones."""
+    return {name: _identifier(name, value) for name, value in values.items() if value.strip()}
+
+
 def _identifier(name: str, value: str) -> str:
     """An id or a key, which may be part of a call as it is."""
-    if _WORD.fullmatch(value.strip()):
+    return _checked(_WORD, name, value, "letters, digits, and . _ - : @ only")
+
+
+def _time(since: str) -> str:
+    return _checked(_TIME, "since", since, "a UTC time such as 2026-05-07T15:00:00Z, or a date")
+
+
+def _checked(pattern: re.Pattern[str], name: str, value: str, valid: str) -> str:
+    if pattern.fullmatch(value.strip()):
         return value.strip()
-    raise ArgumentError(
-        f"Invalid {name} {one_line(value, 60)!r}.", next_step="Valid: letters, digits, and . _ - : @ only."
-    )
+    raise ArgumentError(f"Invalid {name} {one_line(value, 60)!r}.", next_step=f"Valid: {valid}.")
 
 
-def _text(name: str, value: str) -> str:
-    if len(value) > TEXT_CHARACTERS:
-        raise ArgumentError(f"Invalid {name}: {len(value)} characters. Valid: up to {TEXT_CHARACTERS}.")
-    return one_line(value, TEXT_CHARACTERS)
-
-
-def _time(name: str, value: str) -> str:
-    if _TIME.fullmatch(value.strip()):
-        return value.strip()
-    raise ArgumentError(
-        f"Invalid {name} {one_line(value, 60)!r}.",
-        next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date.",
-    )
+def _text(run_on: str) -> str:
+    if len(run_on) > TEXT_CHARACTERS:
+        raise ArgumentError(f"Invalid run_on: {len(run_on)} characters. Valid: up to {TEXT_CHARACTERS}.")
+    return one_line(run_on, TEXT_CHARACTERS)
 
 
 def _status(value: str) -> str:
