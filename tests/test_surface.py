@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from deeporigin_mcp.server import INSTRUCTIONS, create_server
+from deeporigin_mcp.server import INSTRUCTIONS, ONLY_READS, RUN_ONE, SWITCHED_OFF, create_server
 from deeporigin_mcp.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -284,8 +284,7 @@ async def test_instructions_name_only_tools_that_are_offered(values: dict[str, A
     assert {*TOOL_NAME.findall(told)} & HINTS.keys() <= left
     steps = re.findall(r"^(\d)\. ", told, re.MULTILINE)
     assert steps == [str(number + 1) for number in range(len(steps))]
-    assert ("To run one:" in told) is ("create_execution" in left)
-    read_only = "Read-only: creating, confirming and cancelling are switched off by the operator; tell the user."
-    assert (read_only in told) is ("create_execution" not in left)
+    assert (RUN_ONE in told) is ("create_execution" in left)
+    assert (ONLY_READS in told) is ("create_execution" not in left)
     others_are_missing = any(hints[0] and name not in left for name, hints in HINTS.items())
-    assert ("Some tools are switched off by the operator: what no tool here does" in told) is others_are_missing
+    assert (SWITCHED_OFF in told) is others_are_missing

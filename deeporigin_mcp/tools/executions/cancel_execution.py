@@ -60,12 +60,12 @@ async def _cancelled(state: ServerState, execution_id: str) -> ExecutionView:
     next_step = steps.after(after, state.settings)
     if not after.is_terminal:
         status = one_line(after.status, WORD_CHARACTERS)
-        next_step = f"The cancellation was sent, but it is still {status}: look again by {next_step}"
+        next_step = f"The cancellation was sent, but it is still {status}. {next_step} shows its end."
     return execution_view(after, next_step=next_step)
 
 
 async def _withdrawn(state: ServerState, execution_id: str) -> ExecutionView:
-    """Cancel a quote, which not every platform allows, and say what became of it."""
+    """Cancel a quote, which not every platform allows, and say what happened."""
     refusal = ""
     try:
         await state.client.executions.cancel(execution_id, even_quoted=True)
@@ -73,10 +73,10 @@ async def _withdrawn(state: ServerState, execution_id: str) -> ExecutionView:
         refusal = f"The platform does not cancel quotes (HTTP {error.http_status}). "
     after = await _state_after(state, execution_id)
     if after.status == "Quoted":
-        told = f"{refusal}It stays Quoted: it does not run and costs nothing unless somebody confirms it."
+        next_step = f"{refusal}It stays Quoted: it does not run and costs nothing unless somebody confirms it."
     elif after.status == "Cancelled" and not after.started_at and after.cost is None:
-        told = "The quote is withdrawn: it never ran, costs nothing and cannot be confirmed any more."
+        next_step = "The quote is withdrawn: it never ran, costs nothing and cannot be confirmed any more."
     else:
-        told = f"It was started meanwhile and is {one_line(after.status, WORD_CHARACTERS)}."
-        told = f"{told} {steps.after(after, state.settings) or ''}".strip()
-    return execution_view(after, next_step=told)
+        next_step = f"It was started meanwhile and is {one_line(after.status, WORD_CHARACTERS)}."
+        next_step = f"{next_step} {steps.after(after, state.settings) or ''}".strip()
+    return execution_view(after, next_step=next_step)

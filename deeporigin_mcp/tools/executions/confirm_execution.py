@@ -1,4 +1,4 @@
-"""Starting a quoted execution, once somebody said yes to its price."""
+"""Starting a quoted execution, once its price is approved."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolCo
 from deeporigin_mcp.tools.spending import approval, elicitation, spent
 
 LOOK_SECONDS = 12.0
-"""How long the looks before a confirmation may take together."""
+"""How long the requests before a confirmation may take together."""
 PERSON_SECONDS = 35.0
-"""When a call stops waiting for a person, counted from its beginning; the rest is for a confirmation."""
+"""When a call stops waiting for a person, counted from its start; the rest is for the confirmation."""
 GIVE_UP_SECONDS = CALL_SECONDS - 2.0
-"""When it says what became of a confirmation that lasts: before the call itself is given up."""
+"""When it stops waiting for a confirmation: before the call itself times out."""
 
 
 async def confirm_execution(
@@ -47,8 +47,8 @@ async def confirm_execution(
     """Start a quoted execution. This spends the organisation's money and cannot be undone.
 
     Within the operator's automatic limit (default: only free runs) it starts at once; otherwise a person is asked
-    through the client. Without a yes, or where nobody can be asked, nothing starts: pass the refusal on, calling
-    again does not help. Give expected_price so that a changed quote is noticed.
+    through the client. Without approval, or where nobody can be asked, nothing starts: pass the refusal on,
+    calling again does not help. Give expected_price so that a changed quote is noticed.
     """
     with errors.confirmation(one_line(execution_id, 60), expected_price).errors():
         return await _confirmed(ctx, execution_id, expected_price)
@@ -58,10 +58,10 @@ async def _confirmed(
     ctx: ToolContext, execution_id: str, expected_price: float | None
 ) -> ExecutionView | InputRequiredResult:
     state, began = state_of(ctx), anyio.current_time()
-    with _looking_until(began + LOOK_SECONDS):
+    with _reading_until(began + LOOK_SECONDS):
         quote = await existing(state.client, execution_id, outcome="nothing_started")
     reply = None
-    if await _needs_a_person(state, quote, expected_price, look_until=began + LOOK_SECONDS):
+    if await _needs_a_person(state, quote, expected_price, read_until=began + LOOK_SECONDS):
         reply = await elicitation.ask(ctx, quote, until=began + PERSON_SECONDS)
     if reply is not None and reply.answer is Answer.PENDING:
         return reply.request or _pending_view(quote, reply, expected_price)
@@ -79,19 +79,19 @@ async def _confirmed(
 
 
 async def _needs_a_person(
-    state: ServerState, quote: Execution, expected_price: float | None, *, look_until: float
+    state: ServerState, quote: Execution, expected_price: float | None, *, read_until: float
 ) -> bool:
-    """Whether only a person can allow this quote to start, rather than the operator's automatic limit.
+    """Whether a person has to approve this quote, as it is above the operator's automatic limit.
 
     Raises:
-        DeepOriginError: it may not start, whoever says yes.
+        DeepOriginError: it may not start, whoever approves it.
     """
     try:
         approval.require_quoted(quote)
         approval.require_expected(quote, expected_price)
         if approval.within_automatic_limit(quote, state.settings):
             return False
-        with _looking_until(look_until):
+        with _reading_until(read_until):
             await approval.require_within_limits(state, quote)
     except DeepOriginError as refusal:
         if isinstance(refusal, StateConflictError):
@@ -102,8 +102,8 @@ async def _needs_a_person(
 
 
 @contextlib.contextmanager
-def _looking_until(deadline: float) -> Iterator[None]:
-    """Look no longer than that, by `anyio.current_time()`.
+def _reading_until(deadline: float) -> Iterator[None]:
+    """Read no longer than that, by `anyio.current_time()`.
 
     Raises:
         PlatformError: it took longer.
@@ -115,7 +115,7 @@ def _looking_until(deadline: float) -> Iterator[None]:
 
 
 def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) -> ExecutionView:
-    """The quote as it is, with where the person finds the question and the same call, which waits for the answer."""
+    """The quote as it is, with where the person can approve it, and the same call, which waits for that."""
     named = {} if expected_price is None else {"expected_price": expected_price}
     again = steps.call("confirm_execution", execution_id=quote.execution_id, **named)
     view = execution_view(quote, next_step=f"Nothing is started yet. {again} waits on for the user's answer.")
@@ -124,7 +124,7 @@ def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) 
 
 
 def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> SpendingLimitError:
-    """Why it does not start, without a claim that a person said no where nobody knows that."""
+    """Why it does not start, without the claim that a person declined where that is not known."""
     if reply.answer is Answer.NOBODY and not reply.detail:
         return approval.nobody_to_ask(quote, state.settings)
     asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {usd(quote.quoted_price)} ({quote.execution_id})"

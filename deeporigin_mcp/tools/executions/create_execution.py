@@ -1,10 +1,10 @@
-"""Creating an execution: checked, quoted first, and started if that is wished and allowed (design 4)."""
+"""Creating an execution: checked, quoted, and started if that is asked for and allowed (design 4)."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import anyio
 from mcp_types import InputRequiredResult
@@ -21,6 +21,7 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import Execution, ToolDefinition
 from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.approvals.pending import Answer, Reply
@@ -49,9 +50,9 @@ if TYPE_CHECKING:
 QUOTE_ONLY = -1
 """`approveAmount` that never starts anything (platform-facts 2.4)."""
 PERSON_SECONDS = 30.0
-"""How long a call waits for a person; an open question is taken up by the next one."""
-ANSWER_SECONDS = 4.0
-"""What is left of a call for its answer."""
+"""How long a call waits for a person; the next call waits for the same elicitation."""
+RESPONSE_SECONDS = 4.0
+"""What is left of a call for its response."""
 
 
 async def create_execution(
@@ -67,7 +68,7 @@ async def create_execution(
     project_id: Annotated[str | None, Field(description="Needed if the server has no project set.")] = None,
     cluster_id: Annotated[str | None, Field(description="Default: the organisation's first.")] = None,
     sync: Annotated[
-        bool | None, Field(description="true: starting it answers at its end. Default: the tool's own.")
+        bool | None, Field(description="true: starting it returns at its end. Default: the tool's own.")
     ] = None,
     batch_size: Annotated[int | None, Field(description="Ligands per job; docking tools only.", ge=1)] = None,
     tag: Annotated[str | None, Field(description="Free label.")] = None,
@@ -78,7 +79,7 @@ async def create_execution(
     idempotency_key: Annotated[
         str | None,
         Field(
-            description="Same key, same execution, for 7 days: repeat it after a lost answer.",
+            description="Same key, same execution, for 7 days: repeat it after a lost response.",
             min_length=1,
             max_length=200,
         ),
@@ -90,8 +91,8 @@ async def create_execution(
 ) -> ExecutionView | InputRequiredResult:
     """Create an execution as a quote: it gets an id and a price in USD, and nothing runs or is charged yet.
 
-    Confirm it with confirm_execution to run it. Every problem of the inputs is told at once. It is sent once and never
-    repeated; if an answer is lost, call again with the same idempotency_key.
+    Confirm it with confirm_execution to run it. All problems of the inputs are listed at once. It is sent once, never
+    repeated; if a response is lost, call again with the same idempotency_key.
     """
     key = idempotency_key or str(uuid.uuid4())
     optional = {
@@ -102,7 +103,7 @@ async def create_execution(
         "visibility": visibility,
         "clusterId": cluster_id,
     }
-    wish = _Wish(
+    request = _Request(
         tool_key=tool_key,
         tool_version=tool_version,
         inputs=inputs,
@@ -114,19 +115,21 @@ async def create_execution(
         key=key,
         is_callers_key=idempotency_key is not None,
         start=start,
-        deadline=anyio.current_time() + CALL_SECONDS - ANSWER_SECONDS,
+        deadline=anyio.current_time() + CALL_SECONDS - RESPONSE_SECONDS,
     )
-    with errors.creation(key, is_callers_key=wish.is_callers_key).errors():
-        with anyio.move_on_after(CALL_SECONDS - ANSWER_SECONDS / 2):
-            return await _carried_out(ctx, wish)
-        if not wish.is_sent:
-            raise PlatformError("The platform is too slow now to show the tool, the project and earlier runs.")
-        raise OutcomeUnknownError("The platform has not answered the creation in time, and no look shows it yet.")
+    with errors.creation(key, is_callers_key=request.is_callers_key).errors():
+        seconds = CALL_SECONDS - RESPONSE_SECONDS / 2
+        with anyio.move_on_after(seconds):
+            return await _create(ctx, request)
+        waited = f"Timed out after {seconds:g} s waiting for the platform"
+        if not request.is_sent:
+            raise PlatformError(f"{waited} to return the tool, the project and earlier executions.")
+        raise OutcomeUnknownError(f"{waited} to create the execution; it is not listed yet.")
 
 
 @dataclass
-class _Wish:
-    """What a call asks for, and how far it got."""
+class _Request:
+    """What a call asks for, and whether it was sent."""
 
     tool_key: str
     tool_version: str
@@ -142,96 +145,127 @@ class _Wish:
     deadline: float
     is_sent: bool = False
 
+    @property
+    def seconds_left(self) -> float:
+        return max(0.0, self.deadline - anyio.current_time())
 
-async def _carried_out(ctx: ToolContext, wish: _Wish) -> ExecutionView | InputRequiredResult:
-    """Check, look for the key, create, and start if that is wished and allowed."""
-    state, tool_key, rule = state_of(ctx), wish.tool_key, spent.UNAPPROVED
-    client = state.client
-    approval.require_allowed_tool(tool_key, state.settings)
-    definition = await find_definition(state, tool_key, wish.tool_version, must_be_enabled=True)
-    inputs, top_level = _placed_sync(definition, wish.inputs, wish.sync)
-    findings = await _refuse_problems(definition, inputs, state.settings)
-    project = await _project(state, wish.project_id)
-    fingerprint = fingerprint_of(tool_key, wish.tool_version, inputs, project)
+
+class _Created(NamedTuple):
+    """The execution of a request.
+
+    `existed`: an earlier call with the key had created it. `duplicate`: the one created here, where another server
+    created one with the key at the same time and all go on with that.
+    """
+
+    execution: Execution
+    existed: bool
+    rule: str
+    duplicate: Execution | None = None
+
+
+async def _create(ctx: ToolContext, request: _Request) -> ExecutionView | InputRequiredResult:
+    """Check the request, find or create its execution, and start that if it is asked for and allowed."""
+    state = state_of(ctx)
+    approval.require_allowed_tool(request.tool_key, state.settings)
+    definition = await find_definition(state, request.tool_key, request.tool_version, must_be_enabled=True)
+    inputs, top_level = _placed_sync(definition, request.inputs, request.sync)
+    findings = await _checked(definition, inputs, state.settings)
+    project = await _project(state, request.project_id)
+    fingerprint = fingerprint_of(request.tool_key, request.tool_version, inputs, project)
     body = {
         "inputs": inputs,
-        "outputs": wish.outputs,
-        "metadata": stamped(wish.metadata, wish.key, fingerprint),
+        "outputs": request.outputs,
+        "metadata": stamped(request.metadata, request.key, fingerprint),
         **top_level,
         "approveAmount": QUOTE_ONLY,
-        **wish.fields,
+        **request.fields,
         "projectId": project,
     }
-    async with state.key_lock(wish.key):
-        forget_ended(state, wish.key)
-        existing = None
-        if wish.is_callers_key:
-            existing = await execution_with_key(client, wish.key, fingerprint, KEY_LOOKBACK)
-        if existing is None and {definition.key, tool_key.strip()} & UNQUOTED:
-            run = _unquoted(definition, wish, project, fingerprint)
-            reply = await _yes_to(ctx, run)
-            if reply.request is not None:
-                return reply.request
-            rule = f"yes by {reply.detail}"
-            _record(state, run, "approved", rule)
-        if existing is None:
-            wish.is_sent = True
-        version = definition.version or wish.tool_version
-        try:
-            dto = existing or await created_once(state, tool_key, version, body, wish.key, fingerprint, rule)
-        except ArgumentError as refusal:
-            raise await set_project_error(client, refusal) from None
-        made, spare = Execution(dto), ""
-        if existing is None and wish.is_callers_key and state.has_peers:
-            seconds = min(LOOK_UP_SECONDS, max(0.0, wish.deadline - anyio.current_time()))
-            dto, spare = await agreed_on(client, wish.key, fingerprint, dto, seconds)
+    async with state.key_lock(request.key):
+        created = await _created(ctx, request, definition, body, fingerprint)
+    if isinstance(created, InputRequiredResult):
+        return created
 
-    execution = Execution(dto)
-    warning = None
-    if rule == spent.UNAPPROVED:
-        warning = await spent.unapproved_start(state, execution, is_new=existing is None and not spare)
-    if existing is None:
-        warning = warning or _another(execution, definition, project)
-    next_step = ""
-    if (
-        wish.start
-        and warning is None
-        and execution.status == "Quoted"
-        and approval.within_automatic_limit(execution, state.settings)
-    ):
-        look = steps.call("get_execution", execution_id=execution.execution_id)
-        next_step = f"It exists; starting it takes long and may have happened: {look} shows its state."
-        try:
-            # The id of what exists must reach the caller, however long starting it takes.
-            with anyio.move_on_after(max(0.0, wish.deadline - anyio.current_time())):
-                approved = execution.quoted_price
-                execution = await approval.approve_and_confirm(
-                    state, execution, rule=approval.AUTOMATIC, noted={KEY_FIELD: wish.key}
-                )
-                warning = spent.dearer_than_approved(execution, approved)
-                next_step = ""
-        except DeepOriginError as error:
-            # No error of this call: that would hide the id of what exists now, and tempt into creating another.
-            next_step = f"The execution exists. {errors.explained(error)}"
-            if isinstance(error, RestrictionError) and error.execution is not None:
-                execution = Execution(error.execution)
+    execution, warning, next_step = created.execution, None, ""
+    if created.rule == spent.UNAPPROVED:
+        is_new = not created.existed and created.duplicate is None
+        warning = await spent.unapproved_start(state, execution, is_new=is_new)
+    if warning is None and not created.existed:
+        warning = _another(execution, definition, project)
+    may_start = execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings)
+    if request.start and may_start and warning is None:
+        execution, warning, next_step = await _start(state, execution, request)
     view = ended_view(execution, next_step or steps.after(execution, state.settings))
     view.warning = warning
     repeated = [repeats.message(execution.quoted_price) for repeats in findings.repeats]
     view.input_warnings = [*repeated, *findings.warnings] or None
-    if existing is not None:
-        view.next_step = (
-            f"This key's execution existed already; nothing new was created. {view.next_step or ''}".strip()
-        )
-    elif spare:
-        became = "was started too, which nobody approved" if was_started(made) else "was quoted too and costs nothing"
-        told = f"Another server created it with this key at the same time; {spare} {became}."
-        view.next_step = f"{told} {view.next_step or ''}".strip()
+    if before := _before_next_step(created):
+        view.next_step = f"{before} {view.next_step or ''}".strip()
     return view
 
 
+async def _created(
+    ctx: ToolContext, request: _Request, definition: ToolDefinition, body: Json, fingerprint: str
+) -> _Created | InputRequiredResult:
+    """The execution with this key, or a new one; an elicitation where a person has to approve a new one before."""
+    state, key, rule = state_of(ctx), request.key, spent.UNAPPROVED
+    client = state.client
+    forget_ended(state, key)
+    if request.is_callers_key and (existing := await execution_with_key(client, key, fingerprint, KEY_LOOKBACK)):
+        return _Created(Execution(existing), True, rule)
+    if {definition.key, request.tool_key.strip()} & UNQUOTED:
+        run = _unquoted(definition, request, body["projectId"], fingerprint)
+        reply = await _approval_of(ctx, run)
+        if reply.request is not None:
+            return reply.request
+        rule = f"yes by {reply.detail}"
+        _record(state, run, "approved", rule)
+    request.is_sent = True
+    version = definition.version or request.tool_version
+    try:
+        dto = await created_once(state, request.tool_key, version, body, key, fingerprint, rule)
+    except ArgumentError as refusal:
+        raise await set_project_error(client, refusal) from None
+    if request.is_callers_key and state.has_peers:
+        agreed = await agreed_on(client, key, fingerprint, dto, min(LOOK_UP_SECONDS, request.seconds_left))
+        if agreed is not dto:
+            return _Created(Execution(agreed), False, rule, duplicate=Execution(dto))
+    return _Created(Execution(dto), False, rule)
+
+
+async def _start(state: ServerState, execution: Execution, request: _Request) -> tuple[Execution, str | None, str]:
+    """Start it: its state afterwards, a warning if it cost more than quoted, and what to do if that failed.
+
+    A failure is no error of the call: that would hide the id of what exists now, and tempt into creating another.
+    """
+    try:
+        # The id of what exists must reach the caller, however long starting it takes.
+        with anyio.move_on_after(request.seconds_left):
+            started = await approval.approve_and_confirm(
+                state, execution, rule=approval.AUTOMATIC, noted={KEY_FIELD: request.key}
+            )
+            return started, spent.dearer_than_approved(started, execution.quoted_price), ""
+    except DeepOriginError as error:
+        if isinstance(error, RestrictionError) and error.execution is not None:
+            execution = Execution(error.execution)
+        return execution, None, f"The execution exists. {errors.explained(error)}"
+    look = steps.call("get_execution", execution_id=execution.execution_id)
+    return execution, None, f"The execution exists. It is not known yet whether it was started: {look} shows its state."
+
+
+def _before_next_step(created: _Created) -> str:
+    """What a response says first of an execution that this call did not create."""
+    if created.existed:
+        return "This key's execution existed already; nothing new was created."
+    if created.duplicate is None:
+        return ""
+    became = "started too, which nobody approved" if was_started(created.duplicate) else "quoted too and costs nothing"
+    name = created.duplicate.execution_id
+    return f"Another server created it with this key at the same time; {name} was {became}."
+
+
 def _another(execution: Execution, definition: ToolDefinition, project: str) -> str | None:
-    """What has to be said first of a creation that is of something else than was asked for; None if it is not."""
+    """A warning where the platform created something else than was asked for."""
     pairs = (
         (execution.tool_key, definition.key),
         (execution.tool_version, definition.version),
@@ -246,24 +280,24 @@ def _another(execution: Execution, definition: ToolDefinition, project: str) -> 
     return f"The platform created {made_as}, although {asked_as} was asked for. Tell the user; {cancel} withdraws it."
 
 
-def _unquoted(definition: ToolDefinition, wish: _Wish, project: str, fingerprint: str) -> Execution:
-    """A run that is to be created, as a person is asked about it: an answer counts for this very request."""
+def _unquoted(definition: ToolDefinition, request: _Request, project: str, fingerprint: str) -> Execution:
+    """A run that is to be created, as a person is asked about it: an approval counts for this request only."""
     return Execution(
         {
             "executionId": fingerprint,
-            "name": wish.fields.get("name"),
+            "name": request.fields.get("name"),
             "tool": {"key": definition.key, "version": definition.version},
             "projectId": project,
         }
     )
 
 
-async def _yes_to(ctx: ToolContext, run: Execution) -> Reply:
-    """A person's yes to a run that starts at its creation at a price that nobody knows, or the question to one.
+async def _approval_of(ctx: ToolContext, run: Execution) -> Reply:
+    """A person's approval of a run that starts when it is created, at an unknown price, or the elicitation of one.
 
     Raises:
         SpendingLimitError: an operator's limit cannot be kept, or nobody has approved it.
-        StateConflictError: nobody has answered yet.
+        StateConflictError: the person has not answered yet.
     """
     state = state_of(ctx)
     what = f"{run.tool_key} starts at once when it is created, and the platform names its price only afterwards"
@@ -296,14 +330,14 @@ async def _yes_to(ctx: ToolContext, run: Execution) -> Reply:
 
 
 def _record(state: ServerState, run: Execution, decision: str, reason: str) -> None:
-    """Put on record what was decided about a run that does not exist yet."""
+    """Put on record a decision about a run that does not exist yet."""
     state.record(Execution({**run.raw, "executionId": ""}), decision, reason)
 
 
 def _placed_sync(
     definition: ToolDefinition, inputs: dict[str, Any], sync: bool | None
 ) -> tuple[dict[str, Any], dict[str, bool]]:
-    """`sync` where the tool takes it: (inputs, top-level fields). In the wrong place it is silently dropped."""
+    """`sync` where the tool takes it: (inputs, top-level fields). Elsewhere the platform drops it silently."""
     rule = definition.sync_rule
     if rule.place == "inputs":
         chosen = sync if sync is not None else inputs.get("sync", rule.default)
@@ -312,9 +346,13 @@ def _placed_sync(
     return inputs, {} if chosen is None else {"sync": chosen}
 
 
-async def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any], settings: Settings) -> Findings:
-    """What a check of the inputs found that is no reason to refuse them."""
-    # Inputs are checked where a run is created only: a server that is asked for others starts without it.
+async def _checked(definition: ToolDefinition, inputs: dict[str, Any], settings: Settings) -> Findings:
+    """Warnings about the inputs.
+
+    Raises:
+        ArgumentError: they do not fit the schema; lists all problems.
+    """
+    # Imported here, as it takes long: only creating a run needs it.
     from deeporigin_mcp.tools.catalogue.checking import checked, off_loop
 
     findings = await off_loop(checked, inputs, definition.inputs_schema)
@@ -333,28 +371,27 @@ async def _refuse_problems(definition: ToolDefinition, inputs: dict[str, Any], s
 
 async def _project(state: ServerState, asked: str | None) -> str:
     """The execution's project: the one asked for, the server's, or the only one there is."""
-    wanted, own = (asked or "").strip(), state.settings.project_id
-    if wanted and own and wanted != own:
-        told = await unknown_project(state.client, wanted)
+    chosen, own = (asked or "").strip(), state.settings.project_id
+    if chosen and own and chosen != own:
+        problem = await unknown_project(state.client, chosen)
         raise ArgumentError(
-            told or f"project_id {one_line(wanted, 60)!r} is not this server's project, {own!r}.",
-            next_step=f"This server works in project {own!r}: leave project_id out; "
-            f"{state.settings.places.other_project}.",
+            problem or f"Invalid project_id {one_line(chosen, 60)!r}.",
+            next_step=f"This server works in project {own!r}: omit project_id; {state.settings.places.other_project}.",
             code="unknown_project",
         )
     if own:
         return own
-    if wanted:
-        if told := await unknown_project(state.client, wanted):
+    if chosen:
+        if problem := await unknown_project(state.client, chosen):
             raise ArgumentError(
-                told, next_step="Ask the user which project_id to use, unless it is clear.", code="unknown_project"
+                problem, next_step="Ask the user which project_id to use, unless it is clear.", code="unknown_project"
             )
-        return wanted
+        return chosen
     names = await project_names(state.client)
     if len(names) == 1:
         return next(iter(names))
     raise ArgumentError(
-        "An execution belongs to a project, and none was given.",
+        "Missing project_id: an execution belongs to a project.",
         next_step=f"Ask the user which project_id to use: {listed(names)}."
         if names
         else "The organisation has no project yet.",

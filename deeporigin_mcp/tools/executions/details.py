@@ -1,4 +1,4 @@
-"""What a detailed answer adds to an execution, each field within its share of what a result may hold."""
+"""The big fields of an execution, each within its share of a response."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ CHARACTERS = {
     "metadata": 1_000,
     "files": 1_500,
 }
-"""Each field's share; what is left is for the short facts and the next call."""
+"""Each field's share; the rest is for the short facts and the next call."""
 SMALL_OUTPUTS_CHARACTERS = 1_500
-"""What is given at once; more is read by its own call."""
+"""Larger outputs are read by a call of their own."""
 MAX_PROGRESS_LINES = 40
 LINE_CHARACTERS = 160
 
 
 def big_fields(execution: Execution) -> dict[str, Any]:
-    """What may be too big to be shown at once, by the name that a cursor of `get_execution_results` begins with."""
+    """Fields that may not fit into one response, by the name that a cursor of `get_execution_results` begins with."""
     return {
         "outputs": as_object(execution.outputs),
         "inputs": _object(execution, "userInputs"),
@@ -44,7 +44,7 @@ def big_fields(execution: Execution) -> dict[str, Any]:
 
 
 def result_files(execution: Execution) -> Json | None:
-    """The files that a run was asked to write, as far as they can be shown; None if it names none."""
+    """The files that a run was asked to write, cut to their share; None if there are none."""
     files: Json | None = Summary(None).of(_object(execution, "userOutputs"), CHARACTERS["files"])
     return files
 
@@ -55,7 +55,7 @@ def _object(execution: Execution, name: str) -> Json | None:
 
 
 def as_object(value: Any) -> dict[str, Any] | None:
-    """Outputs as an object: a list of one is that one, other lists are its `items` (platform-facts 8.13)."""
+    """Outputs as an object: a list of one object is that object, other lists are `items` (platform-facts 8.13)."""
     if value in (None, {}, []):
         return None
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
@@ -66,24 +66,24 @@ def as_object(value: Any) -> dict[str, Any] | None:
 
 
 def ended_view(execution: Execution, next_step: str | None) -> ExecutionView:
-    """The execution after the call that made or started it: with its outputs, if it is over and they are small.
+    """The execution after the call that created or started it: with its outputs, if it is over and they are small.
 
-    They are what get_execution_results gives, so the call to it is left out.
+    They are those of get_execution_results, which is then no next step.
     """
     view = execution_view(execution, next_step=next_step)
     outputs = as_object(execution.outputs)
     if execution.status == "Completed" and outputs is not None:
         summary = Summary("outputs:")
-        shown = summary.of(outputs, SMALL_OUTPUTS_CHARACTERS)
+        summarised = summary.of(outputs, SMALL_OUTPUTS_CHARACTERS)
         if not summary.is_cut:
-            view.outputs = shown
+            view.outputs = summarised
             if next_step == steps.results_of(execution.execution_id):
                 view.next_step = None
     return view
 
 
 def detailed_view(short: ExecutionView, execution: Execution) -> ExecutionDetailView:
-    """Add the big fields, each within its share of what a result may hold."""
+    """Add the big fields, each within its share."""
     view = ExecutionDetailView.of(short)
     fields = big_fields(execution)
     items = [_price_item(item) for item in execution.line_items]
@@ -100,7 +100,7 @@ def detailed_view(short: ExecutionView, execution: Execution) -> ExecutionDetail
     if cut:
         view.cut = cut
         whole = steps.call("get_execution_results", execution_id=execution.execution_id, cursor=f"{cut[0]}:@0")
-        view.next_step = f"{view.next_step or ''} Of what was cut, {whole} reads {cut[0]} from the start.".strip()
+        view.next_step = f"{view.next_step or ''} {whole} reads {cut[0]}, which was cut.".strip()
     return view
 
 
@@ -111,7 +111,7 @@ def _price_item(item: LineItem) -> LineItemView:
 
 
 def progress_lines(report: Any) -> tuple[list[str] | None, bool]:
-    """A progress report as short lines, and whether it has more: the steps of a tree, or the end of a text."""
+    """A progress report as short lines (the steps of a tree, or the end of a text), and whether it has more."""
     lines: Iterator[str]
     if isinstance(report, str):
         lines = (one_line(line, LINE_CHARACTERS) for line in reversed(report.splitlines()) if line.strip())

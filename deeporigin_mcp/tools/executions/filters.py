@@ -30,9 +30,9 @@ SHOWN_AS = {"compute_job_id": "execution_id", "id": "data_platform_id"}
 _COLUMN_OF = {shown: column for column, shown in SHOWN_AS.items()}
 COLUMN_ADVICE = (
     f"Valid columns: {', '.join(SEARCH_COLUMNS)}; `in` takes a list, the other operators one value. "
-    "Times of creation are not on record there: list_executions has created_after."
+    "These records have no time of creation: list_executions has created_after."
 )
-"""What to do after the platform has refused a search."""
+"""The next step after the platform refused a search."""
 
 SEARCH_STATUSES = (*KNOWN, "DataIngesting", "Succeeded")
 """Statuses of the data platform's records: those of executions, one of its own, and the older word for success."""
@@ -43,14 +43,14 @@ class Order(NamedTuple):
     """A field and `asc` or `desc`, written `createdAt desc`."""
 
     field: str
-    way: str
+    direction: str
 
     def __str__(self) -> str:
-        return f"{self.field} {self.way}"
+        return f"{self.field} {self.direction}"
 
 
 def order_in(order: str) -> Order | None:
-    """What an order says, upwards if it names no way; None if it says nothing."""
+    """The order of a text such as `name desc`, ascending if it names no direction; None if it is empty."""
     match = _ORDER.fullmatch(order.strip())
     return Order(match[1], (match[2] or "asc").lower()) if match else None
 
@@ -59,13 +59,15 @@ def checked_order(order: str) -> str:
     """An order of executions as the platform takes it.
 
     Raises:
-        ArgumentError: it is none; names the valid ones.
+        ArgumentError: an invalid order; lists the valid ones.
     """
-    said = order_in(order)
+    asked = order_in(order)
     # Rows show the same columns as created_at and so on.
-    field = next((name for name in ORDER_FIELDS if said and name.lower() == said.field.replace("_", "").lower()), None)
-    if said and field is not None:
-        return str(said._replace(field=field))
+    field = next(
+        (name for name in ORDER_FIELDS if asked and name.lower() == asked.field.replace("_", "").lower()), None
+    )
+    if asked and field is not None:
+        return str(asked._replace(field=field))
     raise ArgumentError(
         f"Invalid order {one_line(order, 60)!r}.",
         next_step=f"Valid: {', '.join(ORDER_FIELDS)}, then asc or desc, such as 'createdAt desc'.",
@@ -79,7 +81,7 @@ def check_status(status: object, path: str) -> None:
         path: the argument, for the message.
 
     Raises:
-        ArgumentError: names the valid ones.
+        ArgumentError: lists the valid ones.
     """
     if isinstance(status, str) and status not in SEARCH_STATUSES and (meant := closest(status, SEARCH_STATUSES)):
         raise ArgumentError(f"Invalid {path} {one_line(status, 60)!r}.", next_step=f"Did you mean {meant}? {_STATUSES}")
@@ -103,6 +105,6 @@ def column_of(name: str) -> str:
 
 
 def nothing_matches(status: str | None) -> str:
-    """What to do about a search that is right, as far as this server knows, and found nothing."""
-    told = "Nothing matches. These records follow the runs with a delay: list_executions shows the current state."
-    return f"{told} {_STATUSES}" if status is not None and status not in SEARCH_STATUSES else told
+    """The next step after a valid search that found nothing."""
+    step = "Nothing matches. These records follow the runs with a delay: list_executions shows the current state."
+    return f"{step} {_STATUSES}" if status is not None and status not in SEARCH_STATUSES else step

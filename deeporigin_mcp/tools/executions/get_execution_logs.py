@@ -1,4 +1,4 @@
-"""What a run wrote for its user, newest line first, in pages that lose nothing."""
+"""The log of an execution, newest line first, in pages that lose nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from deeporigin_mcp.platform.records.values import Json, text
 from deeporigin_mcp.platform.transport.responses import has_more_of, rows_of
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
+from deeporigin_mcp.tools.executions.lists import cut_to
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit, without_columns
 from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionLogsView, LogRow
@@ -21,7 +22,7 @@ from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 Level = Literal["debug", "info", "warning", "error"]
 
 NEWEST_FIRST = {"date": "desc", "created_at": "desc", "id": "desc"}
-"""The id makes the order a total one, so that rows written at once do not change places between two pages."""
+"""With the id, so that rows of one instant keep their order between two pages."""
 LEVEL_WORDS: dict[str, tuple[str, ...]] = {
     "debug": ("debug", "trace"),
     "info": ("info", "notice"),
@@ -34,20 +35,20 @@ DEFAULT_LIMIT = 50
 ROOM = RESULT_CHARACTERS - 1_500
 """Leaves room for the next call."""
 MESSAGE_CHARACTERS, SHORTER = 500, (("message", 200), ("message", 100))
-"""How much of a message is shown: less where the lines would not all fit, so that none is left out."""
+"""Characters of a message; fewer where the lines would not all fit, so that none is dropped."""
 MOST_SHORTENED = 100
-"""Where more lines are asked for, they are not shortened: so short they would say nothing."""
+"""If more lines are asked for, they are not shortened further: they would say nothing."""
 WHOLE_MESSAGE_CHARACTERS = 12_000
-"""How much of a message is shown where it is asked for alone; half of it if it is full of escapes."""
+"""Characters of a message that is asked for alone; half as many if it is full of escapes."""
 SCAN_PAGE_ROWS = 500
 SCAN_PAGES = 10
 
 
 class _Found(NamedTuple):
-    """Rows with their places in the log, the place to go on from, and whether anything is there."""
+    """Rows with their offsets in the log, the offset of the next page if there is one, and a note."""
 
     rows: list[tuple[int, Json]]
-    following: int | None
+    next_offset: int | None
     note: str | None = None
 
 
@@ -80,14 +81,14 @@ async def read_logs(
     """A page of an execution's log, newest first.
 
     Args:
-        limit: rows at most, 1 to 500; fewer where they would not fit into an answer.
+        limit: rows at most, 1 to 500; fewer where they would not fit into a response.
         offset: rows to skip from the newest on.
         level: this level or worse.
         contains: a part of the message, in any case.
 
     Raises:
-        NotFoundError: there is no such execution; an id of the data platform is recognised.
-        DeepOriginError: the platform does not give out logs; says what to read instead.
+        NotFoundError: an unknown execution; suggests the right id for one of the data platform.
+        DeepOriginError: the organisation has no logs; says what to read instead.
     """
     name = execution_id.strip()
     try:
@@ -105,16 +106,15 @@ async def read_logs(
     if limit <= MOST_SHORTENED:
         without_columns(rows, ROOM, (("message", WHOLE_MESSAGE_CHARACTERS // 2),) if is_alone else SHORTER)
     shown = rows_that_fit(rows, ROOM)
-    following = found.rows[shown][0] if shown < len(rows) else found.following
+    next_offset = found.rows[shown][0] if shown < len(rows) else found.next_offset
 
     def call(**paging: int) -> str:
-        given = {"level": level, "contains": contains}
-        chosen = {key: value for key, value in given.items() if value}
-        return steps.call("get_execution_logs", execution_id=name, **chosen, **paging)
+        filters = {key: value for key, value in (("level", level), ("contains", contains)) if value}
+        return steps.call("get_execution_logs", execution_id=name, **filters, **paging)
 
-    next_step = call(limit=limit, offset=following) + " reads on." if following is not None else ""
+    next_step = call(limit=limit, offset=next_offset) + " reads on." if next_offset is not None else ""
     if shown < len(rows):
-        next_step += f" Of the {limit} lines asked for, an answer has room for {shown}."
+        next_step += f" {cut_to(shown, limit, 'lines')}"
     cut = (place for (place, row), line in zip(found.rows, rows[:shown], strict=False) if _is_cut(row, line))
     if not is_alone and (whole := next(cut, None)) is not None:
         next_step = f"{next_step} A message that ends in … is cut: {call(limit=1, offset=whole)} shows the first one."
@@ -126,47 +126,47 @@ async def read_logs(
         execution_id=name,
         rows=rows[:shown],
         offset=offset,
-        has_more=following is not None,
-        next_offset=following,
+        has_more=next_offset is not None,
+        next_offset=next_offset,
         note=_joined(found.note, _cut_note(found.rows[0][1], rows[0]) if is_alone and rows else None) or None,
         next_step=next_step.strip() or None,
     )
 
 
 def _after_nothing(execution: Execution, settings: Settings, *, is_filtered: bool) -> str:
-    """What to do where there are no lines: for a run that is over, something else than to look here again."""
-    then = steps.after(execution, settings)
-    nothing = "Nothing was logged" if execution.is_terminal else "Nothing was logged yet"
+    """The next step where there are no lines: for an execution that is over, another tool."""
+    next_step = steps.after(execution, settings)
+    nothing = "No lines" if execution.is_terminal else "No lines yet"
     if is_filtered:
-        nothing = "Nothing that fits was logged"
+        nothing = "No lines match"
     elif execution.status in ("Completed", "Failed"):
-        look = steps.call("get_execution", execution_id=execution.execution_id, detail="detailed")
-        then = f"{look} shows its reason, progress and outputs, if it has any."
-    return f"{nothing}; it is {one_line(execution.status, WORD_CHARACTERS)}." + (f" {then}" if then else "")
+        call = steps.call("get_execution", execution_id=execution.execution_id, detail="detailed")
+        next_step = f"{call} shows its reason, progress and outputs, if it has any."
+    return f"{nothing}; it is {one_line(execution.status, WORD_CHARACTERS)}. {next_step or ''}".strip()
 
 
 def _cut_note(row: Json, line: LogRow) -> str | None:
-    """For a message that is cut although it was asked for alone."""
+    """The note on a message that is cut although it was asked for alone."""
     if not _is_cut(row, line):
         return None
-    said = text(row.get("message"))
-    shown, whole = len(line.message) - 1, len(one_line(said, len(said) + 1))
+    message = text(row.get("message"))
+    shown, whole = len(line.message) - 1, len(one_line(message, len(message) + 1))
     return f"Of this message the first {shown} of {whole} characters are shown; no call shows more."
 
 
 async def _rows(
     client: DeepOriginClient, execution_id: str, limit: int, offset: int, level: Level | None, contains: str | None
 ) -> _Found:
-    """One page, filtered and ordered by the platform as far as it does that.
+    """One page, filtered and sorted by the platform, or here if it refuses that.
 
-    Nobody knows whether it filters and sorts its logs, so a refusal of either is answered by asking for less.
+    Whether it filters and sorts logs is not documented, so a refusal is followed by a simpler request.
     """
     conditions = _conditions(level, contains)
     try:
-        answer = await client.user_logs.search(
+        response = await client.user_logs.search(
             execution_id, limit=limit + 1, offset=offset, extra_props=conditions, sort=NEWEST_FIRST
         )
-        return _page(answer, limit, offset)
+        return _page(response, limit, offset)
     except InvalidRequestError:
         pass
     order: dict[str, str] | None = NEWEST_FIRST
@@ -178,11 +178,11 @@ async def _rows(
     return await _scanned(client, execution_id, limit, offset, level, contains, None)
 
 
-def _page(answer: Json, limit: int, offset: int, note: str | None = None) -> _Found:
-    """One row more than wanted was asked for, which tells whether there are more whatever the envelope says."""
-    rows = list(enumerate(rows_of(answer), offset))
+def _page(response: Json, limit: int, offset: int, note: str | None = None) -> _Found:
+    """A page of a response that may have one row more, which shows that there are more whatever the envelope says."""
+    rows = list(enumerate(rows_of(response), offset))
     kept = rows[:limit]
-    has_more = len(rows) > limit or (has_more_of(answer) is True and bool(kept))
+    has_more = len(rows) > limit or (has_more_of(response) is True and bool(kept))
     return _Found(kept, offset + len(kept) if has_more else None, note)
 
 
@@ -195,31 +195,31 @@ async def _scanned(
     contains: str | None,
     order: dict[str, str] | None,
 ) -> _Found:
-    """Rows that fit, looked for here in a bounded part of the log; places count all rows, fitting or not."""
-    note = None if order else "The platform would not sort: these lines are in its own order, not newest first."
+    """Rows that match, filtered here in a bounded part of the log; offsets count all rows, matching or not."""
+    note = None if order else "The platform does not sort logs: these lines are in its own order, not newest first."
     if not (level or contains):
-        answer = await client.user_logs.search(execution_id, limit=limit + 1, offset=offset)
-        return _page(answer, limit, offset, note)
+        response = await client.user_logs.search(execution_id, limit=limit + 1, offset=offset)
+        return _page(response, limit, offset, note)
     found: list[tuple[int, Json]] = []
     place = offset
-    told = "The platform would not filter: {} lines from offset on were looked through here."
+    filtered = "The platform does not filter logs: {} lines from offset on were searched here."
     for _ in range(SCAN_PAGES):
-        answer = await client.user_logs.search(execution_id, limit=SCAN_PAGE_ROWS, offset=place, sort=order)
-        rows = rows_of(answer)
+        response = await client.user_logs.search(execution_id, limit=SCAN_PAGE_ROWS, offset=place, sort=order)
+        rows = rows_of(response)
         for row in rows:
-            if _fits(row, level, contains):
+            if _matches(row, level, contains):
                 if len(found) == limit:
-                    return _Found(found, place, _joined(told.format(place - offset), note))
+                    return _Found(found, place, _joined(filtered.format(place - offset), note))
                 found.append((place, row))
             place += 1
-        if not rows or not _may_go_on(answer, len(rows)):
-            return _Found(found, None, _joined(told.format(place - offset), note))
-    return _Found(found, place, _joined(told.format(place - offset), note))
+        if not rows or not _has_more(response, len(rows)):
+            return _Found(found, None, _joined(filtered.format(place - offset), note))
+    return _Found(found, place, _joined(filtered.format(place - offset), note))
 
 
-def _may_go_on(answer: Json, received: int) -> bool:
-    says = has_more_of(answer)
-    return received >= SCAN_PAGE_ROWS if says is None else says
+def _has_more(response: Json, received: int) -> bool:
+    has_more = has_more_of(response)
+    return received >= SCAN_PAGE_ROWS if has_more is None else has_more
 
 
 def _joined(*notes: str | None) -> str:
@@ -237,10 +237,10 @@ def _conditions(level: Level | None, contains: str | None) -> list[dict[str, Any
     return conditions
 
 
-def _fits(row: Json, level: Level | None, contains: str | None) -> bool:
+def _matches(row: Json, level: Level | None, contains: str | None) -> bool:
     if level:
-        said = text(row.get("log_level")).strip().lower()
-        if not any(said in LEVEL_WORDS[name] for name in _from(level)):
+        logged = text(row.get("log_level")).strip().lower()
+        if not any(logged in LEVEL_WORDS[name] for name in _from(level)):
             return False
     return not contains or contains.lower() in text(row.get("message")).lower()
 
@@ -264,10 +264,10 @@ def _is_cut(row: Json, line: LogRow) -> bool:
 
 
 def _refused(execution_id: str, refusal: DeepOriginError) -> DeepOriginError:
-    look = steps.call("get_execution", execution_id=execution_id, detail="detailed")
+    call = steps.call("get_execution", execution_id=execution_id, detail="detailed")
     return type(refusal)(
-        f"The platform does not give out the logs here (HTTP {refusal.http_status}); some organisations have none.",
-        next_step=f"{look} shows the reason of a failure and the progress instead.",
+        f"The platform refused to return logs (HTTP {refusal.http_status}); some organisations have none.",
+        next_step=f"{call} shows the reason of a failure and the progress instead.",
         http_status=refusal.http_status,
         request_id=refusal.request_id,
     )

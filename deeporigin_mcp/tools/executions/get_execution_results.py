@@ -1,4 +1,4 @@
-"""What a run found: outputs that came with it, and the result rows that it stored."""
+"""The results of an execution: its outputs, and the result rows that it stored."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from deeporigin_mcp.platform.transport.responses import next_cursor_of, rows_of
 from deeporigin_mcp.tools.executions import result_order
 from deeporigin_mcp.tools.executions.details import big_fields, result_files
 from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
-from deeporigin_mcp.tools.executions.result_pages import NO_SUCH_CURSOR, Page, page_after, page_at
+from deeporigin_mcp.tools.executions.lists import cut_to
+from deeporigin_mcp.tools.executions.result_pages import VALID_CURSOR, Page, invalid_cursor, page_after, page_at
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Summary, part_at, rows_that_fit
 from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionResultsView
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
 ROOM = RESULT_CHARACTERS - 3_000
-"""Leaves room for the next call, whose cursor may be long, and for the escapes of another JSON."""
+"""Leaves room for the next call, whose cursor may be long, and for the escapes of other JSON encoders."""
 ROW_CHARACTERS = 4_000
 MOST_READ_AGAIN = 100
-"""Rows before those shown that are read anew with each page."""
-TYPES_LOOKED_AT = 200
+"""Rows before those shown that are read again with each page."""
+ROWS_READ_FOR_TYPES = 200
 
 _PART = re.compile(r"(?:(outputs|inputs|billing|metadata|progress|prices)|row:([^:@]+)):([\d.]*)@(\d+)")
 _ROW_ID = re.compile(r"[^:@\s]{1,100}")
@@ -39,24 +40,24 @@ async def get_execution_results(
     result_type: Annotated[str | None, Field(description="Only this type, e.g. pose or pocket.")] = None,
     order: Annotated[str | None, Field(description="A column, then asc or desc, e.g. pose_score desc.")] = None,
     limit: Annotated[int, Field(description="1 to 200 rows.", ge=1, le=200)] = 20,
-    cursor: Annotated[str | None, Field(description="Where to read on, from an answer.")] = None,
+    cursor: Annotated[str | None, Field(description="Where to read on, from a result.")] = None,
 ) -> ExecutionResultsView:
     """Read what a run found: its outputs, or the rows that it stored, such as poses with their scores.
 
-    The call after Completed; `order` puts the best rows first. A big field is summed up in place, with the cursor
+    The call after Completed; `order` puts the best rows first. A big field is cut in place, with the cursor
     that reads it; files are given by path. For price, inputs and progress use get_execution. Free, reads only.
     """
     state = state_of(ctx)
-    wanted = result_order.asked_for(order)
+    sort = result_order.asked_for(order)
     execution = await existing(state.client, execution_id)
     outputs = big_fields(execution)["outputs"]
     if cursor and (part := _PART.fullmatch(cursor)):
         view = await _part(state.client, execution, part)
-    elif outputs is not None and not cursor and not result_type and not wanted:
+    elif outputs is not None and not cursor and not result_type and not sort:
         view = _outputs(execution, outputs)
     else:
-        view = await _rows(state, execution, result_type, limit, page_at(execution, cursor, wanted))
-    if view.outputs is None and not cursor and not result_type and not wanted:
+        view = await _rows(state, execution, result_type, limit, page_at(execution, cursor, sort))
+    if view.outputs is None and not cursor and not result_type and not sort:
         view.outputs = result_files(execution)
     if view.next_step is None and not execution.is_terminal:
         view.next_step = steps.after(execution, state.settings)
@@ -73,7 +74,7 @@ def _outputs(execution: Execution, outputs: Json) -> ExecutionResultsView:
         outputs=shown,
         has_more=summary.is_cut,
         next_cursor=first,
-        next_step=_reads_a_part(execution, first) if first else None,
+        next_step=_reads_cut(execution, first) if first else None,
     )
 
 
@@ -95,13 +96,13 @@ async def _rows(
 
     chosen = {"result_type": result_type, "limit": limit} if result_type else {"limit": limit}
     unordered = steps.call("get_execution_results", execution_id=execution.execution_id, **chosen)
-    # Rows before the wanted ones come along again, unless the platform counts.
+    # Rows before those asked for come again, unless the platform pages by offset.
     before = 0 if page.is_by_offset else page.skipped
     try:
-        answer = await result_order.page_in(order, ask, before + limit)
+        response = await result_order.page_in(order, ask, before + limit)
     except InvalidRequestError as error:
         if not page.is_start:
-            error.next_step = NO_SUCH_CURSOR
+            error.next_step = VALID_CURSOR
         elif order:
             raise await result_order.refused(order, error, ask, unordered) from None
         raise
@@ -109,14 +110,14 @@ async def _rows(
         if order:
             error.next_step = f"{error.next_step} Without the order: {unordered}."
         raise
-    received = rows_of(answer)
+    received = rows_of(response)
     if order:
         await result_order.check_followed(order, received, ask, unordered, is_start=page.is_start)
     rows = [_row(row) for row in received[before:]]
     shown = rows_that_fit(rows, ROOM)
-    following = page_after(answer, len(received), page, shown, before + limit)
+    following = page_after(response, len(received), page, shown, before + limit)
     if following is not None and following.skipped >= MOST_READ_AGAIN and not page.is_by_offset:
-        # So many rows need not be read again and again: a page that ends here has a cursor of its own.
+        # Not to read so many rows again with each page: a page that ends here has a cursor of its own.
         shorter = await result_order.page_in(order, ask, following.skipped)
         if next_cursor_of(shorter) and len(rows_of(shorter)) == following.skipped:
             following = Page(next_cursor_of(shorter), 0, order)
@@ -133,45 +134,45 @@ async def _rows(
             execution, result_type=result_type, order=named, limit=limit, cursor=view.next_cursor
         )
         if shown < len(rows):
-            view.next_step += f" Of the {limit} rows asked for, an answer has room for {shown}."
+            view.next_step += f" {cut_to(shown, limit)}"
     elif not rows:
-        await _explain_nothing(state, view, execution, result_type, page)
+        await _explain_no_rows(state, view, execution, result_type, page)
     elif page.is_start and result_type is None:
         view.next_step = _fewer_ligands(execution, rows)
     return view
 
 
 def _fewer_ligands(execution: Execution, rows: list[Json]) -> str | None:
-    """What to call where all rows together are of fewer ligands than the run was given; None elsewhere.
+    """The next step where the rows are of fewer ligands than the inputs; None elsewhere.
 
-    They are counted, not compared: the platform may write a SMILES in another way.
+    Ligands are counted, not compared: the platform may write a SMILES in another way.
     """
-    given = (big_fields(execution)["inputs"] or {}).get("ligands")
-    if not isinstance(given, list) or not all(isinstance(ligand, dict) for ligand in given):
+    ligands = (big_fields(execution)["inputs"] or {}).get("ligands")
+    if not isinstance(ligands, list) or not all(isinstance(ligand, dict) for ligand in ligands):
         return None
     for row_name, input_name in (("ligand_id", "id"), ("smiles", "smiles")):
-        wanted = {text(ligand.get(input_name)) for ligand in given}
+        requested = {text(ligand.get(input_name)) for ligand in ligands}
         found = {text(row.get(row_name)) for row in rows}
-        if "" not in wanted and "" not in found:
+        if "" not in requested and "" not in found:
             break
     else:
         return None
-    if len(found) >= len(wanted):
+    if len(found) >= len(requested):
         return None
     logs = steps.call("get_execution_logs", execution_id=execution.execution_id, level="warning")
-    return f"These rows are of {len(found)} of {len(wanted)} ligands; {logs} may say why the others are missing."
+    return f"These rows are of {len(found)} of {len(requested)} ligands; {logs} may say why the others are missing."
 
 
 def _row(row: Json) -> Json:
-    """One result row; what is big in it is summarised."""
+    """One result row, cut to its share."""
     row_id = text(row.get("id"))
-    # Without an id to ask for it by, what does not fit cannot be read here.
+    # Without an id there is no cursor for what does not fit.
     shown: Json = Summary(f"row:{row_id}:" if _ROW_ID.fullmatch(row_id) else None).of(_facts(row), ROW_CHARACTERS)
     return shown
 
 
 def _facts(row: Json) -> Json:
-    """A row, flat, without fields that have no value."""
+    """A row as one object, without nulls."""
     data = row.get("data")
     named = {"id": text(row.get("id")) or None, **(data if isinstance(data, dict) else {"data": data})}
     return {key: value for key, value in named.items() if value is not None}
@@ -185,19 +186,17 @@ async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[
     if field:
         whole, summary = big_fields(execution)[field], Summary(f"{field}:", place)
     else:
-        answer = await client.results.page(
+        page = await client.results.page(
             compute_job_id=execution.execution_id, project_id=execution.project_id or None, row_id=row_id, limit=1
         )
-        row = next((row for row in rows_of(answer) if row.get("id") == row_id), None)
+        row = next((row for row in rows_of(page) if row.get("id") == row_id), None)
         if row is None:
-            raise ArgumentError(
-                f"cursor names a row that is not there, {one_line(row_id, 40)}.", next_step=NO_SUCH_CURSOR
-            )
+            raise invalid_cursor(match[0])
         whole = _facts(row)
         summary = Summary(f"row:{row_id}:", place)
     value = part_at(whole, place)
     if value is None or start > len(value):
-        raise ArgumentError("cursor leads nowhere.", next_step=NO_SUCH_CURSOR)
+        raise invalid_cursor(match[0])
     shown, following = summary.slice(value, start, ROOM)
     has_more = following < len(value)
     view = ExecutionResultsView(
@@ -211,28 +210,28 @@ async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[
         view.next_step = _reads_on(execution, cursor=view.next_cursor)
     elif summary.is_cut:
         view.next_cursor = summary.first_cursor(shown)
-        view.next_step = _reads_a_part(execution, view.next_cursor)
+        view.next_step = _reads_cut(execution, view.next_cursor)
     return view
 
 
 def _reads_on(execution: Execution, **arguments: Any) -> str:
-    given = {key: value for key, value in arguments.items() if value}
-    return f"{steps.call('get_execution_results', execution_id=execution.execution_id, **given)} reads on."
+    chosen = {key: value for key, value in arguments.items() if value}
+    return f"{steps.call('get_execution_results', execution_id=execution.execution_id, **chosen)} reads on."
 
 
-def _reads_a_part(execution: Execution, cursor: str) -> str:
+def _reads_cut(execution: Execution, cursor: str) -> str:
     call = steps.call("get_execution_results", execution_id=execution.execution_id, cursor=cursor)
-    return f"{call} reads a part that was left out, each cursor above its own."
+    return f"{call} reads what was cut there; each cursor above reads its own part."
 
 
-async def _explain_nothing(
+async def _explain_no_rows(
     state: ServerState, view: ExecutionResultsView, execution: Execution, result_type: str | None, page: Page
 ) -> None:
     name = execution.execution_id
     order = {"order": str(page.order)} if page.order else {}
     if not page.is_start:
         view.next_step = (
-            f"There are no more rows; {steps.call('get_execution_results', execution_id=name, **order)} starts anew."
+            f"There are no more rows; {steps.call('get_execution_results', execution_id=name, **order)} starts again."
         )
         return
     if result_type:
@@ -240,40 +239,38 @@ async def _explain_nothing(
         if seen:
             view.result_types = seen
         if seen != []:
-            of = f"This run has rows of type {', '.join(seen)}" if seen else "This run has rows of other types"
-            view.next_step = (
-                f"{of}, none of type {one_line(result_type, 40)!r}; "
-                f"{steps.call('get_execution_results', execution_id=name, **order)} shows them all."
-            )
+            types = f"rows of type {', '.join(seen)}" if seen else "rows of other types"
+            call = steps.call("get_execution_results", execution_id=name, **order)
+            view.next_step = f"No rows of type {one_line(result_type, 40)!r}; it has {types}. {call} shows them all."
             return
     if big_fields(execution)["outputs"] is not None:
         raise ArgumentError(
-            f"{'order' if page.order else 'result_type'} is for stored rows, and this run has none, or not yet: "
-            "what it found came as its outputs, in the tool's own order.",
+            f"Invalid {'order' if page.order else 'result_type'}: it is for stored rows, and this execution has none "
+            "yet. It has outputs, in the tool's own order.",
             next_step=f"{steps.call('get_execution_results', execution_id=name)} shows them.",
         )
     if execution.status != "Completed":
-        then = steps.after(execution, state.settings)
-        view.next_step = f"It is {view.status} and has no results." + (f" {then}" if then else "")
+        next_step = steps.after(execution, state.settings) or ""
+        view.next_step = f"It is {view.status} and has no results. {next_step}".strip()
     elif await _is_being_stored(state.client, execution):
         again = steps.call("get_execution_results", execution_id=name, **order)
         view.next_step = f"It is completed, but its results are still being stored; {again} in a minute."
     else:
-        look = steps.call("get_execution_logs", execution_id=name)
-        view.next_step = f"It is completed and stored no result rows; {look} may say why."
+        logs = steps.call("get_execution_logs", execution_id=name)
+        view.next_step = f"It is completed and stored no result rows; {logs} may say why."
 
 
 async def _types_seen(client: DeepOriginClient, execution: Execution) -> list[str] | None:
-    """The types among this run's first rows; None if there are rows whose types cannot be read."""
+    """The types of the first rows; None if there are rows and their types cannot be read."""
 
     async def page(*extra_columns: str) -> list[Json]:
-        answer = await client.results.page(
+        response = await client.results.page(
             compute_job_id=execution.execution_id,
             project_id=execution.project_id or None,
-            limit=TYPES_LOOKED_AT,
+            limit=ROWS_READ_FOR_TYPES,
             extra_columns=extra_columns,
         )
-        return rows_of(answer)
+        return rows_of(response)
 
     try:
         rows = await page("result_type")
@@ -284,7 +281,7 @@ async def _types_seen(client: DeepOriginClient, execution: Execution) -> list[st
 
 
 async def _is_being_stored(client: DeepOriginClient, execution: Execution) -> bool:
-    """Whether the data platform has still to take in what a completed run wrote (platform-facts 2.1, 8.28)."""
+    """Whether the data platform still stores the results of a completed execution (platform-facts 2.1, 8.28)."""
     query = SearchQuery(compute_job_id=execution.execution_id, limit=1, select=["id", "status"], include_hidden=True)
     try:
         rows = rows_of(await client.listing.search(query))

@@ -1,4 +1,4 @@
-"""One creation for one key: sent once, joined while it goes on, and looked for when its answer is lost (design 5)."""
+"""One creation for one key: sent once, joined while it goes on, and looked up when its response is lost (design 7)."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ FINGERPRINT_FIELD = "request_sha256"
 KEY_LOOKBACK = timedelta(days=7)
 """How far back a caller's idempotency key is looked for."""
 LOST_LOOKBACK = timedelta(minutes=15)
-"""How far back an execution is looked for whose answer was lost; covers clocks that disagree."""
+"""How far back an execution is looked for whose response was lost; covers clocks that disagree."""
 KEY_ROWS = 1000
+
+ANOTHER_KEY = "Use a new key for a new run, or the old arguments to get the old one."
 
 
 def fingerprint_of(tool_key: str, tool_version: str, inputs: Mapping[str, Any], project: str) -> str:
-    """What makes two requests the same one: a key may not be used for another."""
+    """The SHA-256 of what makes two requests equal; a key belongs to one of them."""
     request = json.dumps([tool_key, tool_version, inputs, project], sort_keys=True, default=str)
     return hashlib.sha256(request.encode()).hexdigest()
 
@@ -52,9 +54,9 @@ def stamped(metadata: Mapping[str, Any], key: str, fingerprint: str) -> dict[str
 
 
 def forget_ended(state: ServerState, key: str) -> None:
-    """Drop creations that ended when no call waited: from now on a look shows what became of them.
+    """Drop creations that ended when no call waited: from now on the platform lists what became of them.
 
-    One that ends only while its key is looked for is joined all the same, as the look may have missed it.
+    One that ends only while its key is looked up is joined all the same, as the list may have missed it.
     """
     for other, (_, creation) in [*state.creations.items()]:
         if creation.has_ended and (other == key or other not in state.creating):
@@ -70,20 +72,20 @@ async def created_once(
     fingerprint: str,
     rule: str,
 ) -> Json:
-    """Send the creation once. An answer that does not come in time is looked for by its key.
+    """Send the creation once. If its response does not come in time, the execution is looked up by its key.
 
     Args:
         rule: by which it may come back started; `UNAPPROVED` for what is to be a quote only.
 
     Raises:
         StateConflictError: the key's creation is under way for another request.
-        OutcomeUnknownError: it was sent, and neither its answer nor the execution can be seen.
+        OutcomeUnknownError: it was sent, and neither its response nor the execution was seen.
     """
     sent_for, creation = state.creations.get(key, (fingerprint, None))
     if sent_for != fingerprint:
         raise StateConflictError(
             f"idempotency_key {one_line(key, 60)!r} belongs to another creation, which is still under way.",
-            next_step="Use a new key for a new run, or the old arguments to get the old one.",
+            next_step=ANOTHER_KEY,
             code="key_in_use",
         )
     if creation is None:
@@ -115,9 +117,9 @@ async def created_once(
         found = await execution_with_key(state.client, key, fingerprint, LOST_LOOKBACK)
     if found is not None:
         return found
-    reason = str(lost) if lost else f"The platform has not answered the creation within {MAX_CALL_SECONDS:g} s."
+    reason = str(lost) if lost else f"Timed out after {MAX_CALL_SECONDS:g} s waiting for the platform."
     raise OutcomeUnknownError(
-        f"{reason} No look shows the execution yet.",
+        f"{reason} The execution is not listed yet.",
         http_status=lost.http_status if lost else None,
         request_id=lost.request_id if lost else None,
     )
@@ -131,22 +133,19 @@ async def _created(state: ServerState, tool_key: str, tool_version: str, body: J
     return dto
 
 
-async def agreed_on(
-    client: DeepOriginClient, key: str, fingerprint: str, made: Json, seconds: float
-) -> tuple[Json, str]:
-    """Of this key's executions the one that all servers go on with, and the id of the one made here if it is not that.
+async def agreed_on(client: DeepOriginClient, key: str, fingerprint: str, made: Json, seconds: float) -> Json:
+    """Of this key's executions the one that all servers go on with: `made` itself, if no other is seen.
 
     A call that is repeated while its creation is under way can reach another process, which sees nothing yet.
     """
     found: Json | None = None
     with contextlib.suppress(DeepOriginError), anyio.move_on_after(seconds):
         found = await execution_with_key(client, key, fingerprint, LOST_LOOKBACK)
-    name = Execution(made).execution_id
-    return (made, "") if found is None or Execution(found).execution_id == name else (found, name)
+    return made if found is None or Execution(found).execution_id == Execution(made).execution_id else found
 
 
 async def execution_with_key(client: DeepOriginClient, key: str, fingerprint: str, lookback: timedelta) -> Json | None:
-    """The execution that was created with this key, if it can be seen among the recent ones of any tool.
+    """The execution that was created with this key, if it is among the recent ones of any tool.
 
     Of several it is the one that was started, else the oldest.
 
@@ -156,9 +155,9 @@ async def execution_with_key(client: DeepOriginClient, key: str, fingerprint: st
     # The earlier of the two clocks: a wrong one must not hide an execution that is there.
     since = datetime.fromtimestamp(min(client.now(), client.timing.wall()), UTC) - lookback
     query = ListQuery(created_after=since, order="createdAt desc")
-    answer = await client.listing.all(query, KEY_ROWS)
+    page = await client.listing.all(query, KEY_ROWS)
     found: Json | None = None
-    for row in rows_of(answer):
+    for row in rows_of(page):
         stored = Execution(row).metadata
         if stored.get(KEY_FIELD) != key:
             continue
@@ -166,7 +165,7 @@ async def execution_with_key(client: DeepOriginClient, key: str, fingerprint: st
             raise StateConflictError(
                 f"idempotency_key {one_line(key, 60)!r} belongs to execution {Execution(row).execution_id}, which was "
                 "created with another tool, other inputs, another version or another project.",
-                next_step="Use a new key for a new run, or the old arguments to get the old one.",
+                next_step=ANOTHER_KEY,
                 code="key_in_use",
             )
         # The newest come first.

@@ -1,4 +1,4 @@
-"""The arguments that name an execution, and ids that name none."""
+"""The arguments that name an execution, and unknown ids."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.suggestions import closest
 
 Detail = Literal["concise", "detailed"]
-ExecutionId = Annotated[str, Field(description="Execution id (UUID) of an earlier answer.")]
+ExecutionId = Annotated[str, Field(description="Execution id (UUID) of an earlier result.")]
 
 RECENT = 100
 """Executions that a wrong id is compared with."""
 LEAST_ALIKE = 0.88
-"""Of two ids of which one is a slip of the other three or four of 36 characters differ."""
+"""An id with a typing error differs from the right one in three or four of 36 characters."""
 
 _EXECUTION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DATA_PLATFORM_ID = re.compile(r"[0-9A-Z]{13}|[0-9a-f]{16}")
@@ -33,11 +33,11 @@ async def existing(client: DeepOriginClient, execution_id: str, *, outcome: Outc
     """An execution by its tools-service id.
 
     Args:
-        outcome: for a call that is to change it, what that has done if there is none; then no other id is suggested,
-            as what is paid or cancelled must not be guessed.
+        outcome: of a call that is to change it, if the id is unknown; then no other id is suggested, as what is paid
+            or cancelled must not be guessed.
 
     Raises:
-        NotFoundError: there is none; says what to call.
+        NotFoundError: an unknown id; says what to call.
     """
     try:
         return Execution(await client.executions.get(execution_id))
@@ -45,28 +45,28 @@ async def existing(client: DeepOriginClient, execution_id: str, *, outcome: Outc
         if isinstance(error, InvalidRequestError) and is_execution_id(execution_id):
             raise
         if outcome is not None:
-            missing = not_found(execution_id, error)
-            missing.outcome = outcome
-            raise missing from None
-        raise await explained_miss(client, execution_id, error) from None
+            unknown = not_found(execution_id, error)
+            unknown.outcome = outcome
+            raise unknown from None
+        raise await not_found_but_close(client, execution_id, error) from None
 
 
-def is_execution_id(given: str) -> bool:
-    return _EXECUTION_ID.fullmatch(given.strip()) is not None
+def is_execution_id(text: str) -> bool:
+    return _EXECUTION_ID.fullmatch(text.strip()) is not None
 
 
 def not_found(execution_id: str, error: DeepOriginError, *, hint: str = "") -> NotFoundError:
-    """That there is no such execution, and which tools show those that exist; nothing is looked up."""
+    """The error for an unknown id, with the tools that show the known ones; sends no request."""
     return NotFoundError(
-        f"There is no execution {one_line(execution_id, 80)!r} in this organisation.",
-        next_step=f"{hint}An execution_id is a UUID; list_executions or search_executions shows those that exist.",
+        f"Unknown execution_id {one_line(execution_id, 80)!r} in this organisation.",
+        next_step=f"{hint}Valid: a UUID that list_executions or search_executions shows.",
         http_status=error.http_status,
         request_id=error.request_id,
     )
 
 
-async def explained_miss(client: DeepOriginClient, execution_id: str, error: DeepOriginError) -> NotFoundError:
-    """As `not_found`, with one look-up that may name the execution that was meant."""
+async def not_found_but_close(client: DeepOriginClient, execution_id: str, error: DeepOriginError) -> NotFoundError:
+    """As `not_found`, with a suggestion where one request finds a close id."""
     meant = None
     with contextlib.suppress(DeepOriginError):
         meant = await _meant(client, execution_id.strip())
@@ -75,7 +75,7 @@ async def explained_miss(client: DeepOriginClient, execution_id: str, error: Dee
 
 
 async def _meant(client: DeepOriginClient, name: str) -> str | None:
-    """The execution of which this is the record on the data platform, or the recent one with the closest id."""
+    """The execution whose id on the data platform this is, or the recent one with the closest id."""
     if _DATA_PLATFORM_ID.fullmatch(name):
         row = await client.executions.from_data_platform(name)
         return word((rows_of(row) or [row])[0].get("compute_job_id"))
@@ -86,11 +86,11 @@ async def _meant(client: DeepOriginClient, name: str) -> str | None:
 
 
 def not_on_data_platform(data_platform_id: str, error: DeepOriginError) -> NotFoundError:
-    """That the data platform has no such record, and which ids it takes."""
+    """The error for an unknown id of the data platform, with what is valid."""
     return NotFoundError(
-        f"There is no execution {one_line(data_platform_id, 80)!r} on the data platform.",
-        next_step="Its ids have 13 characters (data_platform_id of search_executions); "
-        "an execution_id is read by get_execution without source.",
+        f"Unknown execution_id {one_line(data_platform_id, 80)!r} on the data platform.",
+        next_step="Valid: an id of 13 characters, data_platform_id of search_executions; for an execution_id that is "
+        "a UUID call get_execution without source.",
         http_status=error.http_status,
         request_id=error.request_id,
     )

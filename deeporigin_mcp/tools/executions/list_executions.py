@@ -13,29 +13,19 @@ from deeporigin_mcp.platform import Execution, ListQuery
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.status import Status
 from deeporigin_mcp.platform.records.values import moment, utc_stamp
-from deeporigin_mcp.tools.executions.filters import (
-    checked_order,
-)
+from deeporigin_mcp.tools.executions.filters import checked_order
 from deeporigin_mcp.tools.executions.identifiers import Detail
 from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, room_for, why_nothing
 from deeporigin_mcp.tools.executions.progress import with_progress
 from deeporigin_mcp.tools.executions.totals import totals_of
 from deeporigin_mcp.tools.responses import steps
-from deeporigin_mcp.tools.responses.size_limit import (
-    size,
-    without_columns,
-)
-from deeporigin_mcp.tools.responses.views import (
-    ROW_FIELDS,
-    ExecutionListView,
-    ExecutionRow,
-    execution_row,
-)
+from deeporigin_mcp.tools.responses.size_limit import size, without_columns
+from deeporigin_mcp.tools.responses.views import ROW_FIELDS, ExecutionListView, ExecutionRow, execution_row
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 ROWS_OF_MANY = 50
-"""Rows of a page where more were asked for than there is room for."""
-LEFT_OUT = (
+"""Rows of a page where more were asked for than fit."""
+CUT_FIRST = (
     ("status_reason", 80),
     ("name", 60),
     ("tool_version", 0),
@@ -53,7 +43,7 @@ LEFT_OUT = (
     ("quoted_price", 0),
     ("cost", 0),
 )
-"""What the rows of a page go without so that all of them fit, the least important first."""
+"""Columns that are dropped or cut until all rows of a page fit: name and characters kept, least important first."""
 
 
 async def list_executions(
@@ -91,7 +81,7 @@ async def list_executions(
         status=status or (),
         order=checked_order(order),
     )
-    given = {
+    arguments = {
         "tool_key": tool_key,
         "project_id": project_id,
         "session": session,
@@ -100,20 +90,20 @@ async def list_executions(
         "status": status,
         "detail": detail if detail != "concise" else None,
     }
-    repeated = {key: value for key, value in given.items() if value}
+    repeated = {key: value for key, value in arguments.items() if value}
     if page and page_size > MOST_ROWS:
         raise _too_large(page, page_size, repeated)
     totals = total = None
-    # The platform's session filter also lets rows without a session through, so its pages and count are of no use.
-    is_whole = fetch_all_pages or session is not None
-    if not is_whole:
+    # The platform's session filter lets rows without a session through, so its pages and count cannot be used.
+    needs_all = fetch_all_pages or session is not None
+    if not needs_all:
         rows_asked = min(page_size, MOST_ROWS)
-        answer = await client.listing.page(query, page, rows_asked)
-        # A platform whose own pages are smaller counts them otherwise, too.
-        is_whole = len(answer["data"]) < min(rows_asked, answer["count"] - page * rows_asked)
-    if is_whole:
-        answer = await client.listing.all(query, fields=ROW_FIELDS)
-    read, count = [Execution(row) for row in answer["data"]], answer["count"]
+        listed = await client.listing.page(query, page, rows_asked)
+        # A platform with smaller pages numbers them otherwise, too.
+        needs_all = len(listed["data"]) < min(rows_asked, listed["count"] - page * rows_asked)
+    if needs_all:
+        listed = await client.listing.all(query, fields=ROW_FIELDS)
+    read, count = [Execution(row) for row in listed["data"]], listed["count"]
     if fetch_all_pages and read:
         totals, total = totals_of(read)
     if page_size > MOST_ROWS and count > MOST_ROWS:
@@ -122,10 +112,10 @@ async def list_executions(
     most, room = room_for(detail == "concise" and page_size <= PAGE_SIZE, repeated, summed)
     if fetch_all_pages and len(read) <= MOST_ROWS and size(_rows(read, detail)) <= room:
         page_size = max(page_size, count)
-    start = page * page_size if is_whole else 0
+    start = page * page_size if needs_all else 0
     found = read[start : start + page_size]
     rows = _rows(await with_progress(client, found), detail)
-    cut = without_columns(rows, room, LEFT_OUT)
+    cut = without_columns(rows, room, CUT_FIRST)
     has_more = (page + 1) * page_size < count
     next_step = None
     if has_more:
@@ -137,7 +127,7 @@ async def list_executions(
         call = steps.call("list_executions", **repeated, page=last, page_size=page_size)
         next_step = f"Page {page} is beyond the end: {count} match in all; {call} is the last page."
     elif not rows or (project_id and all(row.project_id != project_id for row in found)):
-        # Rows of no project come with those of any project, so there may be rows of one that does not exist.
+        # Rows without a project come with those of any project, so an unknown project may have rows.
         next_step = await why_nothing(state, [tool_key] if tool_key else (), project_id)
         if not rows and next_step is None:
             next_step = "Nothing matches. Loosen the filters, or search by name with search_executions."
@@ -159,20 +149,22 @@ def _rows(executions: Sequence[Execution], detail: Detail) -> list[ExecutionRow]
 
 
 def _too_large(page: int, page_size: int, repeated: dict[str, Any]) -> ArgumentError:
-    """For a page that would begin where one ended that was not shown whole: what lies between must not be lost."""
+    """For a page after one that was not shown whole: the rows between must not be lost."""
     first = 1 if page == 1 else page * page_size // ROWS_OF_MANY
+    call = steps.call("list_executions", **repeated, page=first, page_size=ROWS_OF_MANY)
+    where = f"after the {ROWS_OF_MANY} rows that page 0 showed" if page == 1 else "at the same row"
     return ArgumentError(
-        f"page_size is {page_size}; an answer has room for {MOST_ROWS} rows, so pages of that size would lose rows.",
-        next_step=f"{steps.call('list_executions', **repeated, page=first, page_size=ROWS_OF_MANY)} goes on"
-        + (f" after the {ROWS_OF_MANY} rows that page 0 showed." if page == 1 else " there."),
+        f"Invalid page_size {page_size} for page {page}. Valid: up to {MOST_ROWS} for pages after the first, as a "
+        "response has no room for more.",
+        next_step=f"{call} reads on {where}.",
     )
 
 
 def _checked_time(created_after: str | None, now: float) -> datetime | None:
     moment_after = moment(created_after)
-    # The first and the last days of the calendar have no place in another time zone.
+    # The first and the last year of the calendar may not exist in another time zone.
     if created_after is not None and (moment_after is None or not 1 < moment_after.year < 9999):
-        # A model rarely knows what time it is.
+        # A model rarely knows the time.
         yesterday = utc_stamp(now - 24 * 3600)
         raise ArgumentError(
             f"Invalid created_after {one_line(created_after, 60)!r}.",

@@ -1,4 +1,4 @@
-"""What listing and searching share: how much room their rows have, and why nothing was found."""
+"""What lists and searches share: the size of their rows, and why nothing was found."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deeporigin_mcp.tools.catalogue.definitions import unknown_tool
-from deeporigin_mcp.tools.responses.size_limit import (
-    CONCISE_CHARACTERS,
-    RESULT_CHARACTERS,
-    size,
-)
+from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS, RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.runtime.state import ServerState
 from deeporigin_mcp.tools.workspace.projects import unknown_project
 
@@ -21,14 +17,14 @@ MAX_KEYS_EXPLAINED = 5
 
 PAGE_SIZE = 20
 MOST_ROWS = 200
-"""Rows of a page at most: of so many an answer has room for id and status at least."""
+"""Rows of a page at most: a response has room for id and status of so many."""
 
 
 def room_for(is_concise: bool, repeated: dict[str, Any], summed: int = 0) -> tuple[int, int]:
-    """Characters for an answer, and for its rows: the next call repeats what was asked, however long that is.
+    """Characters of a response, and of its rows: the next call repeats the arguments, however long they are.
 
     Args:
-        summed: what totals take, for which there is room beside the rows.
+        summed: characters of the totals beside the rows.
     """
     asked = size(repeated)
     most = CONCISE_CHARACTERS if is_concise and asked <= MOST_REPEATED_BRIEFLY else RESULT_CHARACTERS
@@ -36,9 +32,14 @@ def room_for(is_concise: bool, repeated: dict[str, Any], summed: int = 0) -> tup
     return most, most - summed - ENVELOPE_CHARACTERS - min(asked, RESULT_CHARACTERS // 2)
 
 
+def cut_to(shown: int, asked: int, rows: str = "rows") -> str:
+    """What a next step says of a page that is shorter than was asked for."""
+    return f"Of the {asked} {rows} asked for, a response has room for {shown}."
+
+
 async def why_nothing(state: ServerState, tool_keys: Sequence[str], project_id: str | None) -> str | None:
-    """Which of the filters of a list that found nothing name a tool or project that does not exist."""
-    told = [await unknown_tool(state, key) for key in tool_keys[:MAX_KEYS_EXPLAINED]]
+    """Which filters of a list that found nothing name an unknown tool or project."""
+    unknown = [await unknown_tool(state, key) for key in tool_keys[:MAX_KEYS_EXPLAINED]]
     if project_id:
-        told.append(await unknown_project(state.client, project_id))
-    return " ".join(filter(None, told)) or None
+        unknown.append(await unknown_project(state.client, project_id))
+    return " ".join(filter(None, unknown)) or None

@@ -1,4 +1,4 @@
-"""Result rows in an order: whether the platform follows it, and what to ask for where it does not."""
+"""Result rows in an order: requested of the platform, and checked in its response."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from deeporigin_mcp.tools.executions.filters import Order, order_in
 from deeporigin_mcp.tools.responses.suggestions import closest
 
 Ask = Callable[[int, Mapping[str, str] | None], Awaitable[Json]]
-"""So many rows of the page, sorted like this."""
+"""Requests so many rows of the page, sorted like this."""
 
-ROWS_LOOKED_AT = 20
+ROWS_READ_FOR_COLUMNS = 20
 MOST_COLUMNS_NAMED = 40
 MAX_FIELD_CHARACTERS = 100
 COLUMN_CHARACTERS = 60
-"""How much of a column's name is told."""
+"""How much of a column's name is shown."""
 
 
 def asked_for(order: str | None) -> Order | None:
-    """The order that an argument asks for, if any.
+    """The order of an argument, if there is one.
 
     Raises:
-        ArgumentError: it names no field.
+        ArgumentError: it has no column.
     """
     if not order or not order.strip():
         return None
-    said = order_in(order)
-    if said is None or len(said.field) > MAX_FIELD_CHARACTERS or said.field.lower() in ("asc", "desc"):
+    asked = order_in(order)
+    if asked is None or len(asked.field) > MAX_FIELD_CHARACTERS or asked.field.lower() in ("asc", "desc"):
         raise ArgumentError(
             f"Invalid order {one_line(order, 60)!r}.",
             next_step="Valid: a column of the rows, then asc or desc, such as 'pose_score desc'.",
         )
-    return said
+    return asked
 
 
 def total(order: Order) -> dict[str, str]:
     """The order as the platform takes it.
 
-    What is paged by offset has the id in it, so that rows of one value do not change places between two pages.
+    Where it pages by offset, the id is added, so that rows of one value keep their order between two pages.
     """
-    sort = {order.field: order.way}
+    sort = {order.field: order.direction}
     return {**sort, "id": "asc"} if is_paged_by_offset(sort) else sort
 
 
 async def page_in(order: Order | None, ask: Ask, count: int) -> Json:
-    """A page in an order. Nobody knows whether the platform takes a second field; where it does not, one has to do."""
+    """A page in an order. Whether the platform takes a second field is not documented: if it refuses, one is sent."""
     if order is None:
         return await ask(count, None)
     try:
@@ -59,18 +59,18 @@ async def page_in(order: Order | None, ask: Ask, count: int) -> Json:
     except InvalidRequestError:
         if order.field in CANONICAL_FIELDS:
             raise
-    return await ask(count, {order.field: order.way})
+    return await ask(count, {order.field: order.direction})
 
 
 async def check_followed(order: Order, rows: Sequence[Json], ask: Ask, unordered: str, *, is_start: bool) -> None:
-    """Refuse rows that are not in the order asked for, which would be taken for the best ones.
+    """Refuse rows that are not in the order asked for: the first would be taken for the best.
 
     Args:
-        rows: as the platform gave them.
+        rows: as the platform returned them.
         unordered: the call without an order.
 
     Raises:
-        ArgumentError: no row has the column. The platform may not mind.
+        ArgumentError: no row has the column; the platform may not refuse that.
         PlatformError: numbers are not in their order.
     """
     if order.field in CANONICAL_FIELDS or not rows:
@@ -78,11 +78,11 @@ async def check_followed(order: Order, rows: Sequence[Json], ask: Ask, unordered
     values = [value for row in rows if (value := _fields(row).get(order.field)) is not None]
     if not values and is_start:
         # Rows without a value may come first; the other way round they come last.
-        other_end = await page_in(order._replace(way="asc" if order.way == "desc" else "desc"), ask, 1)
+        other_end = await page_in(order._replace(direction="asc" if order.direction == "desc" else "desc"), ask, 1)
         if all(_fields(row).get(order.field) is None for row in rows_of(other_end)):
             raise _no_such_column(order, rows)
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    if any(first < second if order.way == "desc" else first > second for first, second in pairwise(numbers)):
+    if any(first < second if order.direction == "desc" else first > second for first, second in pairwise(numbers)):
         raise PlatformError(
             f"The platform did not sort the rows by {one_line(order.field, COLUMN_CHARACTERS)!r}.",
             next_step=f"{unordered} reads them in the platform's own order; compare them all.",
@@ -90,15 +90,15 @@ async def check_followed(order: Order, rows: Sequence[Json], ask: Ask, unordered
 
 
 async def refused(order: Order, refusal: InvalidRequestError, ask: Ask, unordered: str) -> ArgumentError:
-    """The error for an order that the platform refuses: a column that the rows do not have, or no sorting at all."""
+    """The error for an order that the platform refuses: an unknown column, or one that it does not sort by."""
     try:
-        rows = rows_of(await ask(ROWS_LOOKED_AT, None))
+        rows = rows_of(await ask(ROWS_READ_FOR_COLUMNS, None))
     except InvalidRequestError:
         rows = []
     if rows and order.field not in CANONICAL_FIELDS and all(order.field not in _fields(row) for row in rows):
         return _no_such_column(order, rows)
     return InvalidRequestError(
-        f"Rows could not be had in the order {str(order)!r}. {refusal.message}",
+        f"The platform refused the order {str(order)!r}. {refusal.message}",
         next_step=f"{unordered} reads them in the platform's own order.",
         http_status=refusal.http_status,
         request_id=refusal.request_id,
@@ -111,12 +111,12 @@ def _no_such_column(order: Order, rows: Sequence[Json]) -> ArgumentError:
     hint = f"Did you mean {one_line(meant, COLUMN_CHARACTERS)}? " if meant else ""
     named = ", ".join(one_line(name, COLUMN_CHARACTERS) for name in columns[:MOST_COLUMNS_NAMED])
     return ArgumentError(
-        f"Invalid order {one_line(str(order), 60)!r}: the rows looked at have no such column.",
+        f"Invalid order {one_line(str(order), 60)!r}: the rows have no such column.",
         next_step=f"{hint}Valid: one of these, then asc or desc: {named}.",
     )
 
 
 def _fields(row: Json) -> dict[str, Any]:
-    """What a row found, without fields that have no value."""
+    """The data of a row, without nulls."""
     data = row.get("data")
     return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else {}

@@ -20,20 +20,10 @@ from deeporigin_mcp.tools.executions.filters import (
     column_of,
     nothing_matches,
 )
-from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, room_for, why_nothing
+from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, cut_to, room_for, why_nothing
 from deeporigin_mcp.tools.responses import steps
-from deeporigin_mcp.tools.responses.size_limit import (
-    Summary,
-    rows_that_fit,
-    size,
-    without_columns,
-)
-from deeporigin_mcp.tools.responses.views import (
-    NAME_CHARACTERS,
-    WORD_CHARACTERS,
-    SearchRow,
-    SearchView,
-)
+from deeporigin_mcp.tools.responses.size_limit import Summary, rows_that_fit, size, without_columns
+from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, WORD_CHARACTERS, SearchRow, SearchView
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 COLUMN_CHARACTERS = (800, 200)
@@ -99,7 +89,7 @@ async def search_executions(
     client = state.client
     check_status(status, "status")
     check_filters(filters or ())
-    # One row more than asked for tells whether there are more, whatever the answer's envelope says.
+    # One row more than asked for shows whether there are more, whatever the envelope of the response says.
     query = SearchQuery(
         project_id=project_id,
         tool_key=tool_keys,
@@ -113,12 +103,12 @@ async def search_executions(
         include_hidden=include_hidden,
     )
     try:
-        answer = await client.listing.search(query)
+        page = await client.listing.search(query)
     except InvalidRequestError as error:
         error.next_step = COLUMN_ADVICE
         raise
-    found = rows_of(answer)
-    given = {
+    found = rows_of(page)
+    arguments = {
         "project_id": project_id,
         "tool_keys": tool_keys,
         "status": status,
@@ -127,8 +117,8 @@ async def search_executions(
         "select": select,
         "include_hidden": include_hidden,
     }
-    repeated = {key: value for key, value in given.items() if value}
-    # One row with columns of choice is for what has no room beside others.
+    repeated = {key: value for key, value in arguments.items() if value}
+    # A single row with selected columns is asked for to read what has no room beside others.
     most, room = room_for(limit <= PAGE_SIZE and not (select and limit == 1), repeated)
     rows, cut, cut_at = _search_rows(found[:limit], select, room)
     shown = rows_that_fit(rows, room)
@@ -137,15 +127,16 @@ async def search_executions(
     if has_more:
         next_step = steps.call("search_executions", **repeated, limit=limit, offset=offset + shown)
         if shown < len(rows):
-            next_step = f"{next_step} reads on: of the {limit} rows asked for, an answer has room for {shown}."
+            next_step = f"{next_step} reads on. {cut_to(shown, limit)}"
     if cut_at is not None:
         whole = steps.call("search_executions", **repeated, limit=1, offset=offset + cut_at)
-        told = f"{', '.join(cut)} did not fit. {whole} shows more of the first such row."
+        shows = "more of the first such row"
         if limit == 1:
             name = text(found[0].get("compute_job_id"))
             whole = steps.call("get_execution", execution_id=name, detail="detailed") if name else "get_execution"
-            told = f"{', '.join(cut)} did not fit. {whole} shows how to read all inputs and outputs."
-        next_step = f"{next_step}. {told}" if next_step else told
+            shows = "how to read all inputs and outputs"
+        cut_step = f"{', '.join(cut)} did not fit. {whole} shows {shows}."
+        next_step = f"{next_step.removesuffix('.')}. {cut_step}" if next_step else cut_step
     if offset and not found:
         first = steps.call("search_executions", **repeated, limit=limit)
         next_step = f"There are no rows from offset {offset} on; {first} shows the first ones."
@@ -157,7 +148,7 @@ async def search_executions(
         rows=rows[:shown],
         limit=limit,
         offset=offset,
-        total_count=total_of(answer) if with_total_count else None,
+        total_count=total_of(page) if with_total_count else None,
         has_more=has_more,
         next_offset=offset + shown if has_more else None,
         cut=cut or None,
@@ -168,7 +159,7 @@ async def search_executions(
 def _search_rows(
     found: Sequence[Json], select: list[str] | None, room: int
 ) -> tuple[list[SearchRow], list[str], int | None]:
-    """Rows as they are shown, the columns that had no room, and the first row in which a value is cut."""
+    """Rows as they are shown, the columns that did not fit, and the first row in which a value is cut."""
     if not select:
         rows = [_search_row(row) for row in found]
         return rows, without_columns(rows, room, SEARCH_LEFT_OUT) if len(rows) <= MOST_ROWS else [], None
@@ -182,7 +173,7 @@ def _search_rows(
 
 
 def _selected(row: Json, select: list[str], characters: int, cut: dict[str, int], number: int) -> SearchRow:
-    """A row of chosen columns; those of which a part is left out are added to `cut`, with the row's number."""
+    """A row of selected columns; those that are cut are added to `cut`, with the row's number."""
     named = {SHOWN_AS[key] if SHOWN_AS.get(key) in select else key: value for key, value in row.items()}
     shown: Json = {}
     for key, value in named.items():

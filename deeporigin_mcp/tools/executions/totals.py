@@ -1,4 +1,4 @@
-"""What the runs of a list come to: by tool, and in all."""
+"""The totals of the executions of a list: by tool, and in all."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MOST_TOOLS = 20
 
 
 def totals_of(executions: Iterable[Execution]) -> tuple[list[ToolTotal], GrandTotal]:
-    """One row for each tool, the dearest first, and the sum of all that was read.
+    """One row for each tool, the dearest first, and the total of all.
 
-    Where there are more than `MOST_TOOLS`, the last row is what the further ones come to, so that the rows add up.
-    `cost` is what was billed for, `quoted_price` what the others would cost; neither is there if no run has one. A
-    quote that can never run any more costs nothing; `unpriced` counts the runs that both sums know nothing of.
+    Where there are more than `MOST_TOOLS`, the last row is the total of the further ones, so that the rows add up.
+    `cost` is the sum of what was billed, `quoted_price` that of the others; null if no run has one. A quote that
+    cannot run any more costs nothing; `unpriced` counts the runs that are in neither sum.
     """
     by_tool: dict[str, list[Execution]] = defaultdict(list)
     for execution in executions:

@@ -1,4 +1,4 @@
-"""Waiting for executions within the time that clients bear."""
+"""Waiting for executions, within the time that a call may last."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from deeporigin_mcp.tools.responses.views import WaitRow, WaitView, wait_row
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ToolContext, state_of
 
 MAX_ID_CHARACTERS = 200
-"""An address that holds an id fits and is explained in its row; what is longer is no slip."""
+"""Longer than any mistyped id, or than a URL with an id in it; those are explained in their row."""
 SHORT_ID_CHARACTERS = 60
 MAX_CHANGES_NAMED = 5
 MAX_ERROR_CHARACTERS = 400
 SHORT_ERROR_CHARACTERS = 40
 LONGEST_WAIT_SECONDS = CALL_SECONDS - LAST_POLL_SECONDS - 1
-"""Leaves room for the last look and for answering within what a call may last."""
+"""Leaves time for the last poll and for the response."""
 
 
 async def wait_executions(
     ctx: ToolContext,
     execution_ids: Annotated[list[str], Field(description="1 to 100 execution ids.", min_length=1, max_length=100)],
-    timeout_seconds: Annotated[float, Field(description="0 to 50; 0 looks once.", ge=0, le=50)] = 45,
+    timeout_seconds: Annotated[float, Field(description="0 to 50; 0 polls once.", ge=0, le=50)] = 45,
     poll_interval_seconds: Annotated[float, Field(description="1 to 30.", ge=1, le=30)] = 5,
     until: Annotated[Literal["all", "any"], Field(description="any: return when the first is over.")] = "all",
 ) -> WaitView:
@@ -45,21 +45,21 @@ async def wait_executions(
     """
     state = state_of(ctx)
     reported = 0.0
-    told: Outline = {}
+    reported_outline: Outline = {}
 
     async def report(now: WaitState) -> None:
-        nonlocal reported, told
-        # Progress has to grow with every report; two within one tick of the clock still do.
+        nonlocal reported, reported_outline
+        # The protocol wants progress to grow with every report, even of two within one tick of the clock.
         reported = round(max(now.waited_seconds, reported + 0.001), 3)
-        before, told = told, now.outline()
+        before, reported_outline = reported_outline, now.outline()
         await ctx.report_progress(reported, max(timeout_seconds, reported), summary_of(now, before))
 
     names = [name.strip() for name in execution_ids]
     for index, name in enumerate(names):
         if len(name) > MAX_ID_CHARACTERS:
             raise ArgumentError(
-                f"execution_ids.{index} has {len(name)} characters, which no execution id has.",
-                next_step="Valid: execution_id values of earlier answers, 36 characters each.",
+                f"Invalid execution_ids.{index}: it has {len(name)} characters.",
+                next_step="Valid: execution_id values of earlier results, 36 characters each.",
             )
     found = await watch(
         state.client.observer,
@@ -71,7 +71,7 @@ async def wait_executions(
         report=report,
     )
     if len(found.pending) >= LIST_ACTIVE_FROM:
-        # These were last seen in a list.
+        # The engine read these from a list, whose rows may have no progress.
         seconds = min(LONGEST_SECONDS, LONGEST_WAIT_SECONDS + 1 - found.waited_seconds)
         running = [name for name in found.pending if name not in found.failed]
         rows = [Execution(found.found[name]) for name in running]
@@ -81,14 +81,14 @@ async def wait_executions(
 
 
 def wait_view(found: WaitState, settings: Settings) -> WaitView:
-    """What a wait returns: one row for each id, shorter ones where there are too many for full ones."""
+    """The result of a wait: one row for each id, shorter ones where full ones do not fit."""
     names = list(dict.fromkeys(found.ids))
     lost = {name: found.failed[name] for name in names if name in found.given_up}
     over = [Execution(found.found[name]) for name in names if name not in lost and name not in found.pending]
     view = WaitView(
         executions=[_row(found, name) for name in found.ids],
         all_done=len(over) == len(names),
-        # One that was there and cannot be read any more may still run.
+        # One that was read once and cannot be read any more may still run.
         pending=[name for name in names if name in found.pending or (name in lost and name in found.found)],
         waited_seconds=round(found.waited_seconds, 1),
         next_step=steps.after_waiting(over, found.pending, lost, settings),
@@ -100,7 +100,7 @@ def wait_view(found: WaitState, settings: Settings) -> WaitView:
 
 def _short(row: WaitRow) -> WaitRow:
     return WaitRow(
-        # Only what is no id is longer than one.
+        # An id is shorter; anything longer is invalid.
         execution_id=one_line(row.execution_id, SHORT_ID_CHARACTERS),
         status=row.status,
         progress_percent=row.progress_percent,
@@ -120,7 +120,7 @@ def _row(found: WaitState, name: str) -> WaitRow:
     refused = isinstance(error, InvalidRequestError) and not is_execution_id(name)
     if error is not None and (refused or isinstance(error, NotFoundError)):
         error = not_found(name, error)
-    reason = explained(error, MAX_ERROR_CHARACTERS) if error else "It could not be read in time; wait again."
+    reason = explained(error, MAX_ERROR_CHARACTERS) if error else "Not read in time; wait again."
     return WaitRow(execution_id=name, error=reason)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with the arguments of a call: one line per problem, with the path, the value and what is valid."""
+"""The problems of a call's arguments: one line each, with the path, the value and what is valid."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def argument_problems(error: ValidationError, parameters: Mapping[str, Any]) -> 
     problems: dict[str, str] = {}
     for detail in error.errors(include_url=False)[:MAX_PROBLEMS]:
         path, schema = _located(detail["loc"], parameters)
-        # A value that fits no alternative has an error for each of them; the schema names them all.
+        # A value that fits no alternative has an error for each of them; the schema has them all.
         if path not in problems:
             problems[path] = f"{path}: {_problem(detail, schema)}"
     return list(problems.values())
@@ -37,19 +37,19 @@ def _problem(detail: Any, schema: Mapping[str, Any]) -> str:
     if detail["type"] != "missing":
         message += f"; got {shown(detail['input'], VALUE_CHARACTERS)}"
     if detail["type"] == "literal_error":
-        # The message names the valid words.
+        # The message has the valid words.
         hint = did_you_mean(detail["input"], [word for word in schema.get("enum", ()) if isinstance(word, str)])
         return f"{message}; {hint}" if hint else message
     return f"{message}; schema: {shown(schema, SCHEMA_CHARACTERS)}"
 
 
 def _located(location: tuple[int | str, ...], parameters: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """The path as far as the schema knows it, and the schema there; the rest names an alternative of a value."""
+    """The path as far as the schema has it, and the schema there; the rest is the name of an alternative."""
     node, path = parameters, list[str]()
-    for part in location:
-        inner = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
+    for step in location:
+        inner = node.get("items") if isinstance(step, int) else node.get("properties", {}).get(step)
         if not isinstance(inner, dict):
             break
         node = inner
-        path.append(str(part))
+        path.append(str(step))
     return ".".join(path) or "arguments", node

@@ -1,6 +1,6 @@
 """Completing ids, keys, versions and statuses while a person types them (`completion/complete`).
 
-A completion is a convenience: it costs at most one quick read, and where the platform does not answer there is none.
+A completion costs at most one quick request; if the platform does not respond in time, there is none.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from deeporigin_mcp.tools.runtime.state import ServerState, state_of_request
 
 MAX_VALUES = 100
 """The protocol's own limit."""
-SECONDS = 3.0
-"""A person is typing: later than this nobody looks."""
+DEADLINE_SECONDS = 3.0
+"""A person is typing: later than this a completion is of no use."""
 
 
 class Found(NamedTuple):
-    """Values that fit, best first, and how many there are in all; None if nobody knows, but more than these."""
+    """Values that match, best first, and how many match in all; None if more than these but unknown."""
 
     values: list[str]
     total: int | None
@@ -41,15 +41,15 @@ class Found(NamedTuple):
 
 
 Completer = Callable[[ServerState, str, Mapping[str, str]], Awaitable[Found]]
-"""From the server's state, what was typed, and the other arguments."""
+"""Takes the server's state, what was typed, and the other arguments."""
 
 
 async def _execution_ids(state: ServerState, typed: str, _: Mapping[str, str]) -> Found:
     """By the beginning of the id or any part of the name, newest first; the last one of several with commas."""
     before, comma, last = typed.rpartition(",")
     recent = await state.recent.read()
-    fitting = _fitting(last.strip(), ((one.execution_id, one.name) for one in recent.executions))
-    values = [f"{before}{comma}{name}" for name in fitting]
+    matching = _matching(last.strip(), ((one.execution_id, one.name) for one in recent.executions))
+    values = [f"{before}{comma}{name}" for name in matching]
     if recent.total <= len(recent.executions):
         return Found.all(values)
     return Found(values, None if last.strip() else recent.total)
@@ -58,11 +58,11 @@ async def _execution_ids(state: ServerState, typed: str, _: Mapping[str, str]) -
 async def _tool_keys(state: ServerState, typed: str, _: Mapping[str, str]) -> Found:
     catalogue = await state.client.tools.catalogue()
     names = {one.key: one.name for one in catalogue if one.enabled and state.settings.allows_tool(one.key)}
-    return Found.all(_fitting(typed, sorted(names.items())))
+    return Found.all(_matching(typed, sorted(names.items())))
 
 
 async def _tool_versions(state: ServerState, typed: str, others: Mapping[str, str]) -> Found:
-    """Of the tool that was chosen before; without one there is nothing to choose from."""
+    """Of the tool in the other arguments; none without one."""
     tool_key = others.get("tool_key", "")
     if not tool_key or not state.settings.allows_tool(tool_key):
         return Found.all([])
@@ -74,7 +74,7 @@ async def _tool_versions(state: ServerState, typed: str, others: Mapping[str, st
 
 async def _project_ids(state: ServerState, typed: str, _: Mapping[str, str]) -> Found:
     rows = rows_of(await state.client.projects.list())
-    return Found.all(_fitting(typed, ((text(row.get("id")), text(row.get("name"))) for row in rows)))
+    return Found.all(_matching(typed, ((text(row.get("id")), text(row.get("name"))) for row in rows)))
 
 
 async def _statuses(_: ServerState, typed: str, __: Mapping[str, str]) -> Found:
@@ -107,18 +107,18 @@ def serve_completion(
             name, known = params.ref.uri, arguments.get(params.ref.uri)
         if known is None:
             valid = ", ".join(prompts if isinstance(params.ref, PromptReference) else arguments)
-            raise MCPError(INVALID_PARAMS, f"There is no {one_line(name, 120)}. Valid: {valid or 'none'}.")
+            raise MCPError(INVALID_PARAMS, f"Unknown reference {one_line(name, 120)!r}. Valid: {valid or 'none'}.")
         others = (params.context.arguments if params.context else None) or {}
         completer = COMPLETERS.get(params.argument.name) if params.argument.name in known else None
-        found = Found.all([]) if completer is None else await _quickly(completer, ctx, params.argument.value, others)
+        found = Found.all([]) if completer is None else await _in_time(completer, ctx, params.argument.value, others)
         return CompleteResult(completion=_bounded(found))
 
     serve(server, "completion/complete", CompleteRequestParams, complete)
 
 
-async def _quickly(completer: Completer, ctx: RequestContext, typed: str, others: Mapping[str, str]) -> Found:
+async def _in_time(completer: Completer, ctx: RequestContext, typed: str, others: Mapping[str, str]) -> Found:
     state = state_of_request(ctx)
-    with anyio.move_on_after(SECONDS):
+    with anyio.move_on_after(DEADLINE_SECONDS):
         try:
             return await completer(state, typed, others)
         except DeepOriginError:
@@ -135,14 +135,14 @@ def _bounded(found: Found) -> Completion:
     )
 
 
-def _fitting(typed: str, options: Iterable[tuple[str, str]]) -> list[str]:
-    """Ids that begin with what was typed, then those that have it in the id or the name."""
-    wanted = typed.strip().lower()
+def _matching(typed: str, options: Iterable[tuple[str, str]]) -> list[str]:
+    """Ids that begin with what was typed, then those with it in the id or the name."""
+    prefix = typed.strip().lower()
     first: list[str] = []
     then: list[str] = []
     for option, name in options:
-        if option and option.lower().startswith(wanted):
+        if option and option.lower().startswith(prefix):
             first.append(option)
-        elif option and (wanted in option.lower() or wanted in name.lower()):
+        elif option and (prefix in option.lower() or prefix in name.lower()):
             then.append(option)
     return first + then

@@ -1,6 +1,6 @@
-"""The workflows that people repeat, as prompts: which tools in which order, and the rules that hold on the way.
+"""Workflows as prompts: which tools in which order, and the rules on the way.
 
-Their text is made of the person's own arguments and nothing else: no word of the platform gets into an instruction.
+Their text holds the person's own arguments and nothing else: no text of the platform gets into an instruction.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ def price_and_run(
     project_id: Annotated[str, Field(description="Project to put it in; empty for the default.")] = "",
 ) -> str:
     """Price a tool's run, ask for a yes, start it and wait for its end."""
-    chosen = {"tool_key": _word("tool_key", tool_key)}
-    project = {"project_id": _word("project_id", project_id)} if project_id.strip() else {}
-    given = ", ".join(f'{name}="{value}"' for name, value in {**chosen, **project}.items())
+    tool = {"tool_key": _identifier("tool_key", tool_key)}
+    chosen = tool | _identifiers(project_id=project_id)
+    arguments = ", ".join(f'{name}="{value}"' for name, value in chosen.items())
     return f"""\
-Run the Deep Origin tool {chosen["tool_key"]} on: {_text("run_on", run_on)}
+Run the Deep Origin tool {tool["tool_key"]} on: {_text(run_on)}
 
-1. {steps.call("describe_platform_tool", **chosen)}: its inputs. If something that it needs is missing above, ask me; \
+1. {steps.call("describe_platform_tool", **tool)}: its inputs. If something that it needs is missing above, ask me; \
 make nothing up.
-2. create_execution with {given} and the inputs: this only makes a quote. Keep one idempotency_key for all tries.
+2. create_execution with {arguments} and the inputs: this only makes a quote. Keep one idempotency_key for all tries.
 3. Tell me the price in USD, the inputs and the project, and wait for my yes. A quote without a price is not confirmed.
 4. After my yes: confirm_execution with the id, and expected_price as quoted. If it is refused, tell me why and stop: \
 no second try, and no other way around it.
@@ -72,10 +72,9 @@ def follow_executions(
     if ids := _ids(execution_ids):
         first = f"{steps.call('wait_executions', execution_ids=ids, timeout_seconds=0)}: their states now."
     else:
-        filters: dict[str, Any] = {"status": [_status(status)] if status.strip() else list(GOING_ON)}
-        if project_id.strip():
-            filters["project_id"] = _word("project_id", project_id)
-        first = f"{steps.call('list_executions', **filters)}: what there is."
+        statuses = [_status(status)] if status.strip() else list(GOING_ON)
+        listed = steps.call("list_executions", status=statuses, **_identifiers(project_id=project_id))
+        first = f"{listed}: what there is."
     return f"""\
 Follow executions on Deep Origin and keep me posted.
 
@@ -99,14 +98,9 @@ def explain_failures(
     if ids := _ids(execution_ids):
         first = f"{steps.call('wait_executions', execution_ids=ids, timeout_seconds=0)}: the runs."
     else:
-        filters: dict[str, Any] = {"status": list(FAILED)}
-        if since.strip():
-            filters["created_after"] = _time("since", since)
-        if tool_key.strip():
-            filters["tool_key"] = _word("tool_key", tool_key)
-        if project_id.strip():
-            filters["project_id"] = _word("project_id", project_id)
-        first = f"{steps.call('list_executions', **filters)}: the runs, newest first."
+        after = {"created_after": _time(since)} if since.strip() else {}
+        filters = after | _identifiers(tool_key=tool_key, project_id=project_id)
+        first = f"{steps.call('list_executions', status=FAILED, **filters)}: the runs, newest first."
     return f"""\
 Find out why runs on Deep Origin failed.
 
@@ -121,7 +115,7 @@ Start, confirm and cancel nothing; a corrected run is priced and approved like a
 
 
 class PromptOffer(NamedTuple):
-    """One row of the table: the function, its title, and the tools without which it is not offered."""
+    """One row of the table: the function, its title, and the tools that it needs."""
 
     function: Callable[..., str]
     title: str
@@ -151,7 +145,7 @@ PROMPTS = (
 
 
 class PlatformPrompt(Prompt):
-    """A prompt that says which argument is wrong."""
+    """A prompt whose errors name the invalid argument."""
 
     async def render(
         self,
@@ -161,29 +155,30 @@ class PlatformPrompt(Prompt):
         """The messages.
 
         Raises:
-            MCPError: -32602, an argument is missing, unknown or of another form.
+            MCPError: -32602, an argument is missing, unknown or invalid.
         """
-        given = arguments or {}
+        values = arguments or {}
         known = [argument.name for argument in self.arguments or ()]
-        missing = [a.name for a in self.arguments or () if a.required and not str(given.get(a.name, "")).strip()]
-        unknown = [one_line(name, 60) for name in [name for name in given if name not in known][:MAX_PROBLEMS]]
+        missing = [a.name for a in self.arguments or () if a.required and not str(values.get(a.name, "")).strip()]
+        unknown = [one_line(name, 60) for name in [name for name in values if name not in known][:MAX_PROBLEMS]]
         if missing or unknown:
-            problems = [f"{name} is required" for name in missing] + [f"there is no {name}" for name in unknown]
-            raise MCPError(INVALID_PARAMS, f"{self.name}: {'; '.join(problems)}. Arguments: {', '.join(known)}.")
+            problems = [f"missing argument {name}" for name in missing]
+            problems += [f"unknown argument {name}" for name in unknown]
+            raise MCPError(INVALID_PARAMS, f"{self.name}: {'; '.join(problems)}. Valid: {', '.join(known)}.")
         try:
-            return [UserMessage(str(self.fn(**given)))]
+            return [UserMessage(str(self.fn(**values)))]
         except ArgumentError as error:
             raise MCPError(INVALID_PARAMS, f"{self.name}: {explained(error)}") from None
 
 
 @functools.cache
 def _prompt(offer: PromptOffer) -> Prompt:
-    """The same object for every server of a process: making one takes the SDK longer than all tools together."""
+    """Cached: making one takes the SDK longer than all tools together."""
     return PlatformPrompt.from_function(offer.function, title=offer.title, description=description_of(offer.function))
 
 
 def serve_prompts(server: MCPServer[ServerState], tools: Collection[str]) -> dict[str, list[str]]:
-    """Add the prompts that go with a server's tools; their arguments by name."""
+    """Add the prompts whose tools the server has; returns their arguments by prompt."""
     arguments: dict[str, list[str]] = {}
     for offer in PROMPTS:
         if set(offer.tools) <= set(tools):
@@ -195,7 +190,7 @@ def serve_prompts(server: MCPServer[ServerState], tools: Collection[str]) -> dic
     async def get_prompt(ctx: RequestContext, params: GetPromptRequestParams) -> HandlerResult:
         if params.name not in arguments:
             valid = ", ".join(arguments) or "none"
-            raise MCPError(INVALID_PARAMS, f"There is no prompt {one_line(params.name, 60)!r}. Valid: {valid}.")
+            raise MCPError(INVALID_PARAMS, f"Unknown prompt {one_line(params.name, 60)!r}. Valid: {valid}.")
         return await get(ctx, params)
 
     serve(server, "prompts/get", GetPromptRequestParams, get_prompt)
@@ -203,37 +198,40 @@ def serve_prompts(server: MCPServer[ServerState], tools: Collection[str]) -> dic
 
 
 def _ids(value: str) -> list[str]:
-    names = [_word("execution_ids", name) for name in value.split(",") if name.strip()]
+    names = [_identifier("execution_ids", name) for name in value.split(",") if name.strip()]
     if len(names) > MAX_IDS:
-        raise ArgumentError(f"execution_ids has {len(names)} ids. Valid: up to {MAX_IDS}.")
+        raise ArgumentError(f"Invalid execution_ids: {len(names)} ids. Valid: up to {MAX_IDS}.")
     return names
 
 
-def _word(name: str, value: str) -> str:
-    """An id or a key, which may stand in a call as it is."""
-    if _WORD.fullmatch(value.strip()):
+def _identifiers(**values: str) -> dict[str, str]:
+    """Ids and keys by argument, without empty ones."""
+    return {name: _identifier(name, value) for name, value in values.items() if value.strip()}
+
+
+def _identifier(name: str, value: str) -> str:
+    """An id or a key, which may be part of a call as it is."""
+    return _checked(_WORD, name, value, "letters, digits, and . _ - : @ only")
+
+
+def _time(since: str) -> str:
+    return _checked(_TIME, "since", since, "a UTC time such as 2026-05-07T15:00:00Z, or a date")
+
+
+def _checked(pattern: re.Pattern[str], name: str, value: str, valid: str) -> str:
+    if pattern.fullmatch(value.strip()):
         return value.strip()
-    raise ArgumentError(
-        f"{name} is {one_line(value, 60)!r}.", next_step="Valid: an id or key of letters, digits, and . _ - : @ only."
-    )
+    raise ArgumentError(f"Invalid {name} {one_line(value, 60)!r}.", next_step=f"Valid: {valid}.")
 
 
-def _text(name: str, value: str) -> str:
-    if len(value) > TEXT_CHARACTERS:
-        raise ArgumentError(f"{name} has {len(value)} characters. Valid: up to {TEXT_CHARACTERS}.")
-    return one_line(value, TEXT_CHARACTERS)
-
-
-def _time(name: str, value: str) -> str:
-    if _TIME.fullmatch(value.strip()):
-        return value.strip()
-    raise ArgumentError(
-        f"{name} is {one_line(value, 60)!r}.", next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date."
-    )
+def _text(run_on: str) -> str:
+    if len(run_on) > TEXT_CHARACTERS:
+        raise ArgumentError(f"Invalid run_on: {len(run_on)} characters. Valid: up to {TEXT_CHARACTERS}.")
+    return one_line(run_on, TEXT_CHARACTERS)
 
 
 def _status(value: str) -> str:
-    for word in KNOWN:
-        if word.lower() == value.strip().lower():
-            return word
-    raise ArgumentError(f"status is {one_line(value, 60)!r}.", next_step=f"Valid: {', '.join(KNOWN)}.")
+    for status in KNOWN:
+        if status.lower() == value.strip().lower():
+            return status
+    raise ArgumentError(f"Invalid status {one_line(value, 60)!r}.", next_step=f"Valid: {', '.join(KNOWN)}.")

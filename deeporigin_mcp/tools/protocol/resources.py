@@ -1,7 +1,7 @@
 """Executions, their logs and tool definitions as resources: the same views as the tools return, as JSON.
 
-There are templates only, no list of concrete resources: clients ask for that list unasked when they start, so it
-would cost each of them a platform call, be stale at once, and fail where credentials do. Completion finds ids.
+There are templates only, no list of resources: clients request that list when they start, so it would cost each of
+them a platform request, be stale at once, and fail without credentials. Completion finds ids.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from deeporigin_mcp.platform.records.status import TERMINAL
 from deeporigin_mcp.tools.catalogue.describe_platform_tool import describe_platform_tool
 from deeporigin_mcp.tools.executions.get_execution import get_execution
 from deeporigin_mcp.tools.executions.get_execution_logs import read_logs
-from deeporigin_mcp.tools.protocol.tool import answer_of, description_of
+from deeporigin_mcp.tools.protocol.tool import content_of, description_of
 from deeporigin_mcp.tools.responses.errors import error_from, explained
 from deeporigin_mcp.tools.runtime.call_log import logged
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of, state_of_request
@@ -37,9 +37,9 @@ EXECUTION_LOGS = "deeporigin://executions/{execution_id}/logs"
 PLATFORM_TOOL = "deeporigin://tools/{tool_key}/{tool_version}"
 
 MOVING = CacheHint(ttl_ms=5_000, scope="private")
-"""What goes on: as often as a wait would look."""
+"""Of an execution that goes on: the interval of a wait's polls."""
 FINAL = CacheHint(ttl_ms=3_600_000, scope="private")
-"""What is over: only a bill may still come."""
+"""Of one that is over: only its bill may change."""
 DEFINITION = CacheHint(ttl_ms=int(1000 * CATALOGUE_SECONDS), scope="private")
 
 
@@ -65,7 +65,7 @@ async def platform_tool_resource(context: ToolContext, tool_key: str, tool_versi
 
 
 class ResourceOffer(NamedTuple):
-    """One row of the table: what it is read by, and the tool without which it is not offered."""
+    """One row of the table: the template, the function that reads it, and the tool that it needs."""
 
     uri_template: str
     function: Callable[..., Awaitable[BaseModel]]
@@ -85,12 +85,12 @@ RESOURCES = (
 
 
 def offered_resources(tools: Collection[str]) -> list[ResourceOffer]:
-    """The resources of a server that offers these tools: none shows what no tool of the server may show."""
+    """The resources of a server with these tools: none shows what no enabled tool shows."""
     return [offer for offer in RESOURCES if offer.tool in tools]
 
 
 def serve_resources(server: MCPServer[ServerState], tools: Collection[str]) -> None:
-    """Add the resources that go with a server's tools."""
+    """Add the resources whose tools the server has."""
     offers = offered_resources(tools)
     for offer in offers:
         register = server.resource(
@@ -108,7 +108,7 @@ def serve_resources(server: MCPServer[ServerState], tools: Collection[str]) -> N
 
 
 def _as_json(offer: ResourceOffer) -> Callable[..., Awaitable[str]]:
-    """The function as the protocol needs it: JSON, in bounded time, and failures in the words of the tools."""
+    """The function as the protocol needs it: JSON, within a deadline, with the messages of the tools for errors."""
     read = offer.function
 
     @functools.wraps(read)
@@ -119,47 +119,46 @@ def _as_json(offer: ResourceOffer) -> Callable[..., Awaitable[str]]:
                     view = await read(**arguments)
             except ArgumentError as error:
                 call.error = error
-                # The arguments are the resource's name: whatever is wrong with them, there is no such resource.
+                # The arguments are parts of the URI: an invalid one is an unknown resource.
                 raise ResourceNotFoundError(explained(error)) from None
             except TimeoutError:
                 call.outcome = "gave_up"
                 raise ResourceError(
-                    f"{offer.title} was given up after {CALL_SECONDS:g} s: the platform or the network is too slow "
-                    "now. Read it again in a minute."
+                    f"Timed out after {CALL_SECONDS:g} s waiting for the platform. Read it again in a minute."
                 ) from None
             except Exception as error:  # noqa: BLE001 (the boundary: nothing else may reach a client or a log)
                 call.error = error
                 failed = error_from(offer.title, error, "If it fails again, tell the user.")
                 raise ResourceError(explained(failed)) from None
-            content = json.dumps(answer_of(view)[0], ensure_ascii=False, separators=(",", ":"))
-            call.answered(content)
+            content = json.dumps(content_of(view)[0], ensure_ascii=False, separators=(",", ":"))
+            call.responded(content)
             return content
 
     return function
 
 
 class ExecutionFeed:
-    """What an execution and its log are followed by: the one watch of whoever asks.
+    """Updates of executions and their logs, from the one watch of each caller.
 
     Args:
-        uri_templates: those that can be followed; each has an `execution_id`.
+        uri_templates: those that can be subscribed to; each has an `execution_id`.
     """
 
     def __init__(self, uri_templates: Collection[str]) -> None:
         self._templates = [UriTemplate.parse(template) for template in uri_templates]
 
     def refusal(self, uri: str) -> str | None:
-        """Why nobody can subscribe to this resource; None if it can be followed."""
+        """Why this resource cannot be subscribed to; None if it can."""
         if self._execution_id(uri):
             return None
-        return f"{one_line(uri, 120)} never changes here. To follow an execution, subscribe to {EXECUTION}."
+        return f"Invalid subscription to {one_line(uri, 120)!r}: it never changes. Valid: {EXECUTION}."
 
     def follow(self, ctx: RequestContext, uri: str, on_update: Callable[[], None]) -> Stop:
         """Call `on_update` whenever the execution's status or percent has changed, until stopped or it is over."""
         return state_of_request(ctx).followers.follow(self._execution_id(uri), on_update)
 
     def tasks(self, ctx: RequestContext) -> anyio.abc.TaskGroup:
-        """The background work of whoever asks."""
+        """The background work of the caller."""
         return state_of_request(ctx).tasks
 
     def _execution_id(self, uri: str) -> str:

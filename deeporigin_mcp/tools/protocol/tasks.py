@@ -1,7 +1,7 @@
-"""Waiting without a call that lasts: for clients with the tasks extension (SEP-2663) a wait is a task to ask after.
+"""`wait_executions` as a task (SEP-2663), for clients with the tasks extension: no call lasts as long as the wait.
 
-Each look at such a task is one look at its executions, by the engine behind every wait; at the end the task holds
-what `wait_executions` would have returned, however long that took. Cancelling a task ends nothing but the asking.
+Each poll of a task polls its executions once, by the engine behind every wait. At the end the task holds what
+`wait_executions` would have returned, however long that took. Cancelling a task cancels no execution.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from deeporigin_mcp.tools.runtime.state import state_of_request
 KEY_PURPOSE = b"deeporigin-mcp/tasks/1"
 """What a key is derived for: no other use of the same token yields the same key."""
 REFUSED_SECONDS = 5.0
-"""How long a refusal is looked into before it ends a task."""
+"""How long a refusal is retried before it ends a task."""
 STOPS_NOTHING = "Cancelling this task stops no execution."
 
 
@@ -33,7 +33,7 @@ def task_extensions(tools: Iterable[PlatformTool], *, clock: Callable[[], float]
     """The tasks extension for those of a server's tools that can be deferred; empty if there are none.
 
     Args:
-        tools: all that the server offers.
+        tools: all of the server.
         clock: Unix seconds.
     """
     deferred = [DeferredWait(tool) for tool in tools if tool.fn is wait_executions]
@@ -41,9 +41,9 @@ def task_extensions(tools: Iterable[PlatformTool], *, clock: Callable[[], float]
 
 
 def caller_key(ctx: RequestContext) -> bytes | None:
-    """32 bytes that only this caller's token and organisation yield; None without a token.
+    """32 bytes derived from the caller's token and organisation; None without a token.
 
-    A caller with a new token is another caller: it does not find the tasks of the old one, and waits anew.
+    A caller with a new token is another caller: it does not find the tasks of the old one, and waits again.
     """
     settings = state_of_request(ctx).client.settings
     if settings.token is None:
@@ -56,7 +56,7 @@ class DeferredWait(DeferredTool):
     """`wait_executions` as a task. A wait of 0 s stays a plain call, as it returns at once anyway.
 
     Args:
-        tool: the tool as the server offers it; it says which arguments are valid.
+        tool: the server's tool, which validates the arguments.
     """
 
     def __init__(self, tool: PlatformTool) -> None:
@@ -64,7 +64,7 @@ class DeferredWait(DeferredTool):
         self._tool = tool
 
     async def prepare(self, params: CallToolRequestParams, ctx: RequestContext) -> dict[str, Any] | None:  # noqa: ARG002
-        """What a look needs of the arguments; None for those that the tool refuses, and for a look without waiting."""
+        """What a poll needs of the arguments; None if they are invalid, or ask for a single poll."""
         arguments = params.arguments or {}
         if not arguments.keys() <= self._tool.parameters["properties"].keys():
             return None
@@ -81,16 +81,16 @@ class DeferredWait(DeferredTool):
         }
 
     async def poll(self, task: Task, ctx: RequestContext) -> Outcome:
-        """Look once at all of them that may have changed.
+        """Poll once those that may have changed.
 
-        Lasts 10 s at most, for that is how long a first look may; some more where refusals are looked into.
+        Lasts 10 s at most, as a first poll may; `REFUSED_SECONDS` more where refusals are retried.
         """
         with call_log.logged("task", self.name, ctx) as call:
-            outcome = await self._looked(task, ctx)
-            call.answered(_text_of(outcome))
+            outcome = await self._poll(task, ctx)
+            call.responded(_text_of(outcome))
             return outcome
 
-    async def _looked(self, task: Task, ctx: RequestContext) -> Working | Finished:
+    async def _poll(self, task: Task, ctx: RequestContext) -> Working | Finished:
         client = state_of_request(ctx).client
         wait = task.payload
 
@@ -107,11 +107,11 @@ class DeferredWait(DeferredTool):
 
         now = await polled(wait["ids"], 0)
         if task.age_seconds and now.given_up and now.is_done(wait["until"]):
-            # They were there when the task began: a single refusal, which may pass, must not end it.
+            # They were readable when the task began: a single refusal, which may pass, must not end it.
             lost = [*now.given_up]
             now.renew(lost, await polled(lost, REFUSED_SECONDS, known=lost))
         if not now.is_done(wait["until"]):
-            return Working(_message(now), round(1000 * max(wait["poll"], _asked_pause(now))))
+            return Working(_message(now), round(1000 * max(wait["poll"], _backoff_seconds(now))))
         now.waited_seconds = task.age_seconds
         return Finished(self._tool.result_of(wait_view(now, client.settings)))
 
@@ -127,7 +127,7 @@ def _message(now: WaitState) -> str:
     return f"{summary_of(now, {})}. {STOPS_NOTHING}"
 
 
-def _asked_pause(now: WaitState) -> float:
-    """Seconds that the platform asked to be left alone, up to a minute."""
+def _backoff_seconds(now: WaitState) -> float:
+    """Seconds of backoff that the platform asked for, up to a minute."""
     asked = [error.retry_after_seconds or 0 for error in now.failed.values() if isinstance(error, RateLimitError)]
     return min(max(asked, default=0), LONGEST_RATE_LIMIT_SECONDS)

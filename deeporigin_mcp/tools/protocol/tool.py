@@ -1,4 +1,4 @@
-"""One tool as clients see it: its schemas, and the boundary where views and errors become results."""
+"""A tool as clients see it: its schemas, and the boundary where views and errors become results."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ from deeporigin_mcp.tools.runtime import call_log
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS
 
 MAX_ENTRIES = 1_000
-"""Entries of one argument. No call needs more, and to check a million of them would keep everybody waiting."""
+"""Entries of one argument. No call needs more, and validating a million would block the server."""
 
 
 class Arguments(FuncMetadata):
-    """Arguments as they were given: a text is a text, whatever it looks like."""
+    """Arguments as they were sent: a string stays a string, whatever it looks like."""
 
     def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Read a list or object out of a text only where no text can be meant; some clients send them so."""
+        """Parse a list or object in a string only where the schema takes no string; some clients send them so."""
         read = super().pre_parse_json(data)
         fields = self.arg_model.model_fields
         return {
             name: read[name]
-            if name in fields and isinstance(read[name], list | dict) and not _takes_text(fields[name].annotation)
+            if name in fields and isinstance(read[name], list | dict) and not _takes_string(fields[name].annotation)
             else value
             for name, value in data.items()
         }
 
 
-def _takes_text(annotation: Any) -> bool:
+def _takes_string(annotation: Any) -> bool:
     if get_origin(annotation) in (Union, UnionType):
-        return any(map(_takes_text, get_args(annotation)))
-    return annotation is str or (get_origin(annotation) is Annotated and _takes_text(get_args(annotation)[0]))
+        return any(map(_takes_string, get_args(annotation)))
+    return annotation is str or (get_origin(annotation) is Annotated and _takes_string(get_args(annotation)[0]))
 
 
 def description_of(function: Callable[..., Any]) -> str:
-    """The docstring of what clients are offered; from the source where Python was told to drop docstrings.
+    """The docstring of a tool, resource or prompt; from the source where Python drops docstrings.
 
     Raises:
-        SettingsError: the source is not there either. Without descriptions a model guesses.
+        SettingsError: the source is missing too. Without descriptions a model guesses.
     """
     if described := inspect.getdoc(function):
         return described
@@ -72,7 +72,7 @@ def description_of(function: Callable[..., Any]) -> str:
 
 
 class PlatformTool(Tool):
-    """A tool whose answers are views and whose failures are sentences."""
+    """A tool that returns views, and error results instead of exceptions."""
 
     @classmethod
     def of(cls, function: Callable[..., Any], *, title: str, annotations: ToolAnnotations) -> PlatformTool:
@@ -84,47 +84,47 @@ class PlatformTool(Tool):
         tool = cast("PlatformTool", made)
         tool.fn_metadata = Arguments.model_construct(**dict(tool.fn_metadata))
         tool.parameters = {**compact_schema(tool.parameters), "additionalProperties": False}
-        # The SDK would make this schema too, once for each tool; several tools answer with the same view.
+        # The SDK would make this schema once for each tool; several tools return the same view.
         returned = get_type_hints(function)["return"]
-        # A tool that asks a person may answer with the question instead of a view.
+        # A tool that asks a person may return an elicitation instead of a view.
         views = [part for part in get_args(returned) or (returned,) if part is not InputRequiredResult]
         tool.fn_metadata.output_schema = output_schema(views[0])
         return tool
 
     def beside(self, names: Collection[str], see_also: Mapping[str, str]) -> PlatformTool:
-        """The tool of a server that offers tools of these names: its description ends with what is said of them.
+        """The tool of a server with tools of these names: its description ends with sentences about them.
 
         Args:
             see_also: by the name of another tool, a sentence about it.
         """
-        told = " ".join(sentence for name, sentence in see_also.items() if name in names)
-        return self.model_copy(update={"description": f"{self.description}\n\n{told}"}) if told else self
+        added = " ".join(sentence for name, sentence in see_also.items() if name in names)
+        return self.model_copy(update={"description": f"{self.description}\n\n{added}"}) if added else self
 
     def result_of(self, view: BaseModel) -> CallToolResult:
-        """A view as the protocol's result: the structure, and the same facts as text."""
-        content, text = answer_of(view)
+        """A view as the protocol's result: structured content, and the same facts as text."""
+        content, text = content_of(view)
         return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=content)
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
-        """Run the tool. A failure is a result too: its text is all that the model gets to read."""
+        """Run the tool. An error is a result too: its text is all that the model reads."""
         with call_log.logged("tool", self.name, context.request_context) as call:
             try:
-                answer = await self._answer(arguments, context, call)
+                returned = await self._returned(arguments, context, call)
             except DeepOriginError as error:
                 call.failed(error)
                 result = error_result(error)
             else:
-                if isinstance(answer, InputRequiredResult):
+                if isinstance(returned, InputRequiredResult):
                     call.outcome = "asked"
-                    return answer
+                    return returned
                 if not convert_result:
-                    return answer
-                result = self.result_of(answer)
-            call.answered("".join(block.text for block in result.content if isinstance(block, TextContent)))
+                    return returned
+                result = self.result_of(returned)
+            call.responded("".join(block.text for block in result.content if isinstance(block, TextContent)))
             return result
 
-    async def _answer(self, arguments: dict[str, Any], context: Context[Any, Any], call: call_log.Call) -> Any:
-        self._refuse_unreadable(arguments)
+    async def _returned(self, arguments: dict[str, Any], context: Context[Any, Any], call: call_log.Call) -> Any:
+        self._refuse_unknown_or_endless(arguments)
         try:
             with anyio.move_on_after(CALL_SECONDS) as limit:
                 return await super().run(arguments, context)
@@ -137,7 +137,7 @@ class PlatformTool(Tool):
         if limit.cancelled_caught:
             call.outcome = "gave_up"
         raise DeepOriginError(
-            f"{self.name} was given up after {CALL_SECONDS:g} s: the platform or the network is too slow now.",
+            f"Timed out after {CALL_SECONDS:g} s waiting for the platform.",
             next_step=self._advice,
             code="timed_out",
             outcome="nothing_changed" if self._only_reads else "unknown",
@@ -149,13 +149,13 @@ class PlatformTool(Tool):
 
     @property
     def _advice(self) -> str:
-        """What to do where nobody knows why it failed."""
+        """The next step after a bug or a timeout."""
         if self._only_reads:
             return "Call again in a minute; if it fails again, tell the user."
-        return "Look at the state first (get_execution, list_executions); if it fails again, tell the user."
+        return "Check the state first (get_execution, list_executions); if it fails again, tell the user."
 
-    def _refuse_unreadable(self, arguments: dict[str, Any]) -> None:
-        """Refuse endless arguments before they are validated, and unknown ones together with all that is wrong."""
+    def _refuse_unknown_or_endless(self, arguments: dict[str, Any]) -> None:
+        """Refuse endless arguments before they are validated, and unknown ones together with all other problems."""
         known = list(self.parameters.get("properties", {}))
         endless = [
             f"{name}: has {len(value)} entries; valid: up to {MAX_ENTRIES}"
@@ -168,14 +168,14 @@ class PlatformTool(Tool):
         problems = []
         for name in unknown:
             hint = did_you_mean(name, known)
-            problems.append(f"{one_line(name, 60)}: {self.name} has no such argument" + (hint and f"; {hint}"))
+            problems.append(f"{one_line(name, 60)}: unknown argument" + (hint and f"; {hint}"))
         if unknown and not endless:
             try:
                 self.fn_metadata.validate_arguments(arguments)
             except ValidationError as error:
                 problems += argument_problems(error, self.parameters)
         if unknown:
-            problems.append(f"valid arguments: {', '.join(known) or 'it takes none'}")
+            problems.append(f"valid arguments: {', '.join(known) or 'none'}")
         raise self._refusal(problems + endless)
 
     def _refusal(self, problems: list[str]) -> ArgumentError:
@@ -184,7 +184,7 @@ class PlatformTool(Tool):
         )
 
 
-def answer_of(view: BaseModel) -> tuple[Content, str]:
+def content_of(view: BaseModel) -> tuple[Content, str]:
     """A view as JSON and as text, neither longer than it may be."""
     most = view.at_most if isinstance(view, View) else RESULT_CHARACTERS
     return within_limit(view.model_dump(mode="json", exclude_none=True), most, columns_of(type(view)))
@@ -192,13 +192,13 @@ def answer_of(view: BaseModel) -> tuple[Content, str]:
 
 @functools.cache
 def columns_of(view: type[BaseModel]) -> dict[str, tuple[str, ...]]:
-    """The fields of a view that hold rows → the rows' fields in the order of their model."""
+    """By field of a view that holds rows, the fields of a row in the order of their model."""
     rows = {name: _row_model(field.annotation) for name, field in view.model_fields.items()}
     return {name: tuple(model.model_fields) for name, model in rows.items() if model is not None}
 
 
 def _row_model(annotation: Any) -> type[BaseModel] | None:
-    """The model of a list's entries, whether or not the list may be missing."""
+    """The model of a list's entries, also of a list that may be null."""
     for part in get_args(annotation):
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part
@@ -209,14 +209,14 @@ def _row_model(annotation: Any) -> type[BaseModel] | None:
 
 @functools.cache
 def output_schema(view: type[BaseModel]) -> dict[str, Any]:
-    """The schema of a view's structured content, as clients are shown it."""
+    """The schema of a view's structured content, as clients see it."""
     return outline(compact_schema(view.model_json_schema()))
 
 
 def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """A JSON Schema that every client can read: references inlined, no titles, no unions with null.
 
-    A parameter that may be null is one that may be left out, so the null adds nothing for a caller.
+    A parameter that may be null may be omitted, so the null adds nothing for a caller.
     """
     definitions = schema.get("$defs", {})
 
@@ -250,10 +250,9 @@ def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def outline(schema: dict[str, Any]) -> dict[str, Any]:
-    """An output schema without what only repeats itself: which fields there are, of which type, and which are sure.
+    """An output schema in short: the fields, their types, and which are required.
 
-    That no others come is the server's own matter, which its views hold; a client that checks it gains nothing and
-    would refuse the answers of a newer server.
+    It allows other fields: a client that refuses them gains nothing, and would refuse the results of a newer server.
     """
 
     def outlined(node: Any, *, is_properties: bool = False) -> Any:

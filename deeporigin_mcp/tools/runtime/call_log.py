@@ -26,7 +26,6 @@ from contextvars import ContextVar
 from typing import Any, Literal
 
 from mcp.server.context import ServerRequestContext
-from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.shared.exceptions import MCPError
 from opentelemetry import trace
 
@@ -42,11 +41,11 @@ from deeporigin_mcp.platform.transport.tracing import RequestCounts, count_reque
 
 logger = logging.getLogger("deeporigin_mcp.calls")
 
-Kind = Literal["tool", "task", "resource", "prompt"]
+Kind = Literal["tool", "task", "resource"]
 Outcome = Literal["ok", "asked", "refused", "cancelled", "failed", "gave_up", "crashed"]
 
 FAILURES = (PlatformError, NetworkError, RateLimitError, OutcomeUnknownError)
-REFUSALS = (DeepOriginError, ToolError, ResourceError, MCPError)
+REFUSALS = (DeepOriginError, MCPError)
 MAX_CLIENT_CHARACTERS = 80
 
 
@@ -73,7 +72,7 @@ class Call:
         self._started = clock()
         self._caller = _caller(context)
 
-    def answered(self, text: str) -> None:
+    def responded(self, text: str) -> None:
         """The text that the model gets, of a result or of an error."""
         self.answer_bytes = len(text.encode("utf-8", "replace"))
 
@@ -87,10 +86,8 @@ class Call:
         line: dict[str, Any] = {self._kind: self._name, "outcome": self.outcome, **more}
         if isinstance(error, DeepOriginError):
             line |= {"error": type(error).__name__, "http_status": error.http_status}
-        elif error is not None and self.outcome == "crashed":
-            line |= {"error": type(error).__name__, "place": _place(error)}
-        elif error is not None and self.outcome == "refused":
-            line |= {"error": "ArgumentError" if isinstance(error, ToolError) else type(error).__name__}
+        elif error is not None and self.outcome in ("crashed", "refused"):
+            line |= {"error": type(error).__name__, "place": _place(error) if self.outcome == "crashed" else None}
         line |= {
             "duration_ms": round((self._clock() - self._started) * 1000),
             "platform_requests": traffic.sent,
@@ -122,7 +119,7 @@ def logged(
     """Log what happens inside as one call; exceptions pass through and say how it ended.
 
     Args:
-        name: of the tool or prompt; for a resource its template, never an address with ids.
+        name: of the tool; of a resource its template, never a URI with ids.
         clock: seconds, for the duration.
     """
     with count_requests() as traffic:

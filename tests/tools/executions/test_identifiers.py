@@ -1,4 +1,4 @@
-"""An id of no execution is named with the tools that show those that exist; what is read may be suggested."""
+"""An unknown id is refused with the tools that show known ones; a close id is suggested to calls that only read."""
 
 from __future__ import annotations
 
@@ -94,22 +94,15 @@ async def test_a_platform_that_refuses_malformed_ids_as_bad_requests_is_explaine
 ) -> None:
     bench.fault("GET */executions/* status=400")
     try:
-        assert "list_executions" in await agent.refused("get_execution", execution_id=wrong["tool key"])
+        assert (await agent.error("get_execution", execution_id=wrong["tool key"])).code == "not_found"
         found = await agent.read("wait_executions", execution_ids=[wrong["tool key"]], timeout_seconds=0)
         assert "list_executions" in found["executions"][0]["error"]
-        assert "HTTP 400" in await agent.refused("get_execution", execution_id=name)
+        assert (await agent.error("get_execution", execution_id=name)).code == "invalid_request"
     finally:
         bench.heal()
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [(PROJECT, "data_platform_id"), ("BRD4 pilot", "13 characters"), (" ", "is empty")],
-)
-async def test_the_data_platforms_wrong_ids_are_named_too(agent: Agent, given: str, words: str) -> None:
-    assert words in await agent.refused("get_execution", execution_id=given, source="data_platform")
-
-
-async def test_an_execution_id_for_the_data_platform_leads_to_the_tools_service(agent: Agent, name: str) -> None:
-    told = await agent.refused("get_execution", execution_id=name, source="data_platform")
-    assert "read by get_execution without source" in told
+async def test_unknown_ids_of_the_data_platform_are_not_found_either(agent: Agent, name: str) -> None:
+    for unknown in (PROJECT, "BRD4 pilot", name):
+        refused = await agent.error("get_execution", execution_id=unknown, source="data_platform")
+        assert refused.code == "not_found"

@@ -10,7 +10,7 @@ import pytest
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.simulator import ManualClock, Platform, running_simulator
 from deeporigin_mcp.tools.executions.details import SMALL_OUTPUTS_CHARACTERS, ended_view
-from deeporigin_mcp.tools.protocol.tool import answer_of
+from deeporigin_mcp.tools.protocol.tool import content_of
 from deeporigin_mcp.tools.responses import steps
 from tests.support.bench import FREE, Agent, Bench, SimulatedTime, compact_size, docking
 
@@ -47,7 +47,7 @@ async def test_the_same_key_gives_the_outputs_again(quick: Agent) -> None:
     first = await quick.read("create_execution", **FREE, start=True, idempotency_key="k")
     again = await quick.read("create_execution", **FREE, start=True, idempotency_key="k")
     assert again["outputs"] == first["outputs"]
-    assert again["next_step"] == "This key's execution existed already; nothing new was created."
+    assert "get_execution_results" not in again["next_step"]
 
 
 async def test_a_run_that_goes_on_has_no_outputs_yet(bench: Bench) -> None:
@@ -82,7 +82,7 @@ async def test_outputs_come_at_once_only_whole_and_small(
 ) -> None:
     name = bench.raw(status="Succeeded", jobOutputs=outputs)
     execution = Execution({"executionId": name, "status": "Succeeded", "jobOutputs": outputs})
-    told = answer_of(ended_view(execution, steps.results_of(name)))[0]
+    told = content_of(ended_view(execution, steps.results_of(name)))[0]
     read = await agent.read("get_execution_results", execution_id=name)
     if is_small:
         assert told["outputs"] == read["outputs"]

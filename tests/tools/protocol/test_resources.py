@@ -81,22 +81,20 @@ async def test_a_listing_asks_the_platform_for_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("mode", ERAS)
-async def test_what_does_not_exist_is_not_found_and_says_what_does(bench: Bench, mode: str) -> None:
+async def test_what_does_not_exist_is_not_found(bench: Bench, mode: str) -> None:
     async with bench.agent(mode=mode) as agent:
-        for uri, told in {
-            execution_uri(UNKNOWN): "list_executions or search_executions",
-            execution_uri(DATA_PLATFORM_ID): "An execution_id is a UUID",
-            execution_uri("%20"): "execution_id is empty",
-            "deeporigin://tools/deeporigin.dokcing/latest": "Did you mean deeporigin.docking?",
-            "deeporigin://tools/deeporigin.docking/77": "Valid: latest, 4.2.0",
-            "deeporigin://executions": "Unknown resource",
-            "deeporigin://executions/a/b/c": "Unknown resource",
-            "deeporigin://executions/%2e%2e": "Unknown resource",
-            "https://example.com/": "Unknown resource",
-        }.items():
-            refused = await refusal_of(agent.client, uri)
-            assert refused.error.code == INVALID_PARAMS, uri
-            assert told in refused.error.message, uri
+        for uri in (
+            execution_uri(UNKNOWN),
+            execution_uri(DATA_PLATFORM_ID),
+            execution_uri("%20"),
+            "deeporigin://tools/deeporigin.dokcing/latest",
+            "deeporigin://tools/deeporigin.docking/77",
+            "deeporigin://executions",
+            "deeporigin://executions/a/b/c",
+            "deeporigin://executions/%2e%2e",
+            "https://example.com/",
+        ):
+            assert (await refusal_of(agent.client, uri)).error.code == INVALID_PARAMS, uri
 
 
 @pytest.mark.parametrize("uri", [execution_uri(UNKNOWN), f"{execution_uri(UNKNOWN)}/logs", DOCKING])
@@ -104,7 +102,7 @@ async def test_without_credentials_each_resource_says_what_is_missing(uri: str) 
     async with agent_of(create_server(Settings.load({}))) as agent:
         refused = await refusal_of(agent.client, uri)
     assert refused.error.code == INTERNAL_ERROR
-    assert "Not signed in to Deep Origin: there is no token (DO_AUTH_TOKEN)" in refused.error.message
+    assert "DO_AUTH_TOKEN" in refused.error.message
 
 
 async def test_a_platform_that_fails_is_told_without_secrets(bench: Bench) -> None:
@@ -126,7 +124,7 @@ async def test_a_crash_of_ours_is_told_without_its_words(
     monkeypatch.setattr(Executions, "get", crash)
     async with bench.agent() as agent:
         refused = await refusal_of(agent.client, execution_uri(UNKNOWN))
-    assert "inside this MCP server (KeyError)" in refused.error.message
+    assert "(KeyError)" in refused.error.message
     assert '"outcome": "crashed", "error": "KeyError", "place": "deeporigin_mcp.tools' in caplog.text
     assert bench_token() not in caplog.text
     assert not [record for record in caplog.records if record.exc_info]
@@ -137,7 +135,8 @@ async def test_a_platform_that_hangs_is_given_up(bench: Bench, monkeypatch: pyte
     bench.fault("GET */executions/* delay=1000")
     async with bench.agent() as agent:
         refused = await refusal_of(agent.client, execution_uri(UNKNOWN))
-    assert refused.error.message.startswith("Execution was given up after 0.05 s")
+    assert refused.error.code == INTERNAL_ERROR
+    assert " 0.05 s " in refused.error.message
 
 
 async def test_each_reading_says_how_long_it_may_be_kept(bench: Bench) -> None:
@@ -181,8 +180,7 @@ async def test_resources_go_with_the_tools_that_show_the_same(
         listed = await agent.client.list_resource_templates()
         assert [template.name for template in listed.resource_templates] == names
         if "execution" not in names:
-            refused = await refusal_of(agent.client, execution_uri(name))
-            assert "Unknown resource" in refused.error.message
+            assert (await refusal_of(agent.client, execution_uri(name))).error.code == INVALID_PARAMS
 
 
 async def test_a_tool_that_the_operator_does_not_allow_is_described_like_by_its_tool(bench: Bench) -> None:

@@ -180,7 +180,7 @@ async def test_a_resource_is_logged_by_its_template(bench: Bench, lines: Lines, 
     async def read(execution_id: str, ctx: Context[ServerState, Any]) -> str:
         with logged("resource", template, ctx.request_context) as call:
             await state_of(ctx).client.executions.get(execution_id)
-            call.answered(text)
+            call.responded(text)
             return "read"
 
     server.resource(template)(read)
