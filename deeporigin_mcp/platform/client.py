@@ -11,6 +11,7 @@ import anyio
 from deeporigin_mcp import __version__
 from deeporigin_mcp.platform.clients.clusters import Clusters
 from deeporigin_mcp.platform.clients.executions import ExecutionListing, Executions
+from deeporigin_mcp.platform.clients.files import Files
 from deeporigin_mcp.platform.clients.health import reach, services_health
 from deeporigin_mcp.platform.clients.organizations import Organizations
 from deeporigin_mcp.platform.clients.projects import Projects
@@ -74,6 +75,7 @@ class DeepOriginClient:
         self.organizations = Organizations(self._transport, self.scope)
         self.user_logs = UserLogs(self._transport, self.scope)
         self.results = Results(self._transport, self.scope)
+        self.files = Files(self._transport, self.scope)
 
     async def __aenter__(self) -> Self:
         return self
