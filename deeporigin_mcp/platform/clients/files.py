@@ -545,7 +545,8 @@ class _Reading:
     def _check_size(self, size: int | None) -> None:
         if self._max_bytes is not None and size is not None and size > self._max_bytes:
             raise ArgumentError(
-                f"{self._path[:200]!r} is larger than {self._max_bytes:,} bytes and was not downloaded.",
+                f"{self._path[:200]!r} is larger than the limit of {self._max_bytes:,} bytes and was not downloaded.",
+                next_step="Raise the limit, or get a signed link to it.",
                 code="file_too_large",
             )
 

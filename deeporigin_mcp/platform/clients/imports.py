@@ -472,7 +472,7 @@ def _require_success(execution: Execution) -> None:
     raise InvalidRequestError(
         f"Import {execution.execution_id} ended with the status {execution.status}."
         + (f" The platform says: {reason.rstrip('.')}." if reason else ""),
-        next_step="Correct what the reason names, then import again.",
+        next_step="Correct what the reason names, then import again." if reason else "Read its log, then import again.",
         code="import_failed",
     )
 
