@@ -289,7 +289,7 @@ async def test_difference_16_transfers_are_verified_and_resumed(files: FileStore
     files.has_etags = False
     into = io.BytesIO()
     async with client_for(files.platform, FakeTime().timing) as client:
-        await client.files.upload(io.BytesIO(b"ab" * 400_000), "a.sdf", overwrite=True)
+        await client.files.upload(io.BytesIO(b"ab" * 2_000_000), "a.sdf", overwrite=True)
         assert files.platform.lines[-1] == "HEAD /files/acme/a.sdf"
         files.has_etags = True
         cuts = iter([True, False])

@@ -11,10 +11,13 @@ import contextlib
 import hashlib
 import os
 import secrets
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import anyio
@@ -44,8 +47,10 @@ from deeporigin_mcp.platform.transport.signed_links import SignedLink
 if TYPE_CHECKING:
     import httpx
 
-PIECE_BYTES = 256 * 1024
+PIECE_BYTES = 512 * 1024
 """Read from or written to a disk in one step."""
+PIECES_BEHIND = 2
+"""So far may a disk and a checksum fall behind the network."""
 DIRECT_UPLOAD_BYTES = 16 * 1024 * 1024
 """A larger file goes to the file store by a signed link: the gateway would first have to take all of it."""
 SILENCE_SECONDS = 120.0
@@ -68,29 +73,64 @@ class Transfer:
     remote_path: str
     size: int
     """Bytes."""
-    sha256: str
     checksum_verified: bool
     """Whether the store's MD5 was compared; the size always is."""
     local_path: Path | None = None
 
 
-@dataclass
-class _Digest:
-    """What went through a transfer."""
+class _Beside:
+    """Work in a thread beside a transfer, piece by piece, in order. A checksum takes as long as the network.
 
-    size: int = 0
-    sha256: Any = field(default_factory=hashlib.sha256)
-    md5: Any = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
+    Use it as a context; `finish` waits for all of it, and raises what failed.
+    """
+
+    def __init__(self) -> None:
+        self._thread: ThreadPoolExecutor | None = None
+        self._pending: deque[Future[None]] = deque()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._thread is not None:
+            with anyio.CancelScope(shield=True):
+                await run_sync(lambda thread: thread.shutdown(cancel_futures=True), self._thread)
+
+    async def add(self, work: Callable[[], None]) -> None:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1)
+        self._pending.append(self._thread.submit(work))
+        if len(self._pending) > PIECES_BEHIND:
+            await run_sync(self._pending.popleft().result)
+
+    async def finish(self, last: Callable[[], None]) -> None:
+        """Do the last piece, which needs no thread of its own if it is the only one."""
+        if self._thread is None:
+            await run_sync(last)
+            return
+        await self.add(last)
+        while self._pending:
+            await run_sync(self._pending.popleft().result)
+
+
+class _Md5:
+    """Size and MD5 of what went through a transfer."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._hash = hashlib.md5(usedforsecurity=False)
 
     def add(self, piece: bytes | bytearray) -> None:
-        self.size += len(piece)
-        self.sha256.update(piece)
-        self.md5.update(piece)
+        self._hash.update(piece)
 
     def agrees(self, etag: str) -> bool | None:
         """Whether an ETag is the MD5 of the content; None if it is no MD5."""
         stated = md5_in(etag)
-        return stated == self.md5.hexdigest() if stated else None
+        return stated == self.text if stated else None
+
+    @property
+    def text(self) -> str:
+        return self._hash.hexdigest()
 
 
 class Files:
@@ -253,35 +293,36 @@ class Files:
             return await self._upload(file, size, target, shown if by_gateway else None)
 
     async def _upload(self, file: IO[bytes], size: int, target: str, name: str | None) -> Transfer:
-        etag, digest = "", _Digest()
+        etag, md5 = "", _Md5()
         what = f"upload {target}"
 
         async def once() -> bool:
-            nonlocal etag, digest
-            digest = _Digest()
+            nonlocal etag, md5
+            md5 = _Md5()
             await run_sync(file.seek, 0)
-            content = _pieces(file, size, digest)
-            if name is not None:
-                etag = await self._put(target, what, name, content, size)
-                return True
-            link = await self.signed_link(target, upload=True)
-            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-            async with self._transport.open(
-                "PUT", link, what=what, headers=headers, content=content, silence_seconds=SILENCE_SECONDS
-            ) as response:
-                etag = response.headers.get("etag", "")
+            async with _Beside() as beside:
+                content = _pieces(file, size, md5, beside)
+                if name is not None:
+                    etag = await self._put(target, what, name, content, size)
+                    return True
+                link = await self.signed_link(target, upload=True)
+                headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+                async with self._transport.open(
+                    "PUT", link, what=what, headers=headers, content=content, silence_seconds=SILENCE_SECONDS
+                ) as response:
+                    etag = response.headers.get("etag", "")
             return True
 
         await self._transport.retried(once)
         # Equal MD5s prove it; else the size has to do.
-        verified = digest.agrees(etag) is True
+        verified = md5.agrees(etag) is True
         if not verified and (stored := (await self.stat(target)).size) not in (None, size):
             raise PlatformError(
                 f"The platform has {stored:,} bytes of {target[:200]!r} after an upload of {size:,} bytes.",
                 next_step="Upload it again to another path.",
                 code="upload_incomplete",
             )
-        return Transfer(target, size, digest.sha256.hexdigest(), verified)
+        return Transfer(target, size, verified)
 
     async def _put(self, target: str, what: str, name: str, content: AsyncIterator[bytes], size: int) -> str:
         """Upload through the gateway, as a form with one file; returns the ETag."""
@@ -401,7 +442,7 @@ class Files:
         finally:
             with anyio.CancelScope(shield=True):
                 await run_sync(_remove, unfinished)
-        return Transfer(done.remote_path, done.size, done.sha256, done.checksum_verified, target)
+        return Transfer(done.remote_path, done.size, done.checksum_verified, target)
 
     async def _download(self, path: str, file: IO[bytes], max_bytes: int | None) -> Transfer:
         reading = _Reading(file, path, max_bytes)
@@ -410,14 +451,14 @@ class Files:
         async def once() -> bool:
             # The platform's own files have no signed links.
             link = address(self._scope, path) if path.startswith(PROTECTED) else await self.signed_link(path)
-            before = reading.digest.size
+            before = reading.size
             try:
                 async with self._transport.open(
                     "GET", link, what=what, headers=reading.headers(), silence_seconds=SILENCE_SECONDS
                 ) as response:
                     await reading.read(response, what)
             except NetworkError:
-                if not reading.headers() or reading.digest.size - before < PIECE_BYTES:
+                if not reading.headers() or reading.size - before < PIECE_BYTES:
                     raise
                 return False
             except InvalidRequestError as error:
@@ -431,20 +472,19 @@ class Files:
         seen = ""
         while True:
             await self._transport.retried(once)
-            sha256 = reading.digest.sha256.hexdigest()
-            agrees = reading.digest.agrees(reading.etag) if self._etag_is_md5 else None
-            if agrees is False and seen == sha256:
+            agrees = reading.md5.agrees(reading.etag) if self._etag_is_md5 else None
+            if agrees is False and seen == reading.md5.text:
                 # The same bytes twice: this store's ETags are no MD5 (it encrypts with keys of its own).
                 self._etag_is_md5, agrees = False, None
             if agrees is not False:
-                return Transfer(path, reading.digest.size, sha256, agrees is True)
+                return Transfer(path, reading.size, agrees is True)
             if seen:
                 raise PlatformError(
                     f"The checksum of {path[:200]!r} is wrong, and two downloads differ.",
                     next_step=AGAIN,
                     code="checksum_mismatch",
                 )
-            seen = sha256
+            seen = reading.md5.text
             await reading.restart()
 
     async def download_many(
@@ -486,61 +526,66 @@ class _Reading:
     """A file being downloaded, over several connections if need be."""
 
     def __init__(self, file: IO[bytes], path: str, max_bytes: int | None) -> None:
-        self.digest = _Digest()
+        self.md5 = _Md5()
         self.etag = ""
         self._file = file
         self._path = path
         self._max_bytes = max_bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes that are in the file."""
+        return self.md5.size
+
     def headers(self) -> Mapping[str, str]:
         # Without an ETag nothing shows whether it is still the same file.
-        if not self.digest.size or not self.etag:
+        if not self.size or not self.etag:
             return {}
-        return {"Range": f"bytes={self.digest.size}-", "If-Range": self.etag}
+        return {"Range": f"bytes={self.size}-", "If-Range": self.etag}
 
     async def restart(self) -> None:
-        self.digest, self.etag = _Digest(), ""
+        self.md5, self.etag = _Md5(), ""
         await run_sync(self._file.seek, 0)
         await run_sync(self._file.truncate)
 
     async def read(self, response: httpx.Response, what: str) -> None:
         headers = response.headers
-        start = f"bytes {self.digest.size}-"
-        if response.status_code != 206 or not headers.get("content-range", "").startswith(start):
-            if response.status_code == 206:
-                raise NetworkError(f"The file store sent another part than requested: {what}.", code="wrong_range")
+        if response.status_code != 206:
             await self.restart()
+        elif not headers.get("content-range", "").startswith(f"bytes {self.size}-"):
+            raise NetworkError(f"The file store sent another part than requested: {what}.", code="wrong_range")
         # A weak ETag ("W/…") does not promise equal bytes.
         etag = headers.get("etag", "")
         self.etag = "" if etag.startswith("W/") or headers.get("content-encoding") else etag
         stated = described_file(self._path, headers).size
-        expected = None if stated is None else self.digest.size + stated
+        expected = None if stated is None else self.size + stated
         self._check_size(expected)
-        buffer = bytearray()
-        async for piece in decoded(response, what, max_bytes=None):
-            buffer += piece
-            if len(buffer) >= PIECE_BYTES:
-                await self._write(buffer)
-                buffer = bytearray()
-        await self._write(buffer, flush=True)
-        if expected is not None and self.digest.size != expected:
+        received, buffer = self.size, bytearray()
+        async with _Beside() as beside:
+            async for piece in decoded(response, what, max_bytes=None):
+                buffer += piece
+                received += len(piece)
+                if len(buffer) >= PIECE_BYTES:
+                    self._check_size(received)
+                    await beside.add(partial(self._write, buffer))
+                    buffer = bytearray()
+            self._check_size(received)
+            await beside.finish(partial(self._write, buffer, flush=True))
+        if expected is not None and self.size != expected:
             raise NetworkError(
-                f"The connection was lost during: {what} ({self.digest.size:,} of {expected:,} bytes).",
+                f"The connection was lost during: {what} ({self.size:,} of {expected:,} bytes).",
                 next_step=AGAIN,
                 code="connection_lost",
             )
 
-    async def _write(self, buffer: bytearray, *, flush: bool = False) -> None:
-        self._check_size(self.digest.size + len(buffer))
-
-        def write() -> None:
+    def _write(self, buffer: bytearray, *, flush: bool = False) -> None:
+        with _local_errors(self._path.rpartition("/")[2]):
             self._file.write(buffer)
-            self.digest.add(buffer)
             if flush:
                 self._file.flush()
-
-        with _local_errors(self._path.rpartition("/")[2]):
-            await run_sync(write)
+        if md5_in(self.etag):
+            self.md5.add(buffer)
+        self.md5.size += len(buffer)
 
     def _check_size(self, size: int | None) -> None:
         if self._max_bytes is not None and size is not None and size > self._max_bytes:
@@ -551,22 +596,23 @@ class _Reading:
             )
 
 
-async def _pieces(file: IO[bytes], size: int, digest: _Digest) -> AsyncIterator[bytes]:
+async def _pieces(file: IO[bytes], size: int, md5: _Md5, beside: _Beside) -> AsyncIterator[bytes]:
     """The content of a file, whose size was stated."""
-
-    def read() -> bytes:
-        piece = file.read(PIECE_BYTES)
-        digest.add(piece)
-        return piece
-
-    while piece := await run_sync(read):
-        if digest.size > size:
+    while piece := await run_sync(file.read, PIECE_BYTES):
+        md5.size += len(piece)
+        if md5.size > size:
             break
+        if size > PIECE_BYTES:
+            await beside.add(partial(md5.add, piece))
+        else:
+            # Not worth a thread.
+            md5.add(piece)
         yield piece
-    if digest.size != size:
+    if md5.size != size:
         raise ArgumentError(
             "The file changed while it was uploaded.", next_step="Upload it again.", code="file_changed"
         )
+    await beside.finish(partial(md5.add, b""))
 
 
 async def _each(count: int, one: Callable[[int], Any], concurrency: int) -> list[Transfer | DeepOriginError]:
