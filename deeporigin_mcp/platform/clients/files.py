@@ -14,7 +14,7 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -426,23 +426,14 @@ class Files:
         wanted = file_path(path)
         if not isinstance(target, Path):
             return await self._download(wanted, target, max_bytes)
-        if await run_sync(os.path.lexists, target):
-            raise _local_file_exists(target)
-        unfinished = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
+        new, is_whole = _NewFile(target), False
         try:
-            with _local_errors(target.name):
-                file = await run_sync(_created, unfinished)
-            try:
-                done = await self._download(wanted, file, max_bytes)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await run_sync(file.close)
-            with _local_errors(target.name):
-                await run_sync(_finish, unfinished, target)
+            done = await self._download(wanted, await run_sync(new.open), max_bytes)
+            is_whole = True
         finally:
             with anyio.CancelScope(shield=True):
-                await run_sync(_remove, unfinished)
-        return Transfer(done.remote_path, done.size, done.checksum_verified, target)
+                await run_sync(new.close, is_whole)
+        return replace(done, local_path=target)
 
     async def _download(self, path: str, file: IO[bytes], max_bytes: int | None) -> Transfer:
         reading = _Reading(file, path, max_bytes)
@@ -545,8 +536,11 @@ class _Reading:
 
     async def restart(self) -> None:
         self.md5, self.etag = _Md5(), ""
-        await run_sync(self._file.seek, 0)
-        await run_sync(self._file.truncate)
+        await run_sync(self._empty)
+
+    def _empty(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
 
     async def read(self, response: httpx.Response, what: str) -> None:
         headers = response.headers
@@ -651,28 +645,53 @@ def _opened(source: Source) -> Iterator[IO[bytes]]:
         yield source
 
 
-def _created(path: Path) -> IO[bytes]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("xb")
+class _NewFile:
+    """A local file that gets its name when it is whole, unless something else has taken it."""
 
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._unfinished = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
+        self._file: IO[bytes] | None = None
 
-def _finish(unfinished: Path, target: Path) -> None:
-    """Give a file its name, unless something has taken it meanwhile."""
-    try:
-        # Unlike a renaming, it fails if the name is taken.
-        target.hardlink_to(unfinished)
-    except FileExistsError:
-        raise _local_file_exists(target) from None
-    except OSError:
-        # A file system without hard links.
-        if os.path.lexists(target):
-            raise _local_file_exists(target) from None
-        unfinished.rename(target)
+    def open(self) -> IO[bytes]:
+        if os.path.lexists(self._target):
+            raise self._exists()
+        with _local_errors(self._target.name):
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._unfinished.open("xb")
+        return self._file
 
+    def close(self, is_whole: bool) -> None:
+        """Close it and, if it is whole, give it its name."""
+        if self._file is None:
+            return
+        try:
+            with _local_errors(self._target.name):
+                self._file.close()
+                if is_whole:
+                    self._name()
+        finally:
+            with contextlib.suppress(OSError):
+                self._unfinished.unlink(missing_ok=True)
 
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+    def _name(self) -> None:
+        try:
+            # Unlike a renaming, it fails if the name is taken.
+            self._target.hardlink_to(self._unfinished)
+        except FileExistsError:
+            raise self._exists() from None
+        except OSError:
+            # A file system without hard links.
+            if os.path.lexists(self._target):
+                raise self._exists() from None
+            self._unfinished.rename(self._target)
+
+    def _exists(self) -> ArgumentError:
+        return ArgumentError(
+            f"A local file {self._target.name[:200]!r} exists already and was left as it is.",
+            next_step="Choose another name or folder.",
+            code="file_exists",
+        )
 
 
 @contextlib.contextmanager
@@ -686,11 +705,3 @@ def _local_errors(name: str) -> Iterator[None]:
             next_step="Choose another file or folder.",
             code="local_file_failed",
         ) from None
-
-
-def _local_file_exists(target: Path) -> ArgumentError:
-    return ArgumentError(
-        f"A local file {target.name[:200]!r} exists already and was left as it is.",
-        next_step="Choose another name or folder.",
-        code="file_exists",
-    )
