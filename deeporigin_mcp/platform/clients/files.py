@@ -235,11 +235,18 @@ class Files:
         return described_file(wanted, headers)
 
     async def exists(self, path: str) -> bool:
-        """Whether there is such a file; one HEAD request."""
+        """Whether there is such a file: one HEAD request, and a listing if that is forbidden."""
         try:
             await self.stat(path)
         except NotFoundError:
             return False
+        except CredentialError as error:
+            if error.http_status != 403:
+                raise
+            # A store may give 403 for a file that does not exist.
+            wanted = file_path(path)
+            folder = wanted.rpartition("/")[0]
+            return any(row.path == wanted for row in await self.list(f"{folder}/", recursive=False))
         return True
 
     async def signed_link(self, path: str, *, upload: bool = False) -> SignedLink:
@@ -313,7 +320,7 @@ class Files:
                     etag = response.headers.get("etag", "")
             return True
 
-        await self._transport.retried(once)
+        await self._transport.retried(once, budget_seconds=float("inf"))
         # Equal MD5s prove it; else the size has to do.
         verified = md5.agrees(etag) is True
         if not verified and (stored := (await self.stat(target)).size) not in (None, size):
@@ -444,8 +451,10 @@ class Files:
             link = address(self._scope, path) if path.startswith(PROTECTED) else await self.signed_link(path)
             before = reading.size
             try:
+                # Compressed, it could neither be continued nor compared with its checksum.
+                headers = {"Accept-Encoding": "identity", **reading.headers()}
                 async with self._transport.open(
-                    "GET", link, what=what, headers=reading.headers(), silence_seconds=SILENCE_SECONDS
+                    "GET", link, what=what, headers=headers, silence_seconds=SILENCE_SECONDS
                 ) as response:
                     await reading.read(response, what)
             except NetworkError:
@@ -462,7 +471,7 @@ class Files:
 
         seen = ""
         while True:
-            await self._transport.retried(once)
+            await self._transport.retried(once, budget_seconds=float("inf"))
             agrees = reading.md5.agrees(reading.etag) if self._etag_is_md5 else None
             if agrees is False and seen == reading.md5.text:
                 # The same bytes twice: this store's ETags are no MD5 (it encrypts with keys of its own).

@@ -58,7 +58,6 @@ NO_ROW_POSES_SECONDS = 30.0
 SUBJECTS = 50_000
 RECENT_IMPORTS = 100
 
-Format = Literal["pdb", "csv", "sdf"]
 Suffix = Literal[".pdb", ".cif", ".mmcif", ".pdbqt", ".csv", ".sdf"]
 
 

@@ -144,8 +144,7 @@ class Transport:
         """The connection pool for the signed links of one file store, and its route; it never has the token."""
         if origin not in self._stores:
             route = Route() if self._given_http is not None else route_to(origin)
-            # Compressed on the way, a file could neither be continued after a cut nor compared with its checksum.
-            self._stores[origin] = (self._new_http(origin, route, {"Accept-Encoding": "identity"}), route)
+            self._stores[origin] = (self._new_http(origin, route, {}), route)
         return self._stores[origin]
 
     @property
@@ -339,13 +338,15 @@ class Transport:
             finally:
                 await response.aclose()
 
-    async def retried(self, once: Callable[[], Awaitable[bool]]) -> None:
+    async def retried(self, once: Callable[[], Awaitable[bool]], *, budget_seconds: float | None = None) -> None:
         """Repeat `once` until it is done, as the retry policy says, after errors that may pass.
 
         Args:
             once: whether it is done. False means that a failure left something behind to go on from, so that the
                 attempts are counted anew.
+            budget_seconds: no attempt starts later than this after the first one; None: the policy's.
         """
+        budget_seconds = self._policy.budget_seconds if budget_seconds is None else budget_seconds
         attempt, started = 0, self._timing.monotonic()
         while True:
             attempt += 1
@@ -363,7 +364,7 @@ class Transport:
                 )
                 pause = self._policy.pause(attempt, self._timing, pause_asked)
                 spent = self._timing.monotonic() - started
-                if not may_retry or attempt >= self._policy.attempts or spent + pause > self._policy.budget_seconds:
+                if not may_retry or attempt >= self._policy.attempts or spent + pause > budget_seconds:
                     raise
             await self._timing.sleep(pause)
 

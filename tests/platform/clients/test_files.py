@@ -62,6 +62,12 @@ def failing(times: int, spoilt: Callable[[Reply], Reply], method: str = "GET") -
     return spoil
 
 
+def failing_at_gateway(spoilt: Callable[[Reply], Reply]) -> Callable[[Request, Reply], Reply]:
+    """Spoil the gateway's first reply."""
+    left = [1]
+    return lambda _, reply: spoilt(reply) if left and left.pop() else reply
+
+
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -374,9 +380,11 @@ async def test_the_platforms_own_files_come_through_the_gateway(
     client: DeepOriginClient, files: FileStore, tmp_path: Path
 ) -> None:
     files.files["protected/panels/a.pdb"] = SDF
+    files.spoil = failing_at_gateway(cut)
     await client.files.download("protected/panels/a.pdb", tmp_path / "a.pdb")
     assert (tmp_path / "a.pdb").read_bytes() == SDF
-    assert files.platform.lines == ["GET /files/protected/panels/a.pdb"]
+    assert files.platform.lines == ["GET /files/protected/panels/a.pdb"] * 2
+    assert files.platform.requests[0].headers["accept-encoding"] == "identity"
 
 
 async def test_many_files_come_concurrently_and_each_has_its_outcome(
@@ -489,6 +497,13 @@ async def test_a_file_is_looked_up_without_its_content(client: DeepOriginClient,
     assert not await client.files.exists("b.sdf")
     with pytest.raises(NotFoundError, check=with_code("file_not_found")):
         await client.files.stat("b.sdf")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_a_forbidden_look_up_asks_the_listing(client: DeepOriginClient, files: FileStore, exists: bool) -> None:
+    files.files = {"r/a.sdf": SDF, "r/b.sdf" if exists else "r/b.sdf.bak": SDF}
+    files.spoil = lambda request, reply: Reply(status=403) if request.method == "HEAD" else reply
+    assert await client.files.exists("r/b.sdf") is exists
 
 
 async def test_a_deletion_that_deletes_nothing_says_so(client: DeepOriginClient, files: FileStore) -> None:
