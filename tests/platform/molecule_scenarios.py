@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deeporigin_mcp.platform.clients.imports import LigandInput
+from deeporigin_mcp.platform import LigandInput
+from tests.support.recording import PROJECT
 
 RUN = "11111111-2222-4333-8444-555555555555"
 POCKETS = "33333333-2222-4333-8444-555555555555"
@@ -30,7 +31,9 @@ class Scenario:
     ours: Callable[[Any], Any]
     official: Callable[[Any, Any, Path], Any] | None = None
     differs: int = 0
-    client: Callable[[dict[str, Any]], None] | None = None
+    project_id: str = PROJECT
+    served_rows: int = 500
+    """So many SMILES are imported without a workflow."""
 
 
 def _search(number: int, entity: str, conditions: dict[str, Any] | None = None, **options: Any) -> Scenario:
@@ -126,6 +129,7 @@ ENTITIES = [
                          lambda c, **o: c.entities.search("ligands", limit=4, **o), "opaque-4")),
     _search(7, "execution_subjects", SUBJECTS, limit=50),
     Scenario(8, lambda c: c.entities.get("proteins", P1), lambda c, m, d: c.entities.get_protein(P1)),
+    Scenario(9, lambda c: c.entities.get("ligands", L1), lambda c, m, d: c.entities.get_ligand(L1)),
     Scenario(10, lambda c: c.entities.get("ligands", "08GAND9999999"),
              lambda c, m, d: c.entities.get_ligand("08GAND9999999")),
     Scenario(12, lambda c: c.entities.get_many("ligands", [L2, L1, L2, "08GAND9999999"]),
@@ -138,12 +142,16 @@ ENTITIES = [
               {"sequence": "AGS", "min_molecular_weight": 300, "max_molecular_weight": 301}),
     _proteins(19, {}, {}, limit=1, offset=1, select=["id", "protein_name"], sort=NEWEST),
     _proteins(21, {}, {}, limit=None),
+    Scenario(20, **_pages(lambda c, **o: c.entities.search("proteins", limit=2, **o),
+                          lambda c, **o: c.entities.search_proteins(limit=2, **o), "opaque-2")),
     _search(22, "proteins", {"protein_name": {"icontains": "kinase"}}),
     _search(23, "proteins", {"state": "prepared", "project_id": "proj_1"}),
     _search(24, "proteins", {"no_such_column": 1}),
     _ligands(25, {}, {}),
     _ligands(26, {**LIVE, "smiles": "OCC"}, {"smiles": "OCC"}),
     _ligands(27, {**LIVE, "canonical_smiles": "CCO"}, {"canonical_smiles": "CCO"}),
+    _ligands(28, {**LIVE, "props": [{"column": "canonical_smiles", "op": "in", "value": ["CCO", "CCN"]}]},
+             {"smiles_list": ["CCO", "CCN"]}),
     Scenario(29, lambda c: c.entities.ligands_by_smiles([]), lambda c, m, d: c.entities.search_ligands(smiles_list=[])),
     _ligands(31, {"project_id": "proj_2"}, {"filter_dict": {"project_id": "proj_2"}}),
     _ligands(32, NAMED, {"filter_dict": NAMED}),
@@ -158,6 +166,7 @@ ENTITIES = [
     _create(40, "ligands", {"smiles": "CCO", "project_id": "proj_1"}, {"smiles": "CCO", "project_id": "proj_1"}),
     _create(41, "ligands", {"smiles": "CCO", "project_id": "proj_1", "variant_name_tag": "form-b"},
             {"smiles": "CCO", "project_id": "proj_1", "variant_name_tag": "form-b"}),
+    _create(42, "ligands", {"smiles": "CCO"}, {"smiles": "CCO"}),
     _create(43, "ligands", {"smiles": "CCBr", **{f"origin_{name}": value for name, value in ORIGIN.items()}},
             {"smiles": "CCBr", "origin": ORIGIN}),
     _create(44, "ligands", {"smiles": "CCI"}, {"smiles": "CCI"}, differs=18),
@@ -195,7 +204,7 @@ RESULTS = [
         lambda cursor, _: c.results.page(result_type="pose", compute_job_id=RUN, limit=2, cursor=cursor)),
              lambda c, m, d: c.results.get(result_type="pose", compute_job_id=RUN, page_size=2, limit=None)),
     Scenario(131, lambda c: c.results.poses(), lambda c, m, d: c.results.get_poses(),
-             client=lambda values: values.update(project_id="")),
+             project_id=""),
     Scenario(132, lambda c: c.results.poses(row_id="0AP0SE0000001", limit=1),
              lambda c, m, d: c.results.get(result_type="pose", filter_dict={"id": {"eq": "0AP0SE0000001"}}, limit=1)),
     Scenario(145, lambda c: c.results.pockets(compute_job_id=POCKETS),
@@ -264,6 +273,7 @@ not_a_smiles,bad,9
 ,empty,9
 CC(=O)O,acetic acid,3
 """
+MANY = ["my/toyprot.pdb", "tree/a.txt"]
 URL = "https://example.org/1abc.pdb"
 NOWHERE = "https://example.org/nope"
 ABC = "imports/1abc.pdb"
@@ -309,6 +319,8 @@ FILES = [
     _download(205, "x"),
     _download(206, "my/toyprot.pdb"),
     _download(207, "../etc/passwd"),
+    Scenario(210, lambda c: c.files.download_many([(path, io.BytesIO()) for path in MANY], concurrency=1),
+             lambda c, m, d: c.files.download_many(files={path: str(d / path) for path in MANY}, max_workers=1)),
     _download(212, "my/toyprot.pdb"),
     Scenario(213, lambda c: c.files.stat("my/toyprot.pdb"), lambda c, m, d: c.files.stat("my/toyprot.pdb")),
     Scenario(214, lambda c: c.files.stat("missing"), lambda c, m, d: c.files.stat("missing")),
@@ -372,7 +384,9 @@ def _official_workflow(c: Any, m: Any, folder: Path) -> Any:
 
 
 def _workflow(number: int) -> Scenario:
-    return Scenario(number, lambda c: c.imports.ligands([LigandInput(one) for one in SMILES]), _official_workflow)
+    return Scenario(
+        number, lambda c: c.imports.ligands([LigandInput(one) for one in SMILES]), _official_workflow, served_rows=2
+    )
 
 
 async def _poses(c: Any) -> Any:
@@ -394,6 +408,8 @@ def _official_poses(c: Any, m: Any, folder: Path) -> Any:
 IMPORTS = [
     _protein(59),
     _protein(62, name="My toy", pdb_id="1ABC", uniprot_accession="P00001", tags={"batch": "a"}),
+    # Nothing but the class `Protein` of the official client sees that it failed, and that not why.
+    Scenario(68, _protein(68).ours),
     _protein(69),
     _protein(70),
     _protein(71),
@@ -407,6 +423,7 @@ IMPORTS = [
     Scenario(92, _sdf, _official_sdf),
     _workflow(104),
     _workflow(105),
+    _workflow(107),
     Scenario(113, _poses, _official_poses, 19),
 ]  # fmt: skip
 

@@ -31,7 +31,6 @@ from tests.platform.molecule_scenarios import SCENARIOS, Scenario
 from tests.support.fake_time import FakeTime
 from tests.support.recording import (
     ORG,
-    PROJECT,
     SESSION,
     Recorder,
     Reply,
@@ -64,35 +63,34 @@ OFFICIAL_IMPORTS = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(OFFICIAL_IMPORTS)
 
 
-class Replay:
-    """Gives the recorded replies in their order."""
+def replay(server: Recorder, number: int) -> None:
+    """Let the server give the recorded replies in their order."""
+    replies = iter(REFERENCE[str(number)]["requests"])
+    server.requests.clear()
 
-    def __init__(self, server: Recorder, number: int) -> None:
-        self._replies = iter(REFERENCE[str(number)]["requests"])
-        self._url = server.url
-        server.handler = self.serve
-        server.requests.clear()
-
-    def serve(self, request: Request) -> Reply:
+    def serve(request: Request) -> Reply:
         if request.path.endswith("/meta/models"):
             return Reply(MODELS)
         if request.path.startswith("/sse/"):
             return Reply(status=403)
-        recorded = next(self._replies, None)
+        recorded = next(replies, None)
         if recorded is None:
             return Reply({"message": "nothing more was recorded"}, 404)
-        body, headers = recorded.get("reply"), recorded.get("reply_headers", {})
-        if request.method == "PUT" and recorded["status"] == 200:
+        body, status, headers = recorded.get("reply"), recorded["status"], recorded.get("reply_headers", {})
+        if request.method == "PUT" and status == 200:
             content = uploaded(request) if "multipart" in request.headers["content-type"] else request.content
             etag = hashlib.md5(content).hexdigest()
             return Reply({"eTag": etag}, headers={"etag": f'"{etag}"'})
         if isinstance(body, dict) and set(body) == {"bytes"}:
-            return Reply(body["bytes"].encode(), recorded["status"], headers)
+            return Reply(body["bytes"].encode(), status, headers)
         if isinstance(body, dict) and isinstance(body.get("data"), list) and body.get("meta"):
-            # Long answers were cut when they were recorded.
-            body = {**body, "data": [*body["data"], *[{}] * (body["meta"].get("count", 0) - len(body["data"]))]}
-        text = json.dumps(body).replace("http://127.0.0.1:PORT", self._url)
-        return Reply(b"" if body is None else text.encode(), recorded["status"], headers)
+            # Long lists were cut when they were recorded.
+            missing = body["meta"].get("count", 0) - len(body["data"])
+            body = {**body, "data": [*body["data"], *[{}] * missing]}
+        text = json.dumps(body).replace("http://127.0.0.1:PORT", server.url)
+        return Reply(b"" if body is None else text.encode(), status, headers)
+
+    server.handler = serve
 
 
 def picture(request: Request) -> dict[str, Any]:
@@ -139,12 +137,9 @@ def recorded_picture(recorded: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def ours_of(server: Recorder, scenario: Scenario) -> tuple[list[Request], Any]:
-    Replay(server, scenario.number)
-    values: dict[str, Any] = {}
-    if scenario.client is not None:
-        scenario.client(values)
+    replay(server, scenario.number)
     outcome: Any = None
-    async with client_for(server, FakeTime().timing, **values) as client:
+    async with client_for(server, FakeTime().timing, project_id=scenario.project_id) as client:
         try:
             outcome = await scenario.ours(client)
         except DeepOriginError as error:
@@ -153,17 +148,14 @@ async def ours_of(server: Recorder, scenario: Scenario) -> tuple[list[Request], 
 
 
 async def official_of(server: Recorder, scenario: Scenario, folder: Path) -> tuple[list[Request], Any]:
-    Replay(server, scenario.number)
-    values: dict[str, Any] = {"project_id": PROJECT}
-    if scenario.client is not None:
-        scenario.client(values)
+    replay(server, scenario.number)
 
     def run() -> Any:
         with OfficialClient(
             base_url=server.url,
             token=token(),
             org_key=ORG,
-            project_id=values["project_id"] or None,
+            project_id=scenario.project_id or None,
             retry_backoff_factor=0.0,
             _app="deeporigin-mcp",
             _session=SESSION,
@@ -185,12 +177,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(module, lambda _: None)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("DO_PROJECT_ID", raising=False)
-    monkeypatch.setattr("deeporigin_mcp.platform.clients.imports.SERVED_ROWS", 3)
-
-
-def _limit(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
-    if scenario.number in (104, 105):
-        monkeypatch.setattr("deeporigin_mcp.platform.clients.imports.SERVED_ROWS", 2)
 
 
 def named(scenario: Scenario) -> str:
@@ -202,9 +188,8 @@ def named(scenario: Scenario) -> str:
 async def test_requests_equal_those_of_the_official_client(
     server: Recorder, scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _limit(scenario, monkeypatch)
+    monkeypatch.setattr("deeporigin_mcp.platform.clients.imports.SERVED_ROWS", scenario.served_rows)
     theirs, their_outcome = await official_of(server, scenario, tmp_path)
-    theirs = [*theirs]
     ours, our_outcome = await ours_of(server, scenario)
     found = [picture(request) for request in ours], [picture(request) for request in theirs]
     if scenario.differs:
@@ -214,12 +199,11 @@ async def test_requests_equal_those_of_the_official_client(
     assert isinstance(our_outcome, Exception) == isinstance(their_outcome, Exception), (our_outcome, their_outcome)
 
 
-@pytest.mark.usefixtures("_quick")
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=named)
 async def test_requests_equal_those_that_were_recorded(
     server: Recorder, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _limit(scenario, monkeypatch)
+    monkeypatch.setattr("deeporigin_mcp.platform.clients.imports.SERVED_ROWS", scenario.served_rows)
     requests, outcome = await ours_of(server, scenario)
     reference = REFERENCE[str(scenario.number)]
     golden = [recorded_picture(recorded) for recorded in reference["requests"]]
