@@ -12,8 +12,8 @@ import pytest
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
 from tests.messages.snapshot import assert_as_agreed, message_of
-from tests.platform.clients.file_store import DENIED, NO_SUCH_KEY, SIGNATURE, FileStore
 from tests.support.fake_time import FakeTime
+from tests.support.file_store import DENIED, NO_SUCH_KEY, SIGNATURE, FileStore
 from tests.support.recording import Reply, Request, client_for, execution, recording
 
 pytestmark = pytest.mark.anyio

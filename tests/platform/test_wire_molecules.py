@@ -26,9 +26,9 @@ from deeporigin.platform.client import DeepOriginClient as OfficialClient
 import deeporigin_mcp.platform
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError, PlatformError
 from deeporigin_mcp.platform.transport.signed_links import signed_link
-from tests.platform.clients.file_store import FileStore, uploaded
 from tests.platform.molecule_scenarios import SCENARIOS, Scenario
 from tests.support.fake_time import FakeTime
+from tests.support.file_store import FileStore, uploaded
 from tests.support.recording import (
     ORG,
     SESSION,

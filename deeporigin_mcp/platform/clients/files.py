@@ -558,7 +558,7 @@ class _Reading:
         elif not headers.get("content-range", "").startswith(f"bytes {self.size}-"):
             raise NetworkError(f"The file store sent another part than requested: {what}.", code="wrong_range")
         # A weak ETag ("W/…") does not promise equal bytes.
-        etag = headers.get("etag", "")
+        etag = headers.get("etag", self.etag)
         self.etag = "" if etag.startswith("W/") or headers.get("content-encoding") else etag
         stated = described_file(self._path, headers).size
         expected = None if stated is None else self.size + stated
@@ -601,7 +601,12 @@ class _Reading:
 
 async def _pieces(file: IO[bytes], size: int, md5: _Md5, beside: _Beside) -> AsyncIterator[bytes]:
     """The content of a file, whose size was stated."""
-    while piece := await run_sync(file.read, PIECE_BYTES):
+
+    def read() -> bytes:
+        with _local_errors(str(getattr(file, "name", "")).rpartition(os.sep)[2]):
+            return file.read(PIECE_BYTES)
+
+    while piece := await run_sync(read):
         md5.size += len(piece)
         if md5.size > size:
             break

@@ -26,8 +26,8 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.clients.files import Transfer
-from tests.platform.clients.file_store import DENIED, SIGNATURE, FileStore, uploaded
 from tests.support.fake_time import FakeTime
+from tests.support.file_store import DENIED, SIGNATURE, FileStore, uploaded
 from tests.support.recording import Recorder, Reply, Request, client_for, recording, settings_for, with_code
 
 pytestmark = pytest.mark.anyio

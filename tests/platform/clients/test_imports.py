@@ -18,8 +18,8 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.clients.imports import LigandInput, by_record
-from tests.platform.clients.file_store import FileStore
 from tests.support.fake_time import FakeTime
+from tests.support.file_store import FileStore
 from tests.support.recording import SESSION, Recorder, Reply, Request, client_for, recording, with_code
 
 pytestmark = pytest.mark.anyio

@@ -21,11 +21,6 @@ def uploaded(request: Request) -> bytes:
     return part.partition(b"\r\n\r\n")[2]
 
 
-def form_without_boundary(request: Request) -> str:
-    boundary = request.headers["content-type"].partition("boundary=")[2]
-    return request.content.decode().replace(boundary, "*")
-
-
 class FileStore:
     """Files by path, served by `platform` (with the token) and `store` (by signed links).
 
