@@ -331,7 +331,7 @@ class Transport:
                 if response.status_code >= 300:
                     body = await _bounded_body(response, what)
                     if isinstance(address, SignedLink):
-                        raise store_failure(response.status_code, body, what)
+                        raise store_failure(response.status_code, body, what, tracing.request_id())
                     pause_asked = retry_after_seconds(response.headers, self._timing)
                     raise self._error_for(response.status_code, body, response.headers, what, pause_asked)
                 yield response

@@ -60,27 +60,36 @@ def parts_scheme(url: str) -> str:
     return url.partition("://")[0]
 
 
-def store_failure(status: int, body: bytes, what: str) -> DeepOriginError:
+def store_failure(status: int, body: bytes, what: str, request_id: str | None = None) -> DeepOriginError:
     """The error for a response of the file store with a status of 300 or more; its bodies are XML."""
     found = _CODE.search(body[:4000])
     code = found[1].decode() if found else ""
     text = f"The file store returned HTTP {status}{f' ({code})' if code else ''} for: {what}."
     if status == 404 or code in ("NoSuchKey", "NoSuchBucket"):
         return NotFoundError(
-            text, next_step="Check the path: list the folder.", http_status=status, code="file_not_found"
+            text,
+            next_step="Check the path: list the folder.",
+            http_status=status,
+            request_id=request_id,
+            code="file_not_found",
         )
     if status in (401, 403):
         return PlatformError(
             text,
             next_step="Check that the file exists: list the folder. If it does, this token has no right to it.",
             http_status=status,
+            request_id=request_id,
             code="signed_link_refused",
         )
     if status == 413 or code == "EntityTooLarge":
-        return InvalidRequestError(text, next_step="Use a smaller file.", http_status=status, code="file_too_large")
+        return InvalidRequestError(
+            text, next_step="Use a smaller file.", http_status=status, request_id=request_id, code="file_too_large"
+        )
     if 400 <= status < 500 and status not in (408, 429):
-        return InvalidRequestError(text, next_step=AGAIN, http_status=status, code="file_refused")
-    return PlatformError(text, next_step=AGAIN, http_status=status)
+        return InvalidRequestError(
+            text, next_step=AGAIN, http_status=status, request_id=request_id, code="file_refused"
+        )
+    return PlatformError(text, next_step=AGAIN, http_status=status, request_id=request_id)
 
 
 class _WithoutQuery(logging.Filter):

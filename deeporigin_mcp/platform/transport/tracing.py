@@ -27,6 +27,7 @@ REQUEST_ID_HEADERS = (
     "x-correlation-id",
     "request-id",
     "x-amzn-requestid",
+    "x-amz-request-id",
     "x-amzn-trace-id",
     "x-cloud-trace-context",
     "traceresponse",

@@ -469,6 +469,45 @@ async def test_a_file_of_hundreds_of_megabytes_needs_little_memory(tmp_path: Pat
     assert peak < 4 * 2**20
 
 
+async def test_a_full_disk_is_said_and_leaves_nothing(client: DeepOriginClient, files: FileStore) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    class Broken(io.BytesIO):
+        def read(self, _: int | None = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    files.files["a.bin"] = BIG
+    with pytest.raises(ArgumentError, check=with_code("local_file_failed")):
+        await client.files.download("a.bin", Full())
+    with pytest.raises(ArgumentError, check=with_code("local_file_failed")):
+        await client.files.upload(Broken(SDF), "b.bin")
+    assert [*files.files] == ["a.bin"]
+
+
+async def test_a_cancelled_download_leaves_nothing(client: DeepOriginClient, files: FileStore, tmp_path: Path) -> None:
+    files.files["a.bin"] = BIG
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield BIG
+        scope.cancel()
+        await anyio.sleep_forever()
+
+    files.spoil = failing(1, lambda _: Reply(stream=pieces))
+    with anyio.CancelScope() as scope:
+        await client.files.download("a.bin", tmp_path / "a.bin")
+    assert scope.cancelled_caught
+    assert names_in(tmp_path) == []
+
+
+async def test_a_refusal_by_the_store_is_named_for_its_support(client: DeepOriginClient, files: FileStore) -> None:
+    files.spoil = failing(1, lambda _: Reply(DENIED, 403, {"x-amz-request-id": "R-1"}))
+    with pytest.raises(PlatformError) as raised:
+        await client.files.download("a.bin", io.BytesIO())
+    assert raised.value.request_id == "R-1"
+
+
 # What is there
 
 
