@@ -26,7 +26,7 @@ Requests equal the official client's (deeporigin 5.4) byte for byte, except, on 
 19. an import's status is checked and its reason kept; a free one starts at once, a priced one waits;
 20. names of tables are not looked up before a search;
 21. a signed link is followed without the token, to any host, but from https:// only to https://;
-22. the staged file of a refused import is removed;
+22. the staged list of SMILES of a refused import is removed;
 23. the ids of registered poses are read by one search.
 
 Tests name these differences by their numbers (`tests/platform/test_wire.py`, from 14 on `test_wire_molecules.py`).

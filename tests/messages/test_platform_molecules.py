@@ -159,6 +159,7 @@ async def imports() -> dict[str, str]:
         "import: cancelled": await said(protein, clusters, execution("Cancelled", tool=TOOL)),
         "import: no protein": await said(protein, clusters, execution("Completed", tool=TOOL, **process)),
         "import: lost": await said(protein, clusters, Reply(fault="close"), {"data": [], "count": 0}),
+        "import: no staged file": await said(lambda client: client.imports.discard("mine/a.pdb")),
         "import: no ligands": await said(lambda client: client.imports.ligands([])),
         "import: poses without a protein": await said(
             lambda client: client.imports.poses("imports/staging/a.sdf", 1, protein_id="")

@@ -25,6 +25,7 @@ from deeporigin.platform.client import DeepOriginClient as OfficialClient
 
 import deeporigin_mcp.platform
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError, PlatformError
+from deeporigin_mcp.platform import LigandInput
 from deeporigin_mcp.platform.transport.signed_links import signed_link
 from tests.platform.molecule_scenarios import SCENARIOS, Scenario
 from tests.support.fake_time import FakeTime
@@ -331,11 +332,12 @@ async def test_difference_21_a_link_to_another_host_is_followed_without_the_toke
 
 
 async def test_difference_22_the_staged_file_of_a_refused_import_is_removed(server: Recorder) -> None:
-    server.answer({"data": [{"id": "cl-1"}]}, Reply({"message": "No"}, 400), True)
+    etag = hashlib.md5(b"smiles,name\r\nCCO,\r\n").hexdigest()
+    server.answer({"eTag": etag}, {"data": [{"id": "cl-1"}]}, Reply({"message": "No"}, 400), True)
     async with client_for(server) as client:
         with pytest.raises(InvalidRequestError):
-            await client.imports.protein("imports/staging/a.pdb")
-    assert server.lines[-1] == "DELETE /files/acme/imports/staging/a.pdb"
+            await client.imports.ligands([LigandInput("CCO")])
+    assert server.lines[-1] == server.lines[0].replace("PUT", "DELETE")
 
 
 async def test_difference_23_ids_of_poses_are_read_by_one_search(server: Recorder) -> None:

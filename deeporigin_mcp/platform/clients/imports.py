@@ -19,11 +19,12 @@ import anyio
 
 from deeporigin_mcp.errors import (
     ArgumentError,
+    CredentialError,
     DeepOriginError,
     InvalidRequestError,
-    NetworkError,
     OutcomeUnknownError,
     PlatformError,
+    RestrictionError,
     WaitTimeoutError,
 )
 from deeporigin_mcp.platform.clients.entities import LOOK_UP_PAUSES, Entities
@@ -137,6 +138,21 @@ class Imports:
         await self._files.upload(source, path, name=name, overwrite=True)
         return path
 
+    async def discard(self, staged_path: str) -> None:
+        """Delete a staged file that no import needs; best effort. Poses need theirs for ever.
+
+        Raises:
+            ArgumentError: the path is not below `imports/staging/`; code `invalid_path`.
+        """
+        if not staged_path.startswith(f"{STAGING}/"):
+            raise ArgumentError(f"{staged_path[:200]!r} is no staged file.", code="invalid_path")
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._files.delete(staged_path)
+            except DeepOriginError:
+                # It is in nobody's way.
+                return
+
     async def protein(
         self,
         staged_path: str,
@@ -175,11 +191,17 @@ class Imports:
         started = self._timing.monotonic()
         content = io.BytesIO(_csv_of(rows))
         path = await self.stage(content, ".csv", name="ligands.csv")
-        if len(rows) <= SERVED_ROWS:
-            dto = await self._run({"process_csv": True, "file_path": path}, path, project_id, timeout_seconds)
+        is_served = len(rows) <= SERVED_ROWS
+        workflow = {"csv_path": path, "mapper": CSV_MAPPER, **DATABASE}
+        inputs = {"process_csv": True, "file_path": path} if is_served else workflow
+        try:
+            dto = await self._run(inputs, path, project_id, timeout_seconds, is_served=is_served)
+        except (ArgumentError, RestrictionError, CredentialError):
+            # Nothing was created, and nobody else knows the file.
+            await self.discard(path)
+            raise
+        if is_served:
             return _outcome(dto, path, len(rows))
-        inputs = {"csv_path": path, "mapper": CSV_MAPPER, **DATABASE}
-        dto = await self._run(inputs, path, project_id, timeout_seconds, is_served=False)
         done = replace(_outcome(dto, path, 0), ligands=[None] * len(rows))
         if not done.is_completed:
             return done
@@ -350,11 +372,6 @@ class Imports:
             )
         except OutcomeUnknownError as lost:
             dto = await self._found_again(staged_path, lost)
-        except DeepOriginError as error:
-            if not isinstance(error, NetworkError | PlatformError):
-                # Nothing was created, so nothing needs the file.
-                await self._discard(staged_path)
-            raise
         left = max(0.0, timeout_seconds - (self._timing.monotonic() - started))
         return await self._over(dto, left)
 
@@ -392,14 +409,6 @@ class Imports:
                 raise state.failed[execution.execution_id]
             dto = state.found.get(execution.execution_id, dto)
         return dto
-
-    async def _discard(self, staged_path: str) -> None:
-        with anyio.CancelScope(shield=True):
-            try:
-                await self._files.delete(staged_path)
-            except DeepOriginError:
-                # It is in nobody's way.
-                return
 
 
 class _Ingestion:

@@ -213,8 +213,18 @@ async def test_a_refused_import_leaves_no_staged_file(
 ) -> None:
     platform.created_reply = reply
     with pytest.raises(kind):
-        await client.imports.protein(await staged(client))
+        await client.imports.ligands(ROWS)
     assert platform.files == {}
+    path = await staged(client)
+    with pytest.raises(kind):
+        await client.imports.protein(path)
+    # The caller may correct the call and use it again.
+    assert [*platform.files] == [path]
+    await client.imports.discard(path)
+    await client.imports.discard(path)
+    assert platform.files == {}
+    with pytest.raises(ArgumentError, check=with_code("invalid_path")):
+        await client.imports.discard("mine/a.pdb")
 
 
 async def test_an_import_that_outlasts_the_time_is_read_later(client: DeepOriginClient, platform: Platform) -> None:
