@@ -188,6 +188,8 @@ class Imports:
         """
         if not rows:
             raise ArgumentError("rows is empty.", next_step="Give at least one ligand.")
+        # Before a file is staged for nothing.
+        self._scope.project_for(project_id)
         started = self._timing.monotonic()
         content = io.BytesIO(_csv_of(rows))
         path = await self.stage(content, ".csv", name="ligands.csv")
@@ -195,17 +197,18 @@ class Imports:
         workflow = {"csv_path": path, "mapper": CSV_MAPPER, **DATABASE}
         inputs = {"process_csv": True, "file_path": path} if is_served else workflow
         try:
-            dto = await self._run(inputs, path, project_id, timeout_seconds, is_served=is_served)
+            dto = await self._created(inputs, path, project_id, timeout_seconds, is_served=is_served)
         except (ArgumentError, RestrictionError, CredentialError):
             # Nothing was created, and nobody else knows the file.
             await self.discard(path)
             raise
+        dto = await self._over(dto, self._left(started, timeout_seconds))
         if is_served:
             return _outcome(dto, path, len(rows))
         done = replace(_outcome(dto, path, 0), ligands=[None] * len(rows))
         if not done.is_completed:
             return done
-        left = max(0.0, timeout_seconds - (self._timing.monotonic() - started))
+        left = self._left(started, timeout_seconds)
         smiles = [row.smiles for row in rows]
         execution_id = done.execution.execution_id
         try:
@@ -256,7 +259,7 @@ class Imports:
         done = _outcome(dto, staged_path, count)
         if not done.is_completed:
             return done
-        left = max(0.0, timeout_seconds - (self._timing.monotonic() - started))
+        left = self._left(started, timeout_seconds)
         execution_id = done.execution.execution_id
         try:
             await self.ingested(execution_id, timeout_seconds=left, no_row_seconds=NO_ROW_POSES_SECONDS)
@@ -343,6 +346,14 @@ class Imports:
         return [Ligand(by_smiles[one]) if one in by_smiles else None for one in smiles]
 
     async def _run(
+        self, inputs: Mapping[str, Any], staged_path: str, project_id: str | None, timeout_seconds: float
+    ) -> Json:
+        """Create the run and wait for its end, or until the time is up."""
+        started = self._timing.monotonic()
+        dto = await self._created(inputs, staged_path, project_id, timeout_seconds)
+        return await self._over(dto, self._left(started, timeout_seconds))
+
+    async def _created(
         self,
         inputs: Mapping[str, Any],
         staged_path: str,
@@ -351,8 +362,7 @@ class Imports:
         *,
         is_served: bool = True,
     ) -> Json:
-        """Create the run and wait for its end, or until the time is up."""
-        started = self._timing.monotonic()
+        """Create the run; a served one is over when the response comes."""
         data = {
             "inputs": dict(inputs),
             "outputs": {},
@@ -364,16 +374,17 @@ class Imports:
             **_given({"projectId": project_id}),
         }
         try:
-            dto = await self._executions.create(
+            return await self._executions.create(
                 tool_key=TOOL_KEY,
                 tool_version=TOOL_VERSION,
                 data=data,
                 timeout=min(CREATE_TIMEOUT_SECONDS, max(1.0, timeout_seconds)),
             )
         except OutcomeUnknownError as lost:
-            dto = await self._found_again(staged_path, lost)
-        left = max(0.0, timeout_seconds - (self._timing.monotonic() - started))
-        return await self._over(dto, left)
+            return await self._found_again(staged_path, lost)
+
+    def _left(self, started: float, timeout_seconds: float) -> float:
+        return max(0.0, timeout_seconds - (self._timing.monotonic() - started))
 
     async def _found_again(self, staged_path: str, lost: OutcomeUnknownError) -> Json:
         """The run with this staged file, which no other run has."""

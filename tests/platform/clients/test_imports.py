@@ -241,6 +241,10 @@ async def test_a_project_is_needed_and_stamped(platform: Platform, time: FakeTim
         path = await staged(client)
         with pytest.raises(ArgumentError, check=with_code("no_project")):
             await client.imports.protein(path)
+        platform.platform.requests.clear()
+        with pytest.raises(ArgumentError, check=with_code("no_project")):
+            await client.imports.ligands(ROWS)
+        assert platform.platform.requests == []
         platform.states = [completed(proteins=[{"id": "08P"}])]
         await client.imports.protein(path, project_id="p-7")
     assert [body["projectId"] for body in platform.created] == ["p-7"]
