@@ -62,9 +62,8 @@ def results_of(definition: Definition, execution: str, inputs: Row) -> list[Resu
     return [row for template in definition.results for row in _filled_in(template, execution, inputs)]
 
 
-def job_outputs(definition: Definition, execution: str, inputs: Row) -> Any:
+def job_outputs(definition: Definition, results: list[Result]) -> Any:
     """`jobOutputs` of a served run: mostly an object; a list of one for protonation (quirk 13)."""
-    results = results_of(definition, execution, inputs)
 
     def rows(shape: Any) -> Any:
         if isinstance(shape, dict):

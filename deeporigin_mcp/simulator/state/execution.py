@@ -41,6 +41,8 @@ class Execution:
         charged: USD taken from the organisation's balance.
         charged_at: When.
         revision: Counts changes that time alone does not explain.
+        imported: Results of an import, which are rows by now; None for other runs.
+        rejected: Why records of an import got no row, by index.
         own_logs: Log rows to serve as they are, instead of derived ones.
         own_results: Result rows to serve as they are, instead of derived ones.
     """
@@ -57,6 +59,8 @@ class Execution:
     charged: float = 0.0
     charged_at: datetime | None = None
     revision: int = 0
+    imported: list[Result] | None = None
+    rejected: dict[int, str] = field(default_factory=dict)
     own_logs: list[Dto] | None = None
     own_results: list[Dto] | None = None
     _settled: dict[str, Any] = field(default_factory=dict)
@@ -133,6 +137,8 @@ class Execution:
         """Results of a completed run; empty before, and for rows that no tool here explains."""
         if self.definition is None or self.status not in {"Completed", "Succeeded"}:
             return []
+        if self.imported is not None:
+            return self.imported
         return results_of(self.definition, self.id, self.inputs)
 
     def change_count(self) -> tuple[int, int]:
@@ -163,7 +169,7 @@ class Execution:
         if self.definition is None:
             return dto
         if self.served and status == "Completed":
-            dto["jobOutputs"] = job_outputs(self.definition, self.id, self.inputs)
+            dto["jobOutputs"] = job_outputs(self.definition, self.found())
         if not self.served and self.definition.steps:
             dto["metadata"] = {**(dto.get("metadata") or {}), "method": "workflow", "reconciledAt": updated}
         run = Run(self.definition, str(dto["resourceId"]), self.inputs, timeline, self.batch_size)
