@@ -98,13 +98,13 @@ class Molecule:
 
     def key(self) -> str:
         """The same text for every spelling of a molecule, Kekulé or aromatic."""
-        heavy = [index for index, atom in enumerate(self.atoms) if atom.symbol != "H" or len(self.atoms) == 1]
-        around = {index: [n for n, _ in self.neighbours(index)] for index in heavy}
-        explicit = {index: sum(self.atoms[n].symbol == "H" for n in around[index]) for index in heavy}
-        colours = {
-            n: digest(self.atoms[n].symbol, self.atoms[n].charge, self.hydrogens(n) + explicit[n]) for n in heavy
-        }
-        for _ in heavy:
+        around = [[n for n, _ in self.neighbours(index)] for index in range(len(self.atoms))]
+        heavy = [n for n, atom in enumerate(self.atoms) if atom.symbol != "H" or len(self.atoms) == 1]
+        colours = {}
+        for n in heavy:
+            hydrogens = self.hydrogens(n) + sum(self.atoms[other].symbol == "H" for other in around[n])
+            colours[n] = digest(self.atoms[n].symbol, self.atoms[n].charge, hydrogens)
+        for _ in range(8):
             colours = {
                 n: digest(colours[n], *sorted(colours[other] for other in around[n] if other in colours)) for n in heavy
             }

@@ -39,7 +39,11 @@ def identity(table: str, project: str | None, given: Row) -> tuple[str, ...]:
     """
     scope = project or "__unscoped__"
     if table == "ligands":
-        return scope, read_smiles(given["smiles"]).key(), given.get("variant_name_tag") or ""
+        return (
+            scope,
+            given.get("structure_key") or read_smiles(given["smiles"]).key(),
+            given.get("variant_name_tag") or "",
+        )
     return scope, str(given["file_path"])
 
 
