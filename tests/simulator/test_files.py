@@ -115,6 +115,18 @@ def test_every_file_that_a_result_names_exists(api: Api, clock: ManualClock, pla
     assert api.http.get(f"/files/deeporigin/{gone}").status_code == 404
 
 
+def test_a_list_file_is_read(api: Api, clock: ManualClock, platform: Platform) -> None:
+    platform.add_file("docking/ligand-lists/x.json", b'[{"id": "08A", "smiles": "CCO"}, {"smiles": "C1CC"}]')
+    inputs = {**docking_inputs(), "ligands_file": "docking/ligand-lists/x.json", "ligands_count": 2}
+    del inputs["ligands"]
+    execution = api.started(DOCKING, inputs=inputs, approveAmount=10)
+    finish(clock, platform, execution)
+    poses = api.found("result-explorer", filter={"best_pose": {"eq": True}})
+    assert [row["data"]["ligand_id"] for row in poses] == ["08A"]
+    warnings = api.found("user_logs", filter={"execution_id": execution, "log_level": "warning"})
+    assert [row["message"][:9] for row in warnings] == ["Ligand 2:"]
+
+
 def test_another_organisation_does_not_find_the_files_of_a_run(
     api: Api, acme: Api, clock: ManualClock, platform: Platform
 ) -> None:

@@ -94,6 +94,16 @@ def missing_input(platform: State, organisation: Organisation, inputs: Row) -> s
     return None
 
 
+def listed_ligands(platform: State, organisation: Organisation, inputs: Row) -> list[Row] | None:
+    """The ligands of the list file in a run's inputs; None when there is none, or it is no list of ligands."""
+    file = find_file(platform, organisation, str(inputs.get("ligands_file") or ""))
+    try:
+        rows = json.loads(file.content) if file is not None else None
+    except ValueError:
+        return None
+    return rows if isinstance(rows, list) and all(isinstance(row, dict) and "smiles" in row for row in rows) else None
+
+
 def _left_by(execution: Execution) -> dict[str, Row]:
     """The files of a completed run, each with the result that names it."""
     return execution.remembered(
