@@ -166,7 +166,7 @@ def _usual(molecule: Molecule, first: int, second: int) -> int:
     return AROMATIC if molecule.atoms[first].aromatic and molecule.atoms[second].aromatic else 1
 
 
-def canonical_smiles(text: str) -> str:
+def canonical(text: str) -> str:
     """RDKit's canonical SMILES where it is installed; otherwise, and for what it cannot read, the text."""
     try:
         chemistry: Any = importlib.import_module("rdkit.Chem")
@@ -236,8 +236,6 @@ def read_record(record: str) -> tuple[str, Molecule]:
     lines = record.split("\n")
     try:
         counts = lines[3]
-        if "V2000" not in counts:
-            raise UnreadableError("the record is not in V2000 format")
         atoms, bonds = int(counts[:3]), int(counts[3:6])
         molecule = Molecule([Atom(line[31:34].strip()) for line in lines[4 : 4 + atoms]])
         for line in lines[4 + atoms : 4 + atoms + bonds]:
@@ -251,11 +249,9 @@ def read_record(record: str) -> tuple[str, Molecule]:
                 for index, charge in zip(numbers[::2], numbers[1::2], strict=True):
                     molecule.atoms[index - 1].charge = charge
     except (IndexError, ValueError) as error:
-        if isinstance(error, UnreadableError):
-            raise
-        raise UnreadableError("the record has no readable atoms and bonds") from error
-    if not molecule.atoms:
-        raise UnreadableError("the record has no atoms")
+        raise UnreadableError("the record is not in V2000 format") from error
+    if len(molecule.atoms) != atoms or not all(atom.symbol for atom in molecule.atoms) or not atoms:
+        raise UnreadableError("the record has no readable atoms")
     return lines[0].strip(), molecule
 
 

@@ -21,7 +21,7 @@ READ_ONLY = frozenset(
 REQUIRED = {"ligands": "smiles", "proteins": "file_path"}
 _KEY_COLUMNS = {"ligands": ["canonical_smiles", "variant_name_tag"], "proteins": ["file_path"]}
 _BLANK = {
-    "ligands": entity_row("ligands", "", "", None, smiles="C"),
+    "ligands": entity_row("ligands", "", "", None, smiles="C", canonical_smiles="C"),
     "proteins": entity_row("proteins", "", "", None),
 }
 

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from deeporigin_mcp.simulator.model.molecules import canonical_smiles, read_smiles
+from deeporigin_mcp.simulator.model.molecules import canonical, read_smiles
 
 Row = dict[str, Any]
 Table = dict[str, Row]
@@ -107,6 +107,8 @@ def _organisation(
     *, projects: Table, clusters: list[Row], users: list[Row], ligands: Table, proteins: Table, **more: Any
 ) -> Organisation:
     first = next(iter(projects))
+    # Given, so that no chemistry has to be loaded for them.
+    ligands = {key: {"canonical_smiles": row["smiles"], **row} for key, row in ligands.items()}
     times = {"createdAt": CREATED_AT, "updatedAt": CREATED_AT}
     return Organisation(
         **more,
@@ -130,7 +132,7 @@ def entity_row(table: str, identifier: str, created: str, project: str | None, *
     """A row as the data platform stores it: what every table has, and its own columns (platform-facts 1.14)."""
     own: Row = {}
     if table == "ligands":
-        own = {"variant_name_tag": "", **_computed(columns["smiles"])}
+        own = {"variant_name_tag": "", **_computed(**columns)}
     elif table == "proteins":
         own = {"state": "unprocessed"}
     return {
@@ -153,11 +155,11 @@ def entity_row(table: str, identifier: str, created: str, project: str | None, *
     }
 
 
-def _computed(smiles: str) -> Row:
+def _computed(*, smiles: str, canonical_smiles: str | None = None, **_: Any) -> Row:
     """What the platform works out of a molecule."""
     molecule = read_smiles(smiles)
     return {
-        "canonical_smiles": canonical_smiles(smiles),
+        "canonical_smiles": canonical_smiles or canonical(smiles),
         "structure_key": molecule.key(),
         "formal_charge": molecule.charge,
         "molecular_weight": molecule.weight,
