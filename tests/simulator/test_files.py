@@ -198,6 +198,28 @@ def test_a_prepared_structure_is_known_by_its_stamp(api: Api, automatic: ManualC
     assert found["id"] == row["protein_id"]
 
 
+def test_a_preparation_makes_a_protein_of_its_own(api: Api, clock: ManualClock, platform: Platform) -> None:
+    (source,) = api.found("proteins")
+    protein = {"id": source["id"], "file_path": source["file_path"]}
+    selection = {"source_sha256": "0" * 64, "decisions": {}}
+    inputs = {"action": "prepare", "protein": protein, "selection": selection}
+    finish(clock, platform, api.started("deeporigin.protein-prep", inputs=inputs, approveAmount=10))
+    (row,) = api.found("result-explorer", filter={"result_type": {"eq": "preparedprotein"}})
+    made = api.http.get(f"/data-platform/deeporigin/proteins/{row['data']['id']}").json()
+    assert (made["state"], made["protein_name"]) == ("prepared", source["protein_name"])
+    assert (made["origin_entity_id"], made["file_path"]) == (source["id"], row["data"]["file_path"])
+    assert b"DO_PREPARED" in api.http.get(f"/files/deeporigin/{made['file_path']}").content
+
+
+def test_an_import_may_be_quoted_first(api: Api, automatic: ManualClock, platform: Platform) -> None:
+    platform.add_file("x.csv", b"smiles\r\nOCCO\r\n")
+    inputs = {"file_path": "x.csv", "process_csv": True}
+    quote = api.create(IMPORT, "3", inputs=inputs, sync=True, approveAmount=-1).json()
+    assert (quote["status"], quote["jobOutputs"]) == ("Quoted", None)
+    done = api.act(quote["executionId"], "confirm").json()
+    assert (done["status"], len(done["jobOutputs"]["ligands"])) == ("Completed", 1)
+
+
 def test_the_rows_of_an_import_can_be_read_after_it_is_ingested(
     api: Api, automatic: ManualClock, platform: Platform
 ) -> None:

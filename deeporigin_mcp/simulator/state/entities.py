@@ -60,9 +60,11 @@ def add_row(
     given: Row,
     user: str,
     appears: datetime,
+    *,
+    identifier: str | None = None,
 ) -> Row:
     """Put a row in without looking for its twin; it can be read from an instant on."""
-    identifier = platform.ids.friendly("08")
+    identifier = identifier or platform.ids.friendly("08")
     now = stamp(platform.clock.now())
     row = entity_row(table, identifier, now, project, **{**given, "modified_by": user})
     organisation.entities[table][identifier] = row

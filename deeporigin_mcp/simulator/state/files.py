@@ -138,7 +138,8 @@ def _content(path: str, data: Row, inputs: Row) -> bytes:
         case "pdb" if "volume" in data:
             return pocket_pdb(data["center"], data["volume"]).encode()
         case "pdb":
-            return helix_pdb().encode()
+            stamped = "REMARK  99 DO_PREPARED\n" if "parent_id" in data else ""
+            return (stamped + helix_pdb()).encode()
         case "png":
             return _PIXEL
         case "csv":

@@ -12,6 +12,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from deeporigin_mcp.simulator.model.catalogue import Definition
 from deeporigin_mcp.simulator.model.failures import ligand_problem
 from deeporigin_mcp.simulator.model.molecules import (
     UnreadableError,
@@ -20,7 +21,7 @@ from deeporigin_mcp.simulator.model.molecules import (
     read_smiles,
     written_smiles,
 )
-from deeporigin_mcp.simulator.model.results import Result
+from deeporigin_mcp.simulator.model.results import Result, results_of
 from deeporigin_mcp.simulator.state.base import State
 from deeporigin_mcp.simulator.state.entities import add_row, identities, identity
 from deeporigin_mcp.simulator.state.execution import Execution
@@ -54,6 +55,20 @@ def import_file(platform: State, organisation: Organisation, execution: Executio
         if "csv_path" not in inputs and len(records) > MOST_SERVED_RECORDS:
             raise UnreadableError(f"{len(records)} records are more than the {MOST_SERVED_RECORDS} of one request")
     execution.imported = work.ligands(path, records)
+
+
+def add_prepared(
+    platform: State, organisation: Organisation, execution: Execution, definition: Definition, appears: datetime
+) -> None:
+    """Give the structure that a preparation makes a row of its own, beside that of its source."""
+    for kind, data in results_of(definition, execution.id, execution.inputs):
+        if kind == "preparedprotein":
+            source = organisation.entities["proteins"].get(data["parent_id"], {})
+            given = {name: source.get(name) for name in ("protein_name", "pdb_id", "uniprot_accession")}
+            given |= {"file_path": data["file_path"], "state": "prepared", "origin_kind": "prepared"}
+            given |= {"origin_entity_type": "protein", "origin_entity_id": data["parent_id"]}
+            user, project = str(execution.stored["createdBy"]), execution.project_id
+            add_row(platform, organisation, "proteins", project, given, user, appears, identifier=data["id"])
 
 
 def _text(content: bytes) -> str:

@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from deeporigin_mcp.simulator.model.catalogue import ADMET, IMPORT, Definition
+from deeporigin_mcp.simulator.model.catalogue import ADMET, IMPORT, PROTEIN_PREP, Definition
 from deeporigin_mcp.simulator.model.clock import stamp
 from deeporigin_mcp.simulator.model.failures import quotation_failure, run_failure
 from deeporigin_mcp.simulator.model.molecules import UnreadableError
@@ -35,7 +35,7 @@ from deeporigin_mcp.simulator.model.validation import Problem, checked_inputs
 from deeporigin_mcp.simulator.state.base import State
 from deeporigin_mcp.simulator.state.execution import TERMINAL, Execution
 from deeporigin_mcp.simulator.state.files import listed_ligands, missing_input
-from deeporigin_mcp.simulator.state.imports import import_file
+from deeporigin_mcp.simulator.state.imports import add_prepared, import_file
 from deeporigin_mcp.simulator.state.organisations import Organisation
 from deeporigin_mcp.simulator.state.refusals import conflict, invalid, not_found, refused, restricted
 
@@ -263,11 +263,15 @@ def dispatch(platform: State, organisation: Organisation, execution: Execution, 
         ingestion_lag_seconds=platform.ingestion_lag_seconds,
     )
     execution.timeline = plan(failure=_failure(platform, organisation, execution))
-    if key == IMPORT and execution.timeline.failure is None:
+    if execution.definition is None or execution.timeline.failure is not None:
+        return True
+    if key == IMPORT:
         try:
             import_file(platform, organisation, execution, execution.timeline.ingested)
         except UnreadableError as error:
             execution.timeline = plan(failure=str(error))
+    if key == PROTEIN_PREP:
+        add_prepared(platform, organisation, execution, execution.definition, execution.timeline.ingested)
     return True
 
 
