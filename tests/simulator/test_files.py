@@ -229,3 +229,46 @@ def test_the_rows_of_an_import_can_be_read_after_it_is_ingested(
     assert api.http.get(path).status_code == 404
     automatic.advance(platform.ingestion_lag_seconds)
     assert api.http.get(path).json()["smiles"] == "OCCO"
+
+
+LIGAND = "/data-platform/deeporigin/ligands/08DEL1GAND000"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "field"),
+    [
+        ("POST", "/data-platform/deeporigin/ligands", {}, 400, "set"),
+        ("POST", "/data-platform/deeporigin/ligands", {"set": {"name": "x"}}, 400, "set.smiles"),
+        ("POST", "/data-platform/deeporigin/ligands", {"set": {"smiles": "C1CC"}}, 400, "set.smiles"),
+        ("POST", "/data-platform/deeporigin/ligands", {"set": {"smiles": "C", "colour": "red"}}, 400, "colour"),
+        (
+            "POST",
+            "/data-platform/deeporigin/ligands",
+            {"set": {"smiles": "C", "project_id": "x"}},
+            400,
+            "set.project_id",
+        ),
+        ("POST", "/data-platform/deeporigin/ligands", {"set": {"smiles": "C"}, "returning": ["red"]}, 400, "red"),
+        ("POST", "/data-platform/deeporigin/ligands/batch/create", {}, 400, "rows"),
+        ("POST", "/data-platform/deeporigin/poses", {"set": {}}, 404, None),
+        ("PATCH", LIGAND, {"set": {}}, 400, "set"),
+        ("PATCH", LIGAND, {"set": {"version": 9}}, 400, "version"),
+        ("PATCH", LIGAND, {"set": {"origin_kind": "x"}}, 400, "origin_kind"),
+        ("PATCH", "/data-platform/deeporigin/ligands/batch/update", {"updates": 1}, 400, "updates"),
+        ("DELETE", "/data-platform/deeporigin/ligands/nope", None, 404, None),
+        ("GET", "/files/deeporigin/directory/a?max-keys=0", None, 400, "max-keys"),
+        ("GET", "/files/deeporigin/directory/a?continuation-token=A", None, 400, "continuation-token"),
+        ("GET", "/files/deeporigin/signedUrl/", None, 404, None),
+        ("GET", "/files/protected/nothing", None, 404, None),
+        ("PUT", "/files/deeporigin/a.txt", {}, 400, "file"),
+    ],
+)
+def test_a_bad_request_is_refused_and_changes_nothing(
+    api: Api, platform: Platform, method: str, path: str, body: dict[str, Any] | None, status: int, field: str | None
+) -> None:
+    organisation = platform.organisations["deeporigin"]
+    before = (repr(organisation.entities), set(organisation.files))
+    response = api.http.request(method, path, json=body)
+    assert response.status_code == status, response.text
+    assert [error["field"] for error in response.json().get("errors", [])] == [field] * (field is not None)
+    assert (repr(organisation.entities), set(organisation.files)) == before
