@@ -87,8 +87,8 @@ def test_a_run_above_the_limit_is_only_quoted(
     [
         ("y\n", ""),
         ("what?\n\n Y \n", ""),
-        ("n\n", "The form that asks a person about deeporigin.docking for 0.2 USD"),
-        ("", "closed without an answer"),
+        ("n\n", "deeporigin.docking for 0.2 USD"),
+        ("", "the elicitation was cancelled"),
     ],
 )
 def test_a_question_about_money_is_answered_at_the_terminal(
