@@ -32,6 +32,7 @@ from deeporigin_mcp.http.known_callers import KnownCallers
 from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.places import TOKEN_HEADER
+from deeporigin_mcp.settings.reading import bare_token
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.responses.errors import error_result, explained
 from deeporigin_mcp.tools.runtime.state import LOOK_UP_SECONDS, ServerState, open_state
@@ -156,7 +157,7 @@ class CallerPool:
 
     def caller_of(self, headers: Headers) -> Caller:
         """A name for the caller whose token these headers carry, and whether it is known by now."""
-        caller = self._caller(headers.get(TOKEN_HEADER, "").strip())
+        caller = self._caller(bare_token(headers.get(TOKEN_HEADER, "")))
         return caller, lambda: caller in self._known
 
     def _caller(self, token: str) -> str:

@@ -22,6 +22,7 @@ from deeporigin_mcp.http.callers import IDLE_SECONDS, SWEEP_SECONDS, CallerLimit
 from deeporigin_mcp.platform import DeepOriginClient, Timing
 from deeporigin_mcp.platform.transport.retry import RetryPolicy
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.settings.places import TOKEN_HEADER
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.runtime.state import Outlasting, ServerState
 from tests.support.bench import ERAS, PROJECT, Bench
@@ -365,6 +366,16 @@ async def test_a_caller_is_known_once_the_platform_has_served_it(
         assert (knows(site.pool, name), has_been_served()) == (is_known, is_known)
         assert not knows(site.pool, "")
         assert site.pool.caller_of(Headers({}))[0] == ""
+
+
+@pytest.mark.parametrize("pasted", ["Bearer {}", '"{}"', "authorization: bearer  {}", " '{}', "])
+async def test_a_known_caller_is_known_however_its_token_was_pasted(bench: Bench, pasted: str) -> None:
+    headers = {**ADA, TOKEN_HEADER: pasted.format(ADA[TOKEN_HEADER])}
+    async with running_site(bench) as site:
+        async with site.client(headers) as client:
+            await client.call_tool("list_executions", {})
+        name, is_known = site.pool.caller_of(Headers(headers))
+        assert (name, is_known()) == (site.pool.caller_of(Headers(ADA))[0], True)
 
 
 LISTEN = "subscriptions/listen"

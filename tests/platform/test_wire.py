@@ -201,6 +201,17 @@ async def test_a_creation_that_is_answered_with_another_execution_has_no_known_o
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("session", ["the Kinase  team: docking in the autumn of 2026", "\u00c9quipe  A", "s" * 300])
+async def test_a_creation_is_recognised_whatever_session_and_metadata_it_has(server: Recorder, session: str) -> None:
+    metadata = {"idempotency_key": "k-1", "seed": 2**64 - 1}
+    server.answer(execution("Quoted", session=session, metadata=metadata))
+    async with client_for(server, session=session) as client:
+        created = await client.executions.create(
+            tool_key="deeporigin.docking", tool_version="4", data={"clusterId": "c", "metadata": metadata}
+        )
+    assert created["status"] == "Quoted"
+
+
 async def test_difference_2_pauses_follow_retry_after_and_chance(server: Recorder) -> None:
     server.answer(Reply(status=429, headers={"retry-after": "7"}), Reply(status=500), execution())
     time = FakeTime(chance=0.25)

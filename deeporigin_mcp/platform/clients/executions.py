@@ -20,6 +20,7 @@ from deeporigin_mcp.platform.clients.clusters import Clusters
 from deeporigin_mcp.platform.clients.paging import all_rows
 from deeporigin_mcp.platform.records.execution import Execution
 from deeporigin_mcp.platform.records.queries import ListQuery, SearchQuery
+from deeporigin_mcp.platform.records.sanitizing import word
 from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport import tracing
 from deeporigin_mcp.platform.transport.http_errors import restriction_in
@@ -322,11 +323,12 @@ class Executions:
 def _is_another(execution: Execution, tool_key: str, body: Json) -> bool:
     """Whether a DTO contradicts the request that is said to have created it; a missing field contradicts nothing."""
     sent = body.get("metadata")
-    noted = sent.items() if isinstance(sent, dict) else ()
+    # Numbers may come back changed, such as those beyond 64 bits.
+    noted = {name: value for name, value in sent.items() if isinstance(value, str)} if isinstance(sent, dict) else {}
     return (
-        execution.tool_key not in ("", tool_key.strip())
-        or execution.session not in ("", body["session"])
-        or any(execution.metadata.get(name, value) != value for name, value in noted)
+        execution.tool_key not in ("", word(tool_key.strip()))
+        or execution.session not in ("", word(body["session"]))
+        or any(execution.metadata.get(name, value) != value for name, value in noted.items())
     )
 
 

@@ -385,6 +385,8 @@ class _Wait:
         self.state.found[name] = dto
         self.state.seen_at[name] = self._source.now()
         self.state.failed.pop(name, None)
+        # It was on its way when another failure gave up all of them.
+        self.state.given_up.discard(name)
         del self._refusals[name]
         self._backoff.reset()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deeporigin_mcp.errors import SettingsError, SpendingLimitError
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.sanitizing import masked, one_line
 from deeporigin_mcp.platform.records.values import utc_stamp
 from deeporigin_mcp.settings import Settings, TokenClaims
 
@@ -82,19 +82,18 @@ class AuditLog:
             "session": settings.session,
             "reason": one_line(reason, REASON_CHARACTERS),
         }
-        # ASCII: no character of the platform can end a line or be unwritable.
         try:
-            self._append(json.dumps(line).encode() + b"\n")
+            self._append(_as_json(line).encode() + b"\n")
         except OSError:
             if decision == "approved":
                 line |= {"decision": "refused", "reason": "the audit log cannot be written"}
-            logger.info("%s", json.dumps(line))
+            logger.info("%s", _as_json(line))
             raise SpendingLimitError(
                 "The operator's audit log (DEEPORIGIN_MCP_AUDIT_LOG) cannot be written, and what is not on record must "
                 "not start.",
                 code="not_on_record",
             ) from None
-        logger.info("%s", json.dumps(line))
+        logger.info("%s", _as_json(line))
 
     def _append(self, line: bytes) -> None:
         """Append a whole line or nothing.
@@ -115,6 +114,11 @@ class AuditLog:
                 _append_whole(descriptor, line)
         finally:
             os.close(descriptor)
+
+
+def _as_json(line: dict[str, str | float | None]) -> str:
+    """ASCII, so that no character of the platform can end a line or be unwritable; without secrets."""
+    return masked(json.dumps(line))
 
 
 def user_of(settings: Settings) -> str:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, get_args
 
 from anyio import to_thread
 
@@ -453,11 +453,15 @@ def _row(database: sqlite3.Connection, scope: Scope, execution_id: str) -> Row |
     return next((_read(values) for values in found), None)
 
 
-def _read(values: tuple[str, str | None, str | None, str, State, str, float]) -> Row:
+def _read(values: tuple[Any, ...]) -> Row:
     execution_id, approved, reported, rule, state, claim, at = values
-    if state not in get_args(State) or not PROCESS.fullmatch(claim):
+    is_text = all(isinstance(value, str) for value in (execution_id, rule, state, claim))
+    if not is_text or not isinstance(at, float) or state not in get_args(State) or not PROCESS.fullmatch(claim):
         raise _DamagedError
-    return Row(execution_id, _usd(approved), _usd(reported), rule, state, claim, float(at))
+    row = Row(execution_id, _usd(approved), _usd(reported), rule, state, claim, at)
+    if row.approved is not None and row.approved < 0:
+        raise _DamagedError
+    return row
 
 
 def _usd(text: str | None) -> Decimal | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deeporigin_mcp.platform.transport.requests import CREATE_TIMEOUT_SECONDS
 
-PROCESS = re.compile(r"\S+ \d+ \S*")
+PROCESS = re.compile(r"\S+ \d{1,10} \S*", re.ASCII)
 """Machine, process id and start time."""
 CLAIM_SECONDS = 2 * CREATE_TIMEOUT_SECONDS + 60
 """No confirmation is under way for longer. Used only where it cannot be seen whether its process runs."""
@@ -47,7 +47,7 @@ def _born(pid: int) -> str:
         return "?"
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return ""
     except PermissionError:
         pass

@@ -212,7 +212,10 @@ async def _created(
     client = state.client
     forget_ended(state, key)
     if request.is_callers_key and (existing := await execution_with_key(client, key, fingerprint, KEY_LOOKBACK)):
-        return _Created(Execution(existing), True, rule)
+        execution = Execution(existing)
+        if (approved := state.approved_creations.pop(key, None)) and was_started(execution):
+            await spent.record_start(state, execution, approved)
+        return _Created(execution, True, rule)
     if {definition.key, request.tool_key.strip()} & UNQUOTED:
         run = _unquoted(definition, request, body["projectId"], fingerprint)
         reply = await _approval_of(ctx, run)
@@ -220,12 +223,14 @@ async def _created(
             return reply.request
         rule = f"yes by {reply.detail}"
         _record(state, run, "approved", rule)
+        state.approved_creations[key] = rule
     request.is_sent = True
     version = definition.version or request.tool_version
     try:
         dto = await created_once(state, request.tool_key, version, body, key, fingerprint, rule)
     except ArgumentError as refusal:
         raise await set_project_error(client, refusal) from None
+    state.approved_creations.pop(key, None)
     if request.is_callers_key and state.has_peers:
         agreed = await agreed_on(client, key, fingerprint, dto, min(LOOK_UP_SECONDS, request.seconds_left))
         if agreed is not dto:

@@ -28,7 +28,7 @@ from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.responses import toolsets
 from deeporigin_mcp.tools.runtime.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, Outlasting, ServerState
-from deeporigin_mcp.tools.spending.spent import record_start
+from deeporigin_mcp.tools.spending.spent import UNAPPROVED, record_start
 
 KEY_FIELD = "idempotency_key"
 FINGERPRINT_FIELD = "request_sha256"
@@ -116,6 +116,8 @@ async def created_once(
     with contextlib.suppress(NetworkError, PlatformError, RateLimitError), anyio.move_on_after(LOOK_UP_SECONDS):
         found = await execution_with_key(state.client, key, fingerprint, LOST_LOOKBACK)
     if found is not None:
+        if lost and rule != UNAPPROVED and was_started(Execution(found)):
+            await record_start(state, Execution(found), rule)
         return found
     reason = str(lost) if lost else f"Timed out after {MAX_CALL_SECONDS:g} s waiting for the platform."
     raise OutcomeUnknownError(

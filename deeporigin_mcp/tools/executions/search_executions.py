@@ -11,7 +11,7 @@ from deeporigin_mcp.errors import InvalidRequestError
 from deeporigin_mcp.platform import SearchQuery
 from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.records.values import Json, text
-from deeporigin_mcp.platform.transport.responses import rows_of, total_of
+from deeporigin_mcp.platform.transport.responses import has_more_of, rows_of, total_of
 from deeporigin_mcp.tools.executions.filters import (
     COLUMN_ADVICE,
     SHOWN_AS,
@@ -122,7 +122,8 @@ async def search_executions(
     most, room = room_for(limit <= PAGE_SIZE and not (select and limit == 1), repeated)
     rows, cut, cut_at = _search_rows(found[:limit], select, room)
     shown = rows_that_fit(rows, room)
-    has_more = len(found) > limit or shown < len(rows)
+    # A platform with shorter pages than were asked for says that there are more.
+    has_more = len(found) > limit or shown < len(rows) or (bool(found) and has_more_of(page) is True)
     next_step = None
     if has_more:
         next_step = steps.call("search_executions", **repeated, limit=limit, offset=offset + shown)

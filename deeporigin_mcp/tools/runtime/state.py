@@ -44,6 +44,8 @@ class ServerState:
     """Whether the outcomes of confirmations that an ended process had sent were read back."""
     creations: dict[str, tuple[str, Outlasting[dict[str, Any]]]] = field(default_factory=dict)
     """Creations whose response has not come, by idempotency key, each with the fingerprint of its request."""
+    approved_creations: dict[str, str] = field(default_factory=dict)
+    """By which rule a person approved a creation whose execution has not been seen, by idempotency key."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
     has_peers: bool = False

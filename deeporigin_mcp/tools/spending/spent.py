@@ -12,7 +12,7 @@ import anyio
 from deeporigin_mcp.errors import DeepOriginError, SpendingLimitError
 from deeporigin_mcp.platform import Execution, ListQuery
 from deeporigin_mcp.platform.records.money import ZERO, added, shown, usd
-from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.tools.approvals.audit_log import user_of
 from deeporigin_mcp.tools.approvals.ledger import (
     Entry,
@@ -179,7 +179,7 @@ async def unapproved_start(state: ServerState, execution: Execution, *, is_new: 
     with contextlib.suppress(SpendingLimitError):
         row = await state.ledger.find(state.scope, execution.execution_id)
     if row is None:
-        if not is_new and execution.session != state.settings.session:
+        if not is_new and execution.session != word(state.settings.session):
             return None
         # Its creation was sent by a call that never saw the response.
         await record_start(state, execution)

@@ -7,9 +7,11 @@ from typing import Any
 import anyio
 import pytest
 
-from deeporigin_mcp.errors import NotFoundError, PlatformError, RateLimitError
+from deeporigin_mcp.errors import CredentialError, NotFoundError, PlatformError, RateLimitError
 from deeporigin_mcp.platform.waiting import engine
 from deeporigin_mcp.platform.waiting.engine import WaitState, watch
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.executions.wait_executions import wait_view
 from tests.platform.waiting.stage import Stage
 from tests.support.fake_time import START, FakeTime
 from tests.support.recording import execution
@@ -49,6 +51,28 @@ async def test_a_failure_hides_no_other_id_and_is_forgotten_when_it_passes() -> 
     assert {name: dto["status"] for name, dto in state.found.items()} == {"a": "Completed", "c": "Completed"}
     assert [*state.failed] == ["b"]
     assert state.is_done("all")
+
+
+async def test_what_is_read_while_the_others_are_lost_is_not_lost() -> None:
+    expired, released = CredentialError("expired"), anyio.Event()
+    stage = Stage(FakeTime(), a=["Running", expired], b=[expired])
+    poll = stage.poll
+
+    async def late(execution_id: str) -> dict[str, Any]:
+        if execution_id == "b":
+            released.set()
+        elif len(stage.asked) < 2:
+            await released.wait()
+            await anyio.lowlevel.checkpoint()
+            await anyio.lowlevel.checkpoint()
+        return await poll(execution_id)
+
+    stage.poll = late  # type: ignore[method-assign]
+    view = wait_view(await watched(stage, ["a", "b"]), Settings())
+    assert not view.all_done
+    assert [row.status for row in view.executions] == ["Running", None]
+    assert all(row.error for row in view.executions)
+    assert view.executions[0].last_seen_at
 
 
 async def test_time_that_runs_out_leaves_the_latest_state() -> None:

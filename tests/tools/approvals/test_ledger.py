@@ -211,6 +211,34 @@ def test_one_that_cannot_be_written_stops_the_start_without_naming_its_place(tmp
         create_server(Settings(ledger=place, read_only=True))
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("at", value) for value in ("yesterday", b"x")),
+        *(("claim", value) for value in (b"x", "", f"here {10**40} 7")),
+        *(("approved", value) for value in ("NaN", "-5", b"5")),
+        *(("reported", b"5"), ("execution", b"\xff"), ("state", "free"), ("rule", b"x")),
+    ],
+)
+async def test_a_row_that_nobody_can_read_frees_nothing_of_a_budget(
+    ledger: Ledger, path: Path, column: str, value: Any
+) -> None:
+    await claim(ledger, 1)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute(f"UPDATE runs SET {column} = ?", (value,))
+    with pytest.raises(SpendingLimitError) as refused:
+        await claim(ledger, 2, budget=7)
+    assert refused.value.code == "not_on_record"
+
+
+async def test_a_claim_of_a_process_that_no_machine_can_have_is_left_behind(ledger: Ledger, path: Path) -> None:
+    await claim(ledger, 1)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        (mine,) = database.execute("SELECT claim FROM runs").fetchone()
+        database.execute("UPDATE runs SET claim = ?", (f"{mine.split()[0]} {10**10 - 1} 7",))
+    assert await claim(ledger, 1)
+
+
 async def test_where_it_cannot_be_written_nothing_starts_and_everything_else_goes_on(bench: Bench) -> None:
     state = blocked_state_directory()
     free = quoted(bench, 0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from deeporigin_mcp.simulator.services.tables import Search
 from tests.support.bench import PROJECT, Agent, Bench, compact_size, docking
 from tests.support.facts import calls_in
 
@@ -114,6 +116,26 @@ async def test_every_row_is_shown_once_within_the_size_of_an_answer(agent: Agent
     shown = [row["execution_id"] for row in found["rows"]]
     while found["has_more"]:
         assert compact_size(found) <= 6_000
+        found = await agent.follow(found["next_step"])
+        shown += [row["execution_id"] for row in found["rows"]]
+    assert shown == names[::-1]
+
+
+async def test_a_platform_with_shorter_pages_loses_no_row(
+    agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = bench.platform.seed_executions(count=20)
+    answer = Search.answer
+
+    def capped(search: Search, rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        search.limit = min(search.limit, 7)
+        return answer(search, rows)
+
+    monkeypatch.setattr(Search, "answer", capped)
+    found = await agent.read("search_executions", limit=10)
+    shown = [row["execution_id"] for row in found["rows"]]
+    while found["has_more"]:
+        assert found["next_offset"] == len(shown)
         found = await agent.follow(found["next_step"])
         shown += [row["execution_id"] for row in found["rows"]]
     assert shown == names[::-1]

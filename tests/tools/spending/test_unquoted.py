@@ -69,6 +69,33 @@ async def test_a_person_is_asked_first_and_a_yes_is_on_record_with_what_it_cost(
     assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", None), ("started", 3.5)]
 
 
+async def test_what_it_cost_is_on_record_although_the_response_was_lost(liar: Liar, tmp_path: Path) -> None:
+    log, created = tmp_path / "audit.jsonl", liar.create
+    liar.create = lambda _: {}
+    liar.rows = lambda _: [created(body) for body in liar.created]
+    async with liar.agent(person=Person(), audit_log=log) as agent:
+        found = await agent.read("create_execution", **RUN)
+        assert (found["execution_id"], found["cost"]) == (named(99), 3.5)
+        liar.rows = lambda _: []
+        assert (await agent.read("get_workspace"))["spending"]["spent"] == 3.5
+    assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", None), ("started", 3.5)]
+
+
+async def test_what_a_person_approved_is_not_called_unapproved_when_it_is_found_later(
+    liar: Liar, tmp_path: Path
+) -> None:
+    log, created, person = tmp_path / "audit.jsonl", liar.create, Person()
+    liar.create = lambda _: {}
+    run = {**RUN, "idempotency_key": "k-1"}
+    async with liar.agent(person=person, audit_log=log) as agent:
+        assert (await agent.error("create_execution", **run))[1] == "unknown"
+        liar.rows = lambda _: [created(body) for body in liar.created]
+        found = await agent.read("create_execution", **run)
+    assert "warning" not in found
+    assert (len(liar.created), len(person.questions)) == (1, 1)
+    assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", None), ("started", 3.5)]
+
+
 @pytest.mark.parametrize("answer", [NO, DECLINE, CANCEL])
 @pytest.mark.parametrize("mode", ERAS)
 async def test_without_a_yes_nothing_is_sent(liar: Liar, mode: str, answer: Any) -> None:
