@@ -14,8 +14,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.tools.catalogue.check_state import CURRENT, VALUE_CHARACTERS
 from deeporigin_mcp.tools.catalogue.patterns import found, is_bounded, ways_to_try
-from deeporigin_mcp.tools.catalogue.reading import RUN, VALUE_CHARACTERS
 from deeporigin_mcp.tools.catalogue.schemas import (
     KEY,
     PROVIDER,
@@ -114,7 +114,7 @@ def _counting(name: str, check: Check) -> Check:
         if name in ("const", "enum"):
             # Compared as a whole.
             sizes = len(json.dumps(rule))
-        RUN.get().spend(steps + sizes // 8)
+        CURRENT.get().spend(steps + sizes // 8)
         yield from check(validator, rule, given, schema) or ()
 
     return counting
@@ -124,10 +124,10 @@ def _unless_lenient(check: Check) -> Check:
     """A check that a value does not match, skipped where it matches only by lenient reading."""
 
     def lenient(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
-        run = RUN.get()
-        before = run.lenient
+        state = CURRENT.get()
+        before = state.lenient
         errors = list(check(validator, rule, given, schema) or ())
-        yield from (error for error in errors if error.context or run.lenient == before)
+        yield from (error for error in errors if error.context or state.lenient == before)
 
     return lenient
 
@@ -140,23 +140,23 @@ def _error(message: str) -> jsonschema.ValidationError:
 
 def _type(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     kinds = rule if isinstance(rule, list) else [rule]
-    run = RUN.get()
+    state = CURRENT.get()
     if isinstance(given, str) and is_file(schema):
-        run.lenient += "string" not in kinds
+        state.lenient += "string" not in kinds
         yield from _file_problems(given)
         return
     if any(validator.is_type(given, kind) for kind in kinds):
         return
     if given is None and schema.get("nullable") is True:
-        run.lenient += 1
+        state.lenient += 1
         return
     if is_file(schema):
-        run.lenient += 1
+        state.lenient += 1
         yield from _file_problems(given)
         return
     if is_reference(given) and "string" in kinds:
         path = getattr(given, "path", "")
-        run.doubt(f"{path}: a file reference, but the schema asks for a string that is not marked as a file.")
+        state.doubt(f"{path}: a file reference, but the schema asks for a string that is not marked as a file.")
         return
     hint = ""
     if isinstance(given, str) and given.lstrip()[:1] in ("{", "[") and {"object", "array"} & {*kinds}:
@@ -179,14 +179,14 @@ def _format(_: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.V
     if "type" not in schema and is_file(schema):
         yield from _file_problems(given)
     elif rule == "smiles":
-        RUN.get().is_smiles(given)
+        CURRENT.get().is_smiles(given)
 
 
 def _vendor(_: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     if is_smiles(schema):
-        RUN.get().is_smiles(given)
+        CURRENT.get().is_smiles(given)
     elif rule in ("Ligand", "Molecule"):
-        RUN.get().is_molecule(given)
+        CURRENT.get().is_molecule(given)
     yield from ()
 
 
@@ -194,13 +194,13 @@ def _pattern(_: Any, pattern: Any, given: Any, schema: Any) -> Iterator[jsonsche
     if not isinstance(given, str) or not isinstance(pattern, str):
         return
     if is_bounded(pattern, len(given)):
-        RUN.get().spend(int(ways_to_try(pattern, len(given))) // WAYS_OF_A_STEP)
+        CURRENT.get().spend(int(ways_to_try(pattern, len(given))) // WAYS_OF_A_STEP)
     if found(pattern, given) is not False:
         return
     message = f"{shown(given, VALUE_CHARACTERS)} does not match {one_line(pattern, 200)!r}"
     if is_file(schema):
         # It may be meant for the file's name, not for its path.
-        RUN.get().doubt(f"{getattr(given, 'path', '')}: {message}, the schema's pattern for this file.")
+        CURRENT.get().doubt(f"{getattr(given, 'path', '')}: {message}, the schema's pattern for this file.")
     else:
         yield _error(message)
 
@@ -208,19 +208,19 @@ def _pattern(_: Any, pattern: Any, given: Any, schema: Any) -> Iterator[jsonsche
 def _required_fields(_: Any, names: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     if not isinstance(given, dict) or not isinstance(names, list):
         return
-    run = RUN.get()
+    state = CURRENT.get()
     properties = fields_of(schema)
     # Only a node that describes the inputs is expected to describe those that it requires.
-    known = run.known if properties and getattr(given, "path", None) == "" else None
+    known = state.known if properties and getattr(given, "path", None) == "" else None
     for name in names:
         entry = properties.get(name)
         if name in given:
             continue
         if isinstance(entry, dict) and entry.get("default") is not None:
             # The platform fills in defaults before it checks.
-            run.lenient += 1
+            state.lenient += 1
         elif known is not None and name not in known.described:
-            run.doubt(f"The schema requires {one_line(str(name), 60)!r} and does not describe it.")
+            state.doubt(f"The schema requires {one_line(str(name), 60)!r} and does not describe it.")
         else:
             yield _error(f"{one_line(str(name), 60)!r} is a required property")
 
@@ -231,7 +231,7 @@ def _unique_items(_: Any, wanted: Any, entries: Any, schema: Any) -> Iterator[js
     places: dict[str, int] = {}
     for place, entry in enumerate(entries):
         text = json.dumps(entry, sort_keys=True)
-        RUN.get().spend(len(text) // CHARACTERS_OF_A_STEP)
+        CURRENT.get().spend(len(text) // CHARACTERS_OF_A_STEP)
         first = places.setdefault(text, place)
         if first != place:
             yield _error(f"{shown(entry, VALUE_CHARACTERS)} is repeated, as entries {first} and {place}")
@@ -258,10 +258,10 @@ def _of_names(check: Check, patterns: list[str]) -> Check:
         if not isinstance(given, dict) or not given:
             return
         longest = max(map(len, given))
-        RUN.get().spend(len(given) * len(patterns) // 8)
+        CURRENT.get().spend(len(given) * len(patterns) // 8)
         if all(is_bounded(pattern, longest) for pattern in patterns):
             ways = sum(ways_to_try(pattern, longest) for pattern in patterns)
-            RUN.get().spend(int(len(given) * ways) // WAYS_OF_A_STEP)
+            CURRENT.get().spend(int(len(given) * ways) // WAYS_OF_A_STEP)
             yield from check(validator, rule, given, schema) or ()
 
     return bounded

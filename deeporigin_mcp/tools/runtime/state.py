@@ -7,21 +7,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import anyio
 import anyio.abc
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver.context import Context
 
-from deeporigin_mcp.platform import DeepOriginClient, Execution
+from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.waiting.followers import Followers
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.approvals.ledger import Ledger, Scope
 from deeporigin_mcp.tools.approvals.pending import Elicitations
 from deeporigin_mcp.tools.runtime import call_log
-from deeporigin_mcp.tools.runtime.recent import RecentExecutions
 
 T = TypeVar("T")
 
@@ -31,6 +30,9 @@ MAX_CALL_SECONDS = 35.0
 """How long a tool waits for a creation or a confirmation; the rest is for finding out what became of it."""
 LOOK_UP_SECONDS = 10.0
 """How long it then reads back."""
+RECENT_SECONDS = 10.0
+"""How long the newest executions are kept, because each key press requests completions."""
+RECENT_ROWS = 100
 
 
 @dataclass
@@ -162,3 +164,35 @@ class Outlasting(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._done.is_set(), self._value
+
+
+class Recent(NamedTuple):
+    """The newest executions, newest first, and how many there are in all (`total`)."""
+
+    executions: list[Execution]
+    total: int
+
+
+class RecentExecutions:
+    """Reads the newest executions once in `RECENT_SECONDS`, however many requests come."""
+
+    def __init__(self, client: DeepOriginClient) -> None:
+        self._client = client
+        self._reading = anyio.Lock()
+        self._found = Recent([], 0)
+        self._until = float("-inf")
+
+    async def read(self) -> Recent:
+        """The newest hundred.
+
+        Raises:
+            DeepOriginError: they cannot be read.
+        """
+        async with self._reading:
+            now = self._client.timing.monotonic()
+            if now >= self._until:
+                response = await self._client.listing.page(ListQuery(order="createdAt desc"), 0, RECENT_ROWS)
+                executions = [Execution(row) for row in response["data"]]
+                self._found = Recent([one for one in executions if one.execution_id], response["count"])
+                self._until = now + RECENT_SECONDS
+            return self._found

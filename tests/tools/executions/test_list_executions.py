@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.simulator import parse_fault
-from deeporigin_mcp.tools.executions.progress import MOST_REQUESTS
-from deeporigin_mcp.tools.executions.totals import MOST_TOOLS
+from deeporigin_mcp.tools.executions.list_executions import MOST_TOOLS
+from deeporigin_mcp.tools.executions.lists import MAX_PROGRESS_REQUESTS
 from tests.support.bench import PROJECT, SESSION, Agent, Bench, agent_of, compact_size, running_bench
 from tests.support.facts import calls_in
 from tests.support.history import ABFE, abfe
@@ -269,12 +269,12 @@ async def test_a_workflow_that_runs_shows_how_far_it_is(agent: Agent, bench: Ben
 async def test_progress_is_asked_for_where_a_row_says_nothing_of_it_and_not_too_often(
     agent: Agent, bench: Bench
 ) -> None:
-    names = bench.platform.seed_executions(count=MOST_REQUESTS + 2, status="Running")
+    names = bench.platform.seed_executions(count=MAX_PROGRESS_REQUESTS + 2, status="Running")
     bench.platform.faults.append(parse_fault(f"GET */executions/{names[-1]} status=404"))
     found = await agent.read("list_executions")
     assert [row["execution_id"] for row in found["executions"]] == names[::-1]
     asked = [path.rpartition("/")[2] for path in bench.sent("GET", "/executions/")]
-    assert sorted(asked) == sorted(names[-MOST_REQUESTS:]), "and one that is not answered keeps its row"
+    assert sorted(asked) == sorted(names[-MAX_PROGRESS_REQUESTS:]), "and one that is not answered keeps its row"
 
 
 @pytest.mark.parametrize("detail", ["concise", "detailed"])

@@ -78,7 +78,7 @@ class Known:
             self.is_open |= isinstance(reference, str) and not reference.startswith("#")
         self.names = dict.fromkeys([*self.described, *named])
 
-    def unknown_inputs(self, inputs: dict[str, Any], run: Run) -> list[str]:
+    def unknown_inputs(self, inputs: dict[str, Any], state: CheckState) -> list[str]:
         """Problems with unknown inputs. The platform drops most of these silently, misspelt ones included."""
         problems = []
         # Comparing with thousands of names takes long, and nobody reads them.
@@ -90,11 +90,11 @@ class Known:
                 hint = near or f"valid: {', '.join(valid)}"
                 problems.append(f"{one_line(name, 60)}: unknown input; {hint}")
             elif near:
-                run.doubt(f"{one_line(name, 60)}: the schema does not describe it; {near}")
+                state.doubt(f"{one_line(name, 60)}: the schema does not describe it; {near}")
         return problems
 
 
-class Run:
+class CheckState:
     """One check: the steps that are left, and what it finds beside violations of the schema.
 
     Values that are checked know their path, and their `repr` is cut.
@@ -217,4 +217,4 @@ class List(list[Any]):
         return shown(self, VALUE_CHARACTERS)
 
 
-RUN: ContextVar[Run] = ContextVar("the current check")
+CURRENT: ContextVar[CheckState] = ContextVar("the current check")
