@@ -35,10 +35,6 @@ class KnownCallers:
     def __contains__(self, caller: str) -> bool:
         return caller in self._known
 
-    @property
-    def places_taken(self) -> int:
-        return len(self._holders)
-
     def add(self, caller: str) -> None:
         """The platform has served the caller: its requests neither hold places nor wait for one any more."""
         self._known[caller] = None

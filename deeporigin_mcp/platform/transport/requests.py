@@ -224,11 +224,7 @@ class Transport:
         public: bool,
         attempt: int,
     ) -> tuple[int, httpx.Headers, bytes]:
-        headers = {"Accept": accept}
-        if not public:
-            token = self._settings.require_token(self._timing.wall())
-            register_secret(token.get_secret_value())
-            headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+        headers = {"Accept": accept} | ({} if public else self._authorization())
         http = self._http
         with _encodable(what):
             request = http.build_request(
@@ -261,9 +257,7 @@ class Transport:
         import httpx
 
         timeout = httpx.Timeout(self._timeout_seconds, read=silence_seconds)
-        token = self._settings.require_token(self._timing.wall())
-        register_secret(token.get_secret_value())
-        headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token.get_secret_value()}"}
+        headers = {"Accept": "text/event-stream"} | self._authorization()
         http = self._http
         with _encodable(what):
             request = http.build_request("GET", path, params=[*params], headers=headers, timeout=timeout)
@@ -281,6 +275,11 @@ class Transport:
                 yield decoded(response, what, max_bytes=None, max_encodings=1)
             finally:
                 await response.aclose()
+
+    def _authorization(self) -> dict[str, str]:
+        token = self._settings.require_token(self._timing.wall()).get_secret_value()
+        register_secret(token)
+        return {"Authorization": f"Bearer {token}"}
 
     def _network_errors(self, what: str, timeout_seconds: float) -> contextlib.AbstractContextManager[None]:
         return network_errors(what, timeout_seconds, self._route, self._trust)
