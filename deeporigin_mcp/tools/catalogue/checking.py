@@ -71,10 +71,10 @@ def _checked(state: CheckState, inputs: dict[str, Any], schema: Schema) -> Findi
         problems += state.known.unknown_inputs(inputs, state)
         problems += _violations(state, noted, schema)
     except (RecursionError, TooLarge):
-        state.doubt(UNREAD)
+        state.warn(UNREAD)
     problems += state.molecule_problems()
     lines = (one_line(problem, PROBLEM_CHARACTERS) for problem in dict.fromkeys(problems))
-    warnings = [one_line(warning, PROBLEM_CHARACTERS) for warning in state.doubts]
+    warnings = [one_line(warning, PROBLEM_CHARACTERS) for warning in state.warnings]
     return Findings([*itertools.islice(lines, MAX_PROBLEMS)], warnings[:MAX_PROBLEMS], state.repeats())
 
 
@@ -131,9 +131,9 @@ def _errors(state: CheckState, inputs: dict[str, Any], schema: Schema) -> list[j
         if validator is not None:
             errors.extend(itertools.islice(validator.iter_errors(inputs), MAX_ERRORS))
         elif schema:
-            state.doubt(UNREAD)
+            state.warn(UNREAD)
     except Exception:  # noqa: BLE001 (a schema may hold anything, and breaks the library anywhere)
-        state.doubt(UNREAD)
+        state.warn(UNREAD)
     finally:
         CURRENT.reset(before)
     return errors
