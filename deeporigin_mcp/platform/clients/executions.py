@@ -38,7 +38,7 @@ from deeporigin_mcp.platform.waiting.engine import wait_for_all
 from deeporigin_mcp.platform.waiting.observer import Observer
 
 VISIBILITIES = ("visible", "hidden")
-LOOK_FIRST = "Check whether it was done before repeating it."
+CHECK_FIRST = "Check whether it was done before repeating it."
 
 
 class Executions:
@@ -176,7 +176,7 @@ class Executions:
             return dto
         raise OutcomeUnknownError(
             f"The response to {what} is {shape}, so its id is unknown.",
-            next_step=LOOK_FIRST,
+            next_step=CHECK_FIRST,
             outcome="unknown",
             request_id=tracing.count_unreadable(),
         )
@@ -217,7 +217,7 @@ class Executions:
         except PlatformError as unreadable:
             unshown = OutcomeUnknownError(
                 f"The platform accepted the confirmation, but the new state is unknown: {unreadable}",
-                next_step=LOOK_FIRST,
+                next_step=CHECK_FIRST,
                 outcome="unknown",
                 request_id=unreadable.request_id,
             )
@@ -306,7 +306,7 @@ class Executions:
                 raise
             raise OutcomeUnknownError(
                 str(error),
-                next_step=LOOK_FIRST,
+                next_step=CHECK_FIRST,
                 outcome="unknown",
                 http_status=error.http_status,
                 request_id=error.request_id,
