@@ -59,7 +59,9 @@ async def answer_between_calls(person: Person, answer: ElicitResult | ErrorData 
 
 
 async def test_a_call_leaves_time_for_a_confirmation_and_ends_before_clients_give_up() -> None:
-    assert confirmation.LOOK_SECONDS < confirmation.PERSON_SECONDS < confirmation.GIVE_UP_SECONDS < CALL_SECONDS <= 50
+    assert (
+        confirmation.READ_SECONDS < confirmation.PERSON_SECONDS < confirmation.CONFIRMED_BY_SECONDS < CALL_SECONDS <= 50
+    )
 
 
 async def test_while_a_person_thinks_the_model_reads_what_is_pending_and_the_same_call(
@@ -262,7 +264,7 @@ async def test_a_question_about_what_somebody_else_has_started_is_taken_off_the_
 async def test_a_confirmation_that_does_not_end_is_told_as_unknown_before_the_call_is_given_up(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confirmation, "GIVE_UP_SECONDS", 1.0)
+    monkeypatch.setattr(confirmation, "CONFIRMED_BY_SECONDS", 1.0)
     name = quoted(bench, 5)
     bench.fault("PATCH *:confirm delay=300")
     async with agent_with(bench.server(), Person(), mode="legacy") as agent:

@@ -306,7 +306,7 @@ async def test_each_decision_is_one_line_without_secrets_and_inputs(
 async def test_looks_that_take_too_long_end_before_anything_is_sent(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(confirmation, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(confirmation, "READ_SECONDS", 0.3)
     async with bench.agent(budget=1) as agent:
         created = await agent.read("create_execution", **docking())
         bench.fault(f"GET {path} delay=300")
