@@ -184,15 +184,15 @@ class CallerPool:
         async with self._known.place(caller):
             async with self._opening:
                 entry = await self._kept(_digest(settings, self._key), settings, caller)
-                if sum(other.state.holds for other in self._of(caller)) >= self._limits.calls_each:
+                if sum(other.state.uses for other in self._of(caller)) >= self._limits.calls_each:
                     raise _limit(f"{self._limits.calls_each} calls with these credentials", "too_many_calls")
-                entry.state.holds += 1
+                entry.state.uses += 1
             try:
                 yield entry.state
             finally:
-                entry.state.holds -= 1
+                entry.state.uses -= 1
                 entry.last_used = self._timing.monotonic()
-                if not entry.state.holds and caller not in self._known:
+                if not entry.state.uses and caller not in self._known:
                     # Most unknown callers are made-up tokens that never return, and a state has connections.
                     self._close(entry)
 
@@ -235,7 +235,7 @@ class CallerPool:
         return self._entries[name]
 
     def _close_idle(self, among: Iterable[_Entry], otherwise: BusyError) -> None:
-        idle = next((entry for entry in among if not entry.state.holds), None)
+        idle = next((entry for entry in among if not entry.state.uses), None)
         if idle is None:
             raise otherwise
         self._close(idle)
@@ -279,7 +279,7 @@ class CallerPool:
             await self._timing.sleep(SWEEP_SECONDS)
             too_old = self._timing.monotonic() - IDLE_SECONDS
             for entry in [*self._entries.values()]:
-                if not entry.state.holds and entry.last_used <= too_old:
+                if not entry.state.uses and entry.last_used <= too_old:
                     self._close(entry)
 
     async def _listen(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

@@ -43,8 +43,8 @@ TEXT_CHARACTERS = 500
 NEVER_STARTED = frozenset({"Quoted", "FailedQuotation", "InsufficientFunds"})
 """Statuses of executions that were never charged."""
 
-State = Literal["sending", "unknown", "started", "not started", "uncharged"]
-COUNTING: tuple[State, ...] = ("sending", "unknown", "started")
+RunState = Literal["sending", "unknown", "started", "not started", "uncharged"]
+COUNTING: tuple[RunState, ...] = ("sending", "unknown", "started")
 
 _CREATING = threading.Lock()
 
@@ -71,7 +71,7 @@ class _DamagedError(Exception):
         super().__init__("it holds values that this server never writes")
 
 
-class Scope(NamedTuple):
+class BudgetScope(NamedTuple):
     """What one budget is for: a session in an organisation of a platform."""
 
     platform: str
@@ -96,7 +96,7 @@ class Row(NamedTuple):
     approved: Decimal | None
     reported: Decimal | None
     rule: str
-    state: State
+    state: RunState
     claim: str
     at: float
 
@@ -243,7 +243,7 @@ class Ledger:
             pass
 
     async def claim(
-        self, scope: Scope, entry: Entry, *, now: float, budget: Decimal | None, record: Sequence[Execution]
+        self, scope: BudgetScope, entry: Entry, *, now: float, budget: Decimal | None, record: Sequence[Execution]
     ) -> bool:
         """Write down an approval whose confirmation is about to be sent, if nobody else sends one and a budget allows.
 
@@ -278,7 +278,7 @@ class Ledger:
 
         return await self._in_thread(claim)
 
-    async def settle(self, scope: Scope, execution_id: str, state: State, *, now: float) -> None:
+    async def settle(self, scope: BudgetScope, execution_id: str, state: RunState, *, now: float) -> None:
         """Write down what became of a confirmation that was being sent."""
 
         def settle(database: sqlite3.Connection) -> None:
@@ -290,7 +290,7 @@ class Ledger:
         await self._in_thread(settle)
 
     async def observe(
-        self, scope: Scope, executions: Sequence[Execution], *, now: float, from_list: bool = False
+        self, scope: BudgetScope, executions: Sequence[Execution], *, now: float, from_list: bool = False
     ) -> list[Rise]:
         """Write down what the platform says of these runs, as far as they are in the ledger.
 
@@ -314,7 +314,7 @@ class Ledger:
                         _set(database, scope, row.execution_id, "unknown", row.reported, now)
                     continue
                 amount = max(row.reported or ZERO, reported_amount(execution) or ZERO)
-                state: State = "started"
+                state: RunState = "started"
                 if is_uncharged(execution):
                     state = row.state if from_list else "uncharged"
                 if state == "started" and amount > max(row.approved or ZERO, row.reported or ZERO):
@@ -325,18 +325,18 @@ class Ledger:
 
         return await self._in_thread(observe)
 
-    async def record(self, scope: Scope, entry: Entry, execution: Execution, *, now: float) -> None:
+    async def record(self, scope: BudgetScope, entry: Entry, execution: Execution, *, now: float) -> None:
         """Write down a run that the platform has started by itself."""
         amount = reported_amount(execution)
         await self._in_thread(lambda database: _write(database, scope, entry, amount, "started", now))
 
-    async def rows(self, scope: Scope) -> list[Row]:
+    async def rows(self, scope: BudgetScope) -> list[Row]:
         """The runs of a scope, the newest first; empty if there is no ledger yet."""
         if self._path is None or not self._path.exists():
             return []
         return await self._in_thread(lambda database: _rows(database, scope))
 
-    async def find(self, scope: Scope, execution_id: str) -> Row | None:
+    async def find(self, scope: BudgetScope, execution_id: str) -> Row | None:
         """What is known of an execution, in whichever session it was started."""
         return await self._in_thread(lambda database: _row(database, scope, execution_id))
 
@@ -414,10 +414,10 @@ class Ledger:
 
 def _write(
     database: sqlite3.Connection,
-    scope: Scope,
+    scope: BudgetScope,
     entry: Entry,
     reported: Decimal | None,
-    state: State,
+    state: RunState,
     now: float,
 ) -> None:
     texts = (entry.user, entry.tool, entry.rule)
@@ -429,7 +429,12 @@ def _write(
 
 
 def _set(
-    database: sqlite3.Connection, scope: Scope, execution_id: str, state: State, reported: Decimal | None, now: float
+    database: sqlite3.Connection,
+    scope: BudgetScope,
+    execution_id: str,
+    state: RunState,
+    reported: Decimal | None,
+    now: float,
 ) -> None:
     database.execute(
         "UPDATE runs SET state = ?, reported = coalesce(?, reported), settled_at = ?"
@@ -443,19 +448,19 @@ _COLUMNS = (
 )
 
 
-def _rows(database: sqlite3.Connection, scope: Scope) -> list[Row]:
+def _rows(database: sqlite3.Connection, scope: BudgetScope) -> list[Row]:
     found = database.execute(f"{_COLUMNS} AND session = ? ORDER BY at DESC", scope)
     return [_read(values) for values in found]
 
 
-def _row(database: sqlite3.Connection, scope: Scope, execution_id: str) -> Row | None:
+def _row(database: sqlite3.Connection, scope: BudgetScope, execution_id: str) -> Row | None:
     found = database.execute(f"{_COLUMNS} AND execution = ?", (scope.platform, scope.organisation, execution_id))
     return next((_read(values) for values in found), None)
 
 
-def _read(values: tuple[str, str | None, str | None, str, State, str, float]) -> Row:
+def _read(values: tuple[str, str | None, str | None, str, RunState, str, float]) -> Row:
     execution_id, approved, reported, rule, state, claim, at = values
-    if state not in get_args(State) or not PROCESS.fullmatch(claim):
+    if state not in get_args(RunState) or not PROCESS.fullmatch(claim):
         raise _DamagedError
     return Row(execution_id, _usd(approved), _usd(reported), rule, state, claim, float(at))
 

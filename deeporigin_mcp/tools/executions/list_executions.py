@@ -152,7 +152,7 @@ async def list_executions(
         has_more=has_more,
         cut=cut or None,
         next_step=next_step,
-    ).held_to(most)
+    ).limited_to(most)
 
 
 def _rows(executions: Sequence[Execution], detail: Detail) -> list[ExecutionRow]:

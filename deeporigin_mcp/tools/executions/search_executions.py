@@ -31,7 +31,7 @@ COLUMN_CHARACTERS = (800, 200)
 WHOLE_COLUMN_CHARACTERS = 12_000
 """How much of it is shown where one row is asked for."""
 
-SEARCH_LEFT_OUT = (
+CUT_FIRST = (
     ("name", 60),
     ("tool_version", 0),
     ("completed_at", 0),
@@ -42,6 +42,7 @@ SEARCH_LEFT_OUT = (
     ("tool_key", 0),
     ("name", 0),
 )
+"""As in list_executions."""
 
 _VALUE_SCHEMA = {
     "anyOf": [
@@ -153,7 +154,7 @@ async def search_executions(
         next_offset=offset + shown if has_more else None,
         cut=cut or None,
         next_step=next_step,
-    ).held_to(most)
+    ).limited_to(most)
 
 
 def _search_rows(
@@ -162,7 +163,7 @@ def _search_rows(
     """Rows as they are shown, the columns that did not fit, and the first row in which a value is cut."""
     if not select:
         rows = [_search_row(row) for row in found]
-        return rows, without_columns(rows, room, SEARCH_LEFT_OUT) if len(rows) <= MOST_ROWS else [], None
+        return rows, without_columns(rows, room, CUT_FIRST) if len(rows) <= MOST_ROWS else [], None
     alone = (WHOLE_COLUMN_CHARACTERS, WHOLE_COLUMN_CHARACTERS // len(select))
     for characters in COLUMN_CHARACTERS if len(found) > 1 else alone:
         cut: dict[str, int] = {}

@@ -36,7 +36,7 @@ class View(BaseModel):
         """Characters that the response may take, as JSON and as text."""
         return self._at_most
 
-    def held_to(self, characters: int) -> Self:
+    def limited_to(self, characters: int) -> Self:
         """The view, with another limit."""
         self._at_most = characters
         return self
@@ -364,7 +364,7 @@ def wait_row(execution: Execution) -> WaitRow:
 
 def execution_view(execution: Execution, *, next_step: str | None = None) -> ExecutionView:
     view = ExecutionView(**_facts(execution, REASON_CHARACTERS), **_where_and_when(execution), next_step=next_step)
-    return view.held_to(CONCISE_CHARACTERS)
+    return view.limited_to(CONCISE_CHARACTERS)
 
 
 def _brief(execution: Execution) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.waiting.followers import Followers
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
-from deeporigin_mcp.tools.approvals.ledger import Ledger, Scope
+from deeporigin_mcp.tools.approvals.ledger import BudgetScope, Ledger
 from deeporigin_mcp.tools.approvals.pending import Elicitations
 from deeporigin_mcp.tools.runtime import call_log
 
@@ -44,13 +44,13 @@ class ServerState:
     audit: AuditLog = field(default_factory=lambda: AuditLog(None))
     has_read_back: bool = False
     """Whether the outcomes of confirmations that an ended process had sent were read back."""
-    creations: dict[str, tuple[str, Outlasting[dict[str, Any]]]] = field(default_factory=dict)
+    creations: dict[str, tuple[str, BackgroundWork[dict[str, Any]]]] = field(default_factory=dict)
     """Creations whose response has not come, by idempotency key, each with the fingerprint of its request."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
     has_peers: bool = False
     """Whether a caller's next call may reach another process than this one: over HTTP, behind a balancer."""
-    holds: int = 0
+    uses: int = 0
     """Requests and background work that use it now."""
 
     @property
@@ -78,9 +78,9 @@ class ServerState:
         return Ledger.of(self.settings)
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> BudgetScope:
         """What the budget is for."""
-        return Scope(self.settings.base_url, self.settings.org_key, self.settings.session)
+        return BudgetScope(self.settings.base_url, self.settings.org_key, self.settings.session)
 
     def record(self, execution: Execution, decision: str, reason: str, *, price: Decimal | None = None) -> None:
         """Put a decision about money on record; see `AuditLog.record`."""
@@ -128,7 +128,7 @@ async def open_state(
             tasks.cancel_scope.cancel()
 
 
-class Outlasting(Generic[T]):
+class BackgroundWork(Generic[T]):
     """Work that goes on when the call that began it has to return or is cancelled."""
 
     def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
@@ -144,12 +144,12 @@ class Outlasting(Generic[T]):
 
     async def _run(self, state: ServerState) -> None:
         try:
-            with call_log.outlasting():
+            with call_log.background_work():
                 self._value = await self._work()
         except Exception as error:  # noqa: BLE001 (kept for whoever waits for it)
             self._error = error
         finally:
-            state.holds -= 1
+            state.uses -= 1
             self._done.set()
 
     async def result(self, state: ServerState, seconds: float) -> tuple[bool, T | None]:
@@ -157,7 +157,7 @@ class Outlasting(Generic[T]):
         if not self._started:
             self._started = True
             # Counted from now on, not from its first step: the call that starts it may end before that.
-            state.holds += 1
+            state.uses += 1
             state.tasks.start_soon(self._run, state)
         with anyio.move_on_after(seconds):
             await self._done.wait()
