@@ -195,7 +195,7 @@ class Executions:
             StateConflictError: it is not `Quoted`.
             OutcomeUnknownError: the response was lost and the state cannot be read either.
         """
-        path = f"{self._path}/{segment(execution_id, 'execution_id')}:confirm"
+        path = f"{self._scope.executions_path}/{segment(execution_id, 'execution_id')}:confirm"
         what = f"confirm execution {execution_id}"
         try:
             dto = await self._send_once("PATCH", path, what, timeout)
@@ -238,7 +238,7 @@ class Executions:
         if current.is_terminal or (current.is_settled and not even_quoted):
             return
         what = f"cancel execution {execution_id}"
-        path = f"{self._path}/{segment(execution_id, 'execution_id')}:cancel"
+        path = f"{self._scope.executions_path}/{segment(execution_id, 'execution_id')}:cancel"
         try:
             response = await self._transport.send("PATCH", path, what=what)
             if isinstance(response, dict) and "executionId" in response:
@@ -287,10 +287,6 @@ class Executions:
             what=what,
         )
         return expect_object(response, what)
-
-    @property
-    def _path(self) -> str:
-        return f"/tools/{self._scope.org_segment}/tools/executions"
 
     async def _send_once(
         self, method: str, path: str, what: str, timeout_seconds: float | None, body: Any = None
@@ -391,10 +387,10 @@ class ExecutionListing:
         return in_envelope(response, "search executions")
 
     async def _fetch(self, query: ListQuery, page: int | None, page_size: int | None) -> Any:
-        what = "list executions"
-        path = f"/tools/{self._scope.org_segment}/tools/executions"
-        params = query.params(page, page_size)
-        return expect_list(await self._transport.send("GET", path, what=what, params=params), what)
+        what, params = "list executions", query.params(page, page_size)
+        return expect_list(
+            await self._transport.send("GET", self._scope.executions_path, what=what, params=params), what
+        )
 
     @staticmethod
     def _matching(query: ListQuery, rows: Sequence[Json]) -> list[Json]:

@@ -9,7 +9,7 @@ the other, which can repeat rows but cannot skip any.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -42,16 +42,6 @@ async def all_rows(fetch: FetchPage, *, key: str = "executionId") -> list[Json]:
     return await _in_sequence(fetch, first, key)
 
 
-async def gather(work: Callable[[int], Coroutine[Any, Any, None]], items: Iterable[int]) -> None:
-    """Run `work` for all items at once; the first error cancels the rest and is raised as itself."""
-    try:
-        async with anyio.create_task_group() as tasks:
-            for item in items:
-                tasks.start_soon(work, item)
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from None
-
-
 async def _at_once(fetch: FetchPage, first: Any, total: int, key: str) -> list[Json] | None:
     """All pages, a few at a time; None if rows moved between the responses, so that some may be missing."""
     page_length = len(rows_of(first))
@@ -59,16 +49,21 @@ async def _at_once(fetch: FetchPage, first: Any, total: int, key: str) -> list[J
     responses: dict[int, Any] = {0: first}
     ended = False
 
-    async def read(_: int) -> None:
+    async def read() -> None:
         nonlocal ended
         for page in numbers:
             responses[page] = await fetch(page)
             # The platform's total may be far too high, or it may ignore page numbers.
-            ended = ended or not _news(rows_of(responses[page]), rows_of(first), key)
+            ended = ended or not _has_new(rows_of(responses[page]), rows_of(first), key)
             if ended:
                 return
 
-    await gather(read, range(MAX_CONCURRENT_PAGES))
+    try:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(MAX_CONCURRENT_PAGES):
+                tasks.start_soon(read)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
     found = _distinct([row for page in sorted(responses) for row in rows_of(responses[page])], key)
     unchanged = all(total_of(response) == total for response in responses.values())
     return found if unchanged and len(found) >= total else None
@@ -85,7 +80,7 @@ async def _in_sequence(fetch: FetchPage, first: Any, key: str) -> list[Json]:
         found, total = rows_of(response), total_of(response)
         if not found:
             return rows
-        if not _news(found, rows, key) and not _news(found, rows_of(await fetch(0)), key):
+        if not _has_new(found, rows, key) and not _has_new(found, rows_of(await fetch(0)), key):
             # The platform ignores page numbers: had rows only shifted, these would not be the first page as well.
             return rows
         rows = _distinct(rows + found, key)
@@ -93,7 +88,7 @@ async def _in_sequence(fetch: FetchPage, first: Any, key: str) -> list[Json]:
             return rows
 
 
-def _news(found: list[Json], known: list[Json], key: str) -> bool:
+def _has_new(found: list[Json], known: list[Json], key: str) -> bool:
     """Whether some row is not among the known ones."""
     identities = {_identity(row, key) for row in known}
     return any(_identity(row, key) not in identities for row in found)
