@@ -203,7 +203,7 @@ class CallerPool:
             raise _limit(f"{self._limits.calls_each} calls without usable credentials", "too_many_calls")
         self._calls_without_credentials += 1
         try:
-            entry = await self._live(settings)
+            entry = await self._opened(settings)
             try:
                 yield entry.state
             finally:
@@ -230,7 +230,7 @@ class CallerPool:
                 )
             elif len(self._entries) >= most:
                 self._close_idle(self._entries.values(), _limit(f"{most} callers", "too_many_callers"))
-            self._entries[name] = await self._live(settings, name, caller)
+            self._entries[name] = await self._opened(settings, name, caller)
         self._entries.move_to_end(name)
         return self._entries[name]
 
@@ -246,13 +246,13 @@ class CallerPool:
         if self._entries.get(entry.name) is entry:
             del self._entries[entry.name]
 
-    async def _live(self, settings: Settings, name: str = "", caller: str = "") -> _Entry:
+    async def _opened(self, settings: Settings, name: str = "", caller: str = "") -> _Entry:
         """A state that is open until its entry is closed."""
         assert self._tasks is not None  # noqa: S101 (the server runs only while the pool is open)
-        entry: _Entry = await self._tasks.start(self._life, settings, name, caller)
+        entry: _Entry = await self._tasks.start(self._keep_open, settings, name, caller)
         return entry
 
-    async def _life(
+    async def _keep_open(
         self, settings: Settings, name: str, caller: str, *, task_status: anyio.abc.TaskStatus[_Entry]
     ) -> None:
         """One task holds one state open, as its scopes must be left where they were entered."""

@@ -136,7 +136,7 @@ def require_budget(
     Raises:
         OverBudgetError: they do.
     """
-    used = spent(rows, record, beside=execution_id)
+    used = spent(rows, record, excluding=execution_id)
     if added([used, price]) > rounded(budget):
         raise OverBudgetError(used, price, budget)
 
@@ -150,7 +150,7 @@ def being_confirmed(execution_id: str) -> StateConflictError:
     )
 
 
-def plain(execution_id: str) -> str:
+def comparable(execution_id: str) -> str:
     """An id for comparisons: UUIDs may be written in either case."""
     return execution_id.casefold()
 
@@ -175,23 +175,23 @@ def is_uncharged(execution: Execution) -> bool:
     return execution.billed == 0 if was_started(execution) else True
 
 
-def spent(rows: Iterable[Row], record: Iterable[Execution], *, beside: str = "") -> Decimal:
+def spent(rows: Iterable[Row], record: Iterable[Execution], *, excluding: str = "") -> Decimal:
     """USD that a session has started: the ledger's runs and those of the platform's record, each at the larger amount.
 
     Args:
-        beside: an execution that does not count.
+        excluding: an execution that does not count.
     """
     known = {*rows}
-    over = {plain(row.execution_id) for row in known if row.state == "uncharged"}
+    over = {comparable(row.execution_id) for row in known if row.state == "uncharged"}
     amounts: dict[object, Decimal] = {}
     for execution in record:
-        name = plain(execution.execution_id)
+        name = comparable(execution.execution_id)
         if was_started(execution) and not is_uncharged(execution) and name not in over:
             amounts[name or object()] = max(reported_amount(execution) or ZERO, ZERO)
     for row in known:
-        name = plain(row.execution_id)
+        name = comparable(row.execution_id)
         amounts[name] = max(amounts.get(name, ZERO), row.amount)
-    amounts.pop(plain(beside), None)
+    amounts.pop(comparable(excluding), None)
     return added(amounts.values())
 
 
@@ -273,7 +273,7 @@ class Ledger:
                 )
             if budget is not None and price > 0:
                 require_budget(budget, price, _rows(database, scope), record, name)
-            _write(database, scope, entry, None, "sending", now)
+            _upsert(database, scope, entry, None, "sending", now)
             return row is not None and row.state in ("sending", "unknown")
 
         return await self._in_thread(claim)
@@ -285,7 +285,7 @@ class Ledger:
             row = _row(database, scope, execution_id)
             # What was observed meanwhile is known better.
             if row is not None and row.state == "sending":
-                _set(database, scope, execution_id, state, None, now)
+                _update(database, scope, execution_id, state, None, now)
 
         await self._in_thread(settle)
 
@@ -302,16 +302,16 @@ class Ledger:
 
         def observe(database: sqlite3.Connection) -> list[Rise]:
             rises = []
-            known = {plain(row.execution_id): row for row in _rows(database, scope)}
+            known = {comparable(row.execution_id): row for row in _rows(database, scope)}
             for execution in executions:
-                row = known.get(plain(execution.execution_id))
+                row = known.get(comparable(execution.execution_id))
                 if row is None or (from_list and not was_started(execution)):
                     continue
                 if from_list and row.state == "uncharged" and not (execution.billed or ZERO) > 0:
                     continue
                 if execution.status == "Quoted" and not was_started(execution):
                     if row.is_left_behind(now):
-                        _set(database, scope, row.execution_id, "unknown", row.reported, now)
+                        _update(database, scope, row.execution_id, "unknown", row.reported, now)
                     continue
                 amount = max(row.reported or ZERO, reported_amount(execution) or ZERO)
                 state: RunState = "started"
@@ -320,7 +320,7 @@ class Ledger:
                 if state == "started" and amount > max(row.approved or ZERO, row.reported or ZERO):
                     rises.append(Rise(execution, amount))
                 if (state, amount) != (row.state, row.reported):
-                    _set(database, scope, row.execution_id, state, amount, now)
+                    _update(database, scope, row.execution_id, state, amount, now)
             return rises
 
         return await self._in_thread(observe)
@@ -328,7 +328,7 @@ class Ledger:
     async def record(self, scope: BudgetScope, entry: Entry, execution: Execution, *, now: float) -> None:
         """Write down a run that the platform has started by itself."""
         amount = reported_amount(execution)
-        await self._in_thread(lambda database: _write(database, scope, entry, amount, "started", now))
+        await self._in_thread(lambda database: _upsert(database, scope, entry, amount, "started", now))
 
     async def rows(self, scope: BudgetScope) -> list[Row]:
         """The runs of a scope, the newest first; empty if there is no ledger yet."""
@@ -412,7 +412,7 @@ class Ledger:
         )
 
 
-def _write(
+def _upsert(
     database: sqlite3.Connection,
     scope: BudgetScope,
     entry: Entry,
@@ -428,7 +428,7 @@ def _write(
     )
 
 
-def _set(
+def _update(
     database: sqlite3.Connection,
     scope: BudgetScope,
     execution_id: str,

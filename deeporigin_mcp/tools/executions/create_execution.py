@@ -153,8 +153,8 @@ class _Request:
 class _Created(NamedTuple):
     """The execution of a request.
 
-    `existed`: an earlier call with the key had created it. `duplicate`: the one created here, where another server
-    created one with the key at the same time and all go on with that.
+    `existed`: an earlier call with the key had created it. `duplicate`: what this call created, if another server
+    created one with the key at the same time, which all servers then go on with.
     """
 
     execution: Execution

@@ -68,7 +68,7 @@ def outputs_object(value: Any) -> dict[str, Any] | None:
 def ended_view(execution: Execution, next_step: str | None) -> ExecutionView:
     """The execution after the call that created or started it: with its outputs, if it is over and they are small.
 
-    They are those of get_execution_results, which is then no next step.
+    get_execution_results would show the same, so it is no next step then.
     """
     view = execution_view(execution, next_step=next_step)
     outputs = outputs_object(execution.outputs)

@@ -99,7 +99,7 @@ async def created_once(
     except RestrictionError as refusal:
         if refusal.execution is None:
             raise
-        # It exists and says itself why it will not run.
+        # It exists, and its record says why it will not run.
         return refusal.execution
     except InvalidRequestError as error:
         if "clusterId" in body and "cluster" in str(error).lower():

@@ -18,7 +18,7 @@ from deeporigin_mcp.platform.records.values import moment, utc_stamp
 from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.executions.filters import checked_order
 from deeporigin_mcp.tools.executions.identifiers import Detail
-from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, room_for, why_nothing, with_progress
+from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, room_for, unknown_filters, with_progress
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import size, without_columns
 from deeporigin_mcp.tools.responses.views import (
@@ -139,7 +139,7 @@ async def list_executions(
         next_step = f"Page {page} is beyond the end: {count} match in all; {call} is the last page."
     elif not rows or (project_id and all(row.project_id != project_id for row in found)):
         # Rows without a project come with those of any project, so an unknown project may have rows.
-        next_step = await why_nothing(state, [tool_key] if tool_key else (), project_id)
+        next_step = await unknown_filters(state, [tool_key] if tool_key else (), project_id)
         if not rows and next_step is None:
             next_step = "Nothing matches. Loosen the filters, or search by name with search_executions."
     return ExecutionListView(

@@ -1,4 +1,4 @@
-"""What lists of executions share: the size of their rows, the progress that rows lack, and why nothing was found."""
+"""What lists of executions share: the size of rows, the progress that rows lack, and filters by something unknown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from deeporigin_mcp.tools.workspace.projects import unknown_project
 
 ENVELOPE_CHARACTERS = 500
 """What a list takes beside its rows and the arguments that its next call repeats."""
-MOST_REPEATED_BRIEFLY = 1_000
+CONCISE_ARGUMENT_CHARACTERS = 1_000
+"""With longer arguments, which the next call repeats, a response may be longer than the concise size."""
 MAX_KEYS_EXPLAINED = 5
 
 PAGE_SIZE = 20
@@ -27,16 +28,16 @@ PROGRESS_SECONDS = 3.0
 """Progress is worth a moment, not a wait: later than this it stays unknown."""
 
 
-def room_for(is_concise: bool, repeated: dict[str, Any], summed: int = 0) -> tuple[int, int]:
+def room_for(is_concise: bool, repeated: dict[str, Any], totals_characters: int = 0) -> tuple[int, int]:
     """Characters of a response, and of its rows: the next call repeats the arguments, however long they are.
 
     Args:
-        summed: characters of the totals beside the rows.
+        totals_characters: characters of the totals beside the rows.
     """
     asked = size(repeated)
-    most = CONCISE_CHARACTERS if is_concise and asked <= MOST_REPEATED_BRIEFLY else RESULT_CHARACTERS
-    most = min(most + summed, RESULT_CHARACTERS)
-    return most, most - summed - ENVELOPE_CHARACTERS - min(asked, RESULT_CHARACTERS // 2)
+    most = CONCISE_CHARACTERS if is_concise and asked <= CONCISE_ARGUMENT_CHARACTERS else RESULT_CHARACTERS
+    most = min(most + totals_characters, RESULT_CHARACTERS)
+    return most, most - totals_characters - ENVELOPE_CHARACTERS - min(asked, RESULT_CHARACTERS // 2)
 
 
 def cut_to(shown: int, asked: int, rows: str = "rows") -> str:
@@ -44,7 +45,7 @@ def cut_to(shown: int, asked: int, rows: str = "rows") -> str:
     return f"Of the {asked} {rows} asked for, a response has room for {shown}."
 
 
-async def why_nothing(state: ServerState, tool_keys: Sequence[str], project_id: str | None) -> str | None:
+async def unknown_filters(state: ServerState, tool_keys: Sequence[str], project_id: str | None) -> str | None:
     """Which filters of a list that found nothing name an unknown tool or project."""
     unknown = [await unknown_tool(state, key) for key in tool_keys[:MAX_KEYS_EXPLAINED]]
     if project_id:

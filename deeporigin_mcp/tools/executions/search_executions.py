@@ -20,7 +20,7 @@ from deeporigin_mcp.tools.executions.filters import (
     column_of,
     nothing_matches,
 )
-from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, cut_to, room_for, why_nothing
+from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, cut_to, room_for, unknown_filters
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import Summary, rows_that_fit, size, without_columns
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, WORD_CHARACTERS, SearchRow, SearchView
@@ -142,7 +142,7 @@ async def search_executions(
         first = steps.call("search_executions", **repeated, limit=limit)
         next_step = f"There are no rows from offset {offset} on; {first} shows the first ones."
     elif not offset and (not found or (project_id and all(row.get("project_id") is None for row in found))):
-        next_step = await why_nothing(state, tool_keys or (), project_id)
+        next_step = await unknown_filters(state, tool_keys or (), project_id)
         if not found and next_step is None:
             next_step = nothing_matches(status)
     return SearchView(
