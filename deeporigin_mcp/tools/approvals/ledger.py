@@ -196,7 +196,7 @@ def spent(rows: Iterable[Row], record: Iterable[Execution], *, excluding: str = 
 
 
 class Ledger:
-    """One file; each call is one transaction in a thread, and holds nothing open afterwards.
+    """One file; each call is one transaction in a thread, and keeps no file open afterwards.
 
     Args:
         path: None if there is no home directory to keep it in.

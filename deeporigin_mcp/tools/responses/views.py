@@ -75,7 +75,7 @@ class WaitRow(ExecutionFacts):
 
 
 class ExecutionRow(ExecutionFacts):
-    """One execution of a list; the fields of its own are in detailed rows only."""
+    """One execution of a list; `started_at`, `completed_at` and `project_id` are in detailed rows only."""
 
     started_at: str | None = None
     completed_at: str | None = None
@@ -92,7 +92,7 @@ class ExecutionView(ExecutionRow, Warned):
     """One execution. `outputs`: of a run that ended within the call, if they are small.
 
     `input_warnings`: doubtful or repeated inputs, after its creation. `look_for`: while `approval` is pending, where
-    the person finds the question.
+    the person finds the elicitation.
     """
 
     outputs: dict[str, Any] | None = None
