@@ -65,7 +65,7 @@ def test_an_error_says_what_happened_what_was_done_and_what_to_call() -> None:
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
-def test_only_a_lost_answer_leaves_an_unknown_outcome(attempt: ChangingCall) -> None:
+def test_only_a_lost_response_leaves_an_unknown_outcome(attempt: ChangingCall) -> None:
     for cause in causes().values():
         with pytest.raises(DeepOriginError), attempt.errors():
             raise cause

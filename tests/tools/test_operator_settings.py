@@ -93,7 +93,7 @@ async def test_a_refusal_in_a_project_that_exists_is_the_caller_s_as_before(benc
 
 
 @pytest.mark.parametrize("rule", ["docking", "deeporigin.dockin", "*.docking.*"])
-async def test_a_list_that_allows_no_tool_is_told_where_a_tool_is_looked_for(bench: Bench, rule: str) -> None:
+async def test_a_list_that_allows_no_tool_is_reported_by_the_search_for_tools(bench: Bench, rule: str) -> None:
     async with bench.agent(allowed_tool_keys=(rule,)) as agent:
         found = await agent.read("find_platform_tools", query="dock")
         workspace = await agent.read("get_workspace")
@@ -103,7 +103,7 @@ async def test_a_list_that_allows_no_tool_is_told_where_a_tool_is_looked_for(ben
         assert repr(rule) in told
 
 
-async def test_an_entry_that_matches_nothing_is_told_beside_one_that_does(bench: Bench) -> None:
+async def test_an_entry_that_matches_nothing_is_reported_also_beside_one_that_does(bench: Bench) -> None:
     async with bench.agent(allowed_tool_keys=("deeporigin.docking", "deeporigin.dockin")) as agent:
         found = await agent.read("find_platform_tools", query="dock")
         workspace = await agent.read("get_workspace")

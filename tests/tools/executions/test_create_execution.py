@@ -66,7 +66,7 @@ async def test_every_parameter_reaches_the_platform(agent: Agent, bench: Bench) 
     assert bench.sent("POST")[-1].endswith("/deeporigin.docking/4.2.0/executions")
 
 
-async def test_left_out_parameters_are_the_safe_ones(agent: Agent, bench: Bench) -> None:
+async def test_the_defaults_of_parameters_are_the_safe_ones(agent: Agent, bench: Bench) -> None:
     found = await agent.read("create_execution", **docking())
     stored = bench.platform.executions[found["execution_id"]].stored
     assert stored["userInputs"]["sync"] is False, "no request stays open for a run of minutes"

@@ -171,7 +171,7 @@ async def test_a_message_is_one_line_and_a_cut_one_can_be_read_whole(agent: Agen
     assert whole["rows"][0]["message"].count("frame") == 200
 
 
-async def test_two_mebibytes_are_read_to_the_last_line_in_answers_that_fit(agent: Agent, bench: Bench) -> None:
+async def test_two_mebibytes_are_read_to_the_last_line_in_responses_that_fit(agent: Agent, bench: Bench) -> None:
     name = logged(bench, *(f"{number} " + '"\\' * 1_050 for number in range(1_000)))
     rows = await all_rows(agent, execution_id=name, limit=500)
     assert [row["message"].split()[0] for row in rows] == [str(number) for number in range(999, -1, -1)]

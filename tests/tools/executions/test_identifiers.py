@@ -56,7 +56,7 @@ async def test_reading_by_a_wrong_id_names_it_and_suggests_a_close_one(
 
 @pytest.mark.parametrize("tool", CHANGING)
 @pytest.mark.parametrize("kind", KINDS)
-async def test_changing_by_a_wrong_id_names_it_and_neither_looks_it_up_nor_guesses(
+async def test_a_change_by_an_unknown_id_names_it_and_neither_searches_nor_guesses(
     agent: Agent, bench: Bench, wrong: dict[str, str], tool: str, kind: str
 ) -> None:
     bench.platform.requests.clear()
@@ -77,7 +77,7 @@ async def test_waiting_by_wrong_ids_names_each_in_its_row(agent: Agent, wrong: d
         assert "list_executions" in row["error"]
 
 
-async def test_a_look_up_that_fails_hides_nothing(agent: Agent, bench: Bench, wrong: dict[str, str]) -> None:
+async def test_a_search_that_fails_hides_nothing(agent: Agent, bench: Bench, wrong: dict[str, str]) -> None:
     bench.fault("GET */executions status=500")
     bench.fault("GET */data-platform/* status=403")
     try:

@@ -140,7 +140,7 @@ async def test_pages_are_numbered_from_zero_and_go_on(agent: Agent, bench: Bench
 
 
 @pytest.mark.parametrize(("count", "has_more"), [(9, False), (10, False), (11, True)])
-async def test_more_is_told_exactly(agent: Agent, bench: Bench, count: int, has_more: bool) -> None:
+async def test_has_more_is_exact(agent: Agent, bench: Bench, count: int, has_more: bool) -> None:
     bench.platform.seed_executions(count=count)
     assert (await agent.read("list_executions", page_size=10))["has_more"] is has_more
 
@@ -329,7 +329,7 @@ async def test_columns_that_had_no_room_are_named(agent: Agent, bench: Bench) ->
 
 
 @pytest.mark.parametrize(("page_size", "count"), [(201, 301), (500, 501), (1000, 301), (10_000, 301)])
-async def test_pages_too_large_for_an_answer_go_on_in_pages_that_are_not(
+async def test_pages_too_large_for_a_response_continue_in_pages_that_are_not(
     agent: Agent, bench: Bench, page_size: int, count: int
 ) -> None:
     names = bench.platform.seed_executions(count=count, **LONG)
@@ -435,7 +435,7 @@ async def test_rows_of_no_project_do_not_hide_that_there_is_no_such_project(agen
         assert "09DEMAKNASE01 (Kinase pilot)" in found["next_step"]
 
 
-async def test_a_time_in_words_is_answered_with_the_time_that_it_is(agent: Agent, bench: Bench) -> None:
+async def test_the_message_about_a_time_in_words_has_the_present_time(agent: Agent, bench: Bench) -> None:
     bench.seeded()
     told = await agent.refused("list_executions", created_after="yesterday")
     assert (await agent.follow(told))["count"] == 1

@@ -79,7 +79,7 @@ GOOD = (
 
 
 @pytest.mark.parametrize("smiles", GOOD, ids=[text[:30] for text in GOOD])
-def test_an_odd_smiles_that_can_be_meant_passes(smiles: str) -> None:
+def test_an_unusual_smiles_that_may_be_valid_passes(smiles: str) -> None:
     assert smiles_problem(smiles) is None
 
 
@@ -182,7 +182,7 @@ def test_what_is_no_smiles_is_not_read_as_one(name: str, value: Any) -> None:
     assert checked({name: value}, {"properties": {name: {}}}).problems == []
 
 
-async def test_molecules_given_twice_are_told_with_what_they_cost(agent: Agent) -> None:
+async def test_repeated_molecules_are_warned_about_with_what_they_cost(agent: Agent) -> None:
     quote = await agent.read("create_execution", **docking("CCO", "CCN", "CCO", "CCO"))
     assert quote["quoted_price"] == 0.8
     (warning,) = quote["input_warnings"]

@@ -151,7 +151,7 @@ def texts_of(server: MCPServer[Any]) -> list[tuple[PlatformTool, str]]:
     return found
 
 
-def test_a_text_that_looks_like_json_stays_a_text_in_every_parameter_that_takes_one(bench: Bench) -> None:
+def test_a_text_with_json_in_it_stays_a_text_in_every_parameter_that_takes_one(bench: Bench) -> None:
     parameters = texts_of(bench.server())
     assert len(parameters) > 25
     for tool, name in parameters:
@@ -207,7 +207,7 @@ async def test_json_in_text_is_taken_where_an_object_is_meant(agent: Agent) -> N
     assert created["status"] == "Quoted"
 
 
-async def test_all_problems_of_the_inputs_are_told_at_once_with_their_paths(agent: Agent, bench: Bench) -> None:
+async def test_all_problems_of_the_inputs_are_reported_at_once_with_their_paths(agent: Agent, bench: Bench) -> None:
     told = await agent.refused(
         "create_execution",
         tool_key="deeporigin.docking",
@@ -334,7 +334,7 @@ async def test_a_project_asked_for_by_name_or_nearly_is_named(bench: Bench, aske
             assert f"{meant}?" in found["next_step"]
 
 
-async def test_the_servers_own_project_by_its_name_is_left_out(agent: Agent, bench: Bench) -> None:
+async def test_the_servers_own_project_by_its_name_leads_to_its_id(agent: Agent, bench: Bench) -> None:
     answer = await agent.call("create_execution", {**docking(), "project_id": "Kinase pilot"})
     assert answer.error == ("unknown_project", "nothing_created")
     assert "09DEMAKNASE01 (Kinase pilot)?" in answer.text
@@ -352,7 +352,7 @@ async def test_a_project_that_cannot_be_checked_is_left_to_the_platform(bench: B
             bench.heal()
 
 
-async def test_the_only_project_is_taken_and_none_at_all_is_told() -> None:
+async def test_the_only_project_is_taken_and_none_at_all_is_reported() -> None:
     with running_bench() as bench:
         projects = bench.platform.organisations["deeporigin"].projects
         for name in [*projects][1:]:
@@ -370,13 +370,13 @@ async def test_another_project_than_the_servers_is_refused(agent: Agent, bench: 
 
 
 @pytest.mark.parametrize("tool", ["get_execution", "get_execution_logs", "get_execution_results", "cancel_execution"])
-async def test_an_empty_id_is_told_before_it_leads_anywhere(agent: Agent, bench: Bench, tool: str) -> None:
+async def test_an_empty_id_is_refused_and_changes_nothing(agent: Agent, bench: Bench, tool: str) -> None:
     assert (await agent.error(tool, execution_id="")).code == "invalid_argument"
     assert not bench.sent("PATCH")
 
 
 @pytest.mark.parametrize("arguments", [{"tool_key": ""}, {"tool_key": "deeporigin.docking", "tool_version": ""}])
-async def test_an_empty_key_or_version_is_told_too(agent: Agent, arguments: dict[str, Any]) -> None:
+async def test_an_empty_key_or_version_is_refused_too(agent: Agent, arguments: dict[str, Any]) -> None:
     assert (await agent.error("describe_platform_tool", **arguments)).code == "invalid_argument"
     assert (await agent.error("create_execution", **arguments, inputs={})).code == "invalid_argument"
 
@@ -389,7 +389,7 @@ async def test_an_empty_key_or_version_is_told_too(agent: Agent, arguments: dict
         {"tool_keys": [1] * 5_000, "select": ["id"] * 1_001},
     ],
 )
-async def test_a_list_that_no_call_needs_is_not_looked_into(
+async def test_a_list_longer_than_any_call_needs_is_refused_unread(
     agent: Agent, bench: Bench, arguments: dict[str, Any]
 ) -> None:
     lines = lines_of(await agent.refused("search_executions", **arguments))
@@ -397,6 +397,6 @@ async def test_a_list_that_no_call_needs_is_not_looked_into(
     assert not bench.platform.requests
 
 
-async def test_of_a_thousand_unknown_arguments_the_first_are_told(agent: Agent) -> None:
+async def test_of_a_thousand_unknown_arguments_the_first_are_reported(agent: Agent) -> None:
     told = lines_of(await agent.refused("get_workspace", **{f"argument_{number}": 1 for number in range(1_000)}))
     assert len(told) == MAX_PROBLEMS + 1
