@@ -56,9 +56,9 @@ async def test_the_platforms_own_words_and_the_id_of_the_request_reach_the_model
                 ("find_platform_tools", {}),
                 ("describe_platform_tool", {"tool_key": "deeporigin.docking"}),
             ):
-                told = await agent.refused(tool, **arguments)
-                assert words in told, tool
-                assert "req-7" in told, tool
+                message = await agent.refused(tool, **arguments)
+                assert words in message, tool
+                assert "req-7" in message, tool
 
 
 async def test_a_refusal_that_says_more_than_the_platform_keeps_the_id_of_the_request() -> None:

@@ -179,9 +179,9 @@ async def test_a_request_that_was_lost_is_reported_as_unknown_and_the_next_call_
 async def test_an_execution_that_shows_up_late_is_found_by_the_next_call(agent: Agent, bench: Bench) -> None:
     bench.fault("POST */executions reset after=work times=1")
     bench.fault("GET */executions status=503 times=4")
-    told = await agent.refused("create_execution", **docking())
+    message = await agent.refused("create_execution", **docking())
     assert len(bench.platform.creates) == 1
-    found = await agent.read("create_execution", **docking(), idempotency_key=calls_in_text(told, "idempotency_key"))
+    found = await agent.read("create_execution", **docking(), idempotency_key=calls_in_text(message, "idempotency_key"))
     assert bench.platform.creates == [found["execution_id"]]
 
 
@@ -269,9 +269,9 @@ async def test_the_fresh_key_is_named_wherever_the_call_runs_out_of_time(agent: 
     bench.fault("POST */executions delay=300 times=1")
     answer = await agent.call("create_execution", docking())
     assert answer.error == ("outcome_unknown", "unknown")
-    told = answer.text
+    message = answer.text
     bench.clock.advance(301)
     while not bench.platform.creates:
         await anyio.lowlevel.checkpoint()
-    found = await agent.read("create_execution", **docking(), idempotency_key=calls_in_text(told, "idempotency_key"))
+    found = await agent.read("create_execution", **docking(), idempotency_key=calls_in_text(message, "idempotency_key"))
     assert bench.platform.creates == [found["execution_id"]]

@@ -132,8 +132,8 @@ async def test_the_data_platforms_id_is_read_there(agent: Agent, bench: Bench) -
 async def test_an_id_of_the_other_kind_names_the_call_that_reads_it(agent: Agent, bench: Bench) -> None:
     name = bench.seeded("Completed")
     other = bench.platform.executions[name].data_platform_id
-    told = await agent.refused("get_execution", execution_id=other)
-    assert (await agent.follow(told))["execution_id"] == name
+    message = await agent.refused("get_execution", execution_id=other)
+    assert (await agent.follow(message))["execution_id"] == name
 
 
 @pytest.mark.parametrize("source", ["tools_service", "data_platform"])

@@ -121,8 +121,8 @@ async def test_a_long_search_here_stops_and_goes_on(agent: Agent, bench: Bench) 
 async def test_an_organisation_without_logs_is_led_to_the_execution(agent: Agent, bench: Bench, status: int) -> None:
     name = bench.seeded("Failed")
     bench.fault(f"POST */user_logs/search status={status}")
-    told = await agent.refused("get_execution_logs", execution_id=name)
-    assert (await agent.follow(told))["status"] == "Failed"
+    message = await agent.refused("get_execution_logs", execution_id=name)
+    assert (await agent.follow(message))["status"] == "Failed"
 
 
 async def test_a_refused_token_is_not_taken_for_missing_logs(agent: Agent, bench: Bench) -> None:

@@ -334,8 +334,8 @@ async def test_pages_too_large_for_a_response_continue_in_pages_that_are_not(
 ) -> None:
     names = bench.platform.seed_executions(count=count, **LONG)
     first = await agent.read("list_executions", page_size=page_size)
-    told = await agent.refused("list_executions", page=1, page_size=page_size)
-    for step in (first["next_step"], told):
+    message = await agent.refused("list_executions", page=1, page_size=page_size)
+    for step in (first["next_step"], message):
         found = await agent.follow(step)
         seen = [row["execution_id"] for row in (*first["executions"], *found["executions"])]
         while found["has_more"]:
@@ -437,8 +437,8 @@ async def test_rows_of_no_project_do_not_hide_that_there_is_no_such_project(agen
 
 async def test_the_message_about_a_time_in_words_has_the_present_time(agent: Agent, bench: Bench) -> None:
     bench.seeded()
-    told = await agent.refused("list_executions", created_after="yesterday")
-    assert (await agent.follow(told))["count"] == 1
+    message = await agent.refused("list_executions", created_after="yesterday")
+    assert (await agent.follow(message))["count"] == 1
 
 
 async def test_progress_is_not_asked_for_rows_that_have_no_room(agent: Agent, bench: Bench) -> None:

@@ -82,12 +82,12 @@ async def test_the_outcome_and_the_level_tell_a_refusal_from_a_failure(
     agent: Agent, bench: Bench, lines: Lines, effect: str, outcome: str, level: str, error: str
 ) -> None:
     bench.fault(f"GET */executions {effect}")
-    told = await agent.refused("list_executions")
+    message = await agent.refused("list_executions")
     (line,) = lines()
     assert (line["outcome"], line["level"], line["error"]) == (outcome, level, error)
-    assert line["answer_bytes"] == len(told.encode())
+    assert line["answer_bytes"] == len(message.encode())
     assert line["failed_requests"] == line["platform_requests"]
-    assert effect == "reset" or f"(request id {line['request_ids'][-1]})" in told
+    assert effect == "reset" or f"(request id {line['request_ids'][-1]})" in message
 
 
 async def test_a_platform_without_responses_shows_at_the_usual_level(agent: Agent, bench: Bench, lines: Lines) -> None:

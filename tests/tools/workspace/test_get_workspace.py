@@ -138,5 +138,5 @@ async def test_the_time_is_by_the_clock_that_the_times_of_runs_are_of(
     bench.clock.advance(1)
     now = (await agent.read("get_workspace"))["time"]
     assert created["created_at"] < now <= f"{bench.clock.now():%Y-%m-%dT%H:%M:%SZ}"
-    told = await agent.refused("list_executions", created_after="yesterday")
-    assert f"{bench.clock.now() - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}" in told
+    message = await agent.refused("list_executions", created_after="yesterday")
+    assert f"{bench.clock.now() - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}" in message
