@@ -9,7 +9,7 @@ the other, which can repeat rows but cannot skip any.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import anyio
@@ -42,6 +42,16 @@ async def all_rows(fetch: FetchPage, *, key: str = "executionId") -> list[Json]:
     return await _in_sequence(fetch, first, key)
 
 
+async def gather(work: Callable[[int], Coroutine[Any, Any, None]], items: Iterable[int]) -> None:
+    """Run `work` for all items at once; the first error cancels the rest and is raised as itself."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            for item in items:
+                tasks.start_soon(work, item)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
 async def _at_once(fetch: FetchPage, first: Any, total: int, key: str) -> list[Json] | None:
     """All pages, a few at a time; None if rows moved between the responses, so that some may be missing."""
     page_length = len(rows_of(first))
@@ -49,7 +59,7 @@ async def _at_once(fetch: FetchPage, first: Any, total: int, key: str) -> list[J
     responses: dict[int, Any] = {0: first}
     ended = False
 
-    async def read() -> None:
+    async def read(_: int) -> None:
         nonlocal ended
         for page in numbers:
             responses[page] = await fetch(page)
@@ -58,12 +68,7 @@ async def _at_once(fetch: FetchPage, first: Any, total: int, key: str) -> list[J
             if ended:
                 return
 
-    try:
-        async with anyio.create_task_group() as tasks:
-            for _ in range(MAX_CONCURRENT_PAGES):
-                tasks.start_soon(read)
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from None
+    await gather(read, range(MAX_CONCURRENT_PAGES))
     found = _distinct([row for page in sorted(responses) for row in rows_of(responses[page])], key)
     unchanged = all(total_of(response) == total for response in responses.values())
     return found if unchanged and len(found) >= total else None
