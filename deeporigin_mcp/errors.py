@@ -28,7 +28,15 @@ Codes finer than those of the classes:
 | | `price_changed` | the quote's price is not the expected one |
 | | `tool_disabled` | the platform has disabled the tool |
 | | `no_project`, `unknown_project` | which project an execution belongs to is not known |
-| StateConflictError | `not_quoted` | the execution is in a state that cannot be confirmed |
+| | `invalid_path`, `path_reserved` | a path that cannot be; one that only the platform writes |
+| | `invalid_url` | an address that the platform cannot fetch |
+| | `file_exists`, `file_changed` | there is one already; it changed while it was read |
+| | `file_too_large`, `local_file_failed` | above the limit; this machine refuses it |
+| NotFoundError | `file_not_found` | no such file on the platform |
+| InvalidRequestError | `import_failed` | the import ended without success; its reason is in the message |
+| | `file_refused`, `file_too_large` | the file store does not take it |
+| StateConflictError | `already_exists` | a row with the same identity |
+| | `not_quoted` | the execution is in a state that cannot be confirmed |
 | | `already_started` | an earlier confirmation has started it |
 | | `being_confirmed` | another call is confirming it |
 | | `another_run` | the platform shows another run under this id than before |
@@ -40,6 +48,9 @@ Codes finer than those of the classes:
 | | `nobody_to_ask` | a person has to approve it, and none can be asked |
 | | `declined`, `not_approved` | a person declined it; or no approval is known |
 | | `not_on_record` | the ledger or the audit log cannot be written |
+| PlatformError | `signed_link_refused`, `invalid_signed_link` | a link to a file that cannot be used |
+| | `upload_incomplete`, `checksum_mismatch` | a file arrived with another size or content |
+| | `fetched_nothing`, `import_incomplete` | a success without a result |
 | DeepOriginError | `internal`, `timed_out` | a bug of this server; a call that took too long |
 """
 

@@ -17,13 +17,27 @@ Requests equal the official client's (deeporigin 5.4) byte for byte, except, on 
 10. a client without a project takes the project that a create names;
 11. the health of the services is requested without the token;
 12. a response about another execution than requested is an error;
-13. what a wait has read once is polled again before a refusal of it ends the wait.
+13. what a wait has read once is polled again before a refusal of it ends the wait;
+14. paths of files are percent-encoded, `#record-<n>` is cut off, and names that others cannot read are not written;
+15. files that the platform wrote are left alone, and what exists is not overwritten unless that is asked for;
+16. transfers are verified by checksum or size, uncompressed, and go on after a cut where the store allows it;
+17. a refusal by the file store is final, and a signed link is in no message, traceback or log;
+18. a creation that may have happened is looked up and not repeated;
+19. an import's status is checked and its reason kept; a free one starts at once, a priced one waits;
+20. names of tables are not looked up before a search;
+21. a signed link is followed without the token, to any host, but from https:// only to https://;
+22. the staged list of SMILES of a refused import is removed;
+23. the ids of registered poses are read by one search.
 
-Tests name these differences by their numbers (`tests/platform/test_wire.py`).
+Tests name these differences by their numbers (`tests/platform/test_wire.py`, from 14 on `test_wire_molecules.py`).
 """
 
 from deeporigin_mcp.platform.client import DeepOriginClient
+from deeporigin_mcp.platform.clients.files import Transfer
+from deeporigin_mcp.platform.clients.imports import Import, LigandInput
+from deeporigin_mcp.platform.records.entities import Ligand, Pocket, Pose, Protein
 from deeporigin_mcp.platform.records.execution import Execution
+from deeporigin_mcp.platform.records.files import RemoteFile
 from deeporigin_mcp.platform.records.queries import ListQuery, SearchQuery
 from deeporigin_mcp.platform.records.tool_definition import ToolDefinition
 from deeporigin_mcp.platform.transport.retry import RetryPolicy
@@ -32,9 +46,17 @@ from deeporigin_mcp.platform.transport.timing import Timing
 __all__ = [
     "DeepOriginClient",
     "Execution",
+    "Import",
+    "Ligand",
+    "LigandInput",
     "ListQuery",
+    "Pocket",
+    "Pose",
+    "Protein",
+    "RemoteFile",
     "RetryPolicy",
     "SearchQuery",
     "Timing",
     "ToolDefinition",
+    "Transfer",
 ]

@@ -10,8 +10,11 @@ import anyio
 
 from deeporigin_mcp import __version__
 from deeporigin_mcp.platform.clients.clusters import Clusters
+from deeporigin_mcp.platform.clients.entities import Entities
 from deeporigin_mcp.platform.clients.executions import ExecutionListing, Executions
+from deeporigin_mcp.platform.clients.files import Files
 from deeporigin_mcp.platform.clients.health import reach, services_health
+from deeporigin_mcp.platform.clients.imports import Imports
 from deeporigin_mcp.platform.clients.organizations import Organizations
 from deeporigin_mcp.platform.clients.projects import Projects
 from deeporigin_mcp.platform.clients.results import Results
@@ -74,6 +77,18 @@ class DeepOriginClient:
         self.organizations = Organizations(self._transport, self.scope)
         self.user_logs = UserLogs(self._transport, self.scope)
         self.results = Results(self._transport, self.scope)
+        self.files = Files(self._transport, self.scope)
+        self.entities = Entities(self._transport, self.scope, self.timing)
+        self.imports = Imports(
+            self.scope,
+            self.timing,
+            self.observer,
+            self.executions,
+            self.listing,
+            self.files,
+            self.entities,
+            self.results,
+        )
 
     async def __aenter__(self) -> Self:
         return self

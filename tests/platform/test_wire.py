@@ -139,7 +139,8 @@ async def test_responses_are_returned_as_the_official_client_does(server: Record
 
 def test_each_difference_is_listed_once_and_tested() -> None:
     tested = {name.split("_")[2] for name in globals() if name.startswith("test_difference_")}
-    assert set(DIFFERENCES) == tested
+    # Those from 14 on are about molecules and files (test_wire_molecules.py).
+    assert {number for number in DIFFERENCES if int(number) < 14} == tested
     assert {str(scenario.differs) for scenario in SCENARIOS if scenario.differs} <= set(DIFFERENCES)
 
 

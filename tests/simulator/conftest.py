@@ -25,7 +25,11 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def platform(clock: ManualClock) -> Platform:
-    return Platform(clock=clock)
+    platform = Platform(clock=clock)
+    for name in ("a.sdf", "b.sdf", "c.sdf", "library.json"):
+        platform.add_file(name)
+    platform.add_file("a.csv", b"smiles,name\nCCO,ethanol\n")
+    return platform
 
 
 @pytest.fixture

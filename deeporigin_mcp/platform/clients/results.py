@@ -1,13 +1,14 @@
-"""Result rows that runs wrote to the data platform (platform-facts 1.16)."""
+"""Result rows that runs wrote to the data platform (platform-facts 1.16), and poses and pockets among them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.requests import Transport
-from deeporigin_mcp.platform.transport.responses import in_envelope
+from deeporigin_mcp.platform.transport.responses import AGAIN, has_more_of, in_envelope, next_cursor_of, rows_of
 from deeporigin_mcp.platform.transport.scope import Scope
 
 COLUMNS = ("id", "tool_key", "tool_version", "data", "compute_job_id")
@@ -52,7 +53,7 @@ class Results:
         self,
         *,
         compute_job_id: str | None = None,
-        result_type: str | list[str] | None = None,
+        result_type: str | Sequence[str] | None = None,
         project_id: str | None = None,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
@@ -73,17 +74,152 @@ class Results:
             row_id: only the row with this id.
             extra_columns: further columns to select.
         """
-        conditions: dict[str, Any] = {}
-        if isinstance(result_type, str):
-            conditions["result_type"] = {"eq": result_type.strip().lower()}
-        elif result_type is not None:
-            conditions["result_type"] = {"in": [name.strip().lower() for name in result_type]}
+        conditions = self._scoped({"result_type": _lower(result_type)}, project_id)
+        conditions.update(_conditions({"compute_job_id": compute_job_id, "id": row_id}))
+        return await self._search(conditions, limit, cursor, sort, offset, extra_columns)
+
+    async def poses(
+        self,
+        *,
+        protein_id: str | None = None,
+        ligand_id: str | Sequence[str] | None = None,
+        compute_job_id: str | None = None,
+        row_id: str | Sequence[str] | None = None,
+        best_pose: bool | None = None,
+        effort: int | None = None,
+        tool_version: str | None = None,
+        project_id: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+        sort: Mapping[str, str] | None = None,
+        offset: int = 0,
+    ) -> Json:
+        """One page of poses, of a protein, of ligands or of an execution, whatever tool made them.
+
+        Args:
+            best_pose: True: one for each ligand.
+            project_id, limit, cursor, sort, offset: as for `page`.
+        """
+        wanted = {
+            "id": row_id,
+            "protein_id": protein_id,
+            "ligand_id": ligand_id,
+            "compute_job_id": compute_job_id,
+            "tool_version": tool_version,
+            "effort": effort,
+            "best_pose": best_pose,
+        }
+        conditions = self._scoped({**wanted, "result_type": "pose"}, project_id)
+        return await self._search(conditions, limit, cursor, sort, offset)
+
+    async def pockets(
+        self,
+        *,
+        protein_id: str | None = None,
+        compute_job_id: str | None = None,
+        row_id: str | Sequence[str] | None = None,
+        tool_version: str | None = None,
+        project_id: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+        sort: Mapping[str, str] | None = None,
+        offset: int = 0,
+    ) -> Json:
+        """One page of pockets, of a protein or of an execution. Arguments as for `poses`."""
+        wanted = {
+            "id": row_id,
+            "protein_id": protein_id,
+            "compute_job_id": compute_job_id,
+            "tool_version": tool_version,
+        }
+        conditions = self._scoped({**wanted, "result_type": "pocket"}, project_id)
+        return await self._search(conditions, limit, cursor, sort, offset)
+
+    async def all(
+        self,
+        fetch: Callable[[str | None, int], Awaitable[Json]],
+        limit: int | None = None,
+        *,
+        by_offset: bool = False,
+    ) -> list[Json]:
+        """All rows up to `limit`, page after page.
+
+        Args:
+            fetch: reads the page at a cursor and an offset, such as
+                `lambda cursor, offset: client.results.poses(protein_id=…, cursor=cursor, offset=offset)`.
+            by_offset: whether its order is paged by offset (`is_paged_by_offset`).
+        """
+        rows: list[Json] = []
+        cursor: str | None = None
+        seen: set[str | None] = set()
+        while limit is None or len(rows) < limit:
+            seen.add(cursor)
+            page = await fetch(cursor, len(rows))
+            found = rows_of(page)
+            rows += found
+            if by_offset:
+                is_last = not found or has_more_of(page) is False
+            else:
+                cursor = next_cursor_of(page)
+                is_last = cursor is None
+                if not is_last and cursor in seen:
+                    raise PlatformError(
+                        "The pages of results repeat themselves, so rows may be missing.",
+                        next_step=AGAIN,
+                        code="invalid_response",
+                    )
+            if is_last:
+                break
+        return rows[:limit]
+
+    async def with_ligands(
+        self,
+        *,
+        experiments: Sequence[Mapping[str, str]] | None = None,
+        conditions: Mapping[str, Any] | None = None,
+        project_id: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        select: Sequence[str] | None = None,
+        sort: Mapping[str, str] | None = None,
+    ) -> Json:
+        """One page of ligands with the columns that tools have given them; `meta.output_schemas` describes these.
+
+        Args:
+            experiments: `{"toolId": …, "toolVersion": …}` of each tool.
+            conditions: as for `client.entities`.
+        """
+        body: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
+        if experiments is not None:
+            body["experiments"] = [dict(experiment) for experiment in experiments]
+        body["filter"] = self._scoped({}, project_id, {**(conditions or {}), "deleted": False})
+        given = {"limit": limit, "select": select, "sort": sort}
+        body.update((name, value) for name, value in given.items() if value is not None)
+        response = await self._transport.send(
+            "POST",
+            f"/data-platform/{self._scope.org_segment}/ligands_with_results/search",
+            what="read ligands with results",
+            body=body,
+        )
+        return in_envelope(response, "read ligands with results")
+
+    def _scoped(
+        self, wanted: Mapping[str, Any], project_id: str | None, conditions: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        found = {**(conditions or {}), **_conditions(wanted)}
         if project := project_id or self._scope.project_id:
-            conditions["project_id"] = {"eq": project}
-        if compute_job_id is not None:
-            conditions["compute_job_id"] = {"eq": compute_job_id}
-        if row_id is not None:
-            conditions["id"] = {"eq": row_id}
+            found["project_id"] = {"eq": project}
+        return found
+
+    async def _search(
+        self,
+        conditions: Mapping[str, Any],
+        limit: int,
+        cursor: str | None,
+        sort: Mapping[str, str] | None,
+        offset: int,
+        extra_columns: Sequence[str] = (),
+    ) -> Json:
         body: dict[str, Any] = {"filter": conditions, "limit": limit, "select": [*COLUMNS, *extra_columns]}
         by_offset = is_paged_by_offset(sort)
         if by_offset:
@@ -99,3 +235,20 @@ class Results:
             body=body,
         )
         return in_envelope(response, "read results")
+
+
+def _conditions(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A list becomes `in`, a single value `eq`, None no condition."""
+    return {
+        name: {"eq": value} if isinstance(value, str | int | float) else {"in": [*value]}
+        for name, value in wanted.items()
+        if value is not None
+    }
+
+
+def _lower(result_type: str | Sequence[str] | None) -> str | list[str] | None:
+    if result_type is None:
+        return None
+    if isinstance(result_type, str):
+        return result_type.strip().lower()
+    return [name.strip().lower() for name in result_type]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from deeporigin_mcp.errors import (
     DeepOriginError,
     NetworkError,
     PlatformError,
+    RateLimitError,
     RestrictionError,
 )
 from deeporigin_mcp.platform.records.sanitizing import one_line, register_secret, sanitized
@@ -27,6 +28,7 @@ from deeporigin_mcp.platform.transport.decompression import ACCEPT_ENCODING, dec
 from deeporigin_mcp.platform.transport.http_errors import decoded_body, failure, message_in
 from deeporigin_mcp.platform.transport.network_errors import network_errors
 from deeporigin_mcp.platform.transport.retry import RETRYABLE_STATUSES, RetryPolicy, http_date, retry_after_seconds
+from deeporigin_mcp.platform.transport.signed_links import SignedLink, signed_link, store_failure
 from deeporigin_mcp.platform.transport.timing import Timing
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.network import Route, Trust, context_of, route_to, trusted
@@ -86,6 +88,7 @@ class Transport:
         self.on_accepted: Callable[[], None] = lambda: None
         """Called after each 2xx response to a request with the token."""
         self._clock_offset = 0.0
+        self._stores: dict[str, tuple[httpx.AsyncClient, Route]] = {}
         if settings.token is not None:
             register_secret(settings.token.get_secret_value())
 
@@ -109,18 +112,20 @@ class Transport:
         Raises:
             SettingsError: a variable about proxies or certificates is invalid.
         """
+        return self._new_http(self._settings.base_url, self._route, {"Accept": ACCEPT_JSON})
+
+    def _new_http(self, base_url: str, route: Route, headers: Mapping[str, str]) -> httpx.AsyncClient:
         import httpx
 
-        base_url = self._settings.base_url
-        proxy = self._route.proxy
+        proxy = route.proxy
         if base_url.startswith("https:"):
-            certificates = _certificates(self._trust)
+            certificates = _certificates(self._trust_for(base_url))
         else:
             # Nothing is verified over http://; loading certificates would only cost time.
             certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return httpx.AsyncClient(
             base_url=base_url,
-            headers={"Accept": ACCEPT_JSON, "Accept-Encoding": ACCEPT_ENCODING, "User-Agent": self._user_agent},
+            headers={"Accept-Encoding": ACCEPT_ENCODING, "User-Agent": self._user_agent, **headers},
             timeout=self._timeout_seconds,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
@@ -134,6 +139,13 @@ class Transport:
                 proxy.url, auth=proxy.credentials, ssl_context=certificates if proxy.scheme == "https" else None
             ),
         )
+
+    def _store(self, origin: str) -> tuple[httpx.AsyncClient, Route]:
+        """The connection pool for the signed links of one file store, and its route; it never has the token."""
+        if origin not in self._stores:
+            route = Route() if self._given_http is not None else route_to(origin)
+            self._stores[origin] = (self._new_http(origin, route, {}), route)
+        return self._stores[origin]
 
     @property
     def network(self) -> tuple[Route, Trust]:
@@ -151,11 +163,17 @@ class Transport:
 
     @cached_property
     def _trust(self) -> Trust:
-        return trusted() if self._settings.base_url.startswith("https:") else Trust()
+        return self._trust_for(self._settings.base_url)
+
+    @staticmethod
+    def _trust_for(url: str) -> Trust:
+        return trusted() if url.startswith("https:") else Trust()
 
     async def aclose(self) -> None:
         if "_http" in vars(self):
             await self._http.aclose()
+        for http, _ in self._stores.values():
+            await http.aclose()
 
     async def send(
         self,
@@ -254,25 +272,63 @@ class Transport:
         Args:
             silence_seconds: read timeout, the longest pause between two pieces.
         """
+        headers = {"Accept": "text/event-stream"}
+        async with self.open(
+            "GET", path, what=what, params=params, headers=headers, silence_seconds=silence_seconds
+        ) as response:
+            # One encoding at most: each further one would multiply the work for a stream without an end.
+            yield decoded(response, what, max_bytes=None, max_encodings=1)
+
+    @contextlib.asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        address: str | SignedLink,
+        *,
+        what: str,
+        params: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        content: AsyncIterable[bytes] | None = None,
+        silence_seconds: float,
+    ) -> AsyncIterator[httpx.Response]:
+        """Send one request and yield the response with its body unread. Raises as `send` does; never retried here.
+
+        Args:
+            address: a path below the base URL, which gets the token; or a signed link, which does not.
+            content: the body in pieces; `headers` say how long it is.
+            silence_seconds: read and write timeout, the longest pause between two pieces.
+
+        Raises:
+            DeepOriginError: for an error of the file store see `signed_links.store_failure`.
+        """
         import httpx
 
-        timeout = httpx.Timeout(self._timeout_seconds, read=silence_seconds)
-        headers = {"Accept": "text/event-stream"} | self._authorization()
-        http = self._http
+        what = one_line(what, MAX_WHAT_CHARACTERS)
+        sent = dict(headers or {})
+        if isinstance(address, SignedLink):
+            (http, route), path, url = self._store(address.origin), "/signed-link", address.reveal()
+        else:
+            sent |= self._authorization()
+            http, route, path, url = self._http, self._route, address, address
+        timeout = httpx.Timeout(self._timeout_seconds, read=silence_seconds, write=silence_seconds)
         with _encodable(what):
-            request = http.build_request("GET", path, params=[*params], headers=headers, timeout=timeout)
-        headers.clear()
+            request = http.build_request(
+                method, url, params=[*params] or None, headers=sent, content=content, timeout=timeout
+            )
+        sent.clear()
         self.requests_sent += 1
-        with self._network_errors(what, silence_seconds):
+        with network_errors(what, silence_seconds, route, self._trust):
             with tracing.attempt(request, path, 1) as opening:
                 response = await http.send(request, stream=True)
                 opening.responded(response.status_code, response.headers)
             try:
                 if response.status_code >= 300:
-                    content = await _bounded_body(response, what)
-                    raise self._error_for(response.status_code, content, response.headers, what)
-                # One encoding at most: each further one would multiply the work for a stream without an end.
-                yield decoded(response, what, max_bytes=None, max_encodings=1)
+                    body = await _bounded_body(response, what)
+                    if isinstance(address, SignedLink):
+                        raise store_failure(response.status_code, body, what, tracing.request_id())
+                    pause_asked = retry_after_seconds(response.headers, self._timing)
+                    raise self._error_for(response.status_code, body, response.headers, what, pause_asked)
+                yield response
             finally:
                 await response.aclose()
 
@@ -280,6 +336,52 @@ class Transport:
         token = self._settings.require_token(self._timing.wall()).get_secret_value()
         register_secret(token)
         return {"Authorization": f"Bearer {token}"}
+
+    async def retried(self, once: Callable[[], Awaitable[bool]], *, budget_seconds: float | None = None) -> None:
+        """Repeat `once` until it is done, as the retry policy says, after errors that may pass.
+
+        Args:
+            once: whether it is done. False means that a failure left something behind to go on from, so that the
+                attempts are counted anew.
+            budget_seconds: no attempt starts later than this after the first one; None: the policy's.
+        """
+        budget_seconds = self._policy.budget_seconds if budget_seconds is None else budget_seconds
+        attempt, started = 0, self._timing.monotonic()
+        while True:
+            attempt += 1
+            pause_asked = None
+            try:
+                if await once():
+                    return
+                attempt, started = 0, self._timing.monotonic()
+                pause = self._policy.pause(1, self._timing)
+            except DeepOriginError as error:
+                if isinstance(error, RateLimitError):
+                    pause_asked = error.retry_after_seconds
+                may_retry = (isinstance(error, NetworkError) and not error.is_lasting) or (
+                    error.http_status in RETRYABLE_STATUSES and not isinstance(error, RestrictionError)
+                )
+                pause = self._policy.pause(attempt, self._timing, pause_asked)
+                spent = self._timing.monotonic() - started
+                if not may_retry or attempt >= self._policy.attempts or spent + pause > budget_seconds:
+                    raise
+            await self._timing.sleep(pause)
+
+    def link_in(self, response: Any) -> SignedLink:
+        """The signed link in a response; see `signed_links.signed_link`."""
+        return signed_link(response, self._settings.base_url)
+
+    async def head(self, path: str, *, what: str) -> Mapping[str, str]:
+        """The headers of a HEAD request, names in lower case. Raises and retries as `send` does."""
+        found: dict[str, str] = {}
+
+        async def once() -> bool:
+            async with self.open("HEAD", path, what=what, silence_seconds=self._timeout_seconds) as response:
+                found.update(response.headers)
+            return True
+
+        await self.retried(once)
+        return found
 
     def _network_errors(self, what: str, timeout_seconds: float) -> contextlib.AbstractContextManager[None]:
         return network_errors(what, timeout_seconds, self._route, self._trust)

@@ -2,6 +2,7 @@
 
 * A ligand whose SMILES cannot be read, or which holds a metal, fails. A run is `Completed` while at least one other
   ligand works (its log names those that failed; ADMET reports each as an `admetfailure` row), else `Failed`.
+* A run with an input file that does not exist ends `Failed` (see `state.files`).
 * An input file whose name holds `failing` makes any run `Failed`, one that holds `missing` `FailedQuotation`.
 * A search box longer than 80 angstrom on any side cannot be priced: `FailedQuotation`.
 """
@@ -74,7 +75,7 @@ def failed_ligands(inputs: dict[str, Any]) -> dict[int, str]:
 
 def run_failure(inputs: dict[str, Any]) -> str | None:
     """Why a whole run ends `Failed`, None when it completes."""
-    for path in _paths(inputs):
+    for path in input_paths(inputs):
         if "failing" in path:
             return f"input file cannot be processed: {path}"
     ligand = inputs.get("ligand")
@@ -93,18 +94,19 @@ def quotation_failure(key: str, inputs: dict[str, Any]) -> str | None:
         longest = max(inputs["pocket"][f"box_size_{axis}"] for axis in "xyz")
         if longest > LARGEST_BOX_ANGSTROM:
             return f"a search box of {longest:g} angstrom is above the {LARGEST_BOX_ANGSTROM:g} that can be priced"
-    for path in _paths(inputs):
+    for path in input_paths(inputs):
         if "missing" in path:
             return f"input file not found: {path}"
     return None
 
 
-def _paths(value: object, name: str = "") -> Iterator[str]:
+def input_paths(value: object, name: str = "") -> Iterator[str]:
+    """The paths of files in a run's inputs."""
     if isinstance(value, dict):
         for key, part in value.items():
-            yield from _paths(part, key)
+            yield from input_paths(part, key)
     elif isinstance(value, list):
         for part in value:
-            yield from _paths(part, name)
+            yield from input_paths(part, name)
     elif isinstance(value, str) and (name.endswith(("file_path", "_file", "_path")) or name == "key"):
         yield value

@@ -35,7 +35,7 @@ Result = tuple[str, Row]
 """A result type, lower case, and the row's data."""
 
 MOST_FILE_LIGANDS = 500
-"""Ligands of a file that get results; a larger file still costs and takes what its count says."""
+"""Ligands of a file without a list that get results; a larger file still costs and takes what its count says."""
 POSES_PER_LIGAND = 3
 _PROPERTY_RANGES = {
     "fraction_csp3": (0, 1),
@@ -62,9 +62,8 @@ def results_of(definition: Definition, execution: str, inputs: Row) -> list[Resu
     return [row for template in definition.results for row in _filled_in(template, execution, inputs)]
 
 
-def job_outputs(definition: Definition, execution: str, inputs: Row) -> Any:
+def job_outputs(definition: Definition, results: list[Result]) -> Any:
     """`jobOutputs` of a served run: mostly an object; a list of one for protonation (quirk 13)."""
-    results = results_of(definition, execution, inputs)
 
     def rows(shape: Any) -> Any:
         if isinstance(shape, dict):
@@ -78,8 +77,8 @@ def job_outputs(definition: Definition, execution: str, inputs: Row) -> Any:
 
 
 def _ligands(inputs: Row) -> list[Row]:
-    """Ligands given inline; for those in a file, alkanes in their place, as files are not read."""
-    if "ligands_file" in inputs:
+    """Ligands given inline or read from a list file; for those of a file that is none, alkanes in their place."""
+    if "ligands_file" in inputs and "ligands" not in inputs:
         path, count = inputs["ligands_file"], min(inputs["ligands_count"], MOST_FILE_LIGANDS)
         return [{"id": friendly_of("08", path, index), "smiles": "C" * (index % 20 + 1)} for index in range(count)]
     return list(inputs.get("ligands") or [])

@@ -6,7 +6,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deeporigin_mcp.simulator.services import accounts, data_platform, events, health, tools_service
+from deeporigin_mcp.simulator.services import accounts, data_platform, entities, events, files, health, tools_service
 from deeporigin_mcp.simulator.services.gate import Gate
 from deeporigin_mcp.simulator.services.requests import answer
 from deeporigin_mcp.simulator.state.platform import Platform
@@ -37,6 +37,8 @@ def create_app(platform: Platform) -> Starlette:
             *accounts.ROUTES,
             *events.ROUTES,
             *data_platform.ROUTES,
+            *entities.ROUTES,
+            *files.ROUTES,
         ],
         middleware=[Middleware(Gate, platform=platform)],
         exception_handlers={Refusal: _refusal, HTTPException: _unrouted},

@@ -1,4 +1,4 @@
-"""`/data-platform`: execution rows, logs, results, projects and entities (platform-facts 1.8-1.10, 1.14, 1.16)."""
+"""`/data-platform`: execution rows, logs, results and projects (platform-facts 1.8-1.10, 1.14, 1.16)."""
 
 from typing import Any
 
@@ -8,8 +8,9 @@ from starlette.routing import Route
 
 from deeporigin_mcp.simulator.model.clock import stamp
 from deeporigin_mcp.simulator.model.identifiers import is_data_platform_id
-from deeporigin_mcp.simulator.services.requests import answer, body_of, organisation_of, platform_of
+from deeporigin_mcp.simulator.services.requests import answer, body_of, equal_to, organisation_of, platform_of
 from deeporigin_mcp.simulator.services.tables import CANONICAL_RESULT_COLUMNS, Search
+from deeporigin_mcp.simulator.state.entities import columns_of
 from deeporigin_mcp.simulator.state.ingestion import (
     EXECUTION_COLUMNS,
     execution_row,
@@ -18,7 +19,7 @@ from deeporigin_mcp.simulator.state.ingestion import (
 from deeporigin_mcp.simulator.state.logs import LOG_COLUMNS, log_rows
 from deeporigin_mcp.simulator.state.organisations import Organisation, project_row
 from deeporigin_mcp.simulator.state.platform import Platform
-from deeporigin_mcp.simulator.state.refusals import Refusal, invalid, not_found
+from deeporigin_mcp.simulator.state.refusals import Refusal, invalid
 
 Row = dict[str, Any]
 
@@ -74,7 +75,7 @@ async def search_logs(request: Request) -> Response:
     search = Search(body, LOG_COLUMNS)
     now = platform.clock.now()
     executions = platform.executions_of(organisation.key)
-    wanted = _equal_to(body, "execution_id")
+    wanted = equal_to(body, "execution_id")
     if wanted is not None:
         # Logs are computed, so the one filter that nearly every caller gives is applied first.
         executions = [execution for execution in executions if execution.id == wanted]
@@ -86,7 +87,7 @@ async def search_results(request: Request) -> Response:
     platform, organisation = platform_of(request), organisation_of(request)
     body = await body_of(request)
     search = Search(body, RESULT_COLUMNS, open_columns=True)
-    return answer(search.answer(_results(platform, organisation, _equal_to(body, "compute_job_id"))))
+    return answer(search.answer(_results(platform, organisation, equal_to(body, "compute_job_id"))))
 
 
 def _results(platform: Platform, organisation: Organisation, execution_id: object = None) -> list[Row]:
@@ -99,29 +100,12 @@ def _results(platform: Platform, organisation: Organisation, execution_id: objec
     ]
 
 
-def _equal_to(body: Row, column: str) -> object:
-    """The value that a filter pins a column to, None when it does not."""
-    document = body.get("filter")
-    if not isinstance(document, dict):
-        return None
-    condition = document.get(column)
-    if isinstance(condition, dict):
-        return condition.get("eq")
-    props = document.get("props")
-    pinned = [
-        prop.get("value")
-        for prop in (props if isinstance(props, list) else [])
-        if isinstance(prop, dict) and prop.get("column") == column and prop.get("op") == "eq"
-    ]
-    return pinned[0] if pinned else condition
-
-
 async def search_ligands_with_results(request: Request) -> Response:
     """Ligands of the organisation, each with the results of the named tools."""
     platform, organisation = platform_of(request), organisation_of(request)
     body = await body_of(request)
-    ligands = organisation.entities["ligands"].values()
-    search = Search(body, {*next(iter(ligands)), "results"}, extra_keys={"experiments"})
+    ligands = organisation.rows("ligands", platform.clock.now())
+    search = Search(body, {*columns_of("ligands"), "results"}, extra_keys={"experiments"})
     tools = {str(experiment.get("toolId")) for experiment in body.get("experiments") or []}
     results = [row for row in _results(platform, organisation) if not tools or row["tool_key"] in tools]
 
@@ -137,6 +121,11 @@ async def search_projects(request: Request) -> Response:
     rows = organisation_of(request).projects.values()
     body = await body_of(request)
     return answer(Search(body, project_row("", "", name="", slug="")).answer(rows))
+
+
+async def get_project(request: Request) -> Response:
+    """One project, bare."""
+    return answer(_project(organisation_of(request), request.path_params["id"]))
 
 
 async def create_project(request: Request) -> Response:
@@ -186,29 +175,6 @@ def _project(organisation: Organisation, identifier: str) -> Row:
     return row
 
 
-async def search_entities(request: Request) -> Response:
-    """Ligands or proteins."""
-    rows = _table(request).values()
-    body = await body_of(request)
-    return answer(Search(body, next(iter(rows))).answer(rows))
-
-
-async def get_entity(request: Request) -> Response:
-    """One ligand or protein, bare."""
-    table = _table(request)
-    row = table.get(request.path_params["id"])
-    if row is None:
-        raise Refusal(404, {"message": f"{request.path_params['table']} {request.path_params['id']} not found"})
-    return answer(row)
-
-
-def _table(request: Request) -> dict[str, Row]:
-    table = organisation_of(request).entities.get(request.path_params["table"])
-    if table is None:
-        raise not_found(f"Cannot {request.method} {request.url.path}")
-    return table
-
-
 async def models(request: Request) -> Response:
     """`{models: [{tableName, visibility}]}`."""
     organisation_of(request)
@@ -223,9 +189,8 @@ ROUTES = [
     Route("/data-platform/{org}/ligands_with_results/search", search_ligands_with_results, methods=["POST"]),
     Route("/data-platform/{org}/projects/search", search_projects, methods=["POST"]),
     Route("/data-platform/{org}/projects", create_project, methods=["POST"]),
+    Route("/data-platform/{org}/projects/{id}", get_project, methods=["GET"]),
     Route("/data-platform/{org}/projects/{id}", update_project, methods=["PATCH"]),
     Route("/data-platform/{org}/projects/{id}", delete_project, methods=["DELETE"]),
     Route("/data-platform/{org}/meta/models", models, methods=["GET"]),
-    Route("/data-platform/{org}/{table}/search", search_entities, methods=["POST"]),
-    Route("/data-platform/{org}/{table}/{id}", get_entity, methods=["GET"]),
 ]

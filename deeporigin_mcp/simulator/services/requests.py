@@ -94,3 +94,20 @@ def whole_number(query: Mapping[str, str], name: str, default: int) -> int:
         return int(text)
     except ValueError as error:
         raise invalid("Validation failed", [(name, "must be integer")]) from error
+
+
+def equal_to(body: dict[str, Any], column: str) -> object:
+    """The value that a filter pins a column to, None when it does not."""
+    document = body.get("filter")
+    if not isinstance(document, dict):
+        return None
+    condition = document.get(column)
+    if isinstance(condition, dict):
+        return condition.get("eq")
+    props = document.get("props")
+    pinned = [
+        prop.get("value")
+        for prop in (props if isinstance(props, list) else [])
+        if isinstance(prop, dict) and prop.get("column") == column and prop.get("op") == "eq"
+    ]
+    return pinned[0] if pinned else condition

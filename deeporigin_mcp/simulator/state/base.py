@@ -54,6 +54,7 @@ class State:
     ) -> None:
         self.clock: Clock = ScaledClock(1.0) if clock is None else clock
         self.ids = Identifiers(seed)
+        self.started = self.clock.now()
         self.ingestion_lag_seconds = ingestion_lag_seconds
         self.faults = list(faults)
         self.streams_per_user = STREAMS_PER_USER_AND_PROJECT

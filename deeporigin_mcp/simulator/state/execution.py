@@ -41,6 +41,9 @@ class Execution:
         charged: USD taken from the organisation's balance.
         charged_at: When.
         revision: Counts changes that time alone does not explain.
+        listed: Ligands read from the list file in its inputs; None without one.
+        imported: Results of an import, which are rows by now; None for other runs.
+        rejected: Why records of an import got no row, by index.
         own_logs: Log rows to serve as they are, instead of derived ones.
         own_results: Result rows to serve as they are, instead of derived ones.
     """
@@ -57,6 +60,9 @@ class Execution:
     charged: float = 0.0
     charged_at: datetime | None = None
     revision: int = 0
+    listed: list[Dto] | None = None
+    imported: list[Result] | None = None
+    rejected: dict[int, str] = field(default_factory=dict)
     own_logs: list[Dto] | None = None
     own_results: list[Dto] | None = None
     _settled: dict[str, Any] = field(default_factory=dict)
@@ -100,6 +106,11 @@ class Execution:
         inputs = self.stored.get("userInputs")
         return inputs if isinstance(inputs, dict) else {}
 
+    @property
+    def work(self) -> Dto:
+        """The inputs with the ligands of a list file in them, as the tool sees them."""
+        return self.inputs if self.listed is None else {**self.inputs, "ligands": self.listed}
+
     def remembered(self, name: str, make: Callable[[], T]) -> T:
         """What `make` returns; kept under a name once nothing changes any more, because lists are long."""
         if name in self._settled:
@@ -133,7 +144,9 @@ class Execution:
         """Results of a completed run; empty before, and for rows that no tool here explains."""
         if self.definition is None or self.status not in {"Completed", "Succeeded"}:
             return []
-        return results_of(self.definition, self.id, self.inputs)
+        if self.imported is not None:
+            return self.imported
+        return results_of(self.definition, self.id, self.work)
 
     def change_count(self) -> tuple[int, int]:
         """A value that differs whenever a look at the execution would show something new."""
@@ -163,7 +176,7 @@ class Execution:
         if self.definition is None:
             return dto
         if self.served and status == "Completed":
-            dto["jobOutputs"] = job_outputs(self.definition, self.id, self.inputs)
+            dto["jobOutputs"] = job_outputs(self.definition, self.found())
         if not self.served and self.definition.steps:
             dto["metadata"] = {**(dto.get("metadata") or {}), "method": "workflow", "reconciledAt": updated}
         run = Run(self.definition, str(dto["resourceId"]), self.inputs, timeline, self.batch_size)

@@ -20,6 +20,8 @@ _NAMES = (
 EXECUTION_COLUMNS = frozenset(_NAMES.split())
 """Columns of the executions table; the real list is longer and unknown (platform-facts 10.3)."""
 
+SUBJECT_COLUMNS = frozenset({"id", "execution_id", "entity_type", "entity_canonical_id", "deleted", "project_id"})
+
 
 def row_status(execution: Execution, now: datetime) -> Any:
     """The status in the data platform, which lags behind the tools service."""
@@ -47,7 +49,9 @@ def result_rows(execution: Execution, now: datetime) -> list[Row]:
 
 
 def _result_rows(execution: Execution) -> list[Row]:
-    found, line = execution.found(), execution.timeline
+    # What an import makes are rows of the entities' own tables; only poses are results.
+    found = [result for result in execution.found() if not result[0].startswith("imported")]
+    line = execution.timeline
     dto = execution.stored
     tool = execution.tool
     measured = stamp(line.ingested) if line is not None else dto.get("completedAt") or dto.get("updatedAt")
@@ -74,6 +78,30 @@ def _result_rows(execution: Execution) -> list[Row]:
             "data": data,
         }
         for index, (kind, data) in enumerate(found)
+    ]
+
+
+def subject_rows(execution: Execution, now: datetime) -> list[Row]:
+    """Which entities an ingested run touched: those in its inputs, or those that it imported."""
+    line = execution.timeline
+    if line is not None and now < line.ingested:
+        return []
+    inputs = execution.inputs
+    touched = [("protein", inputs["protein"])] if isinstance(inputs.get("protein"), dict) else []
+    touched += [("ligand", ligand) for ligand in inputs.get("ligands") or []]
+    touched += [(kind.removeprefix("imported"), data) for kind, data in execution.imported or []]
+    ids = dict.fromkeys((kind, data.get("id") or data.get("protein_id")) for kind, data in touched if kind != "pose")
+    return [
+        {
+            "id": friendly_of("0A", execution.id, kind, identifier),
+            "execution_id": execution.data_platform_id,
+            "entity_type": kind,
+            "entity_canonical_id": identifier,
+            "deleted": False,
+            "project_id": execution.project_id,
+        }
+        for kind, identifier in ids
+        if identifier
     ]
 
 

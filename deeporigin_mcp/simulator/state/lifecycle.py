@@ -14,11 +14,13 @@ Refusals that can be triggered on purpose:
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from deeporigin_mcp.simulator.model.catalogue import ADMET, Definition
+from deeporigin_mcp.simulator.model.catalogue import ADMET, IMPORT, PROTEIN_PREP, Definition
 from deeporigin_mcp.simulator.model.clock import stamp
 from deeporigin_mcp.simulator.model.failures import quotation_failure, run_failure
+from deeporigin_mcp.simulator.model.molecules import UnreadableError
 from deeporigin_mcp.simulator.model.prices import (
     failed_quotation,
     items_of,
@@ -32,6 +34,8 @@ from deeporigin_mcp.simulator.model.timeline import planned, run_seconds
 from deeporigin_mcp.simulator.model.validation import Problem, checked_inputs
 from deeporigin_mcp.simulator.state.base import State
 from deeporigin_mcp.simulator.state.execution import TERMINAL, Execution
+from deeporigin_mcp.simulator.state.files import listed_ligands, missing_input
+from deeporigin_mcp.simulator.state.imports import add_prepared, import_file
 from deeporigin_mcp.simulator.state.organisations import Organisation
 from deeporigin_mcp.simulator.state.refusals import conflict, invalid, not_found, refused, restricted
 
@@ -251,14 +255,33 @@ def dispatch(platform: State, organisation: Organisation, execution: Execution, 
     execution.stored["billingTransaction"] = transaction(execution.items, total, organisation.key, platform.ids)
     ligands = ligand_count(execution.inputs, len(organisation.entities["ligands"]))
     seconds = run_seconds(execution.definition, execution.inputs, ligands)
-    execution.timeline = planned(
+    plan = partial(
+        planned,
         at,
         seconds * platform.ids.jitter(JITTER),
         served=execution.served,
-        failure=run_failure(execution.inputs) if execution.definition else None,
         ingestion_lag_seconds=platform.ingestion_lag_seconds,
     )
+    execution.timeline = plan(failure=_failure(platform, organisation, execution))
+    if execution.definition is None or execution.timeline.failure is not None:
+        return True
+    if key == IMPORT:
+        try:
+            import_file(platform, organisation, execution, execution.timeline.ingested)
+        except UnreadableError as error:
+            execution.timeline = plan(failure=str(error))
+    if key == PROTEIN_PREP:
+        add_prepared(platform, organisation, execution, execution.definition, execution.timeline.ingested)
     return True
+
+
+def _failure(platform: State, organisation: Organisation, execution: Execution) -> str | None:
+    """Why a run will end `Failed`, as far as its inputs and their files tell."""
+    if execution.definition is None:
+        return None
+    execution.listed = listed_ligands(platform, organisation, execution.inputs)
+    missing = missing_input(platform, organisation, execution.inputs)
+    return run_failure(execution.work) or (None if missing is None else f"input file not found: {missing}")
 
 
 def _check_tier(organisation: Organisation, key: str, inputs: Body) -> None:

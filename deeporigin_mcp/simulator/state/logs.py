@@ -44,7 +44,7 @@ def _entries(execution: Execution) -> Iterator[Entry]:
     if end >= line.started:
         yield line.started, "info", f"Started {name} on cluster {_cluster(execution)}."
         length = line.finished - line.started
-        for index, problem in failed_ligands(execution.inputs).items():
+        for index, problem in {**failed_ligands(execution.work), **execution.rejected}.items():
             at = line.started + length * 0.4
             if at <= end:
                 yield at, "warning", f"Ligand {index + 1}: {problem}"

@@ -1,14 +1,20 @@
-"""The two organisations of the simulator, with their projects, clusters, users, molecules and money.
+"""The two organisations of the simulator, with their projects, clusters, users, molecules, files and money.
 
-`organisations.json` says what they have; ids are constants, so that examples and tests can name them. `deeporigin` is
-rich and may do everything; `acme` has 100 USD, no licence for relative free energies and a limit on ADMET. Each has a
-junk cluster, as the real platform has (quirk 16): never the first, because clients take the first.
+`organisations.json` says what they have, and which columns of a table are null until somebody fills them; ids are
+constants, so that examples and tests can name them. `deeporigin` is rich and may do everything; `acme` has 100 USD, no
+licence for relative free energies and a limit on ADMET. Each has a junk cluster, as the real platform has (quirk 16):
+never the first, because clients take the first.
 """
 
+import copy
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
 from importlib import resources
 from typing import Any
+
+from deeporigin_mcp.simulator.model.molecules import canonical, read_smiles
 
 Row = dict[str, Any]
 Table = dict[str, Row]
@@ -31,6 +37,9 @@ class Organisation:
         clusters: Cluster rows in serving order (platform-facts 1.12).
         users: User rows.
         entities: Rows of the tables `ligands` and `proteins`.
+        files: What was written or deleted (None), by path.
+        examples: Paths of files that were there before, their content simulated.
+        visible_from: When a row that was made here can be read, by id.
         unlicensed_tools: Keys that this organisation may not create.
         admet_ligand_limit: Most ligands of one ADMET run, None without a limit.
     """
@@ -44,6 +53,9 @@ class Organisation:
     clusters: list[Row]
     users: list[Row]
     entities: dict[str, Table]
+    examples: frozenset[str] = frozenset()
+    files: dict[str, Any] = field(default_factory=dict)
+    visible_from: dict[str, datetime] = field(default_factory=dict)
     unlicensed_tools: frozenset[str] = frozenset()
     admet_ligand_limit: int | None = None
 
@@ -51,6 +63,14 @@ class Organisation:
     def auto_approve_up_to(self) -> float:
         """USD that a run may cost and still start without a confirm when `approveAmount` is absent."""
         return float(self.threshold)
+
+    def shows(self, identifier: str, now: datetime) -> bool:
+        """Whether an entity row can be read at an instant."""
+        return self.visible_from.get(identifier, now) <= now
+
+    def rows(self, table: str, now: datetime) -> list[Row]:
+        """The entity rows that can be read at an instant, soft-deleted ones among them."""
+        return [row for key, row in self.entities[table].items() if self.shows(key, now)]
 
     def row(self) -> Row:
         """The organisation as `/entities/protected/organizations` lists it (platform-facts 1.13)."""
@@ -71,15 +91,24 @@ class Organisation:
 
 def organisations() -> dict[str, Organisation]:
     """Fresh copies of both organisations, by key."""
+    content = copy.deepcopy(_content())
+    examples = frozenset(content["files"])
+    return {entry["key"]: _organisation(**entry, examples=examples) for entry in content["organisations"]}
+
+
+@cache
+def _content() -> Row:
     file = resources.files("deeporigin_mcp.simulator.state") / "organisations.json"
-    return {entry["key"]: _organisation(**entry) for entry in json.loads(file.read_text(encoding="utf-8"))}
+    content: Row = json.loads(file.read_text(encoding="utf-8"))
+    return content
 
 
 def _organisation(
     *, projects: Table, clusters: list[Row], users: list[Row], ligands: Table, proteins: Table, **more: Any
 ) -> Organisation:
     first = next(iter(projects))
-    molecules = {key: {**row, "canonical_smiles": row["smiles"]} for key, row in ligands.items()}
+    # Given, so that no chemistry has to be loaded for them.
+    ligands = {key: {"canonical_smiles": row["smiles"], **row} for key, row in ligands.items()}
     times = {"createdAt": CREATED_AT, "updatedAt": CREATED_AT}
     return Organisation(
         **more,
@@ -88,7 +117,7 @@ def _organisation(
         users=[{**row, "roles": ["Member"], "createdAt": CREATED_AT} for row in users],
         entities={
             table: {key: entity_row(table, key, CREATED_AT, first, **row) for key, row in rows.items()}
-            for table, rows in (("ligands", molecules), ("proteins", proteins))
+            for table, rows in (("ligands", ligands), ("proteins", proteins))
         },
     )
 
@@ -99,8 +128,13 @@ def _health(org: str, cluster: Row) -> Row:
     return {"orgKey": org, "enabled": True, "status": "healthy"}
 
 
-def entity_row(table: str, identifier: str, created: str, project: str | None, **columns: object) -> Row:
+def entity_row(table: str, identifier: str, created: str, project: str | None, **columns: Any) -> Row:
     """A row as the data platform stores it: what every table has, and its own columns (platform-facts 1.14)."""
+    own: Row = {}
+    if table == "ligands":
+        own = {"variant_name_tag": "", **_computed(**columns)}
+    elif table == "proteins":
+        own = {"state": "unprocessed"}
     return {
         "id": identifier,
         "canonical_id": identifier,
@@ -110,11 +144,25 @@ def entity_row(table: str, identifier: str, created: str, project: str | None, *
         "modified_by": None,
         "deleted": False,
         "project_id": project,
+        "project_scope_key": project or "__unscoped__",
         "subtable_name": table,
         "tags": {},
         "created_at": created,
         "updated_at": created,
+        **dict.fromkeys(_content()["columns"].get(table, ())),
+        **own,
         **columns,
+    }
+
+
+def _computed(*, smiles: str, canonical_smiles: str | None = None, **_: Any) -> Row:
+    """What the platform works out of a molecule."""
+    molecule = read_smiles(smiles)
+    return {
+        "canonical_smiles": canonical_smiles or canonical(smiles),
+        "structure_key": molecule.key(),
+        "formal_charge": molecule.charge,
+        "molecular_weight": molecule.weight,
     }
 
 

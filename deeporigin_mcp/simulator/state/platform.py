@@ -10,6 +10,7 @@ from deeporigin_mcp.simulator.model.prices import Item, items_of, quotation, tot
 from deeporigin_mcp.simulator.model.validation import checked_inputs
 from deeporigin_mcp.simulator.state.base import State
 from deeporigin_mcp.simulator.state.execution import Execution
+from deeporigin_mcp.simulator.state.files import put_file
 from deeporigin_mcp.simulator.state.lifecycle import dispatch, new_execution, stored_dto
 from deeporigin_mcp.simulator.state.organisations import Organisation
 
@@ -176,6 +177,16 @@ class Platform(State):
             "quotationResult": quotation(items, stored["orgKey"]),
             "billingTransaction": transaction(items, total_of(items), stored["orgKey"], self.ids) if paid else None,
         }
+
+    def add_file(self, path: str, content: bytes = b"", *, org: str = "deeporigin") -> None:
+        """Put a file into an organisation, over whatever is there.
+
+        Args:
+            path: Path on the platform.
+            content: Its bytes.
+            org: Organisation key.
+        """
+        put_file(self, self.organisations[org], path, content)
 
     def add_execution(self, dto: dict[str, Any], *, org: str = "deeporigin") -> str:
         """Put an arbitrary raw DTO in, served exactly as given (a missing `executionId` is made up).

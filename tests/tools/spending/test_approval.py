@@ -185,7 +185,11 @@ async def test_two_confirmations_at_once_confirm_once(rich: Agent, bench: Bench)
             tasks.start_soon(confirm)
     assert bench.platform.confirms == [name]
     assert sum(not answer.is_error for answer in answers) == 1
-    assert {answer.error.code for answer in answers if answer.error} <= {"not_quoted", "being_confirmed", "already_started"}
+    assert {answer.error.code for answer in answers if answer.error} <= {
+        "not_quoted",
+        "being_confirmed",
+        "already_started",
+    }
 
 
 @pytest.mark.parametrize("status", ["Created", "Running", "Succeeded", "Failed", "Cancelled", "InsufficientFunds", "X"])

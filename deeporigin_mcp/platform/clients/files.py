@@ -1,0 +1,721 @@
+"""Files of the organisation: listed, uploaded and downloaded in pieces (molecules-and-files 7).
+
+No file is held in memory. A transfer that was cut goes on where it stopped if the store allows it, and begins anew if
+not. Size and checksum are compared afterwards.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import hashlib
+import os
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import anyio
+from anyio.to_thread import run_sync
+
+from deeporigin_mcp.errors import (
+    ArgumentError,
+    CredentialError,
+    DeepOriginError,
+    InvalidRequestError,
+    NetworkError,
+    NotFoundError,
+    PlatformError,
+    RestrictionError,
+)
+from deeporigin_mcp.platform.clients.paging import gather
+from deeporigin_mcp.platform.records.files import RemoteFile, described_file, listed_file, md5_in
+from deeporigin_mcp.platform.records.values import Json, as_object, text
+from deeporigin_mcp.platform.transport.decompression import decoded
+from deeporigin_mcp.platform.transport.http_errors import decoded_body
+from deeporigin_mcp.platform.transport.remote_paths import PROTECTED, address, cleaned, file_path, writable_path
+from deeporigin_mcp.platform.transport.requests import Transport
+from deeporigin_mcp.platform.transport.responses import AGAIN, expect_list, rows_of
+from deeporigin_mcp.platform.transport.scope import Scope
+from deeporigin_mcp.platform.transport.signed_links import SignedLink
+
+if TYPE_CHECKING:
+    import httpx
+
+PIECE_BYTES = 512 * 1024
+"""Read from or written to a disk in one step."""
+PIECES_BEHIND = 2
+"""So far may a disk and a checksum fall behind the network."""
+DIRECT_UPLOAD_BYTES = 16 * 1024 * 1024
+"""A larger file goes to the file store by a signed link: the gateway would first have to take all of it."""
+SILENCE_SECONDS = 120.0
+"""The longest pause between two pieces of a transfer."""
+LINK_SECONDS = 30.0
+FETCH_SECONDS = 60.0
+CONCURRENT_TRANSFERS = 20
+MAX_LISTED = 100_000
+
+Source = Path | IO[bytes]
+"""A file to read: its path, or an open binary file that can seek."""
+Target = Path | IO[bytes]
+"""A file to write: a path where nothing is yet, or an open binary file that can seek and truncate."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A file that was uploaded or downloaded."""
+
+    remote_path: str
+    size: int
+    """Bytes."""
+    checksum_verified: bool
+    """Whether the store's MD5 was compared; the size always is."""
+    local_path: Path | None = None
+
+
+class _Beside:
+    """Work in a thread beside a transfer, piece by piece, in order. A checksum takes as long as the network.
+
+    Use it as a context; `finish` waits for all of it, and raises what failed.
+    """
+
+    def __init__(self) -> None:
+        self._thread: ThreadPoolExecutor | None = None
+        self._pending: deque[Future[None]] = deque()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._thread is not None:
+            with anyio.CancelScope(shield=True):
+                await run_sync(lambda thread: thread.shutdown(cancel_futures=True), self._thread)
+
+    async def add(self, work: Callable[[], None]) -> None:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1)
+        self._pending.append(self._thread.submit(work))
+        if len(self._pending) > PIECES_BEHIND:
+            await run_sync(self._pending.popleft().result)
+
+    async def finish(self, last: Callable[[], None]) -> None:
+        """Do the last piece, which needs no thread of its own if it is the only one."""
+        if self._thread is None:
+            await run_sync(last)
+            return
+        await self.add(last)
+        while self._pending:
+            await run_sync(self._pending.popleft().result)
+
+
+class _Md5:
+    """Size and MD5 of what went through a transfer."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._hash = hashlib.md5(usedforsecurity=False)
+
+    def add(self, piece: bytes | bytearray) -> None:
+        self._hash.update(piece)
+
+    def agrees(self, etag: str) -> bool | None:
+        """Whether an ETag is the MD5 of the content; None if it is no MD5."""
+        stated = md5_in(etag)
+        return stated == self.text if stated else None
+
+    @property
+    def text(self) -> str:
+        return self._hash.hexdigest()
+
+
+class Files:
+    """`client.files`. Paths are those of the platform, relative to the organisation, such as `tool-runs/e-1/a.sdf`.
+
+    All methods raise `ArgumentError` with the code `invalid_path` for a path with `..`, and others that cannot be.
+    """
+
+    def __init__(self, transport: Transport, scope: Scope) -> None:
+        self._transport = transport
+        self._scope = scope
+        self._etag_is_md5 = True
+
+    # What is there
+
+    async def page(
+        self,
+        path: str = "",
+        *,
+        recursive: bool = True,
+        last_count: int | None = None,
+        continuation_token: str | None = None,
+        delimiter: str | None = None,
+        max_keys: int | None = None,
+        prefix: str | None = None,
+    ) -> Json:
+        """One page of a folder: `{"data": [{Key, Size, ETag, LastModified}, …], "continuationToken": text or None}`.
+
+        An unknown folder is an empty one.
+
+        Args:
+            recursive: also what is in its folders; else files and folders of this level.
+            max_keys: rows per page, at most 1000.
+            continuation_token: of the page before.
+        """
+        given = {
+            "recursive": "true" if recursive else None,
+            "last-count": last_count,
+            "continuation-token": continuation_token,
+            "delimiter": delimiter,
+            "max-keys": max_keys,
+            "prefix": prefix,
+        }
+        folder = cleaned(path)
+        what = f"list files in {folder or 'the top folder'}"
+        response = expect_list(
+            await self._transport.send(
+                "GET",
+                address(self._scope, folder, "directory"),
+                what=what,
+                params={name: value for name, value in given.items() if value is not None},
+            ),
+            what,
+        )
+        holder = as_object(response)
+        token = text(holder.get("continuation_token")) or text(holder.get("continuationToken"))
+        return {"data": rows_of(response), "continuationToken": token or None}
+
+    async def list(
+        self, path: str = "", *, recursive: bool = True, limit: int = MAX_LISTED, **options: Any
+    ) -> list[RemoteFile]:
+        """All files of a folder, up to `limit`; page after page.
+
+        Args:
+            options: as for `page`.
+        """
+        found: dict[str, RemoteFile] = {}
+        token: str | None = None
+        seen: set[str | None] = set()
+        while token not in seen and len(found) < limit:
+            seen.add(token)
+            page = await self.page(path, recursive=recursive, continuation_token=token, **options)
+            found.update((row.path, row) for row in map(listed_file, page["data"]) if row.path)
+            token = page["continuationToken"]
+            if token is None:
+                return [*found.values()][:limit]
+        if len(found) >= limit:
+            return [*found.values()][:limit]
+        raise PlatformError(
+            f"The listing of {cleaned(path)[:200]!r} repeats itself, so files may be missing.",
+            next_step=AGAIN,
+            code="invalid_response",
+        )
+
+    async def stat(self, path: str) -> RemoteFile:
+        """Size, ETag and date of one file, without its content.
+
+        Raises:
+            NotFoundError: there is no such file; code `file_not_found`.
+        """
+        wanted = file_path(path)
+        try:
+            headers = await self._transport.head(address(self._scope, wanted), what=f"look up the file {wanted}")
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"The platform has no file {wanted[:200]!r}.",
+                next_step="Check the path: list the folder.",
+                http_status=404,
+                request_id=error.request_id,
+                code="file_not_found",
+            ) from None
+        return described_file(wanted, headers)
+
+    async def exists(self, path: str) -> bool:
+        """Whether there is such a file: one HEAD request, and a listing if that is forbidden."""
+        try:
+            await self.stat(path)
+        except NotFoundError:
+            return False
+        except CredentialError as error:
+            if error.http_status != 403:
+                raise
+            # A store may give 403 for a file that does not exist.
+            wanted = file_path(path)
+            folder = wanted.rpartition("/")[0]
+            return any(row.path == wanted for row in await self.list(f"{folder}/", recursive=False))
+        return True
+
+    async def signed_link(self, path: str, *, upload: bool = False) -> SignedLink:
+        """A link with which anyone can read the file, or write it, for 24 h. A secret: never log it.
+
+        There may be a link to a file that does not exist.
+        """
+        wanted = writable_path(path) if upload else file_path(path)
+        response = await self._transport.send(
+            "GET",
+            address(self._scope, wanted, "signedUrl"),
+            what=f"get a signed link to {wanted}",
+            params={"upload": "true"} if upload else None,
+            timeout_seconds=LINK_SECONDS,
+        )
+        return self._transport.link_in(response)
+
+    # In
+
+    async def upload(
+        self,
+        source: Source,
+        path: str,
+        *,
+        name: str | None = None,
+        overwrite: bool = False,
+        direct: bool | None = None,
+    ) -> Transfer:
+        """Upload a file as it is, in pieces.
+
+        Args:
+            path: where to. What is there is left alone, unless `overwrite`.
+            name: the local name that the platform is given; None: the source's.
+            direct: through the gateway, or by a signed link; None: by the size.
+
+        Raises:
+            ArgumentError: `invalid_path`, `path_reserved`, `file_exists`, or `file_changed` while it was read.
+            PlatformError: `upload_incomplete`, if the platform then has another size.
+        """
+        target = writable_path(path)
+        if not overwrite and await self.exists(target):
+            raise ArgumentError(
+                f"The platform already has a file {target[:200]!r}, and it was left as it is.",
+                next_step="Choose another path.",
+                code="file_exists",
+            )
+        with _opened(source) as file:
+            size = await run_sync(file.seek, 0, os.SEEK_END)
+            by_gateway = size <= DIRECT_UPLOAD_BYTES if direct is None else direct
+            shown = name or (source.name if isinstance(source, Path) else target.rpartition("/")[2])
+            return await self._upload(file, size, target, shown if by_gateway else None)
+
+    async def _upload(self, file: IO[bytes], size: int, target: str, name: str | None) -> Transfer:
+        etag, md5 = "", _Md5()
+        what = f"upload {target}"
+
+        async def once() -> bool:
+            nonlocal etag, md5
+            md5 = _Md5()
+            await run_sync(file.seek, 0)
+            async with _Beside() as beside:
+                content = _pieces(file, size, md5, beside)
+                if name is not None:
+                    etag = await self._put(target, what, name, content, size)
+                    return True
+                link = await self.signed_link(target, upload=True)
+                headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+                async with self._transport.open(
+                    "PUT", link, what=what, headers=headers, content=content, silence_seconds=SILENCE_SECONDS
+                ) as response:
+                    etag = response.headers.get("etag", "")
+            return True
+
+        await self._transport.retried(once, budget_seconds=float("inf"))
+        # Equal MD5s prove it; else the size has to do.
+        verified = md5.agrees(etag) is True
+        if not verified and (stored := (await self.stat(target)).size) not in (None, size):
+            raise PlatformError(
+                f"The platform has {stored:,} bytes of {target[:200]!r} after an upload of {size:,} bytes.",
+                next_step="Upload it again to another path.",
+                code="upload_incomplete",
+            )
+        return Transfer(target, size, verified)
+
+    async def _put(self, target: str, what: str, name: str, content: AsyncIterator[bytes], size: int) -> str:
+        """Upload through the gateway, as a form with one file; returns the ETag."""
+        boundary = secrets.token_hex(16)
+        quoted = name.translate({ord('"'): "%22", **{code: f"%{code:02X}" for code in range(0x20)}})
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{quoted}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        ).encode("utf-8", "replace")
+        tail = f"\r\n--{boundary}--\r\n".encode()
+
+        async def form() -> AsyncIterator[bytes]:
+            yield head
+            async for piece in content:
+                yield piece
+            yield tail
+
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "Content-Length": str(len(head) + size + len(tail)),
+        }
+        async with self._transport.open(
+            "PUT",
+            address(self._scope, target),
+            what=what,
+            headers=headers,
+            content=form(),
+            silence_seconds=SILENCE_SECONDS,
+        ) as response:
+            body = await _small_json(response, what)
+        return text(body.get("eTag")) or text(body.get("etag"))
+
+    async def upload_many(
+        self,
+        files: Sequence[tuple[Source, str]],
+        *,
+        overwrite: bool = False,
+        concurrency: int = CONCURRENT_TRANSFERS,
+    ) -> builtins.list[Transfer | DeepOriginError]:
+        """Upload files concurrently; the outcome of each, in their order.
+
+        Raises:
+            RestrictionError, CredentialError: they concern all files; the rest is not sent.
+        """
+
+        async def one(number: int) -> Transfer:
+            source, path = files[number]
+            return await self.upload(source, path, overwrite=overwrite)
+
+        return await _each(len(files), one, concurrency)
+
+    async def fetch_from_url(self, source_url: str, path: str) -> RemoteFile:
+        """Have the platform fetch a public address and store it; no byte passes through here.
+
+        Raises:
+            ArgumentError: `invalid_url`, `invalid_path`, `path_reserved`.
+            InvalidRequestError: the platform could not fetch it.
+            PlatformError: `fetched_nothing`, if the stored file is empty.
+        """
+        target = writable_path(path)
+        try:
+            parts = urlsplit(source_url)
+            is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+        except ValueError:
+            is_usable = False
+        if not is_usable:
+            raise ArgumentError(
+                "Invalid URL to fetch a file from. Valid: https://host/path, without a user name.", code="invalid_url"
+            )
+        await self._transport.send(
+            "POST",
+            address(self._scope, target),
+            what=f"fetch a file to {target}",
+            body={"url": source_url},
+            timeout_seconds=FETCH_SECONDS,
+        )
+        stored = await self.stat(target)
+        if stored.size == 0:
+            raise PlatformError(
+                f"The platform fetched an empty file from {parts.hostname}.",
+                next_step="Check the URL.",
+                code="fetched_nothing",
+            )
+        return stored
+
+    # Out
+
+    async def download(self, path: str, target: Target, *, max_bytes: int | None = None) -> Transfer:
+        """Download a file in pieces. Nothing is overwritten, and a failure leaves no file behind.
+
+        Args:
+            path: `#record-<n>` is cut off: the file with all its records arrives.
+            target: a path gets a file at the end only; an open file is written from its start.
+            max_bytes: a larger file is refused.
+
+        Raises:
+            NotFoundError: `file_not_found`.
+            ArgumentError: `file_exists` (the local one), `file_too_large`.
+            PlatformError: `signed_link_refused`, `checksum_mismatch`.
+        """
+        wanted = file_path(path)
+        if not isinstance(target, Path):
+            return await self._download(wanted, target, max_bytes)
+        new, is_whole = _NewFile(target), False
+        try:
+            done = await self._download(wanted, await run_sync(new.open), max_bytes)
+            is_whole = True
+        finally:
+            with anyio.CancelScope(shield=True):
+                await run_sync(new.close, is_whole)
+        return replace(done, local_path=target)
+
+    async def _download(self, path: str, file: IO[bytes], max_bytes: int | None) -> Transfer:
+        reading = _Reading(file, path, max_bytes)
+        what = f"download {path}"
+
+        async def once() -> bool:
+            # The platform's own files have no signed links.
+            link = address(self._scope, path) if path.startswith(PROTECTED) else await self.signed_link(path)
+            before = reading.size
+            try:
+                # Compressed, it could neither be continued nor compared with its checksum.
+                headers = {"Accept-Encoding": "identity", **reading.headers()}
+                async with self._transport.open(
+                    "GET", link, what=what, headers=headers, silence_seconds=SILENCE_SECONDS
+                ) as response:
+                    await reading.read(response, what)
+            except NetworkError:
+                if not reading.headers() or reading.size - before < PIECE_BYTES:
+                    raise
+                return False
+            except InvalidRequestError as error:
+                if error.http_status != 416 or before == 0:
+                    raise
+                # It became shorter meanwhile.
+                await reading.restart()
+                return False
+            return True
+
+        seen = ""
+        while True:
+            await self._transport.retried(once, budget_seconds=float("inf"))
+            agrees = reading.md5.agrees(reading.etag) if self._etag_is_md5 else None
+            if agrees is False and seen == reading.md5.text:
+                # The same bytes twice: this store's ETags are no MD5 (it encrypts with keys of its own).
+                self._etag_is_md5, agrees = False, None
+            if agrees is not False:
+                return Transfer(path, reading.size, agrees is True)
+            if seen:
+                raise PlatformError(
+                    f"The checksum of {path[:200]!r} is wrong, and two downloads differ.",
+                    next_step=AGAIN,
+                    code="checksum_mismatch",
+                )
+            seen = reading.md5.text
+            await reading.restart()
+
+    async def download_many(
+        self,
+        files: Sequence[tuple[str, Target]],
+        *,
+        max_bytes: int | None = None,
+        concurrency: int = CONCURRENT_TRANSFERS,
+    ) -> builtins.list[Transfer | DeepOriginError]:
+        """Download files concurrently; the outcome of each, in their order. Raises as `upload_many` does.
+
+        Args:
+            max_bytes: for each file.
+        """
+
+        async def one(number: int) -> Transfer:
+            path, target = files[number]
+            return await self.download(path, target, max_bytes=max_bytes)
+
+        return await _each(len(files), one, concurrency)
+
+    async def delete(self, path: str) -> None:
+        """Delete one file for good. Folders are not deleted.
+
+        Raises:
+            NotFoundError: `file_not_found`: the platform says that it deleted nothing.
+        """
+        target = writable_path(path)
+        what = f"delete the file {target}"
+        if await self._transport.send("DELETE", address(self._scope, target), what=what) is not True:
+            raise NotFoundError(
+                f"The platform deleted nothing: {target[:200]!r}.",
+                next_step="Check the path: list the folder.",
+                code="file_not_found",
+            )
+
+
+class _Reading:
+    """A file being downloaded, over several connections if need be."""
+
+    def __init__(self, file: IO[bytes], path: str, max_bytes: int | None) -> None:
+        self.md5 = _Md5()
+        self.etag = ""
+        self._file = file
+        self._path = path
+        self._max_bytes = max_bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes that are in the file."""
+        return self.md5.size
+
+    def headers(self) -> Mapping[str, str]:
+        # Without an ETag nothing shows whether it is still the same file.
+        if not self.size or not self.etag:
+            return {}
+        return {"Range": f"bytes={self.size}-", "If-Range": self.etag}
+
+    async def restart(self) -> None:
+        self.md5, self.etag = _Md5(), ""
+        await run_sync(self._empty)
+
+    def _empty(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+
+    async def read(self, response: httpx.Response, what: str) -> None:
+        headers = response.headers
+        if response.status_code != 206:
+            await self.restart()
+        elif not headers.get("content-range", "").startswith(f"bytes {self.size}-"):
+            raise NetworkError(f"The file store sent another part than requested: {what}.", code="wrong_range")
+        # A weak ETag ("W/…") does not promise equal bytes.
+        etag = headers.get("etag", self.etag)
+        self.etag = "" if etag.startswith("W/") or headers.get("content-encoding") else etag
+        stated = described_file(self._path, headers).size
+        expected = None if stated is None else self.size + stated
+        self._check_size(expected)
+        received, buffer = self.size, bytearray()
+        async with _Beside() as beside:
+            async for piece in decoded(response, what, max_bytes=None):
+                buffer += piece
+                received += len(piece)
+                if len(buffer) >= PIECE_BYTES:
+                    self._check_size(received)
+                    await beside.add(partial(self._write, buffer))
+                    buffer = bytearray()
+            self._check_size(received)
+            await beside.finish(partial(self._write, buffer, flush=True))
+        if expected is not None and self.size != expected:
+            raise NetworkError(
+                f"The connection was lost during: {what} ({self.size:,} of {expected:,} bytes).",
+                next_step=AGAIN,
+                code="connection_lost",
+            )
+
+    def _write(self, buffer: bytearray, *, flush: bool = False) -> None:
+        with _local_errors(self._path.rpartition("/")[2]):
+            self._file.write(buffer)
+            if flush:
+                self._file.flush()
+        if md5_in(self.etag):
+            self.md5.add(buffer)
+        self.md5.size += len(buffer)
+
+    def _check_size(self, size: int | None) -> None:
+        if self._max_bytes is not None and size is not None and size > self._max_bytes:
+            raise ArgumentError(
+                f"{self._path[:200]!r} is larger than the limit of {self._max_bytes:,} bytes and was not downloaded.",
+                next_step="Raise the limit, or get a signed link to it.",
+                code="file_too_large",
+            )
+
+
+async def _pieces(file: IO[bytes], size: int, md5: _Md5, beside: _Beside) -> AsyncIterator[bytes]:
+    """The content of a file, whose size was stated."""
+
+    def read() -> bytes:
+        with _local_errors(str(getattr(file, "name", "")).rpartition(os.sep)[2]):
+            return file.read(PIECE_BYTES)
+
+    while piece := await run_sync(read):
+        md5.size += len(piece)
+        if md5.size > size:
+            break
+        if size > PIECE_BYTES:
+            await beside.add(partial(md5.add, piece))
+        else:
+            # Not worth a thread.
+            md5.add(piece)
+        yield piece
+    if md5.size != size:
+        raise ArgumentError(
+            "The file changed while it was uploaded.", next_step="Upload it again.", code="file_changed"
+        )
+    await beside.finish(partial(md5.add, b""))
+
+
+async def _each(count: int, one: Callable[[int], Any], concurrency: int) -> list[Transfer | DeepOriginError]:
+    """The outcome of every transfer, a few at a time."""
+    outcomes: dict[int, Transfer | DeepOriginError] = {}
+    numbers = iter(range(count))
+
+    async def work(_: int) -> None:
+        for number in numbers:
+            try:
+                outcomes[number] = await one(number)
+            except (RestrictionError, CredentialError):
+                raise
+            except DeepOriginError as error:
+                outcomes[number] = error
+
+    await gather(work, range(min(concurrency, count)))
+    return [outcomes[number] for number in range(count)]
+
+
+async def _small_json(response: httpx.Response, what: str) -> Json:
+    content = bytearray()
+    async for piece in decoded(response, what, max_bytes=64 * 1024):
+        content += piece
+    return as_object(decoded_body(bytes(content)))
+
+
+@contextlib.contextmanager
+def _opened(source: Source) -> Iterator[IO[bytes]]:
+    if isinstance(source, Path):
+        with _local_errors(source.name):
+            file = source.open("rb")
+        with file:
+            yield file
+    else:
+        yield source
+
+
+class _NewFile:
+    """A local file that gets its name when it is whole, unless something else has taken it."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._unfinished = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
+        self._file: IO[bytes] | None = None
+
+    def open(self) -> IO[bytes]:
+        if os.path.lexists(self._target):
+            raise self._exists()
+        with _local_errors(self._target.name):
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._unfinished.open("xb")
+        return self._file
+
+    def close(self, is_whole: bool) -> None:
+        """Close it and, if it is whole, give it its name."""
+        if self._file is None:
+            return
+        try:
+            with _local_errors(self._target.name):
+                self._file.close()
+                if is_whole:
+                    self._name()
+        finally:
+            with contextlib.suppress(OSError):
+                self._unfinished.unlink(missing_ok=True)
+
+    def _name(self) -> None:
+        try:
+            # Unlike a renaming, it fails if the name is taken.
+            self._target.hardlink_to(self._unfinished)
+        except FileExistsError:
+            raise self._exists() from None
+        except OSError:
+            # A file system without hard links.
+            if os.path.lexists(self._target):
+                raise self._exists() from None
+            self._unfinished.rename(self._target)
+
+    def _exists(self) -> ArgumentError:
+        return ArgumentError(
+            f"A local file {self._target.name[:200]!r} exists already and was left as it is.",
+            next_step="Choose another name or folder.",
+            code="file_exists",
+        )
+
+
+@contextlib.contextmanager
+def _local_errors(name: str) -> Iterator[None]:
+    """Raise what this machine's file system refuses as `ArgumentError`; only the name of the file is shown."""
+    try:
+        yield
+    except OSError as error:
+        raise ArgumentError(
+            f"The local file {name[:200]!r} cannot be used: {error.strerror or type(error).__name__}.",
+            next_step="Choose another file or folder.",
+            code="local_file_failed",
+        ) from None
