@@ -38,7 +38,7 @@ from deeporigin_mcp.tools.protocol.tasks import task_extensions
 from deeporigin_mcp.tools.protocol.tool import PlatformTool
 from deeporigin_mcp.tools.responses.toolsets import TOOLSETS, is_offered
 from deeporigin_mcp.tools.runtime.state import ServerState, open_state
-from deeporigin_mcp.tools.spending.elicitation import readable_answers
+from deeporigin_mcp.tools.spending.elicitation import valid_input_responses
 from deeporigin_mcp.tools.workspace.get_workspace import get_workspace
 
 NAME = "deeporigin-mcp"
@@ -220,7 +220,9 @@ def create_server(
 
     offers = offered(settings)
     names = [offer.function.__name__ for offer in offers]
-    tools = [_tool(offer).beside(names, SEE_ALSO.get(name, {})) for name, offer in zip(names, offers, strict=True)]
+    tools = [
+        _tool(offer).with_see_also(names, SEE_ALSO.get(name, {})) for name, offer in zip(names, offers, strict=True)
+    ]
     server: MCPServer[ServerState] = MCPServer(
         name=NAME,
         title="Deep Origin",
@@ -233,7 +235,7 @@ def create_server(
         lifespan=lifespan,
         log_level=settings.log_level,
         request_state_security=_sealing(settings, callers),
-        middleware=[readable_answers, *([] if callers is None else [callers.serve])],
+        middleware=[valid_input_responses, *([] if callers is None else [callers.serve])],
         cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=3_600_000, scope="public")),
     )
     serve_resources(server, names)

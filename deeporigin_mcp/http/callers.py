@@ -185,15 +185,15 @@ class CallerPool:
         async with self._known.place(caller):
             async with self._opening:
                 entry = await self._kept(_digest(settings, self._key), settings, caller)
-                if sum(other.state.holds for other in self._of(caller)) >= self._limits.calls_each:
+                if sum(other.state.uses for other in self._of(caller)) >= self._limits.calls_each:
                     raise _limit(f"{self._limits.calls_each} calls with these credentials", "too_many_calls")
-                entry.state.holds += 1
+                entry.state.uses += 1
             try:
                 yield entry.state
             finally:
-                entry.state.holds -= 1
+                entry.state.uses -= 1
                 entry.last_used = self._timing.monotonic()
-                if not entry.state.holds and caller not in self._known:
+                if not entry.state.uses and caller not in self._known:
                     # Most unknown callers are made-up tokens that never return, and a state has connections.
                     self._close(entry)
 
@@ -204,7 +204,7 @@ class CallerPool:
             raise _limit(f"{self._limits.calls_each} calls without usable credentials", "too_many_calls")
         self._calls_without_credentials += 1
         try:
-            entry = await self._live(settings)
+            entry = await self._opened(settings)
             try:
                 yield entry.state
             finally:
@@ -231,12 +231,12 @@ class CallerPool:
                 )
             elif len(self._entries) >= most:
                 self._close_idle(self._entries.values(), _limit(f"{most} callers", "too_many_callers"))
-            self._entries[name] = await self._live(settings, name, caller)
+            self._entries[name] = await self._opened(settings, name, caller)
         self._entries.move_to_end(name)
         return self._entries[name]
 
     def _close_idle(self, among: Iterable[_Entry], otherwise: BusyError) -> None:
-        idle = next((entry for entry in among if not entry.state.holds), None)
+        idle = next((entry for entry in among if not entry.state.uses), None)
         if idle is None:
             raise otherwise
         self._close(idle)
@@ -247,13 +247,13 @@ class CallerPool:
         if self._entries.get(entry.name) is entry:
             del self._entries[entry.name]
 
-    async def _live(self, settings: Settings, name: str = "", caller: str = "") -> _Entry:
+    async def _opened(self, settings: Settings, name: str = "", caller: str = "") -> _Entry:
         """A state that is open until its entry is closed."""
         assert self._tasks is not None  # noqa: S101 (the server runs only while the pool is open)
-        entry: _Entry = await self._tasks.start(self._life, settings, name, caller)
+        entry: _Entry = await self._tasks.start(self._keep_open, settings, name, caller)
         return entry
 
-    async def _life(
+    async def _keep_open(
         self, settings: Settings, name: str, caller: str, *, task_status: anyio.abc.TaskStatus[_Entry]
     ) -> None:
         """One task holds one state open, as its scopes must be left where they were entered."""
@@ -280,7 +280,7 @@ class CallerPool:
             await self._timing.sleep(SWEEP_SECONDS)
             too_old = self._timing.monotonic() - IDLE_SECONDS
             for entry in [*self._entries.values()]:
-                if not entry.state.holds and entry.last_used <= too_old:
+                if not entry.state.uses and entry.last_used <= too_old:
                     self._close(entry)
 
     async def _listen(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

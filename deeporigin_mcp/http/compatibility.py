@@ -54,7 +54,7 @@ def normalized(scope: Scope) -> tuple[Scope, bool]:
 
 
 def readable(content: bytes) -> bytes:
-    """A body that the SDK can read: without a byte order mark, and without halves of characters."""
+    """A body that the SDK can read: without a byte order mark, and without lone surrogates."""
     text = content.decode("utf-8", "replace").removeprefix("\ufeff")
     return whole_characters(text).encode()
 

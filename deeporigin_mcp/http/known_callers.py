@@ -1,4 +1,4 @@
-"""Whom the platform has served, and the queue of everybody else.
+"""Callers that the platform has served, and the queue of all others.
 
 Anybody can make up a token. A caller is known once the platform has served a request with its token. The requests of
 all unknown callers share a few places and wait for these, so that they never keep a known caller out.
@@ -34,10 +34,6 @@ class KnownCallers:
 
     def __contains__(self, caller: str) -> bool:
         return caller in self._known
-
-    @property
-    def places_taken(self) -> int:
-        return len(self._holders)
 
     def add(self, caller: str) -> None:
         """The platform has served the caller: its requests neither hold places nor wait for one any more."""

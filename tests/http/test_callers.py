@@ -24,7 +24,7 @@ from deeporigin_mcp.platform.transport.retry import RetryPolicy
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.places import TOKEN_HEADER
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
-from deeporigin_mcp.tools.runtime.state import Outlasting, ServerState
+from deeporigin_mcp.tools.runtime.state import BackgroundWork, ServerState
 from tests.support.bench import ERAS, PROJECT, Bench
 from tests.support.site import ADA, EVE, Site, credentials, on_a_port, operator, request, routing, running_site, token
 from tests.support.task_client import MODERN, TakesTasks, get_task, handle_of
@@ -108,7 +108,7 @@ def knows(pool: CallerPool, name: str) -> bool:
 async def used(pool: CallerPool, settings: Settings) -> ServerState:
     """A caller's state, after a request with it that the platform has served."""
     async with pool.state_for(settings) as state:
-        assert state.holds >= 1
+        assert state.uses >= 1
         assert state.settings == settings
         meet(pool, settings)
         return state
@@ -195,7 +195,7 @@ async def test_work_in_the_background_keeps_its_state_until_it_ends(outcome: Exc
         return "done"
 
     async with open_pool(states=1) as pool:
-        task = Outlasting(work)
+        task = BackgroundWork(work)
         async with pool.state_for(caller()) as state:
             assert await task.result(state, 0) == (False, None)
         with busy("too_many_callers"):
@@ -203,7 +203,7 @@ async def test_work_in_the_background_keeps_its_state_until_it_ends(outcome: Exc
         assert not is_closed(state)
         end.set()
         await anyio.wait_all_tasks_blocked()
-        assert state.holds == 0
+        assert state.uses == 0
         await used(pool, caller("acme"))
         await anyio.wait_all_tasks_blocked()
         assert is_closed(state)
@@ -273,7 +273,7 @@ async def test_made_up_tokens_keep_nobody_out_whom_the_platform_knows() -> None:
             await used(pool, caller())
             await used(pool, caller(project="p"))
         await used(pool, caller(who="z"))
-    assert pool._known.places_taken == 0
+    assert not pool._known._holders
 
 
 async def test_unknown_callers_queue_and_are_served() -> None:
@@ -300,7 +300,7 @@ async def test_unknown_callers_queue_and_are_served() -> None:
         await anyio.wait_all_tasks_blocked()
         assert served == ["ada", "bob", "eve"]
         go_on.set()
-    assert pool._known.places_taken == 0
+    assert not pool._known._holders
 
 
 async def test_a_caller_that_becomes_known_waits_no_longer() -> None:
@@ -321,7 +321,7 @@ async def test_a_caller_that_becomes_known_waits_no_longer() -> None:
         meet(pool, caller())
         await anyio.wait_all_tasks_blocked()
         assert served.is_set()
-        assert pool._known.places_taken == 1
+        assert len(pool._known._holders) == 1
 
 
 async def test_nothing_is_kept_of_a_caller_whom_the_platform_has_not_served() -> None:

@@ -107,7 +107,7 @@ async def test_the_case_of_a_content_type_does_not_matter(site: Site, kind: str)
     [b'"dock\\ud83d"', b'"\\udc00\\ud83d dock"', b'"dock \xff"', b'"dock \xed\xa0\xbd"'],
     ids=["half", "halves", "no utf-8", "half as bytes"],
 )
-async def test_a_call_with_half_a_character_is_answered(site: Site, query: bytes) -> None:
+async def test_a_call_with_half_a_character_gets_a_result(site: Site, query: bytes) -> None:
     body = (
         b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "find_platform_tools", "arguments": '
     )

@@ -116,7 +116,7 @@ def test_the_pods_start_the_server_as_it_can_be_started() -> None:
 
 
 @pytest.mark.parametrize("probe", ["startupProbe", "readinessProbe", "livenessProbe"])
-def test_the_probes_ask_where_answers_are_given(probe: str) -> None:
+def test_the_probes_use_paths_that_are_served(probe: str) -> None:
     asked = container()[probe]["httpGet"]
     served = {getattr(route, "path", "") for route in create_app(Settings()).routes}
     assert asked["path"] in served

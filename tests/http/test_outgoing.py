@@ -84,7 +84,7 @@ async def test_a_resource_and_a_refusal_pass_the_same_gate(site: Site, bench: Be
                 assert int(answer.headers["content-length"]) == len(answer.content)
 
 
-async def test_half_a_character_in_a_request_is_refused_and_not_left_without_an_answer(site: Site) -> None:
+async def test_half_a_character_in_a_request_is_refused_and_not_left_without_a_response(site: Site) -> None:
     body = json.dumps(request("tools/call", {"name": "find_platform_tools", "arguments": {"query": "dock \ud83d"}}))
     headers = routing("tools/call", "find_platform_tools") | {"Content-Type": "application/json"}
     async with site.http() as http:

@@ -103,7 +103,7 @@ def test_nothing_listens_for_others_without_a_name(host: str) -> None:
         serve(Settings(), host=host, port=0, on_ready=lambda _: pytest.fail("it serves"))
 
 
-def test_small_answers_are_sent_at_once() -> None:
+def test_small_responses_are_sent_at_once() -> None:
     with _bound("127.0.0.1", 0) as listener:
         # By this asyncio knows that it can turn Nagle's delay off.
         assert listener.proto == socket.IPPROTO_TCP

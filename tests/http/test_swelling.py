@@ -66,7 +66,7 @@ HOSTILE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-async def test_it_answers_others_and_stops_in_time_whatever_a_platform_sends(tmp_path: Path, kind: str) -> None:
+async def test_it_serves_others_and_stops_in_time_whatever_a_platform_sends(tmp_path: Path, kind: str) -> None:
     asked = anyio.Event()
 
     def handler(request: Request) -> Any:

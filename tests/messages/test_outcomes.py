@@ -20,7 +20,7 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.responses import errors, toolsets
-from deeporigin_mcp.tools.responses.errors import Attempt, error_from, error_result, explained
+from deeporigin_mcp.tools.responses.errors import ChangingCall, error_from, error_result, explained
 from tests.messages.snapshot import assert_as_agreed
 from tests.support.errors import error_of
 
@@ -28,7 +28,7 @@ ATTEMPTS = {
     "a creation with a key": errors.creation("k", is_callers_key=True),
     "a creation without a key": errors.creation("fresh", is_callers_key=False),
     "a confirmation": errors.confirmation("3f0c", 0.2),
-    "a cancellation": Attempt("nothing_changed"),
+    "a cancellation": ChangingCall("nothing_changed"),
 }
 
 
@@ -65,7 +65,7 @@ def test_an_error_says_what_happened_what_was_done_and_what_to_call() -> None:
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS)
-def test_only_a_lost_answer_leaves_an_unknown_outcome(attempt: Attempt) -> None:
+def test_only_a_lost_response_leaves_an_unknown_outcome(attempt: ChangingCall) -> None:
     for cause in causes().values():
         with pytest.raises(DeepOriginError), attempt.errors():
             raise cause

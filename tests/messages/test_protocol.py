@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from mcp.shared.exceptions import MCPError
@@ -48,16 +48,11 @@ URIS = {
 }
 
 
-class Broken(DeepOriginClient):
-    """A client with a bug."""
+class Broken:
+    """A resource client with a bug."""
 
-    @property
-    def listing(self) -> Any:
+    def __getattr__(self, name: str) -> Any:
         raise ZeroDivisionError
-
-    @listing.setter
-    def listing(self, value: Any) -> None:
-        pass
 
 
 async def refused(asked: Any) -> str:
@@ -90,7 +85,9 @@ async def test_messages_of_the_protocol(agent: Agent, bench: Bench, monkeypatch:
     monkeypatch.undo()
 
     def connect(settings: Settings) -> DeepOriginClient:
-        return Broken(settings, timing=bench.time.timing)
+        client = DeepOriginClient(settings, timing=bench.time.timing)
+        client.listing = cast("Any", Broken())
+        return client
 
     async with agent_of(bench.server(connect)) as broken:
         said["a bug"] = await broken.refused("list_executions")

@@ -136,10 +136,10 @@ async def confirmations(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         ),
     }
     with monkeypatch.context() as patch:
-        patch.setattr(confirmation, "LOOK_SECONDS", -1.0)
+        patch.setattr(confirmation, "READ_SECONDS", -1.0)
         messages["no quote in time"] = await refused(**FREELY)
     with monkeypatch.context() as patch:
-        patch.setattr(confirmation, "GIVE_UP_SECONDS", -1.0)
+        patch.setattr(confirmation, "CONFIRMED_BY_SECONDS", -1.0)
         messages["no outcome in time"] = await refused(**FREELY)
     return messages
 

@@ -20,10 +20,6 @@ LOW = {"message": "Insufficient purchasing power", "actionRequest": "Add funds"}
 DOCKING = "deeporigin.docking"
 DEFINITION = {"key": "t", "version": "1.0.0", "enabled": True, "inputs": {}}
 CLUSTERS = {"data": [{"id": "cl-1", "hostname": "h"}, {"id": "cl-2"}], "pagination": {"count": 2}}
-PROPS = [
-    {"column": "started_at", "op": "gte", "value": "2026-01-01T00:00:00Z"},
-    {"column": "name", "op": "icontains", "value": "x"},
-]
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ async def test_a_wait_can_run_out_of_time(url: str, timing: Timing, platform: Pl
             await client.executions.wait(running, timeout=30.0)
 
 
-async def test_an_answer_lost_after_the_work_is_unknown_and_the_run_exists(
+async def test_a_response_lost_after_the_work_is_unknown_and_the_run_exists(
     url: str, timing: Timing, platform: Platform
 ) -> None:
     platform.faults.append(parse_fault("POST */executions status=504 html after=work times=1"))
@@ -183,7 +183,7 @@ async def test_an_answer_lost_after_the_work_is_unknown_and_the_run_exists(
         assert [Execution(row).metadata.get("key") for row in found["data"]] == ["k-9"]
 
 
-async def test_a_confirmation_whose_answer_is_lost_took_effect_once(
+async def test_a_confirmation_whose_response_is_lost_took_effect_once(
     url: str, timing: Timing, platform: Platform
 ) -> None:
     async with client_of(url, timing) as client:

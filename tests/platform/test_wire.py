@@ -126,7 +126,7 @@ HANDED_ON = [s for s in SCENARIOS if not s.differs and not s.name.startswith("pr
 
 
 @pytest.mark.parametrize("scenario", HANDED_ON, ids=lambda scenario: scenario.name)
-async def test_answers_are_handed_on_as_the_official_client_does(server: Recorder, scenario: Scenario) -> None:
+async def test_responses_are_returned_as_the_official_client_does(server: Recorder, scenario: Scenario) -> None:
     _, theirs = await asked_by_official(server, scenario)
     _, ours = await asked_by_us(server, scenario)
     if not isinstance(theirs, Exception):
@@ -155,7 +155,7 @@ async def test_difference_1_ids_are_percent_encoded_and_refused_when_empty(serve
 
 
 @pytest.mark.parametrize("answered", ["e-2", "", None, "e-1\u200b", "\uff45-1", ["e-1"]])
-async def test_difference_12_an_answer_about_another_execution_is_an_error(server: Recorder, answered: Any) -> None:
+async def test_difference_12_a_response_about_another_execution_is_an_error(server: Recorder, answered: Any) -> None:
     other = execution(execution_id=answered)
     server.answer(other)
     async with client_for(server, retry=RetryPolicy(attempts=1)) as client:
@@ -188,7 +188,7 @@ async def test_an_id_in_the_other_case_is_the_same(server: Recorder) -> None:
         {"metadata": {"note": "another", "idempotency_key": "k-2"}},
     ],
 )
-async def test_a_creation_that_is_answered_with_another_execution_has_no_known_outcome(
+async def test_the_outcome_of_a_creation_whose_response_is_another_execution_is_unknown(
     server: Recorder, other: dict[str, Any]
 ) -> None:
     data = {"clusterId": "c", "metadata": {"idempotency_key": "k-1"}}
@@ -220,7 +220,9 @@ async def test_difference_2_pauses_follow_retry_after_and_chance(server: Recorde
     assert time.sleeps == [7.0, 1.25]
 
 
-async def test_difference_3_a_lost_confirmation_is_looked_into_before_it_is_repeated(server: Recorder) -> None:
+async def test_difference_3_after_a_lost_confirmation_the_execution_is_read_before_it_is_repeated(
+    server: Recorder,
+) -> None:
     server.answer(Reply(status=500), execution("Quoted"), execution())
     async with client_for(server) as client:
         await client.executions.confirm("e-1")
@@ -356,7 +358,7 @@ async def test_the_callers_data_is_left_as_it_was(server: Recorder) -> None:
     assert data == {"inputs": {"a": 1}, "visibility": None, "clusterId": "c"}
 
 
-async def test_a_creation_may_take_ten_minutes_and_a_look_ten_seconds(server: Recorder) -> None:
+async def test_a_creation_may_take_ten_minutes_and_a_read_ten_seconds(server: Recorder) -> None:
     timeouts: list[Any] = []
     async with DeepOriginClient(settings_for(server.url)) as client:
         inner = client._transport._http

@@ -50,12 +50,6 @@ def abfe(ligand: str, **legs: dict[str, Any]) -> dict[str, Any]:
     return {"protein": PROTEIN, "pose1": {"id": "0A" + ligand.upper()[:11], "file_path": f"poses/{ligand}.sdf"}, **legs}
 
 
-def rbfe(*ligands: str) -> dict[str, Any]:
-    """Inputs of a relative binding free energy from the first ligand to the second."""
-    first, second = ({"id": f"0A{name.upper()[:11]}", "file_path": f"poses/{name}.sdf"} for name in ligands)
-    return {"pairs": [{"pose1": first, "pose2": second}]}
-
-
 def admet(*smiles: str) -> dict[str, Any]:
     """Inputs of an ADMET prediction; 0.05 USD per ligand."""
     return {"ligands": [{"smiles": text} for text in smiles], "properties": ["herg", "ames"]}

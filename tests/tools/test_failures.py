@@ -56,9 +56,9 @@ async def test_the_platforms_own_words_and_the_id_of_the_request_reach_the_model
                 ("find_platform_tools", {}),
                 ("describe_platform_tool", {"tool_key": "deeporigin.docking"}),
             ):
-                told = await agent.refused(tool, **arguments)
-                assert words in told, tool
-                assert "req-7" in told, tool
+                message = await agent.refused(tool, **arguments)
+                assert words in message, tool
+                assert "req-7" in message, tool
 
 
 async def test_a_refusal_that_says_more_than_the_platform_keeps_the_id_of_the_request() -> None:
@@ -72,7 +72,7 @@ async def test_a_refusal_that_says_more_than_the_platform_keeps_the_id_of_the_re
 
 
 @pytest.mark.parametrize("mode", ERAS)
-async def test_a_bug_of_this_server_is_told_as_one_and_logged_in_one_line_without_values(
+async def test_a_bug_of_this_server_is_reported_as_one_and_logged_in_one_line_without_values(
     bench: Bench, mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(DeepOriginClient):
@@ -130,7 +130,7 @@ async def test_no_call_lasts_longer_than_clients_bear(
     assert found == ("timed_out", outcome)
 
 
-async def test_many_calls_at_once_answer_each_for_itself(agent: Agent, bench: Bench) -> None:
+async def test_each_of_many_concurrent_calls_gets_its_own_result(agent: Agent, bench: Bench) -> None:
     names = bench.platform.seed_executions(count=30, status=["Completed", "Failed"])
     found: dict[str, str] = {}
 

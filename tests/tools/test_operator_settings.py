@@ -63,37 +63,37 @@ async def test_every_tool_names_the_variable_that_is_in_the_way(
     async with agent_of(create_server(settings)) as agent:
         for tool, arguments in CALLS.items():
             answer = await agent.call(tool, arguments)
-            told = answer.text
-            assert variable in told, tool
-            assert "The operator should" in told, tool
-            assert "restart this MCP server" in told, tool
-            assert SECRET not in told
-            assert "inside this MCP server" not in told
-            assert "argument" not in told
+            message = answer.text
+            assert variable in message, tool
+            assert "The operator should" in message, tool
+            assert "restart this MCP server" in message, tool
+            assert SECRET not in message
+            assert "inside this MCP server" not in message
+            assert "argument" not in message
             if tool == "get_workspace":
-                assert told.count("The operator should") == 1
+                assert message.count("The operator should") == 1
 
 
 @pytest.mark.parametrize("project", ["09N0SUCHPR0J1", "Kinase pilot"])
 async def test_a_project_that_the_operator_set_is_the_operator_s_to_correct(bench: Bench, project: str) -> None:
     async with bench.agent(project_id=project) as agent:
-        told = await agent.refused("create_execution", **docking())
+        message = await agent.refused("create_execution", **docking())
         assert "DO_PROJECT_ID" in str((await agent.read("get_workspace"))["problems"])
-    assert "DO_PROJECT_ID" in told
-    assert "09DEMAKNASE01" in told
-    assert "Correct the request" not in told
+    assert "DO_PROJECT_ID" in message
+    assert "09DEMAKNASE01" in message
+    assert "Correct the request" not in message
     assert bench.platform.executions == {}
 
 
 async def test_a_refusal_in_a_project_that_exists_is_the_caller_s_as_before(bench: Bench) -> None:
     bench.fault("POST */executions status=422")
     async with bench.agent(project_id="09DEMAKNASE01") as agent:
-        told = await agent.refused("create_execution", **docking())
-    assert "DO_PROJECT_ID" not in told
+        message = await agent.refused("create_execution", **docking())
+    assert "DO_PROJECT_ID" not in message
 
 
 @pytest.mark.parametrize("rule", ["docking", "deeporigin.dockin", "*.docking.*"])
-async def test_a_list_that_allows_no_tool_is_told_where_a_tool_is_looked_for(bench: Bench, rule: str) -> None:
+async def test_a_list_that_allows_no_tool_is_reported_by_the_search_for_tools(bench: Bench, rule: str) -> None:
     async with bench.agent(allowed_tool_keys=(rule,)) as agent:
         found = await agent.read("find_platform_tools", query="dock")
         workspace = await agent.read("get_workspace")
@@ -103,7 +103,7 @@ async def test_a_list_that_allows_no_tool_is_told_where_a_tool_is_looked_for(ben
         assert repr(rule) in told
 
 
-async def test_an_entry_that_matches_nothing_is_told_beside_one_that_does(bench: Bench) -> None:
+async def test_an_entry_that_matches_nothing_is_reported_also_beside_one_that_does(bench: Bench) -> None:
     async with bench.agent(allowed_tool_keys=("deeporigin.docking", "deeporigin.dockin")) as agent:
         found = await agent.read("find_platform_tools", query="dock")
         workspace = await agent.read("get_workspace")

@@ -39,7 +39,7 @@ from deeporigin_mcp.platform.waiting.engine import wait_for_all
 from deeporigin_mcp.platform.waiting.observer import Observer
 
 VISIBILITIES = ("visible", "hidden")
-LOOK_FIRST = "Check whether it was done before repeating it."
+CHECK_FIRST = "Check whether it was done before repeating it."
 
 
 class Executions:
@@ -177,7 +177,7 @@ class Executions:
             return dto
         raise OutcomeUnknownError(
             f"The response to {what} is {shape}, so its id is unknown.",
-            next_step=LOOK_FIRST,
+            next_step=CHECK_FIRST,
             outcome="unknown",
             request_id=tracing.count_unreadable(),
         )
@@ -196,7 +196,7 @@ class Executions:
             StateConflictError: it is not `Quoted`.
             OutcomeUnknownError: the response was lost and the state cannot be read either.
         """
-        path = f"{self._path}/{segment(execution_id, 'execution_id')}:confirm"
+        path = f"{self._scope.executions_path}/{segment(execution_id, 'execution_id')}:confirm"
         what = f"confirm execution {execution_id}"
         try:
             dto = await self._send_once("PATCH", path, what, timeout)
@@ -218,7 +218,7 @@ class Executions:
         except PlatformError as unreadable:
             unshown = OutcomeUnknownError(
                 f"The platform accepted the confirmation, but the new state is unknown: {unreadable}",
-                next_step=LOOK_FIRST,
+                next_step=CHECK_FIRST,
                 outcome="unknown",
                 request_id=unreadable.request_id,
             )
@@ -239,7 +239,7 @@ class Executions:
         if current.is_terminal or (current.is_settled and not even_quoted):
             return
         what = f"cancel execution {execution_id}"
-        path = f"{self._path}/{segment(execution_id, 'execution_id')}:cancel"
+        path = f"{self._scope.executions_path}/{segment(execution_id, 'execution_id')}:cancel"
         try:
             response = await self._transport.send("PATCH", path, what=what)
             if isinstance(response, dict) and "executionId" in response:
@@ -289,10 +289,6 @@ class Executions:
         )
         return expect_object(response, what)
 
-    @property
-    def _path(self) -> str:
-        return f"/tools/{self._scope.org_segment}/tools/executions"
-
     async def _send_once(
         self, method: str, path: str, what: str, timeout_seconds: float | None, body: Any = None
     ) -> Any:
@@ -307,7 +303,7 @@ class Executions:
                 raise
             raise OutcomeUnknownError(
                 str(error),
-                next_step=LOOK_FIRST,
+                next_step=CHECK_FIRST,
                 outcome="unknown",
                 http_status=error.http_status,
                 request_id=error.request_id,
@@ -393,10 +389,10 @@ class ExecutionListing:
         return in_envelope(response, "search executions")
 
     async def _fetch(self, query: ListQuery, page: int | None, page_size: int | None) -> Any:
-        what = "list executions"
-        path = f"/tools/{self._scope.org_segment}/tools/executions"
-        params = query.params(page, page_size)
-        return expect_list(await self._transport.send("GET", path, what=what, params=params), what)
+        what, params = "list executions", query.params(page, page_size)
+        return expect_list(
+            await self._transport.send("GET", self._scope.executions_path, what=what, params=params), what
+        )
 
     @staticmethod
     def _matching(query: ListQuery, rows: Sequence[Json]) -> list[Json]:

@@ -28,7 +28,7 @@ async def services_health(transport: Transport) -> dict[str, str]:
     """Service → `ok`, the service's own word, `HTTP <status>` or `unreachable`; never raises."""
     found: dict[str, str] = {}
 
-    async def ask(service: str) -> None:
+    async def read(service: str) -> None:
         try:
             response = await transport.send(
                 "GET", f"/{service}/health", what=f"health of {service}", attempts=1, public=True
@@ -40,5 +40,5 @@ async def services_health(transport: Transport) -> dict[str, str]:
 
     async with anyio.create_task_group() as tasks:
         for service in SERVICES:
-            tasks.start_soon(ask, service)
+            tasks.start_soon(read, service)
     return {service: found[service] for service in SERVICES}

@@ -64,7 +64,7 @@ async def _at_once(fetch: FetchPage, first: Any, total: int, key: str) -> list[J
         for page in numbers:
             responses[page] = await fetch(page)
             # The platform's total may be far too high, or it may ignore page numbers.
-            ended = ended or not _news(rows_of(responses[page]), rows_of(first), key)
+            ended = ended or not _has_new(rows_of(responses[page]), rows_of(first), key)
             if ended:
                 return
 
@@ -85,7 +85,7 @@ async def _in_sequence(fetch: FetchPage, first: Any, key: str) -> list[Json]:
         found, total = rows_of(response), total_of(response)
         if not found:
             return rows
-        if not _news(found, rows, key) and not _news(found, rows_of(await fetch(0)), key):
+        if not _has_new(found, rows, key) and not _has_new(found, rows_of(await fetch(0)), key):
             # The platform ignores page numbers: had rows only shifted, these would not be the first page as well.
             return rows
         rows = _distinct(rows + found, key)
@@ -93,7 +93,7 @@ async def _in_sequence(fetch: FetchPage, first: Any, key: str) -> list[Json]:
             return rows
 
 
-def _news(found: list[Json], known: list[Json], key: str) -> bool:
+def _has_new(found: list[Json], known: list[Json], key: str) -> bool:
     """Whether some row is not among the known ones."""
     identities = {_identity(row, key) for row in known}
     return any(_identity(row, key) not in identities for row in found)

@@ -36,17 +36,15 @@ class UserLogs:
             sort: `asc` or `desc` by column. Without it the order is the platform's.
         """
         props = [] if execution_id is None else [{"column": "execution_id", "op": "eq", "value": execution_id}]
+        optional = {
+            "limit": limit,
+            "offset": offset,
+            "select": select,
+            "with_total_count": with_total_count or None,
+            "sort": None if sort is None else dict(sort),
+        }
         body: dict[str, Any] = {"filter": {"props": [*props, *extra_props]}}
-        if limit is not None:
-            body["limit"] = limit
-        if offset is not None:
-            body["offset"] = offset
-        if select is not None:
-            body["select"] = select
-        if with_total_count:
-            body["with_total_count"] = True
-        if sort is not None:
-            body["sort"] = dict(sort)
+        body |= {key: value for key, value in optional.items() if value is not None}
         response = await self._transport.send(
             "POST", f"/data-platform/{self._scope.org_segment}/user_logs/search", what="read logs", body=body
         )

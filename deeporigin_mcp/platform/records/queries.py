@@ -33,32 +33,23 @@ class ListQuery:
             raise ArgumentError(f"Invalid page {page}. Valid: 0 or more; the first page is 0.")
         if page_size is not None and not 0 <= page_size <= MAX_PAGE_SIZE:
             raise ArgumentError(f"Invalid page_size {page_size}. Valid: 1 to {MAX_PAGE_SIZE}.")
-        params: dict[str, str | int] = {}
-        if page is not None:
-            params["page"] = page
-        if page_size is not None:
-            params["pageSize"] = page_size
-        if self.order is not None:
-            params["order"] = self.order
+        optional = {"page": page, "pageSize": page_size, "order": self.order}
+        params = {key: value for key, value in optional.items() if value is not None}
         if filters := self._filter():
             # The separators with spaces are what the official client sends.
             params["filter"] = json.dumps(filters)
         return params
 
     def _filter(self) -> dict[str, Any]:
-        filters: dict[str, Any] = {}
-        if self.tool_key is not None:
-            filters["tool"] = {"toolManifest": {"key": self.tool_key}}
-        if self.session is not None:
-            filters["session"] = self.session
-        if self.project_id is not None:
-            filters["projectId"] = self.project_id
-        if self.created_after is not None:
-            filters["createdAt"] = {"$gt": utc_text(self.created_after)}
-        if self.status:
-            words = [word for status in self.status for word in wire_words(status)]
-            filters["status"] = {"$in": list(dict.fromkeys(words))}
-        return filters
+        words = [word for status in self.status for word in wire_words(status)]
+        filters = {
+            "tool": None if self.tool_key is None else {"toolManifest": {"key": self.tool_key}},
+            "session": self.session,
+            "projectId": self.project_id,
+            "createdAt": None if self.created_after is None else {"$gt": utc_text(self.created_after)},
+            "status": {"$in": list(dict.fromkeys(words))} if words else None,
+        }
+        return {key: value for key, value in filters.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -90,18 +81,15 @@ class SearchQuery:
             props.append(_prop("status", "eq", self.status))
         if self.compute_job_id is not None:
             props.append(_prop("compute_job_id", "eq", self.compute_job_id))
-        body: dict[str, Any] = {"filter": {"props": [*props, *self.props]}}
-        if self.limit is not None:
-            body["limit"] = self.limit
-        if self.offset is not None:
-            body["offset"] = self.offset
-        if self.select is not None:
-            body["select"] = list(self.select)
-        if self.with_total_count:
-            body["with_total_count"] = True
-        if self.include_hidden:
-            body["include_hidden"] = True
-        return body
+        optional = {
+            "limit": self.limit,
+            "offset": self.offset,
+            "select": None if self.select is None else list(self.select),
+            "with_total_count": self.with_total_count or None,
+            "include_hidden": self.include_hidden or None,
+        }
+        body = {"filter": {"props": [*props, *self.props]}}
+        return body | {key: value for key, value in optional.items() if value is not None}
 
 
 def _prop(column: str, operator: str, value: Any) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def sendable_json(json_text: str) -> str:
 MAX_DEPTH = 200
 """Levels of lists and objects. The deepest progress trees have some dozens; pydantic writes at most 255."""
 LARGEST_INTEGER = 2**63
-_HALF = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def sanitized(decoded: Any) -> Any:
@@ -219,19 +219,19 @@ def sanitized(decoded: Any) -> Any:
 
 def _sanitize(node: Any, below: list[Any]) -> None:
     """Sanitise the values of one list or object, and add the lists and objects in it to `below`."""
-    odd_keys = False
+    has_surrogates = False
     for key, value in node.items() if isinstance(node, dict) else enumerate(node):
         kind = type(value)
         if kind is str:
-            if not value.isascii() and _HALF.search(value):
-                node[key] = _HALF.sub("\ufffd", value)
+            if not value.isascii() and _SURROGATE.search(value):
+                node[key] = _SURROGATE.sub("\ufffd", value)
         elif kind is dict or kind is list:
             below.append(value)
         elif (kind is float and not math.isfinite(value)) or (kind is int and abs(value) > LARGEST_INTEGER):
             node[key] = None
         if isinstance(key, str) and not key.isascii():
-            odd_keys = odd_keys or _HALF.search(key) is not None
-    if odd_keys:
-        mended = {_HALF.sub("\ufffd", key): value for key, value in node.items()}
+            has_surrogates = has_surrogates or _SURROGATE.search(key) is not None
+    if has_surrogates:
+        cleaned = {_SURROGATE.sub("\ufffd", key): value for key, value in node.items()}
         node.clear()
-        node.update(mended)
+        node.update(cleaned)

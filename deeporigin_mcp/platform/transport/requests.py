@@ -242,11 +242,7 @@ class Transport:
         public: bool,
         attempt: int,
     ) -> tuple[int, httpx.Headers, bytes]:
-        headers = {"Accept": accept}
-        if not public:
-            token = self._settings.require_token(self._timing.wall())
-            register_secret(token.get_secret_value())
-            headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+        headers = {"Accept": accept} | ({} if public else self._authorization())
         http = self._http
         with _encodable(what):
             request = http.build_request(
@@ -312,9 +308,7 @@ class Transport:
         if isinstance(address, SignedLink):
             (http, route), path, url = self._store(address.origin), "/signed-link", address.reveal()
         else:
-            token = self._settings.require_token(self._timing.wall())
-            register_secret(token.get_secret_value())
-            sent["Authorization"] = f"Bearer {token.get_secret_value()}"
+            sent |= self._authorization()
             http, route, path, url = self._http, self._route, address, address
         timeout = httpx.Timeout(self._timeout_seconds, read=silence_seconds, write=silence_seconds)
         with _encodable(what):
@@ -337,6 +331,11 @@ class Transport:
                 yield response
             finally:
                 await response.aclose()
+
+    def _authorization(self) -> dict[str, str]:
+        token = self._settings.require_token(self._timing.wall()).get_secret_value()
+        register_secret(token)
+        return {"Authorization": f"Bearer {token}"}
 
     async def retried(self, once: Callable[[], Awaitable[bool]], *, budget_seconds: float | None = None) -> None:
         """Repeat `once` until it is done, as the retry policy says, after errors that may pass.

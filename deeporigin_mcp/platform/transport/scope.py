@@ -25,6 +25,11 @@ class Scope:
         """The organisation as a segment of a path; `-` without one, where the transport raises before sending."""
         return segment(self.org_key, "organisation") if self.org_key else "-"
 
+    @property
+    def executions_path(self) -> str:
+        """The tools service's path of executions."""
+        return f"/tools/{self.org_segment}/tools/executions"
+
     def project_for(self, requested: Any) -> str:
         """The project of a new execution: the client's, or the request's if the client has none.
 

@@ -235,17 +235,17 @@ class _Wait:
         ids_once = max(1, len(self.state.pending))
         self._bucket = TokenBucket(ids_once, poll_interval_seconds, self._started)
         self._backoff = RateLimitBackoff(timing)
-        self._asks_for_active = True
+        self._lists_active = True
         self._refusals: Counter[str] = Counter()
         self._polled: set[str] = set()
         """Ids that the present poll has read or failed to read."""
-        self._trouble: DeepOriginError | None = None
+        self._shared_failure: DeepOriginError | None = None
         """The failure that affects all of them, if there is one."""
         self._reported_at = float("-inf")
 
     async def run(self, first_pause_seconds: float) -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._beat)
+            tasks.start_soon(self._send_heartbeats)
             await self._poll_and_report(self.state.pending, FIRST_POLL_SECONDS)
             if not self._is_over():
                 self._open_streams(tasks)
@@ -314,7 +314,7 @@ class _Wait:
         with anyio.move_on_after(max(self._left() + LAST_POLL_SECONDS, at_least_seconds)):
             await self._poll_all(names)
         for name in set(names) - self._polled:
-            self.state.failed[name] = self._trouble or NetworkError(
+            self.state.failed[name] = self._shared_failure or NetworkError(
                 "Timed out waiting for the platform's response.", code="response_timeout"
             )
         self._left()
@@ -342,13 +342,13 @@ class _Wait:
                     return False
                 return True
 
-        if len(open_names) >= LIST_ACTIVE_FROM and self._asks_for_active:
+        if len(open_names) >= LIST_ACTIVE_FROM and self._lists_active:
             active = await self._active(self._oldest(open_names))
             if active is None:
-                # Has the platform failed, or only its list? One execution tells.
+                # Has the platform failed, or only its list? Polling one execution shows it.
                 if not await poll(open_names.pop(0)):
                     return
-                self._asks_for_active, active = False, {}
+                self._lists_active, active = False, {}
             for name in open_names:
                 if name in active and not Execution(active[name]).is_settled:
                     self._saw(name, active[name])
@@ -368,20 +368,20 @@ class _Wait:
         try:
             return await self._source.active(oldest)
         except RateLimitError as error:
-            self._trouble = error
+            self._shared_failure = error
             self._backoff.begin(error)
             return None
         except (NetworkError, PlatformError) as error:
-            self._trouble = error
+            self._shared_failure = error
             return None
         except DeepOriginError:
             # The platform rejects this filter: poll one by one for the rest of this wait.
-            self._asks_for_active = False
+            self._lists_active = False
             return {}
 
     def _saw(self, name: str, dto: Json) -> None:
         self._polled.add(name)
-        self._trouble = None
+        self._shared_failure = None
         self.state.found[name] = dto
         self.state.seen_at[name] = self._source.now()
         self.state.failed.pop(name, None)
@@ -401,7 +401,7 @@ class _Wait:
                 self.state.failed[other] = error
                 self.state.given_up.add(other)
         elif isinstance(error, NetworkError | PlatformError | RateLimitError):
-            self._trouble = error
+            self._shared_failure = error
             if isinstance(error, RateLimitError):
                 self._backoff.begin(error)
         else:
@@ -445,7 +445,7 @@ class _Wait:
             return float("inf")
         return self._bucket.next_poll_at(self._timing.monotonic())
 
-    async def _beat(self) -> None:
+    async def _send_heartbeats(self) -> None:
         while self._report is not None:
             await self._timing.background_sleep(HEARTBEAT_SECONDS)
             self._left()

@@ -53,7 +53,7 @@ class Observer:
         what = f"get execution {execution_id}"
         response = await self._transport.send(
             "GET",
-            f"/tools/{self._scope.org_segment}/tools/executions/{segment(execution_id, 'execution_id')}",
+            f"{self._scope.executions_path}/{segment(execution_id, 'execution_id')}",
             what=what,
             accept=ACCEPT_EXECUTION,
             attempts=attempts,
@@ -76,7 +76,7 @@ class Observer:
         what = "list active executions"
         response = await self._transport.send(
             "GET",
-            f"/tools/{self._scope.org_segment}/tools/executions",
+            self._scope.executions_path,
             what=what,
             params=query.params(0, ACTIVE_ROWS),
             attempts=1,

@@ -26,7 +26,7 @@ REASON_CHARACTERS = 500
 
 
 class AuditLog:
-    """Appends lines; holds no file open.
+    """Appends lines; keeps no file open between them.
 
     Args:
         path: file of JSON lines, created for its owner only; None for stderr alone.

@@ -43,8 +43,8 @@ TEXT_CHARACTERS = 500
 NEVER_STARTED = frozenset({"Quoted", "FailedQuotation", "InsufficientFunds"})
 """Statuses of executions that were never charged."""
 
-State = Literal["sending", "unknown", "started", "not started", "uncharged"]
-COUNTING: tuple[State, ...] = ("sending", "unknown", "started")
+RunState = Literal["sending", "unknown", "started", "not started", "uncharged"]
+COUNTING: tuple[RunState, ...] = ("sending", "unknown", "started")
 
 _CREATING = threading.Lock()
 
@@ -71,7 +71,7 @@ class _DamagedError(Exception):
         super().__init__("it holds values that this server never writes")
 
 
-class Scope(NamedTuple):
+class BudgetScope(NamedTuple):
     """What one budget is for: a session in an organisation of a platform."""
 
     platform: str
@@ -96,7 +96,7 @@ class Row(NamedTuple):
     approved: Decimal | None
     reported: Decimal | None
     rule: str
-    state: State
+    state: RunState
     claim: str
     at: float
 
@@ -136,7 +136,7 @@ def require_budget(
     Raises:
         OverBudgetError: they do.
     """
-    used = spent(rows, record, beside=execution_id)
+    used = spent(rows, record, excluding=execution_id)
     if added([used, price]) > rounded(budget):
         raise OverBudgetError(used, price, budget)
 
@@ -150,7 +150,7 @@ def being_confirmed(execution_id: str) -> StateConflictError:
     )
 
 
-def plain(execution_id: str) -> str:
+def comparable(execution_id: str) -> str:
     """An id for comparisons: UUIDs may be written in either case."""
     return execution_id.casefold()
 
@@ -175,28 +175,28 @@ def is_uncharged(execution: Execution) -> bool:
     return execution.billed == 0 if was_started(execution) else True
 
 
-def spent(rows: Iterable[Row], record: Iterable[Execution], *, beside: str = "") -> Decimal:
+def spent(rows: Iterable[Row], record: Iterable[Execution], *, excluding: str = "") -> Decimal:
     """USD that a session has started: the ledger's runs and those of the platform's record, each at the larger amount.
 
     Args:
-        beside: an execution that does not count.
+        excluding: an execution that does not count.
     """
     known = {*rows}
-    over = {plain(row.execution_id) for row in known if row.state == "uncharged"}
+    over = {comparable(row.execution_id) for row in known if row.state == "uncharged"}
     amounts: dict[object, Decimal] = {}
     for execution in record:
-        name = plain(execution.execution_id)
+        name = comparable(execution.execution_id)
         if was_started(execution) and not is_uncharged(execution) and name not in over:
             amounts[name or object()] = max(reported_amount(execution) or ZERO, ZERO)
     for row in known:
-        name = plain(row.execution_id)
+        name = comparable(row.execution_id)
         amounts[name] = max(amounts.get(name, ZERO), row.amount)
-    amounts.pop(plain(beside), None)
+    amounts.pop(comparable(excluding), None)
     return added(amounts.values())
 
 
 class Ledger:
-    """One file; each call is one transaction in a thread, and holds nothing open afterwards.
+    """One file; each call is one transaction in a thread, and keeps no file open afterwards.
 
     Args:
         path: None if there is no home directory to keep it in.
@@ -243,7 +243,7 @@ class Ledger:
             pass
 
     async def claim(
-        self, scope: Scope, entry: Entry, *, now: float, budget: Decimal | None, record: Sequence[Execution]
+        self, scope: BudgetScope, entry: Entry, *, now: float, budget: Decimal | None, record: Sequence[Execution]
     ) -> bool:
         """Write down an approval whose confirmation is about to be sent, if nobody else sends one and a budget allows.
 
@@ -273,24 +273,24 @@ class Ledger:
                 )
             if budget is not None and price > 0:
                 require_budget(budget, price, _rows(database, scope), record, name)
-            _write(database, scope, entry, None, "sending", now)
+            _upsert(database, scope, entry, None, "sending", now)
             return row is not None and row.state in ("sending", "unknown")
 
         return await self._in_thread(claim)
 
-    async def settle(self, scope: Scope, execution_id: str, state: State, *, now: float) -> None:
+    async def settle(self, scope: BudgetScope, execution_id: str, state: RunState, *, now: float) -> None:
         """Write down what became of a confirmation that was being sent."""
 
         def settle(database: sqlite3.Connection) -> None:
             row = _row(database, scope, execution_id)
             # What was observed meanwhile is known better.
             if row is not None and row.state == "sending":
-                _set(database, scope, execution_id, state, None, now)
+                _update(database, scope, execution_id, state, None, now)
 
         await self._in_thread(settle)
 
     async def observe(
-        self, scope: Scope, executions: Sequence[Execution], *, now: float, from_list: bool = False
+        self, scope: BudgetScope, executions: Sequence[Execution], *, now: float, from_list: bool = False
     ) -> list[Rise]:
         """Write down what the platform says of these runs, as far as they are in the ledger.
 
@@ -302,41 +302,41 @@ class Ledger:
 
         def observe(database: sqlite3.Connection) -> list[Rise]:
             rises = []
-            known = {plain(row.execution_id): row for row in _rows(database, scope)}
+            known = {comparable(row.execution_id): row for row in _rows(database, scope)}
             for execution in executions:
-                row = known.get(plain(execution.execution_id))
+                row = known.get(comparable(execution.execution_id))
                 if row is None or (from_list and not was_started(execution)):
                     continue
                 if from_list and row.state == "uncharged" and not (execution.billed or ZERO) > 0:
                     continue
                 if execution.status == "Quoted" and not was_started(execution):
                     if row.is_left_behind(now):
-                        _set(database, scope, row.execution_id, "unknown", row.reported, now)
+                        _update(database, scope, row.execution_id, "unknown", row.reported, now)
                     continue
                 amount = max(row.reported or ZERO, reported_amount(execution) or ZERO)
-                state: State = "started"
+                state: RunState = "started"
                 if is_uncharged(execution):
                     state = row.state if from_list else "uncharged"
                 if state == "started" and amount > max(row.approved or ZERO, row.reported or ZERO):
                     rises.append(Rise(execution, amount))
                 if (state, amount) != (row.state, row.reported):
-                    _set(database, scope, row.execution_id, state, amount, now)
+                    _update(database, scope, row.execution_id, state, amount, now)
             return rises
 
         return await self._in_thread(observe)
 
-    async def record(self, scope: Scope, entry: Entry, execution: Execution, *, now: float) -> None:
+    async def record(self, scope: BudgetScope, entry: Entry, execution: Execution, *, now: float) -> None:
         """Write down a run that the platform has started by itself."""
         amount = reported_amount(execution)
-        await self._in_thread(lambda database: _write(database, scope, entry, amount, "started", now))
+        await self._in_thread(lambda database: _upsert(database, scope, entry, amount, "started", now))
 
-    async def rows(self, scope: Scope) -> list[Row]:
+    async def rows(self, scope: BudgetScope) -> list[Row]:
         """The runs of a scope, the newest first; empty if there is no ledger yet."""
         if self._path is None or not self._path.exists():
             return []
         return await self._in_thread(lambda database: _rows(database, scope))
 
-    async def find(self, scope: Scope, execution_id: str) -> Row | None:
+    async def find(self, scope: BudgetScope, execution_id: str) -> Row | None:
         """What is known of an execution, in whichever session it was started."""
         return await self._in_thread(lambda database: _row(database, scope, execution_id))
 
@@ -412,12 +412,12 @@ class Ledger:
         )
 
 
-def _write(
+def _upsert(
     database: sqlite3.Connection,
-    scope: Scope,
+    scope: BudgetScope,
     entry: Entry,
     reported: Decimal | None,
-    state: State,
+    state: RunState,
     now: float,
 ) -> None:
     texts = (entry.user, entry.tool, entry.rule)
@@ -428,8 +428,13 @@ def _write(
     )
 
 
-def _set(
-    database: sqlite3.Connection, scope: Scope, execution_id: str, state: State, reported: Decimal | None, now: float
+def _update(
+    database: sqlite3.Connection,
+    scope: BudgetScope,
+    execution_id: str,
+    state: RunState,
+    reported: Decimal | None,
+    now: float,
 ) -> None:
     database.execute(
         "UPDATE runs SET state = ?, reported = coalesce(?, reported), settled_at = ?"
@@ -443,12 +448,12 @@ _COLUMNS = (
 )
 
 
-def _rows(database: sqlite3.Connection, scope: Scope) -> list[Row]:
+def _rows(database: sqlite3.Connection, scope: BudgetScope) -> list[Row]:
     found = database.execute(f"{_COLUMNS} AND session = ? ORDER BY at DESC", scope)
     return [_read(values) for values in found]
 
 
-def _row(database: sqlite3.Connection, scope: Scope, execution_id: str) -> Row | None:
+def _row(database: sqlite3.Connection, scope: BudgetScope, execution_id: str) -> Row | None:
     found = database.execute(f"{_COLUMNS} AND execution = ?", (scope.platform, scope.organisation, execution_id))
     return next((_read(values) for values in found), None)
 
@@ -456,7 +461,7 @@ def _row(database: sqlite3.Connection, scope: Scope, execution_id: str) -> Row |
 def _read(values: tuple[Any, ...]) -> Row:
     execution_id, approved, reported, rule, state, claim, at = values
     is_text = all(isinstance(value, str) for value in (execution_id, rule, state, claim))
-    if not is_text or not isinstance(at, float) or state not in get_args(State) or not PROCESS.fullmatch(claim):
+    if not is_text or not isinstance(at, float) or state not in get_args(RunState) or not PROCESS.fullmatch(claim):
         raise _DamagedError
     row = Row(execution_id, _usd(approved), _usd(reported), rule, state, claim, at)
     if row.approved is not None and row.approved < 0:

@@ -29,10 +29,10 @@ class Answer(Enum):
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of an elicitation.
+    """The outcome of an elicitation.
 
     Args:
-        detail: by which way a yes or no came, why there is nobody, or where the person finds the pending elicitation.
+        detail: by which way a yes or no came, why nobody could be asked, or where the person finds the pending one.
             Empty for a way that is not open at all.
         request: if the client brings the answer by calling again, the result that asks for it.
     """

@@ -18,7 +18,7 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.tools.catalogue.reading import MAX_STEPS, RUN, Known, Object, Repeats, Run
+from deeporigin_mcp.tools.catalogue.check_state import CURRENT, MAX_STEPS, CheckState, Known, Object, Repeats
 from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, example_of, examples_of, fields_of
 from deeporigin_mcp.tools.catalogue.validators import validator_of
 
@@ -60,22 +60,22 @@ async def off_loop(function: Callable[..., Result], *arguments: Any) -> Result:
 
 def checked(inputs: dict[str, Any], schema: Schema) -> Findings:
     """Problems and warnings of inputs, one line each with its path, and repeated molecules."""
-    return _checked(Run(MAX_STEPS), inputs, schema)
+    return _checked(CheckState(MAX_STEPS), inputs, schema)
 
 
-def _checked(run: Run, inputs: dict[str, Any], schema: Schema) -> Findings:
+def _checked(state: CheckState, inputs: dict[str, Any], schema: Schema) -> Findings:
     problems: list[str] = []
     try:
-        noted = run.noted(inputs, "", "")
-        run.known = Known(schema)
-        problems += run.known.unknown_inputs(inputs, run)
-        problems += _violations(run, noted, schema)
+        noted = state.noted(inputs, "", "")
+        state.known = Known(schema)
+        problems += state.known.unknown_inputs(inputs, state)
+        problems += _violations(state, noted, schema)
     except (RecursionError, TooLarge):
-        run.doubt(UNREAD)
-    problems += run.molecule_problems()
+        state.warn(UNREAD)
+    problems += state.molecule_problems()
     lines = (one_line(problem, PROBLEM_CHARACTERS) for problem in dict.fromkeys(problems))
-    warnings = [one_line(warning, PROBLEM_CHARACTERS) for warning in run.doubts]
-    return Findings([*itertools.islice(lines, MAX_PROBLEMS)], warnings[:MAX_PROBLEMS], run.repeats())
+    warnings = [one_line(warning, PROBLEM_CHARACTERS) for warning in state.warnings]
+    return Findings([*itertools.islice(lines, MAX_PROBLEMS)], warnings[:MAX_PROBLEMS], state.repeats())
 
 
 def example_inputs(schema: Schema) -> dict[str, Any] | None:
@@ -86,13 +86,13 @@ def example_inputs(schema: Schema) -> dict[str, Any] | None:
             return None
         for _ in range(3):
             # Some inputs are required only by the values of others.
-            run = Run(left)
-            for name in _missing(run, example, schema):
+            state = CheckState(left)
+            for name in _missing(state, example, schema):
                 example[name] = example_of(fields_of(schema)[name], schema, name)
-            left = run.left
-        run = Run(left)
-        found = _checked(run, example, schema)
-        left = run.left
+            left = state.left
+        state = CheckState(left)
+        found = _checked(state, example, schema)
+        left = state.left
         if left < 0:
             return None
         if not found.problems:
@@ -100,9 +100,9 @@ def example_inputs(schema: Schema) -> dict[str, Any] | None:
     return None
 
 
-def _missing(run: Run, example: dict[str, Any], schema: Schema) -> list[str]:
+def _missing(state: CheckState, example: dict[str, Any], schema: Schema) -> list[str]:
     """Inputs that conditions of the schema require and the example lacks."""
-    errors = _errors(run, example, schema)
+    errors = _errors(state, example, schema)
     wanted = [name for error in errors if error.validator == "required" and not error.path for name in _required(error)]
     return [name for name in dict.fromkeys(wanted) if name not in example and name in fields_of(schema)]
 
@@ -111,31 +111,31 @@ def _required(error: jsonschema.ValidationError) -> list[str]:
     return [name for name in entries_of(error.validator_value) if isinstance(name, str)]
 
 
-def _violations(run: Run, inputs: Any, schema: Schema) -> list[str]:
+def _violations(state: CheckState, inputs: Any, schema: Schema) -> list[str]:
     required = entries_of(schema.get("required"))
     # The official client sends null for what nobody set, and the platform accepts it.
     present = Object((name, value) for name, value in inputs.items() if value is not None or name in required)
     present.path = ""
-    errors = _errors(run, present, schema)
+    errors = _errors(state, present, schema)
     # Unknown inputs have been named already.
     errors = [error for error in errors if error.validator != "additionalProperties" or error.absolute_path]
     return [_line(error) for error in sorted(errors, key=lambda error: [_order(part) for part in error.absolute_path])]
 
 
-def _errors(run: Run, inputs: dict[str, Any], schema: Schema) -> list[jsonschema.ValidationError]:
+def _errors(state: CheckState, inputs: dict[str, Any], schema: Schema) -> list[jsonschema.ValidationError]:
     """The schema's errors, up to where this validator cannot read it or the steps are used up."""
     errors: list[jsonschema.ValidationError] = []
-    before = RUN.set(run)
+    before = CURRENT.set(state)
     try:
         validator = validator_of(schema)
         if validator is not None:
             errors.extend(itertools.islice(validator.iter_errors(inputs), MAX_ERRORS))
         elif schema:
-            run.doubt(UNREAD)
+            state.warn(UNREAD)
     except Exception:  # noqa: BLE001 (a schema may hold anything, and breaks the library anywhere)
-        run.doubt(UNREAD)
+        state.warn(UNREAD)
     finally:
-        RUN.reset(before)
+        CURRENT.reset(before)
     return errors
 
 

@@ -20,10 +20,10 @@ Schema = dict[str, Any]
 PROVIDER, KEY = "$provider", "key"
 REFERENCE = {PROVIDER: "ufa", KEY: "path/to/file"}
 """A reference to a file of the platform's storage; its path as a string is the other form."""
-_REFERENCE_SHOWN = f'{{"{PROVIDER}": "ufa", "{KEY}": path}}'
+REFERENCE_SHOWN = f'{{"{PROVIDER}": "ufa", "{KEY}": path}}'
 MAX_PARTS = 20_000
 """Nodes of a schema that are cleaned or read."""
-MAX_MADE = 2_000
+MAX_EXAMPLE_VALUES = 2_000
 """Values in an example."""
 MAX_ENTRIES = 20
 MAX_DEPTH = 32
@@ -241,7 +241,7 @@ def _description(node: Schema, name: tuple[str, ...]) -> str:
     if is_file(node):
         kind = "folder" if node.get("format") == "directory" else "file"
         parts.append(
-            f"platform {kind} as {_REFERENCE_SHOWN}" if _is_given_by_key(node, name[-1]) else f"platform {kind} path"
+            f"platform {kind} as {REFERENCE_SHOWN}" if _is_given_by_key(node, name[-1]) else f"platform {kind} path"
         )
     elif is_smiles(node) and "smiles" not in own.lower():
         parts.append("SMILES")
@@ -269,9 +269,9 @@ def examples_of(schema: Schema) -> Iterator[Any]:
     branches = 1
     branch = 0
     while branch < min(branches, MAX_ENTRIES):
-        maker = _Maker(schema, branch)
+        maker = _ExampleMaker(schema, branch)
         try:
-            yield maker.made(schema, "", 0)
+            yield maker.make(schema, "", 0)
         except (TooLarge, RecursionError):
             return
         branches = max(branches, maker.branches)
@@ -281,21 +281,21 @@ def examples_of(schema: Schema) -> Iterator[Any]:
 def example_of(node: Any, root: Schema, name: str) -> Any:
     """One such value for a node of the schema."""
     try:
-        return _Maker(root, 0).made(node, name, 0)
+        return _ExampleMaker(root, 0).make(node, name, 0)
     except (TooLarge, RecursionError):
         return None
 
 
-class _Maker:
+class _ExampleMaker:
     """Makes one example with the branch of this number; `branches` is the largest number of branches met."""
 
     def __init__(self, root: Schema, branch: int) -> None:
         self._root = root
         self._branch = branch
-        self._left = MAX_MADE
+        self._left = MAX_EXAMPLE_VALUES
         self.branches = 1
 
-    def made(self, node: Any, name: str, number: int, depth: int = 0) -> Any:
+    def make(self, node: Any, name: str, number: int, depth: int = 0) -> Any:
         self._left -= 1
         if self._left < 0 or depth > MAX_DEPTH:
             raise TooLarge
@@ -309,19 +309,19 @@ class _Maker:
         kind = node.get("type")
         kind = next((one for one in kind if one != "null"), None) if isinstance(kind, list) else kind
         if is_file(node):
-            return _a_file(node, name, number)
+            return _example_file(node, name, number)
         if kind == "array" or (kind is None and ("items" in node or "prefixItems" in node)):
             first = entries_of(node.get("prefixItems"))
             count = min(MAX_ENTRIES, int(max(1, len(first), _number(node.get("minItems"), 1))))
             entries = [*first, *[node.get("items", {})] * count][:count]
-            return [self.made(entry, name, place, depth + 1) for place, entry in enumerate(entries)]
+            return [self.make(entry, name, place, depth + 1) for place, entry in enumerate(entries)]
         if kind in ("integer", "number"):
-            return _a_number(node, is_whole=kind == "integer")
+            return _example_number(node, is_whole=kind == "integer")
         if kind == "boolean":
             return False
         if kind == "string" or (kind is None and not fields_of(node) and "required" not in node):
-            return _a_text(node, name, number)
-        return self._an_object(node, number, depth)
+            return _example_text(node, name, number)
+        return self._example_object(node, number, depth)
 
     def _joined(self, node: Any) -> Schema:
         """A node merged with what it refers to, all of its allOf, and one of its alternatives."""
@@ -339,13 +339,13 @@ class _Maker:
                 joined = _merged({k: v for k, v in joined.items() if k != key}, self._joined(option))
         return joined
 
-    def _an_object(self, node: Schema, number: int, depth: int) -> dict[str, Any]:
+    def _example_object(self, node: Schema, number: int, depth: int) -> dict[str, Any]:
         properties = fields_of(node)
         wanted = [name for name in entries_of(node.get("required")) if isinstance(name, str)]
         if not wanted:
             # An empty object shows nothing: use the field that identifies a molecule or file.
             wanted = [str(name) for name in ("smiles", "file_path", "id") if name in properties][:1]
-        return {name: self.made(properties.get(name, {}), name, number, depth + 1) for name in dict.fromkeys(wanted)}
+        return {name: self.make(properties.get(name, {}), name, number, depth + 1) for name in dict.fromkeys(wanted)}
 
 
 def _merged(first: Schema, second: Schema) -> Schema:
@@ -363,7 +363,7 @@ def _one(known: Any, other: Any) -> Any:
     return {**known, **other} if isinstance(known, dict) and isinstance(other, dict) else other
 
 
-def _a_file(node: Schema, name: str, number: int) -> Any:
+def _example_file(node: Schema, name: str, number: int) -> Any:
     """A path or reference of a file or folder that matches the schema."""
     pattern = node.get("pattern")
     path = "path/to/folder" if node.get("format") == "directory" else "path/to/file"
@@ -376,7 +376,7 @@ def _a_file(node: Schema, name: str, number: int) -> Any:
     return {**REFERENCE, KEY: path} if _is_given_by_key(node, name) else path
 
 
-def _a_number(node: Schema, *, is_whole: bool) -> float:
+def _example_number(node: Schema, *, is_whole: bool) -> float:
     """1 if that is valid, else the least valid number, else the greatest."""
     least, most = _number(node.get("minimum"), -math.inf), _number(node.get("maximum"), math.inf)
     above, below = _number(node.get("exclusiveMinimum"), -math.inf), _number(node.get("exclusiveMaximum"), math.inf)
@@ -389,7 +389,7 @@ def _a_number(node: Schema, *, is_whole: bool) -> float:
     return int(value) if value == int(value) else value
 
 
-def _a_text(node: Schema, name: str, number: int) -> str:
+def _example_text(node: Schema, name: str, number: int) -> str:
     """A string that matches the schema; a SMILES where the node or its name asks for one."""
     likely = ["text"]
     if is_smiles(node) or name.lower().endswith(("smiles", "smiles_list")):
@@ -406,5 +406,4 @@ def _a_text(node: Schema, name: str, number: int) -> str:
 
 
 def _number(value: Any, otherwise: float) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and abs(value) < 1e15 else otherwise
+    return value if _is_number(value) and abs(value) < 1e15 else otherwise

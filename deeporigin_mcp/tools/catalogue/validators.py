@@ -14,11 +14,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.tools.catalogue.check_state import CURRENT, VALUE_CHARACTERS
 from deeporigin_mcp.tools.catalogue.patterns import found, is_bounded, ways_to_try
-from deeporigin_mcp.tools.catalogue.reading import RUN, VALUE_CHARACTERS
 from deeporigin_mcp.tools.catalogue.schemas import (
     KEY,
-    PROVIDER,
+    REFERENCE_SHOWN,
     Schema,
     fields_of,
     is_file,
@@ -109,13 +109,13 @@ def _counted(kind: Any, schema: Schema) -> Any:
 def _counting(name: str, check: Check) -> Check:
     steps = COSTLY_STEPS if name in _COSTLY else 1
 
-    def counting(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
-        sizes = sum(len(value) for value in (rule, given) if isinstance(value, dict | list))
+    def counting(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+        sizes = sum(len(value) for value in (rule, instance) if isinstance(value, dict | list))
         if name in ("const", "enum"):
             # Compared as a whole.
             sizes = len(json.dumps(rule))
-        RUN.get().spend(steps + sizes // 8)
-        yield from check(validator, rule, given, schema) or ()
+        CURRENT.get().spend(steps + sizes // 8)
+        yield from check(validator, rule, instance, schema) or ()
 
     return counting
 
@@ -123,11 +123,11 @@ def _counting(name: str, check: Check) -> Check:
 def _unless_lenient(check: Check) -> Check:
     """A check that a value does not match, skipped where it matches only by lenient reading."""
 
-    def lenient(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
-        run = RUN.get()
-        before = run.lenient
-        errors = list(check(validator, rule, given, schema) or ())
-        yield from (error for error in errors if error.context or run.lenient == before)
+    def lenient(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+        state = CURRENT.get()
+        before = state.lenient
+        errors = list(check(validator, rule, instance, schema) or ())
+        yield from (error for error in errors if error.context or state.lenient == before)
 
     return lenient
 
@@ -138,89 +138,90 @@ def _error(message: str) -> jsonschema.ValidationError:
     return jsonschema.ValidationError(message)
 
 
-def _type(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+def _type(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     kinds = rule if isinstance(rule, list) else [rule]
-    run = RUN.get()
-    if isinstance(given, str) and is_file(schema):
-        run.lenient += "string" not in kinds
-        yield from _file_problems(given)
+    state = CURRENT.get()
+    if isinstance(instance, str) and is_file(schema):
+        state.lenient += "string" not in kinds
+        yield from _file_problems(instance)
         return
-    if any(validator.is_type(given, kind) for kind in kinds):
+    if any(validator.is_type(instance, kind) for kind in kinds):
         return
-    if given is None and schema.get("nullable") is True:
-        run.lenient += 1
+    if instance is None and schema.get("nullable") is True:
+        state.lenient += 1
         return
     if is_file(schema):
-        run.lenient += 1
-        yield from _file_problems(given)
+        state.lenient += 1
+        yield from _file_problems(instance)
         return
-    if is_reference(given) and "string" in kinds:
-        path = getattr(given, "path", "")
-        run.doubt(f"{path}: a file reference, but the schema asks for a string that is not marked as a file.")
+    if is_reference(instance) and "string" in kinds:
+        path = getattr(instance, "path", "")
+        state.warn(f"{path}: a file reference, but the schema asks for a string that is not marked as a file.")
         return
     hint = ""
-    if isinstance(given, str) and given.lstrip()[:1] in ("{", "[") and {"object", "array"} & {*kinds}:
+    if isinstance(instance, str) and instance.lstrip()[:1] in ("{", "[") and {"object", "array"} & {*kinds}:
         hint = "; give the JSON itself, not a string that contains it"
-    yield _error(f"{shown(given, VALUE_CHARACTERS)} is not of type {' or '.join(map(str, kinds))}{hint}")
+    yield _error(f"{shown(instance, VALUE_CHARACTERS)} is not of type {' or '.join(map(str, kinds))}{hint}")
 
 
-def _file_problems(given: Any) -> Iterator[jsonschema.ValidationError]:
-    if isinstance(given, str):
-        if not given.strip():
+def _file_problems(instance: Any) -> Iterator[jsonschema.ValidationError]:
+    if isinstance(instance, str):
+        if not instance.strip():
             yield _error("is empty; give the path of a file on the platform")
-        elif any(letter in given for letter in "\n\r\0"):
-            yield _error(f"{shown(given, VALUE_CHARACTERS)} is not a path; upload the content and give its path")
-    elif not is_reference(given) or not given[KEY].strip():
-        reference = f'{{"{PROVIDER}": "ufa", "{KEY}": path}}'
-        yield _error(f"{shown(given, VALUE_CHARACTERS)} is not a file; give its path on the platform, or {reference}")
+        elif any(letter in instance for letter in "\n\r\0"):
+            yield _error(f"{shown(instance, VALUE_CHARACTERS)} is not a path; upload the content and give its path")
+    elif not is_reference(instance) or not instance[KEY].strip():
+        yield _error(
+            f"{shown(instance, VALUE_CHARACTERS)} is not a file; give its path on the platform, or {REFERENCE_SHOWN}"
+        )
 
 
-def _format(_: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+def _format(_: Any, rule: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     if "type" not in schema and is_file(schema):
-        yield from _file_problems(given)
+        yield from _file_problems(instance)
     elif rule == "smiles":
-        RUN.get().is_smiles(given)
+        CURRENT.get().is_smiles(instance)
 
 
-def _vendor(_: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+def _vendor(_: Any, rule: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     if is_smiles(schema):
-        RUN.get().is_smiles(given)
+        CURRENT.get().is_smiles(instance)
     elif rule in ("Ligand", "Molecule"):
-        RUN.get().is_molecule(given)
+        CURRENT.get().is_molecule(instance)
     yield from ()
 
 
-def _pattern(_: Any, pattern: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
-    if not isinstance(given, str) or not isinstance(pattern, str):
+def _pattern(_: Any, pattern: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+    if not isinstance(instance, str) or not isinstance(pattern, str):
         return
-    if is_bounded(pattern, len(given)):
-        RUN.get().spend(int(ways_to_try(pattern, len(given))) // WAYS_OF_A_STEP)
-    if found(pattern, given) is not False:
+    if is_bounded(pattern, len(instance)):
+        CURRENT.get().spend(int(ways_to_try(pattern, len(instance))) // WAYS_OF_A_STEP)
+    if found(pattern, instance) is not False:
         return
-    message = f"{shown(given, VALUE_CHARACTERS)} does not match {one_line(pattern, 200)!r}"
+    message = f"{shown(instance, VALUE_CHARACTERS)} does not match {one_line(pattern, 200)!r}"
     if is_file(schema):
         # It may be meant for the file's name, not for its path.
-        RUN.get().doubt(f"{getattr(given, 'path', '')}: {message}, the schema's pattern for this file.")
+        CURRENT.get().warn(f"{getattr(instance, 'path', '')}: {message}, the schema's pattern for this file.")
     else:
         yield _error(message)
 
 
-def _required_fields(_: Any, names: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
-    if not isinstance(given, dict) or not isinstance(names, list):
+def _required_fields(_: Any, names: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+    if not isinstance(instance, dict) or not isinstance(names, list):
         return
-    run = RUN.get()
+    state = CURRENT.get()
     properties = fields_of(schema)
     # Only a node that describes the inputs is expected to describe those that it requires.
-    known = run.known if properties and getattr(given, "path", None) == "" else None
+    known = state.known if properties and getattr(instance, "path", None) == "" else None
     for name in names:
         entry = properties.get(name)
-        if name in given:
+        if name in instance:
             continue
         if isinstance(entry, dict) and entry.get("default") is not None:
             # The platform fills in defaults before it checks.
-            run.lenient += 1
+            state.lenient += 1
         elif known is not None and name not in known.described:
-            run.doubt(f"The schema requires {one_line(str(name), 60)!r} and does not describe it.")
+            state.warn(f"The schema requires {one_line(str(name), 60)!r} and does not describe it.")
         else:
             yield _error(f"{one_line(str(name), 60)!r} is a required property")
 
@@ -231,38 +232,38 @@ def _unique_items(_: Any, wanted: Any, entries: Any, schema: Any) -> Iterator[js
     places: dict[str, int] = {}
     for place, entry in enumerate(entries):
         text = json.dumps(entry, sort_keys=True)
-        RUN.get().spend(len(text) // CHARACTERS_OF_A_STEP)
+        CURRENT.get().spend(len(text) // CHARACTERS_OF_A_STEP)
         first = places.setdefault(text, place)
         if first != place:
             yield _error(f"{shown(entry, VALUE_CHARACTERS)} is repeated, as entries {first} and {place}")
             return
 
 
-def _multiple_of(_: Any, step: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:  # noqa: ARG001
+def _multiple_of(_: Any, step: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:  # noqa: ARG001
     """In decimals: as binary numbers, 0.3 is not a multiple of 0.1."""
-    if isinstance(given, bool) or not isinstance(given, int | float) or not step:
+    if isinstance(instance, bool) or not isinstance(instance, int | float) or not step:
         return
     with contextlib.suppress(ArithmeticError, ValueError):
-        if Decimal(str(given)) % Decimal(str(step)):
-            yield _error(f"{shown(given, VALUE_CHARACTERS)} is not a multiple of {step}")
+        if Decimal(str(instance)) % Decimal(str(step)):
+            yield _error(f"{shown(instance, VALUE_CHARACTERS)} is not a multiple of {step}")
 
 
-def _skipped(_: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:  # noqa: ARG001
+def _skipped(_: Any, rule: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:  # noqa: ARG001
     yield from ()
 
 
 def _of_names(check: Check, patterns: list[str]) -> Check:
     """A check of fields by patterns of their names, skipped for objects whose names would take too long."""
 
-    def bounded(validator: Any, rule: Any, given: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
-        if not isinstance(given, dict) or not given:
+    def bounded(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
+        if not isinstance(instance, dict) or not instance:
             return
-        longest = max(map(len, given))
-        RUN.get().spend(len(given) * len(patterns) // 8)
+        longest = max(map(len, instance))
+        CURRENT.get().spend(len(instance) * len(patterns) // 8)
         if all(is_bounded(pattern, longest) for pattern in patterns):
             ways = sum(ways_to_try(pattern, longest) for pattern in patterns)
-            RUN.get().spend(int(len(given) * ways) // WAYS_OF_A_STEP)
-            yield from check(validator, rule, given, schema) or ()
+            CURRENT.get().spend(int(len(instance) * ways) // WAYS_OF_A_STEP)
+            yield from check(validator, rule, instance, schema) or ()
 
     return bounded
 

@@ -14,7 +14,7 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
 from deeporigin_mcp.tools.responses import steps
-from deeporigin_mcp.tools.responses.errors import Attempt
+from deeporigin_mcp.tools.responses.errors import ChangingCall
 from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionView, execution_view
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
@@ -25,8 +25,8 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
     One that is already over is left as it is, and its state is returned.
     """
     state = state_of(ctx)
-    look = steps.call("get_execution", execution_id=one_line(execution_id, 60))
-    with Attempt("nothing_changed", find_out=f"{look} shows its state.").errors():
+    read = steps.call("get_execution", execution_id=one_line(execution_id, 60))
+    with ChangingCall("nothing_changed", find_out=f"{read} shows its state.").errors():
         before = await existing(state.client, execution_id, outcome="nothing_changed")
         if before.is_terminal:
             return execution_view(before, next_step=f"It was {before.status} already, so nothing was cancelled.")

@@ -28,12 +28,12 @@ from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView,
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.spending import approval, elicitation, spent
 
-LOOK_SECONDS = 12.0
+READ_SECONDS = 12.0
 """How long the requests before a confirmation may take together."""
 PERSON_SECONDS = 35.0
 """When a call stops waiting for a person, counted from its start; the rest is for the confirmation."""
-GIVE_UP_SECONDS = CALL_SECONDS - 2.0
-"""When it stops waiting for a confirmation: before the call itself times out."""
+CONFIRMED_BY_SECONDS = CALL_SECONDS - 2.0
+"""When a call stops waiting for the confirmation, counted from its start: before the call itself times out."""
 
 
 async def confirm_execution(
@@ -58,10 +58,10 @@ async def _confirmed(
     ctx: ToolContext, execution_id: str, expected_price: float | None
 ) -> ExecutionView | InputRequiredResult:
     state, began = state_of(ctx), anyio.current_time()
-    with _reading_until(began + LOOK_SECONDS):
+    with _reading_until(began + READ_SECONDS):
         quote = await existing(state.client, execution_id, outcome="nothing_started")
     reply = None
-    if await _needs_a_person(state, quote, expected_price, read_until=began + LOOK_SECONDS):
+    if await _needs_a_person(state, quote, expected_price, read_until=began + READ_SECONDS):
         reply = await elicitation.ask(ctx, quote, until=began + PERSON_SECONDS)
     if reply is not None and reply.answer is Answer.PENDING:
         return reply.request or _pending_view(quote, reply, expected_price)
@@ -70,12 +70,14 @@ async def _confirmed(
         state.record(quote, "refused", str(refusal))
         raise refusal
     rule = approval.AUTOMATIC if reply is None else f"yes by {reply.detail}"
-    with anyio.CancelScope(deadline=began + GIVE_UP_SECONDS):
+    with anyio.CancelScope(deadline=began + CONFIRMED_BY_SECONDS):
         confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
         view = ended_view(confirmed, steps.after(confirmed, state.settings))
         view.warning = spent.dearer_than_approved(confirmed, quote.quoted_price)
         return view
-    raise OutcomeUnknownError(f"The confirmation of {quote.execution_id} was given up after {GIVE_UP_SECONDS:g} s.")
+    raise OutcomeUnknownError(
+        f"Timed out after {CONFIRMED_BY_SECONDS:g} s waiting for the platform to confirm {quote.execution_id}."
+    )
 
 
 async def _needs_a_person(
@@ -111,7 +113,7 @@ def _reading_until(deadline: float) -> Iterator[None]:
     with anyio.CancelScope(deadline=deadline) as limit:
         yield
     if limit.cancelled_caught:
-        raise PlatformError(f"The platform did not show the quote and the limits within {LOOK_SECONDS:g} s.")
+        raise PlatformError(f"The platform did not show the quote and the limits within {READ_SECONDS:g} s.")
 
 
 def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) -> ExecutionView:
@@ -130,7 +132,7 @@ def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> Spendin
     asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {usd(quote.quoted_price)} ({quote.execution_id})"
     if reply.answer is Answer.NO:
         refusal = SpendingLimitError(
-            f"The form that asks a person about {asked} came back with no. It stays quoted and costs nothing.",
+            f"The approval form for {asked} was answered with no. It stays quoted and costs nothing.",
             code="declined",
         )
     else:

@@ -153,8 +153,8 @@ class _Request:
 class _Created(NamedTuple):
     """The execution of a request.
 
-    `existed`: an earlier call with the key had created it. `duplicate`: the one created here, where another server
-    created one with the key at the same time and all go on with that.
+    `existed`: an earlier call with the key had created it. `duplicate`: what this call created, if another server
+    created one with the key at the same time, which all servers then go on with.
     """
 
     execution: Execution
@@ -191,7 +191,7 @@ async def _create(ctx: ToolContext, request: _Request) -> ExecutionView | InputR
         is_new = not created.existed and created.duplicate is None
         warning = await spent.unapproved_start(state, execution, is_new=is_new)
     if warning is None and not created.existed:
-        warning = _another(execution, definition, project)
+        warning = _other_than_requested(execution, definition, project)
     may_start = execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings)
     if request.start and may_start and warning is None:
         execution, warning, next_step = await _start(state, execution, request)
@@ -254,8 +254,8 @@ async def _start(state: ServerState, execution: Execution, request: _Request) ->
         if isinstance(error, RestrictionError) and error.execution is not None:
             execution = Execution(error.execution)
         return execution, None, f"The execution exists. {errors.explained(error)}"
-    look = steps.call("get_execution", execution_id=execution.execution_id)
-    return execution, None, f"The execution exists. It is not known yet whether it was started: {look} shows its state."
+    read = steps.call("get_execution", execution_id=execution.execution_id)
+    return execution, None, f"The execution exists. It is not known yet whether it was started: {read} shows its state."
 
 
 def _before_next_step(created: _Created) -> str:
@@ -269,20 +269,22 @@ def _before_next_step(created: _Created) -> str:
     return f"Another server created it with this key at the same time; {name} was {became}."
 
 
-def _another(execution: Execution, definition: ToolDefinition, project: str) -> str | None:
-    """A warning where the platform created something else than was asked for."""
+def _other_than_requested(execution: Execution, definition: ToolDefinition, project: str) -> str | None:
+    """A warning where the platform created something else than was requested."""
     pairs = (
         (execution.tool_key, definition.key),
         (execution.tool_version, definition.version),
         (execution.project_id, project),
     )
-    if all(not made or not asked or made == asked for made, asked in pairs):
+    if all(not found or not requested or found == requested for found, requested in pairs):
         return None
-    made_as, asked_as = (
+    found_as, requested_as = (
         " ".join(one_line(each, NAME_CHARACTERS) for each in side) for side in zip(*pairs, strict=True)
     )
     cancel = steps.call("cancel_execution", execution_id=execution.execution_id)
-    return f"The platform created {made_as}, although {asked_as} was asked for. Tell the user; {cancel} withdraws it."
+    return (
+        f"The platform created {found_as}, although {requested_as} was asked for. Tell the user; {cancel} withdraws it."
+    )
 
 
 def _unquoted(definition: ToolDefinition, request: _Request, project: str, fingerprint: str) -> Execution:
@@ -316,7 +318,7 @@ async def _approval_of(ctx: ToolContext, run: Execution) -> Reply:
         reply = await elicitation.ask(ctx, run, until=anyio.current_time() + PERSON_SECONDS)
         if reply.answer in (Answer.NO, Answer.NOBODY):
             became = (
-                "the form came back with no"
+                "the form was answered with no"
                 if reply.answer is Answer.NO
                 else reply.detail or "this client cannot ask one"
             )

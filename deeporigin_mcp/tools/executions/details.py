@@ -34,7 +34,7 @@ LINE_CHARACTERS = 160
 def big_fields(execution: Execution) -> dict[str, Any]:
     """Fields that may not fit into one response, by the name that a cursor of `get_execution_results` begins with."""
     return {
-        "outputs": as_object(execution.outputs),
+        "outputs": outputs_object(execution.outputs),
         "inputs": _object(execution, "userInputs"),
         "billing": without_noise(_object(execution, "billingTransaction")),
         "metadata": _object(execution, "metadata"),
@@ -54,12 +54,12 @@ def _object(execution: Execution, name: str) -> Json | None:
     return value if isinstance(value, dict) and value else None
 
 
-def as_object(value: Any) -> dict[str, Any] | None:
+def outputs_object(value: Any) -> dict[str, Any] | None:
     """Outputs as an object: a list of one object is that object, other lists are `items` (platform-facts 8.13)."""
     if value in (None, {}, []):
         return None
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
-        return as_object(value[0])
+        return outputs_object(value[0])
     if isinstance(value, dict):
         return value
     return {"items": value} if isinstance(value, list) else {"value": value}
@@ -68,10 +68,10 @@ def as_object(value: Any) -> dict[str, Any] | None:
 def ended_view(execution: Execution, next_step: str | None) -> ExecutionView:
     """The execution after the call that created or started it: with its outputs, if it is over and they are small.
 
-    They are those of get_execution_results, which is then no next step.
+    get_execution_results would show the same, so it is no next step then.
     """
     view = execution_view(execution, next_step=next_step)
-    outputs = as_object(execution.outputs)
+    outputs = outputs_object(execution.outputs)
     if execution.status == "Completed" and outputs is not None:
         summary = Summary("outputs:")
         summarised = summary.of(outputs, SMALL_OUTPUTS_CHARACTERS)

@@ -40,7 +40,7 @@ async def get_execution(
     view = execution_view(execution, next_step=steps.after(execution, state.settings))
     if detail == "detailed":
         return detailed_view(view, execution)
-    return ExecutionDetailView.of(view).held_to(CONCISE_CHARACTERS)
+    return ExecutionDetailView.of(view).limited_to(CONCISE_CHARACTERS)
 
 
 async def _from_data_platform(client: DeepOriginClient, data_platform_id: str) -> ExecutionDetailView:

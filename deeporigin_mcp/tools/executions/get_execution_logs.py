@@ -31,7 +31,6 @@ LEVEL_WORDS: dict[str, tuple[str, ...]] = {
 }
 """Levels from the least to the worst, each with the words that loggers use for it."""
 
-DEFAULT_LIMIT = 50
 ROOM = RESULT_CHARACTERS - 1_500
 """Leaves room for the next call."""
 MESSAGE_CHARACTERS, SHORTER = 500, (("message", 200), ("message", 100))
@@ -66,30 +65,6 @@ async def get_execution_logs(
     each. Free, reads only.
     """
     client = state_of(ctx).client
-    return await read_logs(client, execution_id, limit=limit, offset=offset, level=level, contains=contains)
-
-
-async def read_logs(
-    client: DeepOriginClient,
-    execution_id: str,
-    *,
-    limit: int = DEFAULT_LIMIT,
-    offset: int = 0,
-    level: Level | None = None,
-    contains: str | None = None,
-) -> ExecutionLogsView:
-    """A page of an execution's log, newest first.
-
-    Args:
-        limit: rows at most, 1 to 500; fewer where they would not fit into a response.
-        offset: rows to skip from the newest on.
-        level: this level or worse.
-        contains: a part of the message, in any case.
-
-    Raises:
-        NotFoundError: an unknown execution; suggests the right id for one of the data platform.
-        DeepOriginError: the organisation has no logs; says what to read instead.
-    """
     name = execution_id.strip()
     try:
         found = await _rows(client, name, limit, offset, level, contains)
@@ -169,10 +144,9 @@ async def _rows(
         return _page(response, limit, offset)
     except InvalidRequestError:
         pass
-    order: dict[str, str] | None = NEWEST_FIRST
     if conditions:
         try:
-            return await _scanned(client, execution_id, limit, offset, level, contains, order)
+            return await _scanned(client, execution_id, limit, offset, level, contains, NEWEST_FIRST)
         except InvalidRequestError:
             pass
     return await _scanned(client, execution_id, limit, offset, level, contains, None)

@@ -13,11 +13,21 @@ from deeporigin_mcp.platform import DeepOriginClient, Execution, SearchQuery
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import Json, text
 from deeporigin_mcp.platform.transport.responses import next_cursor_of, rows_of
-from deeporigin_mcp.tools.executions import result_order
 from deeporigin_mcp.tools.executions.details import big_fields, result_files
 from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
 from deeporigin_mcp.tools.executions.lists import cut_to
-from deeporigin_mcp.tools.executions.result_pages import VALID_CURSOR, Page, invalid_cursor, page_after, page_at
+from deeporigin_mcp.tools.executions.result_pages import (
+    VALID_CURSOR,
+    Page,
+    check_sorted,
+    facts_of,
+    invalid_cursor,
+    order_refused,
+    page_after,
+    page_at,
+    row_order,
+    sorted_page,
+)
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Summary, part_at, rows_that_fit
 from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionResultsView
@@ -48,7 +58,7 @@ async def get_execution_results(
     that reads it; files are given by path. For price, inputs and progress use get_execution. Free, reads only.
     """
     state = state_of(ctx)
-    sort = result_order.asked_for(order)
+    sort = row_order(order)
     execution = await existing(state.client, execution_id)
     outputs = big_fields(execution)["outputs"]
     if cursor and (part := _PART.fullmatch(cursor)):
@@ -83,7 +93,7 @@ async def _rows(
 ) -> ExecutionResultsView:
     client, order = state.client, page.order
 
-    async def ask(count: int, sort: Mapping[str, str] | None) -> Json:
+    async def request(count: int, sort: Mapping[str, str] | None) -> Json:
         return await client.results.page(
             compute_job_id=execution.execution_id,
             result_type=result_type,
@@ -99,12 +109,12 @@ async def _rows(
     # Rows before those asked for come again, unless the platform pages by offset.
     before = 0 if page.is_by_offset else page.skipped
     try:
-        response = await result_order.page_in(order, ask, before + limit)
+        response = await sorted_page(order, request, before + limit)
     except InvalidRequestError as error:
         if not page.is_start:
             error.next_step = VALID_CURSOR
         elif order:
-            raise await result_order.refused(order, error, ask, unordered) from None
+            raise await order_refused(order, error, request, unordered) from None
         raise
     except PlatformError as error:
         if order:
@@ -112,13 +122,13 @@ async def _rows(
         raise
     received = rows_of(response)
     if order:
-        await result_order.check_followed(order, received, ask, unordered, is_start=page.is_start)
+        await check_sorted(order, received, request, unordered, is_start=page.is_start)
     rows = [_row(row) for row in received[before:]]
     shown = rows_that_fit(rows, ROOM)
     following = page_after(response, len(received), page, shown, before + limit)
     if following is not None and following.skipped >= MOST_READ_AGAIN and not page.is_by_offset:
         # Not to read so many rows again with each page: a page that ends here has a cursor of its own.
-        shorter = await result_order.page_in(order, ask, following.skipped)
+        shorter = await sorted_page(order, request, following.skipped)
         if next_cursor_of(shorter) and len(rows_of(shorter)) == following.skipped:
             following = Page(next_cursor_of(shorter), 0, order)
     view = ExecutionResultsView(
@@ -167,15 +177,8 @@ def _row(row: Json) -> Json:
     """One result row, cut to its share."""
     row_id = text(row.get("id"))
     # Without an id there is no cursor for what does not fit.
-    shown: Json = Summary(f"row:{row_id}:" if _ROW_ID.fullmatch(row_id) else None).of(_facts(row), ROW_CHARACTERS)
+    shown: Json = Summary(f"row:{row_id}:" if _ROW_ID.fullmatch(row_id) else None).of(facts_of(row), ROW_CHARACTERS)
     return shown
-
-
-def _facts(row: Json) -> Json:
-    """A row as one object, without nulls."""
-    data = row.get("data")
-    named = {"id": text(row.get("id")) or None, **(data if isinstance(data, dict) else {"data": data})}
-    return {key: value for key, value in named.items() if value is not None}
 
 
 async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[str]) -> ExecutionResultsView:
@@ -192,7 +195,7 @@ async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[
         row = next((row for row in rows_of(page) if row.get("id") == row_id), None)
         if row is None:
             raise invalid_cursor(match[0])
-        whole = _facts(row)
+        whole = facts_of(row)
         summary = Summary(f"row:{row_id}:", place)
     value = part_at(whole, place)
     if value is None or start > len(value):

@@ -27,7 +27,7 @@ from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.responses import toolsets
-from deeporigin_mcp.tools.runtime.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, Outlasting, ServerState
+from deeporigin_mcp.tools.runtime.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, BackgroundWork, ServerState
 from deeporigin_mcp.tools.spending.spent import UNAPPROVED, record_start
 
 KEY_FIELD = "idempotency_key"
@@ -75,7 +75,7 @@ async def created_once(
     """Send the creation once. If its response does not come in time, the execution is looked up by its key.
 
     Args:
-        rule: by which it may come back started; `UNAPPROVED` for what is to be a quote only.
+        rule: by which it may be started when it is created; `UNAPPROVED` for what is to be a quote only.
 
     Raises:
         StateConflictError: the key's creation is under way for another request.
@@ -89,7 +89,7 @@ async def created_once(
             code="key_in_use",
         )
     if creation is None:
-        creation = Outlasting(lambda: _created(state, tool_key, tool_version, body, rule))
+        creation = BackgroundWork(lambda: _created(state, tool_key, tool_version, body, rule))
         state.creations[key] = (fingerprint, creation)
     lost: OutcomeUnknownError | None = None
     try:
@@ -99,7 +99,7 @@ async def created_once(
     except RestrictionError as refusal:
         if refusal.execution is None:
             raise
-        # It exists and says itself why it will not run.
+        # It exists, and its record says why it will not run.
         return refusal.execution
     except InvalidRequestError as error:
         if "clusterId" in body and "cluster" in str(error).lower():
@@ -128,22 +128,22 @@ async def created_once(
 
 
 async def _created(state: ServerState, tool_key: str, tool_version: str, body: Json, rule: str) -> Json:
-    """Send the creation; one that comes back started is put on record, whether or not a call still waits for it."""
+    """Send the creation; one that is started already is put on record, whether or not a call still waits for it."""
     dto = await state.client.executions.create(tool_key=tool_key, tool_version=tool_version, data=body)
     if was_started(Execution(dto)):
         await record_start(state, Execution(dto), rule)
     return dto
 
 
-async def agreed_on(client: DeepOriginClient, key: str, fingerprint: str, made: Json, seconds: float) -> Json:
-    """Of this key's executions the one that all servers go on with: `made` itself, if no other is seen.
+async def agreed_on(client: DeepOriginClient, key: str, fingerprint: str, created: Json, seconds: float) -> Json:
+    """Of this key's executions the one that all servers go on with: `created` itself, if no other is seen.
 
     A call that is repeated while its creation is under way can reach another process, which sees nothing yet.
     """
     found: Json | None = None
     with contextlib.suppress(DeepOriginError), anyio.move_on_after(seconds):
         found = await execution_with_key(client, key, fingerprint, LOST_LOOKBACK)
-    return made if found is None or Execution(found).execution_id == Execution(made).execution_id else found
+    return created if found is None or Execution(found).execution_id == Execution(created).execution_id else found
 
 
 async def execution_with_key(client: DeepOriginClient, key: str, fingerprint: str, lookback: timedelta) -> Json | None:

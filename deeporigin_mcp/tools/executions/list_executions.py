@@ -1,8 +1,9 @@
-"""Listing executions."""
+"""Listing executions, with totals by tool."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,21 +11,31 @@ from pydantic import Field
 
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.platform import Execution, ListQuery
+from deeporigin_mcp.platform.records import money
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.status import Status
 from deeporigin_mcp.platform.records.values import moment, utc_stamp
+from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.executions.filters import checked_order
 from deeporigin_mcp.tools.executions.identifiers import Detail
-from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, room_for, why_nothing
-from deeporigin_mcp.tools.executions.progress import with_progress
-from deeporigin_mcp.tools.executions.totals import totals_of
+from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, room_for, unknown_filters, with_progress
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import size, without_columns
-from deeporigin_mcp.tools.responses.views import ROW_FIELDS, ExecutionListView, ExecutionRow, execution_row
+from deeporigin_mcp.tools.responses.views import (
+    NAME_CHARACTERS,
+    ROW_FIELDS,
+    ExecutionListView,
+    ExecutionRow,
+    GrandTotal,
+    ToolTotal,
+    execution_row,
+)
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 ROWS_OF_MANY = 50
 """Rows of a page where more were asked for than fit."""
+MOST_TOOLS = 20
+"""More rows would leave no room for the runs themselves."""
 CUT_FIRST = (
     ("status_reason", 80),
     ("name", 60),
@@ -105,7 +116,7 @@ async def list_executions(
         listed = await client.listing.all(query, fields=ROW_FIELDS)
     read, count = [Execution(row) for row in listed["data"]], listed["count"]
     if fetch_all_pages and read:
-        totals, total = totals_of(read)
+        totals, total = _totals(read)
     if page_size > MOST_ROWS and count > MOST_ROWS:
         page_size = ROWS_OF_MANY
     summed = size(totals) if totals else 0
@@ -128,7 +139,7 @@ async def list_executions(
         next_step = f"Page {page} is beyond the end: {count} match in all; {call} is the last page."
     elif not rows or (project_id and all(row.project_id != project_id for row in found)):
         # Rows without a project come with those of any project, so an unknown project may have rows.
-        next_step = await why_nothing(state, [tool_key] if tool_key else (), project_id)
+        next_step = await unknown_filters(state, [tool_key] if tool_key else (), project_id)
         if not rows and next_step is None:
             next_step = "Nothing matches. Loosen the filters, or search by name with search_executions."
     return ExecutionListView(
@@ -141,7 +152,7 @@ async def list_executions(
         has_more=has_more,
         cut=cut or None,
         next_step=next_step,
-    ).held_to(most)
+    ).limited_to(most)
 
 
 def _rows(executions: Sequence[Execution], detail: Detail) -> list[ExecutionRow]:
@@ -172,3 +183,38 @@ def _checked_time(created_after: str | None, now: float) -> datetime | None:
             f"The last 24 hours: {steps.call('list_executions', created_after=yesterday)}.",
         )
     return moment_after
+
+
+def _totals(executions: Iterable[Execution]) -> tuple[list[ToolTotal], GrandTotal]:
+    """One row for each tool, the dearest first, and the total of all.
+
+    Where there are more than `MOST_TOOLS`, the last row is the total of the further ones, so that the rows add up.
+    `cost` is the sum of what was billed, `quoted_price` that of the others; null if no run has one. A quote that
+    cannot run any more costs nothing; `unpriced` counts the runs that are in neither sum.
+    """
+    by_tool: dict[str, list[Execution]] = defaultdict(list)
+    for execution in executions:
+        by_tool[execution.tool_key].append(execution)
+    rows = {key: _total(one_line(key, NAME_CHARACTERS), runs) for key, runs in by_tool.items()}
+    dearest = sorted(
+        rows, key=lambda key: (-(rows[key].cost or 0), -(rows[key].quoted_price or 0), -rows[key].count, key)
+    )
+    shown = [rows[key] for key in dearest]
+    if len(shown) > MOST_TOOLS:
+        rest = dearest[MOST_TOOLS - 1 :]
+        runs = [run for key in rest for run in by_tool[key]]
+        shown = [*shown[: MOST_TOOLS - 1], _total(f"{len(rest)} further tools", runs)]
+    everything = _total("", [run for runs in by_tool.values() for run in runs])
+    return shown, GrandTotal(tools=len(rows), **everything.model_dump(exclude={"tool_key"}))
+
+
+def _total(tool_key: str, runs: Sequence[Execution]) -> ToolTotal:
+    unbilled = [run for run in runs if run.cost is None and (was_started(run) or not run.is_terminal)]
+    priced = [run for run in unbilled if run.quoted_price is not None and not run.price_is_partial]
+    return ToolTotal(
+        tool_key=tool_key,
+        count=len(runs),
+        quoted_price=money.total(run.quoted_price for run in priced),
+        cost=money.total(run.cost for run in runs),
+        unpriced=len(unbilled) - len(priced) or None,
+    )

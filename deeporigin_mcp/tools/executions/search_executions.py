@@ -20,7 +20,7 @@ from deeporigin_mcp.tools.executions.filters import (
     column_of,
     nothing_matches,
 )
-from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, cut_to, room_for, why_nothing
+from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, cut_to, room_for, unknown_filters
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import Summary, rows_that_fit, size, without_columns
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, WORD_CHARACTERS, SearchRow, SearchView
@@ -31,7 +31,7 @@ COLUMN_CHARACTERS = (800, 200)
 WHOLE_COLUMN_CHARACTERS = 12_000
 """How much of it is shown where one row is asked for."""
 
-SEARCH_LEFT_OUT = (
+CUT_FIRST = (
     ("name", 60),
     ("tool_version", 0),
     ("completed_at", 0),
@@ -42,6 +42,7 @@ SEARCH_LEFT_OUT = (
     ("tool_key", 0),
     ("name", 0),
 )
+"""As in list_executions."""
 
 _VALUE_SCHEMA = {
     "anyOf": [
@@ -142,7 +143,7 @@ async def search_executions(
         first = steps.call("search_executions", **repeated, limit=limit)
         next_step = f"There are no rows from offset {offset} on; {first} shows the first ones."
     elif not offset and (not found or (project_id and all(row.get("project_id") is None for row in found))):
-        next_step = await why_nothing(state, tool_keys or (), project_id)
+        next_step = await unknown_filters(state, tool_keys or (), project_id)
         if not found and next_step is None:
             next_step = nothing_matches(status)
     return SearchView(
@@ -154,7 +155,7 @@ async def search_executions(
         next_offset=offset + shown if has_more else None,
         cut=cut or None,
         next_step=next_step,
-    ).held_to(most)
+    ).limited_to(most)
 
 
 def _search_rows(
@@ -163,7 +164,7 @@ def _search_rows(
     """Rows as they are shown, the columns that did not fit, and the first row in which a value is cut."""
     if not select:
         rows = [_search_row(row) for row in found]
-        return rows, without_columns(rows, room, SEARCH_LEFT_OUT) if len(rows) <= MOST_ROWS else [], None
+        return rows, without_columns(rows, room, CUT_FIRST) if len(rows) <= MOST_ROWS else [], None
     alone = (WHOLE_COLUMN_CHARACTERS, WHOLE_COLUMN_CHARACTERS // len(select))
     for characters in COLUMN_CHARACTERS if len(found) > 1 else alone:
         cut: dict[str, int] = {}

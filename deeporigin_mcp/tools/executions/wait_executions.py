@@ -13,7 +13,7 @@ from deeporigin_mcp.platform.records.values import utc_stamp
 from deeporigin_mcp.platform.waiting.engine import LAST_POLL_SECONDS, LIST_ACTIVE_FROM, Outline, WaitState, watch
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.executions.identifiers import is_execution_id, not_found
-from deeporigin_mcp.tools.executions.progress import LONGEST_SECONDS, with_progress
+from deeporigin_mcp.tools.executions.lists import PROGRESS_SECONDS, with_progress
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.errors import explained
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, size
@@ -72,7 +72,7 @@ async def wait_executions(
     )
     if len(found.pending) >= LIST_ACTIVE_FROM:
         # The engine read these from a list, whose rows may have no progress.
-        seconds = min(LONGEST_SECONDS, LONGEST_WAIT_SECONDS + 1 - found.waited_seconds)
+        seconds = min(PROGRESS_SECONDS, LONGEST_WAIT_SECONDS + 1 - found.waited_seconds)
         running = [name for name in found.pending if name not in found.failed]
         rows = [Execution(found.found[name]) for name in running]
         for name, row in zip(running, await with_progress(state.client, rows, within_seconds=seconds), strict=True):

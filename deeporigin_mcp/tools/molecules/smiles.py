@@ -15,7 +15,7 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 SHOWN_CHARACTERS = 60
 BACKSLASH = r"In JSON a backslash is written twice: C/C=C\\C."
 
-_UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
+_INVISIBLE = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
 """Categories of invisible characters, without the blank."""
 
 _TOKEN = re.compile(
@@ -24,7 +24,7 @@ _TOKEN = re.compile(
     # Atoms; bonds, quadruple and dative ones among them; separate parts and reactions.
     r"|(?:\[[^\[\]]+\]|Cl|Br|[BCNOPSFIbcnops*]|->|<-|[-=#$:/\\~.>]){1,100}"
 )
-_ODD = re.compile(r"[^!-~]")
+_NOT_PRINTABLE = re.compile(r"[^!-~]")
 _BRACKETED = re.compile(r"\[[^\[\]]+\]")
 _ATOM = re.compile(r"[A-Za-z*]")
 _UNBOUND = re.compile(r"^[-=#$:/\\~.](?!>)|(?<!<)[-=#$:/\\~.](?=[-=#$:/\\~.)]|$)|\(\)")
@@ -36,8 +36,8 @@ def name_problem(text: str) -> str | None:
     if not text.strip():
         return "is empty"
     for place, letter in enumerate(text):
-        if letter != " " and unicodedata.category(letter) in _UNSEEN:
-            return _strange(letter, place)
+        if letter != " " and unicodedata.category(letter) in _INVISIBLE:
+            return _invalid_character(letter, place)
     for opening, closing in ("()", "[]"):
         if text.count(opening) != text.count(closing):
             return f"has more {opening} than {closing}, or fewer"
@@ -52,14 +52,16 @@ def smiles_problem(text: str) -> str | None:
     """Why a text is not a SMILES, such as `has a line end at character 6`; None if it may be one."""
     if not text.strip():
         return "is empty"
-    if odd := _ODD.search(text):
-        if odd[0] == " ":
-            return f"has a blank at character {odd.start() + 1}; names and other text belong into fields of their own"
-        return _strange(odd[0], odd.start())
+    if invalid := _NOT_PRINTABLE.search(text):
+        if invalid[0] == " ":
+            return (
+                f"has a blank at character {invalid.start() + 1}; names and other text belong into fields of their own"
+            )
+        return _invalid_character(invalid[0], invalid.start())
     return next(_syntax_problems(text), None)
 
 
-def _strange(letter: str, place: int) -> str:
+def _invalid_character(letter: str, place: int) -> str:
     return f"has {_named(letter)} at character {place + 1}. {BACKSLASH if letter < ' ' else ''}".strip()
 
 

@@ -1,6 +1,6 @@
 """Workflows as prompts: which tools in which order, and the rules on the way.
 
-Their text holds the person's own arguments and nothing else: no text of the platform gets into an instruction.
+Their text has the person's own arguments and no other data: no text of the platform gets into an instruction.
 """
 
 from __future__ import annotations

@@ -26,11 +26,11 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.status import TERMINAL
 from deeporigin_mcp.tools.catalogue.describe_platform_tool import describe_platform_tool
 from deeporigin_mcp.tools.executions.get_execution import get_execution
-from deeporigin_mcp.tools.executions.get_execution_logs import read_logs
+from deeporigin_mcp.tools.executions.get_execution_logs import get_execution_logs
 from deeporigin_mcp.tools.protocol.tool import content_of, description_of
 from deeporigin_mcp.tools.responses.errors import error_from, explained
 from deeporigin_mcp.tools.runtime.call_log import logged
-from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of, state_of_request
+from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of_request
 
 EXECUTION = "deeporigin://executions/{execution_id}"
 EXECUTION_LOGS = "deeporigin://executions/{execution_id}/logs"
@@ -52,7 +52,7 @@ async def execution_resource(context: ToolContext, execution_id: str) -> BaseMod
 
 async def execution_logs_resource(context: ToolContext, execution_id: str) -> BaseModel:
     """The log of one execution, newest first. Can be subscribed to: updates come when it moves on, not per line."""
-    view = await read_logs(state_of(context).client, execution_id)
+    view = await get_execution_logs(context, execution_id)
     stays_fresh(MOVING)
     return view
 

@@ -33,7 +33,7 @@ MAX_ENTRIES = 1_000
 
 
 class Arguments(FuncMetadata):
-    """Arguments as they were sent: a string stays a string, whatever it looks like."""
+    """Arguments as they were sent: a string stays a string, even one with JSON in it."""
 
     def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
         """Parse a list or object in a string only where the schema takes no string; some clients send them so."""
@@ -91,7 +91,7 @@ class PlatformTool(Tool):
         tool.fn_metadata.output_schema = output_schema(views[0])
         return tool
 
-    def beside(self, names: Collection[str], see_also: Mapping[str, str]) -> PlatformTool:
+    def with_see_also(self, names: Collection[str], see_also: Mapping[str, str]) -> PlatformTool:
         """The tool of a server with tools of these names: its description ends with sentences about them.
 
         Args:
@@ -124,7 +124,7 @@ class PlatformTool(Tool):
             return result
 
     async def _returned(self, arguments: dict[str, Any], context: Context[Any, Any], call: call_log.Call) -> Any:
-        self._refuse_unknown_or_endless(arguments)
+        self._refuse_unknown_or_too_long(arguments)
         try:
             with anyio.move_on_after(CALL_SECONDS) as limit:
                 return await super().run(arguments, context)
@@ -154,29 +154,29 @@ class PlatformTool(Tool):
             return "Call again in a minute; if it fails again, tell the user."
         return "Check the state first (get_execution, list_executions); if it fails again, tell the user."
 
-    def _refuse_unknown_or_endless(self, arguments: dict[str, Any]) -> None:
-        """Refuse endless arguments before they are validated, and unknown ones together with all other problems."""
+    def _refuse_unknown_or_too_long(self, arguments: dict[str, Any]) -> None:
+        """Refuse too long arguments before they are validated, and unknown ones together with all other problems."""
         known = list(self.parameters.get("properties", {}))
-        endless = [
+        too_long = [
             f"{name}: has {len(value)} entries; valid: up to {MAX_ENTRIES}"
             for name, value in self.fn_metadata.pre_parse_json(arguments).items()
             if name in known and isinstance(value, list) and len(value) > MAX_ENTRIES
         ]
         unknown = [name for name in arguments if name not in known][:MAX_PROBLEMS]
-        if not endless and not unknown:
+        if not too_long and not unknown:
             return
         problems = []
         for name in unknown:
             hint = did_you_mean(name, known)
             problems.append(f"{one_line(name, 60)}: unknown argument" + (hint and f"; {hint}"))
-        if unknown and not endless:
+        if unknown and not too_long:
             try:
                 self.fn_metadata.validate_arguments(arguments)
             except ValidationError as error:
                 problems += argument_problems(error, self.parameters)
         if unknown:
             problems.append(f"valid arguments: {', '.join(known) or 'none'}")
-        raise self._refusal(problems + endless)
+        raise self._refusal(problems + too_long)
 
     def _refusal(self, problems: list[str]) -> ArgumentError:
         return ArgumentError(

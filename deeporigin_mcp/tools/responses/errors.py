@@ -75,7 +75,7 @@ def error_result(error: DeepOriginError) -> CallToolResult:
     return CallToolResult(is_error=True, content=[TextContent(type="text", text=explained(error))], _meta={META: about})
 
 
-class Attempt(NamedTuple):
+class ChangingCall(NamedTuple):
     """A call that changes something: what its errors say of outcome and next step.
 
     Args:
@@ -125,10 +125,10 @@ def _is_temporary(error: DeepOriginError) -> bool:
     return isinstance(error, NetworkError | PlatformError | RateLimitError) and not redirected
 
 
-def creation(key: str, *, is_callers_key: bool) -> Attempt:
+def creation(key: str, *, is_callers_key: bool) -> ChangingCall:
     """A create_execution with this idempotency key: the caller's, or a new one that only errors name."""
     again = f"call create_execution again with {'the same ' if is_callers_key else ''}idempotency_key={json.dumps(key)}"
-    return Attempt(
+    return ChangingCall(
         "nothing_created",
         again,
         f"In {PAUSE_SECONDS:.0f} s {again} and the same arguments: it returns the execution if it exists and creates "
@@ -136,10 +136,10 @@ def creation(key: str, *, is_callers_key: bool) -> Attempt:
     )
 
 
-def confirmation(execution_id: str, expected_price: float | Decimal | None) -> Attempt:
+def confirmation(execution_id: str, expected_price: float | Decimal | None) -> ChangingCall:
     """A confirm_execution of this execution at this price, if one was given."""
     price = {} if expected_price is None else {"expected_price": expected_price}
     confirm = steps.call("confirm_execution", execution_id=execution_id, **price)
     read = steps.call("get_execution", execution_id=execution_id)
     find_out = f"{read} shows its state. Only if it is still Quoted in {PAUSE_SECONDS:.0f} s, call {confirm} again."
-    return Attempt("nothing_started", f"call {confirm} again", find_out, refused=find_out)
+    return ChangingCall("nothing_started", f"call {confirm} again", find_out, refused=find_out)

@@ -36,7 +36,7 @@ class View(BaseModel):
         """Characters that the response may take, as JSON and as text."""
         return self._at_most
 
-    def held_to(self, characters: int) -> Self:
+    def limited_to(self, characters: int) -> Self:
         """The view, with another limit."""
         self._at_most = characters
         return self
@@ -75,7 +75,7 @@ class WaitRow(ExecutionFacts):
 
 
 class ExecutionRow(ExecutionFacts):
-    """One execution of a list; the fields of its own are in detailed rows only."""
+    """One execution of a list; `started_at`, `completed_at` and `project_id` are in detailed rows only."""
 
     started_at: str | None = None
     completed_at: str | None = None
@@ -92,7 +92,7 @@ class ExecutionView(ExecutionRow, Warned):
     """One execution. `outputs`: of a run that ended within the call, if they are small.
 
     `input_warnings`: doubtful or repeated inputs, after its creation. `look_for`: while `approval` is pending, where
-    the person finds the question.
+    the person finds the elicitation.
     """
 
     outputs: dict[str, Any] | None = None
@@ -364,7 +364,7 @@ def wait_row(execution: Execution) -> WaitRow:
 
 def execution_view(execution: Execution, *, next_step: str | None = None) -> ExecutionView:
     view = ExecutionView(**_facts(execution, REASON_CHARACTERS), **_where_and_when(execution), next_step=next_step)
-    return view.held_to(CONCISE_CHARACTERS)
+    return view.limited_to(CONCISE_CHARACTERS)
 
 
 def _brief(execution: Execution) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def logged(
 
 
 @contextlib.contextmanager
-def outlasting() -> Iterator[None]:
+def background_work() -> Iterator[None]:
     """Around work that may outlast the call that began it; it is logged on its own then."""
     begun_by = _call.get()
     if begun_by is None:

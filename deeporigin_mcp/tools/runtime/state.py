@@ -7,21 +7,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import anyio
 import anyio.abc
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver.context import Context
 
-from deeporigin_mcp.platform import DeepOriginClient, Execution
+from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.waiting.followers import Followers
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
-from deeporigin_mcp.tools.approvals.ledger import Ledger, Scope
+from deeporigin_mcp.tools.approvals.ledger import BudgetScope, Ledger
 from deeporigin_mcp.tools.approvals.pending import Elicitations
 from deeporigin_mcp.tools.runtime import call_log
-from deeporigin_mcp.tools.runtime.recent import RecentExecutions
 
 T = TypeVar("T")
 
@@ -31,6 +30,9 @@ MAX_CALL_SECONDS = 35.0
 """How long a tool waits for a creation or a confirmation; the rest is for finding out what became of it."""
 LOOK_UP_SECONDS = 10.0
 """How long it then reads back."""
+RECENT_SECONDS = 10.0
+"""How long the newest executions are kept, because each key press requests completions."""
+RECENT_ROWS = 100
 
 
 @dataclass
@@ -42,7 +44,7 @@ class ServerState:
     audit: AuditLog = field(default_factory=lambda: AuditLog(None))
     has_read_back: bool = False
     """Whether the outcomes of confirmations that an ended process had sent were read back."""
-    creations: dict[str, tuple[str, Outlasting[dict[str, Any]]]] = field(default_factory=dict)
+    creations: dict[str, tuple[str, BackgroundWork[dict[str, Any]]]] = field(default_factory=dict)
     """Creations whose response has not come, by idempotency key, each with the fingerprint of its request."""
     approved_creations: dict[str, str] = field(default_factory=dict)
     """By which rule a person approved a creation whose execution has not been seen, by idempotency key."""
@@ -50,7 +52,7 @@ class ServerState:
     """One lock per idempotency key in use: two calls with the same key must not both create."""
     has_peers: bool = False
     """Whether a caller's next call may reach another process than this one: over HTTP, behind a balancer."""
-    holds: int = 0
+    uses: int = 0
     """Requests and background work that use it now."""
 
     @property
@@ -78,9 +80,9 @@ class ServerState:
         return Ledger.of(self.settings)
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> BudgetScope:
         """What the budget is for."""
-        return Scope(self.settings.base_url, self.settings.org_key, self.settings.session)
+        return BudgetScope(self.settings.base_url, self.settings.org_key, self.settings.session)
 
     def record(self, execution: Execution, decision: str, reason: str, *, price: Decimal | None = None) -> None:
         """Put a decision about money on record; see `AuditLog.record`."""
@@ -128,7 +130,7 @@ async def open_state(
             tasks.cancel_scope.cancel()
 
 
-class Outlasting(Generic[T]):
+class BackgroundWork(Generic[T]):
     """Work that goes on when the call that began it has to return or is cancelled."""
 
     def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
@@ -144,12 +146,12 @@ class Outlasting(Generic[T]):
 
     async def _run(self, state: ServerState) -> None:
         try:
-            with call_log.outlasting():
+            with call_log.background_work():
                 self._value = await self._work()
         except Exception as error:  # noqa: BLE001 (kept for whoever waits for it)
             self._error = error
         finally:
-            state.holds -= 1
+            state.uses -= 1
             self._done.set()
 
     async def result(self, state: ServerState, seconds: float) -> tuple[bool, T | None]:
@@ -157,10 +159,42 @@ class Outlasting(Generic[T]):
         if not self._started:
             self._started = True
             # Counted from now on, not from its first step: the call that starts it may end before that.
-            state.holds += 1
+            state.uses += 1
             state.tasks.start_soon(self._run, state)
         with anyio.move_on_after(seconds):
             await self._done.wait()
         if self._error is not None:
             raise self._error
         return self._done.is_set(), self._value
+
+
+class Recent(NamedTuple):
+    """The newest executions, newest first, and how many there are in all (`total`)."""
+
+    executions: list[Execution]
+    total: int
+
+
+class RecentExecutions:
+    """Reads the newest executions once in `RECENT_SECONDS`, however many requests come."""
+
+    def __init__(self, client: DeepOriginClient) -> None:
+        self._client = client
+        self._reading = anyio.Lock()
+        self._found = Recent([], 0)
+        self._until = float("-inf")
+
+    async def read(self) -> Recent:
+        """The newest hundred.
+
+        Raises:
+            DeepOriginError: they cannot be read.
+        """
+        async with self._reading:
+            now = self._client.timing.monotonic()
+            if now >= self._until:
+                response = await self._client.listing.page(ListQuery(order="createdAt desc"), 0, RECENT_ROWS)
+                executions = [Execution(row) for row in response["data"]]
+                self._found = Recent([one for one in executions if one.execution_id], response["count"])
+                self._until = now + RECENT_SECONDS
+            return self._found

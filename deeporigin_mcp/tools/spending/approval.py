@@ -22,11 +22,10 @@ from deeporigin_mcp.platform.records.money import ZERO, amount, is_same, missing
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.transport.requests import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.approvals.ledger import State as Outcome
-from deeporigin_mcp.tools.approvals.ledger import was_started
+from deeporigin_mcp.tools.approvals.ledger import RunState, was_started
 from deeporigin_mcp.tools.responses import errors, steps
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, WORD_CHARACTERS
-from deeporigin_mcp.tools.runtime.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, Outlasting, ServerState
+from deeporigin_mcp.tools.runtime.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, BackgroundWork, ServerState
 from deeporigin_mcp.tools.spending.spent import audit, claim, current, observe, read_back, require_within_budget
 
 AUTOMATIC = "the operator's automatic limit"
@@ -173,7 +172,7 @@ def _require_same(now: Execution, quote: Execution, noted: Mapping[str, Any]) ->
 
 async def _confirmed(state: ServerState, execution: Execution, sent_before: bool) -> Execution:
     """Send the confirmation once. A run whose response comes at its end goes on; its present state is returned."""
-    confirmation = Outlasting(lambda: _send(state, execution, sent_before))
+    confirmation = BackgroundWork(lambda: _send(state, execution, sent_before))
     try:
         await confirmation.result(state, MAX_CALL_SECONDS)
     except RestrictionError as refusal:
@@ -200,7 +199,9 @@ async def _send(state: ServerState, execution: Execution, sent_before: bool) -> 
             execution.execution_id, timeout=CREATE_TIMEOUT_SECONDS, retry=False
         )
     except DeepOriginError as failure:
-        unknown = failure if isinstance(failure, OutcomeUnknownError) else await _doubt(state, execution, failure)
+        unknown = (
+            failure if isinstance(failure, OutcomeUnknownError) else await _unknown_after(state, execution, failure)
+        )
         await _settle(state, execution, "unknown" if unknown or sent_before else "not started")
         audit(state, execution, "unknown" if unknown else "not started", str(unknown or failure))
         raise unknown or failure from None
@@ -213,7 +214,9 @@ async def _send(state: ServerState, execution: Execution, sent_before: bool) -> 
     await _settle(state, execution, "unknown")
 
 
-async def _doubt(state: ServerState, execution: Execution, refusal: DeepOriginError) -> OutcomeUnknownError | None:
+async def _unknown_after(
+    state: ServerState, execution: Execution, refusal: DeepOriginError
+) -> OutcomeUnknownError | None:
     """Why it is unknown whether a run whose confirmation was refused has started; None if it has not.
 
     A refusal may be a proxy's, or that of a request which was repeated on its way.
@@ -241,7 +244,7 @@ def _unknown(execution: Execution, what: str, cause: DeepOriginError | None = No
     )
 
 
-async def _settle(state: ServerState, execution: Execution, outcome: Outcome) -> None:
+async def _settle(state: ServerState, execution: Execution, outcome: RunState) -> None:
     # It was sent: a ledger that cannot be written any more must not hide what became of it.
     with anyio.CancelScope(shield=True), contextlib.suppress(SpendingLimitError):
         await state.ledger.settle(state.scope, execution.execution_id, outcome, now=state.client.timing.wall())

@@ -161,18 +161,18 @@ def _reply(result: object) -> Reply:
 # 2026-07-28: by the result of one call and the arguments of the next
 
 
-async def readable_answers(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+async def valid_input_responses(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Take an invalid response to an elicitation for an empty one, so that the tool can say so.
 
     The SDK would refuse the whole call by a protocol error, which no model reads.
     """
-    answers = (ctx.params or {}).get("inputResponses")
-    if ctx.method != "tools/call" or answers is None:
+    responses = (ctx.params or {}).get("inputResponses")
+    if ctx.method != "tools/call" or responses is None:
         return await call_next(ctx)
     read = {}
-    if not isinstance(answers, Mapping) or KEY in answers:
+    if not isinstance(responses, Mapping) or KEY in responses:
         try:
-            read[KEY] = ElicitResult.model_validate(answers[KEY], by_name=False).model_dump(exclude_none=True)
+            read[KEY] = ElicitResult.model_validate(responses[KEY], by_name=False).model_dump(exclude_none=True)
         except (TypeError, ValidationError):
             read[KEY] = {"action": "accept"}
     return await call_next(replace(ctx, params={**(ctx.params or {}), "inputResponses": read}))

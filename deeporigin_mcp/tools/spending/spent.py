@@ -18,8 +18,8 @@ from deeporigin_mcp.tools.approvals.ledger import (
     Entry,
     OverBudgetError,
     Row,
+    comparable,
     is_uncharged,
-    plain,
     reported_amount,
     require_budget,
     spent,
@@ -210,8 +210,8 @@ async def _record(state: ServerState) -> list[Execution]:
     found = [Execution(row) for row in response["data"]]
     await observe(state, found, from_list=True)
     # That a run is not charged any more is believed only where it is read by its id.
-    over = {plain(execution.execution_id) for execution in found if is_uncharged(execution)}
-    rows = [row for row in await state.ledger.rows(state.scope) if row.amount and plain(row.execution_id) in over]
+    over = {comparable(execution.execution_id) for execution in found if is_uncharged(execution)}
+    rows = [row for row in await state.ledger.rows(state.scope) if row.amount and comparable(row.execution_id) in over]
     await _read_again(state, rows)
     return found
 

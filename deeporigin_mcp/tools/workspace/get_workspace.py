@@ -1,4 +1,4 @@
-"""Where the agent works: organisation, projects, limits, and whether the platform is well."""
+"""Where the agent works: organisation, projects, limits, and whether the platform's services respond."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ async def test_a_run_that_ends_just_before_its_cancellation_is_fine(
 
 
 @pytest.mark.parametrize(("refusal", "kind"), [(409, StateConflictError), (400, InvalidRequestError)])
-async def test_a_refused_cancellation_of_what_goes_on_is_told(
+async def test_a_refused_cancellation_of_what_goes_on_is_reported(
     server: Recorder, refusal: int, kind: type[ArgumentError]
 ) -> None:
     server.answer(execution(), Reply(status=refusal), execution())
@@ -61,7 +61,7 @@ async def test_a_refused_cancellation_of_what_goes_on_is_told(
 
 
 @pytest.mark.parametrize(("status", "kind"), [(404, NotFoundError), (403, CredentialError)])
-async def test_a_cancellation_without_right_or_id_is_told(
+async def test_a_cancellation_without_right_or_id_is_reported(
     server: Recorder, status: int, kind: type[DeepOriginError]
 ) -> None:
     server.answer(execution(), Reply(status=status))

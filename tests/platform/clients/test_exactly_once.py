@@ -84,7 +84,7 @@ class Quoting:
 
 
 @pytest.mark.parametrize("reply", LOST, ids=lambda reply: f"{reply.status} {reply.fault or reply.content[:8]!r}")
-async def test_a_creation_is_sent_once_and_a_lost_answer_is_told_as_unknown(
+async def test_a_creation_is_sent_once_and_a_lost_response_is_reported_as_unknown(
     server: Recorder, time: FakeTime, reply: Reply
 ) -> None:
     server.answer(reply)
@@ -97,7 +97,7 @@ async def test_a_creation_is_sent_once_and_a_lost_answer_is_told_as_unknown(
 
 
 @pytest.mark.parametrize("reply", REFUSED, ids=lambda reply: str(reply.status))
-async def test_a_refused_creation_is_sent_once_and_told_as_refused(
+async def test_a_refused_creation_is_sent_once_and_reported_as_refused(
     server: Recorder, time: FakeTime, reply: Reply
 ) -> None:
     server.answer(reply)
@@ -134,7 +134,7 @@ async def test_a_creation_that_names_no_execution_is_unknown(server: Recorder, b
             await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
 
 
-async def test_a_lost_cluster_look_up_creates_nothing_and_is_repeated(server: Recorder, time: FakeTime) -> None:
+async def test_a_lost_request_for_clusters_creates_nothing_and_is_repeated(server: Recorder, time: FakeTime) -> None:
     clusters = {"data": [{"id": None}, {"id": "cl-7"}, {"id": "cl-8"}], "pagination": {"count": 3}}
     server.answer(Reply(fault="reset"), clusters, execution("Created"))
     async with client_for(server, time.timing) as client:
@@ -173,7 +173,7 @@ async def test_an_execution_that_was_refused_for_money_is_an_error_that_holds_it
             assert caught.value.execution == dto
 
 
-async def test_a_quotation_that_failed_is_an_answer(server: Recorder) -> None:
+async def test_a_failed_quotation_is_a_response_and_no_error(server: Recorder) -> None:
     server.answer(execution("FailedQuotation"))
     async with client_for(server) as client:
         dto = await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
@@ -209,7 +209,7 @@ async def test_under_any_faults_a_creation_is_sent_once_and_never_guessed(
 
 
 @pytest.mark.parametrize("reply", LOST, ids=lambda reply: f"{reply.status} {reply.fault or reply.content[:8]!r}")
-async def test_a_confirmation_that_took_effect_is_not_repeated_when_its_answer_is_lost(
+async def test_a_confirmation_that_took_effect_is_not_repeated_when_its_response_is_lost(
     server: Recorder, time: FakeTime, reply: Reply
 ) -> None:
     platform = Quoting([(reply, True)])
@@ -229,7 +229,7 @@ async def test_a_confirmation_that_did_not_arrive_is_sent_a_second_time(server: 
     assert [request.method for request in server.requests] == ["PATCH", "GET", "PATCH"]
 
 
-async def test_without_retry_a_lost_confirmation_is_told_as_unknown(server: Recorder, time: FakeTime) -> None:
+async def test_without_retry_a_lost_confirmation_is_reported_as_unknown(server: Recorder, time: FakeTime) -> None:
     server.handler = Quoting([(Reply(status=503), False)]).answer
     async with client_for(server, time.timing) as client:
         with pytest.raises(OutcomeUnknownError):
@@ -257,7 +257,7 @@ async def test_a_first_confirmation_that_arrives_late_is_no_conflict(server: Rec
     assert [request.method for request in server.requests] == ["PATCH", "GET", "PATCH", "GET"]
 
 
-async def test_a_second_lost_answer_is_told_as_unknown(server: Recorder, time: FakeTime) -> None:
+async def test_a_second_lost_response_is_reported_as_unknown(server: Recorder, time: FakeTime) -> None:
     server.answer(Reply(fault="reset"), execution("Quoted"), Reply(fault="reset"))
     async with client_for(server, time.timing) as client:
         with pytest.raises(OutcomeUnknownError):
@@ -303,7 +303,7 @@ async def test_under_any_faults_a_confirmation_takes_effect_once_and_is_never_gu
         assert platform.told[patches[1] - 1] == ("GET", "Quoted")
 
 
-async def test_a_rate_limit_on_a_confirmation_is_told_and_nothing_is_repeated(server: Recorder) -> None:
+async def test_a_rate_limit_on_a_confirmation_is_reported_and_nothing_is_repeated(server: Recorder) -> None:
     server.answer(Reply(status=429, headers={"retry-after": "3"}))
     async with client_for(server) as client:
         with pytest.raises(RateLimitError):

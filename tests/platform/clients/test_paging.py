@@ -195,7 +195,7 @@ async def test_a_page_that_fails_once_is_read_again(server: Recorder, time: Fake
     assert time.sleeps == [1.0, 2.0]
 
 
-async def test_rows_of_other_sessions_that_the_platform_lets_through_are_left_out(server: Recorder) -> None:
+async def test_rows_of_other_sessions_that_the_platform_lets_through_are_dropped(server: Recorder) -> None:
     rows = [execution(execution_id="e-1", session="s-1"), execution(execution_id="e-2", session=None)]
     server.handler = capped_listing(rows)
     async with client_for(server) as client:

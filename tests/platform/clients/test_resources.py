@@ -52,7 +52,7 @@ async def test_a_bare_list_counts_as_rows(server: Recorder, call: Call, expected
         lambda c: c.executions.list(),
     ],
 )
-async def test_an_answer_of_another_shape_is_not_taken_for_an_empty_list(
+async def test_a_response_of_another_shape_is_not_taken_for_an_empty_list(
     server: Recorder, call: Call, answer: Any
 ) -> None:
     server.answer(answer)

@@ -80,7 +80,7 @@ def test_the_record_is_kept_as_it_came() -> None:
     assert before == FULL
 
 
-def test_the_twelve_keys_of_an_old_answer_are_enough() -> None:
+def test_the_twelve_keys_of_an_old_response_are_enough() -> None:
     execution = Execution({"executionId": "e", "status": "Created", "tool": {"key": "k", "version": "1"}})
     assert (execution.progress_percent, execution.quoted_price, execution.cost, execution.runtime_seconds) == (
         None,

@@ -171,7 +171,7 @@ def test_whatever_a_quote_holds_its_price_is_a_finite_number_or_nothing(quotatio
         ("No money", 105.6, None),
     ],
 )
-def test_what_is_missing_is_told_only_where_price_and_balance_are_named(
+def test_what_is_missing_is_computed_only_where_price_and_balance_are_named(
     said: str, price: float | None, missing: str | None
 ) -> None:
     found = money.missing_amount(said, money.amount(price))

@@ -49,7 +49,7 @@ def _one_secret() -> Iterator[None]:
     ],
     ids=["whole", "in a header", "its beginning", "its end", "in an address", "over two lines", "twice", "its claims"],
 )
-def test_a_token_that_comes_back_is_masked(text: str, shown: str) -> None:
+def test_a_token_in_a_response_is_masked(text: str, shown: str) -> None:
     assert masked(text) == shown
 
 

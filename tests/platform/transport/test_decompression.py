@@ -74,7 +74,7 @@ async def test_other_encodings_are_refused_by_name_and_unread(server: Recorder, 
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "gzip, gzip"])
-async def test_what_is_not_what_its_header_says_is_a_broken_answer(server: Recorder, encoding: str) -> None:
+async def test_a_body_that_does_not_match_its_content_encoding_is_an_error(server: Recorder, encoding: str) -> None:
     server.answer(Reply(TEXT, headers={"content-encoding": encoding}))
     async with client_for(server, retry=ONCE) as client:
         with pytest.raises(NetworkError, check=with_code("connection_lost")):
@@ -82,7 +82,7 @@ async def test_what_is_not_what_its_header_says_is_a_broken_answer(server: Recor
 
 
 @pytest.mark.parametrize("cut", [1, 10, 30, -1])
-async def test_a_compressed_answer_that_is_cut_off_is_no_answer(server: Recorder, cut: int) -> None:
+async def test_a_compressed_response_that_is_cut_off_is_an_error(server: Recorder, cut: int) -> None:
     server.answer(Reply(gzip.compress(TEXT)[:cut] if cut > 0 else gzip.compress(TEXT[:-1]), headers=GZIP))
     async with client_for(server, retry=ONCE) as client:
         with pytest.raises(PlatformError):
@@ -105,7 +105,7 @@ BOMBS: dict[str, tuple[str, bytes]] = {
 
 @pytest.mark.parametrize("status", [200, 500])
 @pytest.mark.parametrize(("encoding", "bomb"), BOMBS.values(), ids=BOMBS)
-async def test_what_swells_is_given_up_before_it_fills_the_memory(
+async def test_a_body_that_swells_is_refused_before_it_fills_the_memory(
     server: Recorder, monkeypatch: pytest.MonkeyPatch, encoding: str, bomb: bytes, status: int
 ) -> None:
     monkeypatch.setattr(requests, "MAX_BODY_BYTES", 2**20)
@@ -121,7 +121,7 @@ async def test_what_swells_is_given_up_before_it_fills_the_memory(
 
 @pytest.mark.parametrize("unit", [b"[],", b"{},", b"1,", b'{"a":1},'])
 @pytest.mark.parametrize("status", [200, 500])
-async def test_an_answer_of_too_many_values_is_not_made_into_objects(
+async def test_a_response_of_too_many_values_is_not_parsed(
     server: Recorder, monkeypatch: pytest.MonkeyPatch, unit: bytes, status: int
 ) -> None:
     monkeypatch.setattr(requests, "MAX_VALUES", 10_000)
@@ -133,7 +133,7 @@ async def test_an_answer_of_too_many_values_is_not_made_into_objects(
         assert (await client.executions.get("e-1"))["executionId"] == "e-1"
 
 
-async def test_others_have_their_turn_while_a_large_answer_is_read(server: Recorder) -> None:
+async def test_others_have_their_turn_while_a_large_response_is_read(server: Recorder) -> None:
     server.answer(Reply(gzip.compress(TEXT + BLANKS), headers=GZIP))
     turns = 0
 

@@ -67,7 +67,7 @@ def test_a_callers_mistake_is_a_value_error() -> None:
     assert all(issubclass(kind, ArgumentError) for kind in (NotFoundError, InvalidRequestError, StateConflictError))
 
 
-def test_the_pause_that_a_platform_asks_for_is_told() -> None:
+def test_the_error_has_the_pause_that_a_platform_asks_for() -> None:
     error = failure(429, b"", {}, what=WHAT, retry_after_seconds=7.0)
     assert isinstance(error, RateLimitError)
     assert error.retry_after_seconds == 7.0
@@ -178,7 +178,7 @@ errors = objects(
 
 
 @given(status=st.integers(300, 599), body=json_values | errors | st.binary(max_size=50))
-def test_every_answer_becomes_an_error_of_this_package(status: int, body: Any) -> None:
+def test_every_response_becomes_an_error_of_this_package(status: int, body: Any) -> None:
     error = failed(status, body)
     assert error.http_status == status
     assert error.next_step

@@ -552,7 +552,7 @@ async def test_a_folder_that_is_not_there_does_no_harm_beside_a_file(
         assert await ask(f"https://localhost:{port}") is None
 
 
-async def test_an_authority_that_others_do_not_have_is_told_as_such(
+async def test_an_authority_that_others_do_not_have_is_reported_as_such(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -566,7 +566,7 @@ async def test_an_authority_that_others_do_not_have_is_told_as_such(
 
 
 @pytest.mark.parametrize(("name", "days", "reason"), [(PLATFORM, -1, "expired"), ("other.example", 30, "another host")])
-async def test_a_certificate_that_is_not_good_is_told_why(
+async def test_the_error_about_an_invalid_certificate_says_why(
     name: str, days: int, reason: str, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
@@ -581,7 +581,7 @@ async def test_a_certificate_that_is_not_good_is_told_why(
     assert reason in str(error)
 
 
-async def test_an_address_that_does_not_speak_tls_is_told() -> None:
+async def test_an_address_that_does_not_speak_tls_is_reported() -> None:
     async with listening(refuse) as port:
         error = await ask(f"https://localhost:{port}")
     assert error is not None

@@ -63,7 +63,7 @@ def transport_for(server: Recorder, time: FakeTime, **values: Any) -> Transport:
     ],
     ids=lambda value: getattr(value, "fault", None) or str(getattr(value, "body", ""))[:20] or None,
 )
-async def test_each_fault_is_told_apart_and_the_next_call_works(
+async def test_each_fault_has_its_own_error_and_the_next_call_works(
     server: Recorder, time: FakeTime, reply: Reply, kind: type[DeepOriginError], code: str
 ) -> None:
     server.answer(reply, execution())
@@ -78,7 +78,7 @@ async def test_each_fault_is_told_apart_and_the_next_call_works(
         assert (await client.executions.get("e-1"))["executionId"] == "e-1"
 
 
-async def test_a_refused_connection_is_told_as_nothing_sent(time: FakeTime) -> None:
+async def test_the_error_of_a_refused_connection_says_that_nothing_was_sent(time: FakeTime) -> None:
     async with recording() as server:
         gone = server.url
     async with DeepOriginClient(settings_for(gone), timing=time.timing) as client:
@@ -119,7 +119,7 @@ async def test_failures_below_http_are_named_without_their_own_text(
     assert caught.value.__suppress_context__
 
 
-async def test_an_oversized_answer_is_not_read_to_its_end(
+async def test_an_oversized_response_is_not_read_to_its_end(
     server: Recorder, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests, "MAX_BODY_BYTES", 2**20)
@@ -267,7 +267,7 @@ async def test_a_stream_is_opened_with_the_token_and_its_own_accept(server: Reco
         (Reply(fault="hang"), NetworkError),
     ],
 )
-async def test_a_stream_that_fails_is_told_once(
+async def test_a_stream_that_fails_raises_one_error(
     server: Recorder, time: FakeTime, reply: Reply, kind: type[DeepOriginError]
 ) -> None:
     server.answer(reply)
@@ -300,7 +300,7 @@ async def test_the_time_is_the_platforms_own_as_far_as_it_tells(
         assert client.now() == START + 7 + seconds
 
 
-async def test_an_answer_that_nests_too_deeply_is_a_failure_of_the_platform(server: Recorder, time: FakeTime) -> None:
+async def test_a_response_that_nests_too_deeply_is_a_failure_of_the_platform(server: Recorder, time: FakeTime) -> None:
     server.answer(Reply(body=b'{"a":' * 50_000 + b"0" + b"}" * 50_000))
     async with client_for(server, time.timing) as client:
         with pytest.raises(PlatformError, check=with_code("invalid_json")):

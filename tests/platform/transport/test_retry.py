@@ -33,7 +33,7 @@ async def test_a_passing_failure_is_overcome(server: Recorder, time: FakeTime, s
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-async def test_after_four_attempts_the_last_failure_is_told(server: Recorder, time: FakeTime, status: int) -> None:
+async def test_after_four_attempts_the_last_failure_is_reported(server: Recorder, time: FakeTime, status: int) -> None:
     server.answer(Reply(status=status, body={"message": "Busy"}))
     async with client_for(server, time.timing) as client:
         with pytest.raises(PlatformError if status >= 500 else RateLimitError):
@@ -109,7 +109,7 @@ async def test_a_pause_that_the_platform_asks_for_is_kept(server: Recorder, time
     assert time.sleeps == [7.0, 12.0]
 
 
-async def test_a_pause_beyond_the_budget_is_told_instead_of_kept(server: Recorder, time: FakeTime) -> None:
+async def test_a_pause_beyond_the_budget_ends_the_retries(server: Recorder, time: FakeTime) -> None:
     server.answer(Reply(status=429, headers={"retry-after": "120"}))
     async with client_for(server, time.timing) as client:
         with pytest.raises(RateLimitError) as caught:

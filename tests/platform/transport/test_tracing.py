@@ -53,7 +53,7 @@ async def test_the_last_attempt_is_the_one_that_is_named(server: Recorder, time:
     assert traffic.failed_ids == ["r-1", "r-2", "r-3", "r-4"]
 
 
-async def test_a_last_attempt_without_an_answer_is_not_named_after_an_earlier_one(
+async def test_a_last_attempt_without_a_response_is_not_named_after_an_earlier_one(
     server: Recorder, time: FakeTime
 ) -> None:
     server.answer(named(1, status=503), Reply(fault="reset"))
@@ -78,7 +78,7 @@ async def test_a_last_attempt_without_an_answer_is_not_named_after_an_earlier_on
         ("confirm", named(7, body=DENIED), RestrictionError),
     ],
 )
-async def test_whatever_is_wrong_with_an_answer_its_id_is_kept(
+async def test_whatever_is_wrong_with_a_response_its_id_is_kept(
     server: Recorder, time: FakeTime, call: str, reply: Reply, kind: type[DeepOriginError]
 ) -> None:
     server.answer(reply)

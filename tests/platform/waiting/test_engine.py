@@ -83,7 +83,7 @@ async def test_time_that_runs_out_leaves_the_latest_state() -> None:
     assert isinstance(state.failed["b"], PlatformError)
 
 
-async def test_what_was_not_answered_at_the_deadline_is_not_taken_for_its_present_state(
+async def test_the_last_known_state_is_not_taken_for_the_present_one_after_a_poll_without_a_response(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(engine, "LAST_POLL_SECONDS", 0.05)
@@ -115,7 +115,7 @@ async def test_a_state_seen_in_a_list_is_as_good_as_one_that_was_read() -> None:
 # Many at once
 
 
-async def test_one_request_for_all_active_ones_spares_looks_at_them() -> None:
+async def test_one_request_for_all_active_ones_replaces_a_poll_of_each() -> None:
     names = [f"e{number}" for number in range(30)]
     stage = Stage(FakeTime(), **{name: ["Completed"] for name in names})
     stage.actives = [names, names, names[:2], []]
@@ -130,7 +130,7 @@ async def test_a_list_that_is_not_taken_is_asked_for_once() -> None:
     assert stage.listed == 1
 
 
-async def test_while_the_platform_is_down_only_one_look_is_made_for_all() -> None:
+async def test_while_the_platform_is_down_only_one_execution_is_polled() -> None:
     down = PlatformError("down")
     stage = Stage(
         FakeTime(), **{name: [down, down, "Completed"] if name == "a" else ["Completed"] for name in "abcdef"}
@@ -202,7 +202,7 @@ async def test_an_error_of_the_report_is_raised_as_itself() -> None:
 # Events
 
 
-async def test_an_event_leads_to_a_look_at_once() -> None:
+async def test_an_event_causes_a_poll_at_once() -> None:
     stage = Stage(FakeTime(stands=True), e=["Running", "Completed"])
     stage.events = lambda on_open, on_dirty: on_dirty(["e"])
     with anyio.fail_after(20):
@@ -211,7 +211,7 @@ async def test_an_event_leads_to_a_look_at_once() -> None:
     assert stage.following == 0
 
 
-async def test_a_stream_that_comes_back_leads_to_a_look() -> None:
+async def test_a_stream_that_opens_again_causes_a_poll() -> None:
     stage = Stage(FakeTime(stands=True), e=["Running", "Completed"])
 
     def events(on_open: Callable[[], None], on_dirty: Callable[[list[str]], None]) -> None:
@@ -239,7 +239,7 @@ async def test_a_short_wait_opens_no_stream(timeout: float, streams: int) -> Non
     assert len(stage.followed) == streams
 
 
-async def test_events_without_end_lead_to_looks_within_a_budget() -> None:
+async def test_endless_events_cause_a_limited_number_of_polls() -> None:
     time = FakeTime()
     stage = Stage(time, e=["Running"])
     told: list[Callable[[list[str]], None]] = []

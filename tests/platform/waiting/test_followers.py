@@ -66,7 +66,7 @@ async def asked_often(platform: Stage, times: int) -> None:
         await anyio.lowlevel.checkpoint()
 
 
-async def test_each_change_and_the_end_are_told_and_then_nothing_is_asked() -> None:
+async def test_followers_are_called_for_each_change_and_the_end_and_then_nothing_is_polled() -> None:
     platform = stage(e=["Created", "Created", running(10), running(10), running(60), "Completed"])
     heard: list[int] = []
     async with followers_of(platform) as followers:
@@ -76,7 +76,7 @@ async def test_each_change_and_the_end_are_told_and_then_nothing_is_asked() -> N
     assert platform.following == 0
 
 
-async def test_the_state_that_is_found_first_is_told_only_if_it_is_an_end() -> None:
+async def test_followers_are_called_for_the_first_state_only_if_it_is_an_end() -> None:
     platform = stage(e=["Running", "Completed"], f=["Failed"])
     heard: list[str] = []
     async with followers_of(platform) as followers:
@@ -109,7 +109,7 @@ async def test_pauses_grow_to_the_interval() -> None:
     assert pauses[-10:] == [POLL_SECONDS] * 10
 
 
-async def test_whoever_stops_is_told_nothing_more_and_the_others_go_on() -> None:
+async def test_whoever_stops_is_not_called_again_and_the_others_are() -> None:
     platform = stage(e=["Running", "Queued", "Running", "Completed"])
     mine, others = Ear(platform), Ear(platform)
     async with followers_of(platform) as followers:
@@ -187,7 +187,7 @@ async def test_following_begins_anew_after_everything_was_over() -> None:
     assert [state for _, state in ear.heard] == ["Completed", "Cancelled"]
 
 
-async def test_what_cannot_be_read_is_told_once_and_not_asked_for_again() -> None:
+async def test_followers_of_what_cannot_be_read_are_called_once_and_it_is_not_polled_again() -> None:
     platform = stage(e=["Running", NotFoundError("gone")], f=["Running"] * 12 + ["Completed"])
     heard: list[str] = []
     async with followers_of(platform) as followers:
@@ -227,7 +227,7 @@ async def test_a_platform_that_was_down_from_the_beginning_is_news_when_it_is_ba
     assert len(ear.heard) == 2
 
 
-async def test_a_quote_is_looked_at_rarely_until_somebody_confirms_it() -> None:
+async def test_a_quote_is_polled_rarely_until_somebody_confirms_it() -> None:
     platform = stage(e=["Quoted"] * 4 + ["Running", "Completed"])
     ear = Ear(platform)
     async with followers_of(platform) as followers:
@@ -237,7 +237,7 @@ async def test_a_quote_is_looked_at_rarely_until_somebody_confirms_it() -> None:
     assert len(ear.heard) == 2
 
 
-async def test_a_quote_is_looked_at_again_while_others_run() -> None:
+async def test_a_quote_is_polled_again_while_others_run() -> None:
     platform = stage(e=["Quoted", "Quoted", "Completed"], f=["Running"] * 60 + ["Completed"])
     heard: list[str] = []
     async with followers_of(platform) as followers:

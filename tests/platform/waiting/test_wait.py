@@ -48,7 +48,7 @@ def looks(server: Recorder) -> list[str]:
     return [name for name in names if name != "executions"]
 
 
-async def test_a_run_is_looked_at_until_it_is_over(server: Recorder, time: FakeTime) -> None:
+async def test_a_run_is_polled_until_it_is_over(server: Recorder, time: FakeTime) -> None:
     server.handler = Lives(e=["Created", "Queued", "Running", "Completed"]).answer
     async with client_for(server, time.timing) as client:
         assert await client.executions.wait("e") == [execution("Completed", "e")]
@@ -101,7 +101,7 @@ async def test_an_unknown_status_does_not(server: Recorder, time: FakeTime, stat
 
 
 @pytest.mark.parametrize("timeout", [0, 0.0, -1.0])
-async def test_a_wait_of_no_time_looks_once(server: Recorder, time: FakeTime, timeout: float) -> None:
+async def test_a_wait_of_no_time_polls_once(server: Recorder, time: FakeTime, timeout: float) -> None:
     server.handler = Lives(e=["Running"], done=["Completed"]).answer
     async with client_for(server, time.timing) as client:
         assert await client.executions.wait("done", timeout=timeout)
@@ -121,7 +121,7 @@ async def test_time_that_runs_out_is_not_overslept(server: Recorder, time: FakeT
 
 
 @pytest.mark.parametrize("names", [["e"], ["a", "b", "c", "d"]])
-async def test_the_last_look_is_at_the_deadline(server: Recorder, time: FakeTime, names: list[str]) -> None:
+async def test_the_last_poll_is_at_the_deadline(server: Recorder, time: FakeTime, names: list[str]) -> None:
     server.handler = Lives(**{name: ["Running", "Completed"] for name in names}).answer
     async with client_for(server, time.timing) as client:
         found = await client.executions.wait(names, poll_interval=100, timeout=12)
@@ -202,7 +202,7 @@ async def test_an_unreachable_platform_is_waited_for_until_time_is_up(time: Fake
     assert time.now == 60.0
 
 
-async def test_a_rate_limit_holds_back_all_looks(server: Recorder, time: FakeTime) -> None:
+async def test_a_rate_limit_pauses_all_polls(server: Recorder, time: FakeTime) -> None:
     limited = Reply(status=429, headers={"retry-after": "30"})
     server.handler = Lives(e=["Running", limited, "Completed"]).answer
     async with client_for(server, time.timing) as client:
@@ -266,7 +266,7 @@ async def test_a_platform_whose_list_fails_is_asked_one_by_one(server: Recorder,
 # Bounds
 
 
-async def test_looks_go_out_together_but_only_a_few_at_a_time(server: Recorder, time: FakeTime) -> None:
+async def test_polls_are_concurrent_but_only_a_few_at_a_time(server: Recorder, time: FakeTime) -> None:
     names = [f"e{number}" for number in range(60)]
     lives = Lives(**{name: ["Completed"] for name in names})
     full = anyio.Event()
@@ -287,7 +287,7 @@ async def test_looks_go_out_together_but_only_a_few_at_a_time(server: Recorder, 
     assert server.most_open_requests == engine.MAX_CONCURRENT_POLLS
 
 
-async def test_a_look_that_hangs_is_cut_off_when_time_is_up(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_poll_that_hangs_is_cut_off_when_time_is_up(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "FIRST_POLL_SECONDS", 0.1)
     monkeypatch.setattr(engine, "LAST_POLL_SECONDS", 0.1)
     server.answer(Reply(fault="hang"))

@@ -22,7 +22,7 @@ from deeporigin_mcp.errors import SettingsError, SpendingLimitError, StateConfli
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.approvals.ledger import Entry, Ledger, OverBudgetError, Scope, spent
+from deeporigin_mcp.tools.approvals.ledger import BudgetScope, Entry, Ledger, OverBudgetError, spent
 from tests.support.bench import Bench
 from tests.support.liars import Liar, lines_in, lying, named, record
 from tests.support.people import quoted
@@ -31,7 +31,7 @@ from tests.support.recording import Reply
 
 pytestmark = pytest.mark.anyio
 
-SCOPE = Scope("http://127.0.0.1:9", "acme", "s-1")
+SCOPE = BudgetScope("http://127.0.0.1:9", "acme", "s-1")
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def entry(number: int, usd: Any = 5) -> Entry:
     return Entry(named(number), "deeporigin.docking", "ada@example.org", "a test", Decimal(usd))
 
 
-async def claim(ledger: Ledger, number: int, usd: Any = 5, *, budget: Any = None, scope: Scope = SCOPE) -> bool:
+async def claim(ledger: Ledger, number: int, usd: Any = 5, *, budget: Any = None, scope: BudgetScope = SCOPE) -> bool:
     most = None if budget is None else Decimal(budget)
     return await ledger.claim(scope, entry(number, usd), now=1000.0, budget=most, record=[])
 
@@ -326,11 +326,11 @@ CLAIMER = """
 import sys, asyncio
 from decimal import Decimal
 from pathlib import Path
-from deeporigin_mcp.tools.approvals.ledger import Entry, Ledger, Scope
+from deeporigin_mcp.tools.approvals.ledger import Entry, Ledger, BudgetScope
 
 async def main():
     entry = Entry(sys.argv[2], "tool", "user", "rule", Decimal(5))
-    ledger, scope = Ledger(Path(sys.argv[1]), is_named=False), Scope(*sys.argv[3:6])
+    ledger, scope = Ledger(Path(sys.argv[1]), is_named=False), BudgetScope(*sys.argv[3:6])
     await ledger.claim(scope, entry, now=1000.0, budget=None, record=[])
     print("claimed", flush=True)
     sys.stdin.read()
@@ -339,7 +339,7 @@ asyncio.run(main())
 """
 
 
-def claimed_by_a_process(path: Path, home: Path, name: str, scope: Scope) -> subprocess.Popen[str]:
+def claimed_by_a_process(path: Path, home: Path, name: str, scope: BudgetScope) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", CLAIMER, str(path), name, *scope],
         env=environment(home),
@@ -387,7 +387,7 @@ async def test_what_a_killed_process_had_sent_is_settled_by_reading_it_back(
     liar: Liar, path: Path, tmp_path: Path, became: str, spends: int, told: tuple[str, int] | None
 ) -> None:
     log = tmp_path / "audit.jsonl"
-    scope = Scope(liar.url, "acme", "s-lies")
+    scope = BudgetScope(liar.url, "acme", "s-lies")
     kill(claimed_by_a_process(path, tmp_path, named(1), scope))
     liar.rows = lambda _: []
     liar.get = lambda name, started: record(name, became if name == named(1) and not started else "Quoted")
@@ -404,7 +404,7 @@ async def test_what_cannot_be_read_back_now_counts_and_is_read_back_later(
     liar: Liar, path: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "audit.jsonl"
-    kill(claimed_by_a_process(path, tmp_path, named(1), Scope(liar.url, "acme", "s-lies")))
+    kill(claimed_by_a_process(path, tmp_path, named(1), BudgetScope(liar.url, "acme", "s-lies")))
     async with liar.agent(ledger=path, audit_log=log) as agent:
         liar.get = lambda name, started: Reply(status=403)
         assert (await agent.read("get_workspace"))["spending"]["spent"] == 5
@@ -417,7 +417,7 @@ async def test_what_cannot_be_read_back_now_counts_and_is_read_back_later(
 async def test_a_quote_whose_confirmation_was_lost_with_its_process_can_be_confirmed_again(
     liar: Liar, path: Path, tmp_path: Path
 ) -> None:
-    kill(claimed_by_a_process(path, tmp_path, named(1), Scope(liar.url, "acme", "s-lies")))
+    kill(claimed_by_a_process(path, tmp_path, named(1), BudgetScope(liar.url, "acme", "s-lies")))
     async with liar.agent(ledger=path, auto_approve_up_to=10, budget=9) as agent:
         assert (await agent.read("confirm_execution", execution_id=named(1)))["status"] == "Running"
         assert (await agent.read("get_workspace"))["spending"]["spent"] == 5

@@ -59,7 +59,9 @@ async def answer_between_calls(person: Person, answer: ElicitResult | ErrorData 
 
 
 async def test_a_call_leaves_time_for_a_confirmation_and_ends_before_clients_give_up() -> None:
-    assert confirmation.LOOK_SECONDS < confirmation.PERSON_SECONDS < confirmation.GIVE_UP_SECONDS < CALL_SECONDS <= 50
+    assert (
+        confirmation.READ_SECONDS < confirmation.PERSON_SECONDS < confirmation.CONFIRMED_BY_SECONDS < CALL_SECONDS <= 50
+    )
 
 
 async def test_while_a_person_thinks_the_model_reads_what_is_pending_and_the_same_call(
@@ -75,7 +77,7 @@ async def test_while_a_person_thinks_the_model_reads_what_is_pending_and_the_sam
 
 
 @pytest.mark.parametrize("in_time", [True, False])
-async def test_the_next_call_takes_the_open_question_up_and_the_yes_starts_it_once(
+async def test_the_next_call_joins_the_open_elicitation_and_the_yes_starts_it_once(
     agent: Agent, bench: Bench, person: Person, patience: Patience, in_time: bool
 ) -> None:
     name = quoted(bench, 5)
@@ -119,7 +121,7 @@ async def test_what_came_between_two_calls_is_said_once_and_then_asked_anew(
     assert len(person.questions) == 2
 
 
-async def test_many_calls_ask_one_question_and_one_of_them_starts_it(
+async def test_many_calls_share_one_elicitation_and_one_of_them_starts_it(
     agent: Agent, bench: Bench, person: Person, patience: Patience
 ) -> None:
     patience(30)
@@ -156,7 +158,7 @@ async def test_a_yes_is_used_up_even_if_the_platform_then_refuses(
     assert not bench.platform.confirms
 
 
-async def test_a_yes_to_another_price_is_dropped_and_its_question_dismissed(
+async def test_a_yes_to_another_price_is_dropped_and_its_elicitation_withdrawn(
     agent: Agent, bench: Bench, person: Person, patience: Patience
 ) -> None:
     answered, open_still = quoted(bench, 5), quoted(bench, 5)
@@ -177,7 +179,7 @@ async def test_a_yes_to_another_price_is_dropped_and_its_question_dismissed(
     assert bench.platform.confirms == [open_still]
 
 
-async def test_a_question_about_one_execution_is_no_answer_about_another(
+async def test_an_elicitation_about_one_execution_does_not_approve_another(
     agent: Agent, bench: Bench, person: Person
 ) -> None:
     first, second = quoted(bench, 5), quoted(bench, 5)
@@ -215,7 +217,7 @@ async def test_after_ten_minutes_also_of_a_suspended_laptop_a_person_is_asked_an
 
 
 @pytest.mark.parametrize("jump_seconds", [-30 * 24 * 3600, 30 * 24 * 3600])
-async def test_a_jump_of_the_clock_neither_opens_nor_closes_a_question(
+async def test_a_jump_of_the_clock_neither_opens_nor_closes_an_elicitation(
     agent: Agent, bench: Bench, person: Person, patience: Patience, jump_seconds: float
 ) -> None:
     kept, late = quoted(bench, 5), quoted(bench, 5)
@@ -232,7 +234,7 @@ async def test_a_jump_of_the_clock_neither_opens_nor_closes_a_question(
     assert bench.platform.confirms == [kept]
 
 
-async def test_a_call_that_the_client_takes_back_takes_its_question_off_the_screen(
+async def test_a_call_that_the_client_cancels_withdraws_its_elicitation(
     agent: Agent, bench: Bench, person: Person, patience: Patience
 ) -> None:
     patience(30)
@@ -247,7 +249,7 @@ async def test_a_call_that_the_client_takes_back_takes_its_question_off_the_scre
     assert len(person.questions) == 2
 
 
-async def test_a_question_about_what_somebody_else_has_started_is_taken_off_the_screen(
+async def test_an_elicitation_about_what_somebody_else_has_started_is_withdrawn(
     agent: Agent, bench: Bench, person: Person
 ) -> None:
     name = quoted(bench, 5)
@@ -259,10 +261,10 @@ async def test_a_question_about_what_somebody_else_has_started_is_taken_off_the_
     assert not bench.sent("PATCH")
 
 
-async def test_a_confirmation_that_does_not_end_is_told_as_unknown_before_the_call_is_given_up(
+async def test_the_outcome_of_a_confirmation_that_does_not_end_is_unknown_before_the_call_times_out(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confirmation, "GIVE_UP_SECONDS", 1.0)
+    monkeypatch.setattr(confirmation, "CONFIRMED_BY_SECONDS", 1.0)
     name = quoted(bench, 5)
     bench.fault("PATCH *:confirm delay=300")
     async with agent_with(bench.server(), Person(), mode="legacy") as agent:

@@ -165,7 +165,7 @@ def test_examples_follow_the_schema(schema: dict[str, Any], example: dict[str, A
         ({"type": ["object", "null"], "properties": {"p": {}}}, {"type": ["object", "null"], "properties": {"p": {}}}),
     ],
 )
-def test_vendor_keys_become_descriptions_and_types_that_follow_are_left_out(
+def test_vendor_keys_become_descriptions_and_implied_types_are_dropped(
     node: dict[str, Any], shown: dict[str, Any]
 ) -> None:
     assert cleaned({"properties": {"a": node}})["properties"]["a"] == shown

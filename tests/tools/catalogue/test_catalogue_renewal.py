@@ -71,7 +71,7 @@ async def test_first_calls_at_the_same_time_share_one_failure(bench: Bench) -> N
     assert lists(bench) == 4, "one request and its three repetitions"
 
 
-async def test_an_old_list_answers_at_once_while_one_request_renews_it(agent: Agent, bench: Bench) -> None:
+async def test_a_stale_list_is_used_at_once_while_one_request_renews_it(agent: Agent, bench: Bench) -> None:
     before = await keys(agent)
     add_tool(bench)
     await bench.time.timing.sleep(CATALOGUE_SECONDS)

@@ -98,7 +98,7 @@ def test_problems_found_before_a_reference_that_leads_nowhere_are_kept() -> None
 
 
 @pytest.mark.parametrize("of", ["allOf", "anyOf", "not", "if", "unevaluated", "required"])
-def test_a_schema_without_end_is_given_up_with_a_warning(of: str) -> None:
+def test_the_check_of_an_endless_schema_ends_with_a_warning(of: str) -> None:
     schema = doubling(60, of=of)
     found = checked({"x": "a", "zzz": 1}, schema)
     assert any(problem.startswith("zzz: ") for problem in found.problems)
@@ -206,7 +206,7 @@ def test_a_schema_of_many_names_in_many_parts_is_read_once() -> None:
 
 
 @pytest.mark.parametrize(("inputs", "schema"), COSTLY.values(), ids=COSTLY)
-def test_what_takes_too_long_is_given_up_with_a_warning(inputs: dict[str, Any], schema: Schema) -> None:
+def test_a_check_that_takes_too_long_ends_with_a_warning(inputs: dict[str, Any], schema: Schema) -> None:
     assert UNREAD in checked(inputs, schema).warnings
     example_inputs(schema)
 

@@ -47,7 +47,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Held:
     return held
 
 
-async def test_other_calls_are_answered_while_large_inputs_are_checked(bench: Bench, held: Held) -> None:
+async def test_other_calls_get_results_while_large_inputs_are_checked(bench: Bench, held: Held) -> None:
     errors: list[ErrorFacts] = []
 
     async with bench.agent() as agent:
@@ -64,7 +64,7 @@ async def test_other_calls_are_answered_while_large_inputs_are_checked(bench: Be
     assert errors == [("invalid_inputs", "nothing_created")]
 
 
-async def test_a_call_that_is_given_up_does_not_wait_for_its_check(
+async def test_a_call_that_times_out_does_not_wait_for_its_check(
     bench: Bench, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(surface, "CALL_SECONDS", 0.5)

@@ -66,7 +66,7 @@ async def test_every_parameter_reaches_the_platform(agent: Agent, bench: Bench) 
     assert bench.sent("POST")[-1].endswith("/deeporigin.docking/4.2.0/executions")
 
 
-async def test_left_out_parameters_are_the_safe_ones(agent: Agent, bench: Bench) -> None:
+async def test_the_defaults_of_parameters_are_the_safe_ones(agent: Agent, bench: Bench) -> None:
     found = await agent.read("create_execution", **docking())
     stored = bench.platform.executions[found["execution_id"]].stored
     assert stored["userInputs"]["sync"] is False, "no request stays open for a run of minutes"
@@ -154,9 +154,9 @@ async def test_what_cannot_be_priced_says_so_and_never_runs(agent: Agent) -> Non
 async def test_a_tool_without_a_licence_is_refused_in_the_platforms_words(bench: Bench) -> None:
     pair = {"pose1": {"id": "0A1", "file_path": "a.sdf"}, "pose2": {"id": "0A2", "file_path": "b.sdf"}}
     async with bench.agent(org_key="acme", project_id="09ACMEPR0J001") as agent:
-        told = await agent.call("create_execution", {"tool_key": "deeporigin.rbfe", "inputs": {"pairs": [pair]}})
-    assert told.error == ("restricted", "nothing_created")
-    assert "Ask the account owner to add the feature" in told.text
+        refused = await agent.call("create_execution", {"tool_key": "deeporigin.rbfe", "inputs": {"pairs": [pair]}})
+    assert refused.error == ("restricted", "nothing_created")
+    assert "Ask the account owner to add the feature" in refused.text
     assert not bench.platform.creates
 
 

@@ -63,7 +63,7 @@ def peers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "open_state", functools.partial(state.open_state, has_peers=True))
 
 
-async def test_over_stdio_nobody_else_has_the_key_so_it_is_looked_for_once(agent: Agent, bench: Bench) -> None:
+async def test_over_stdio_nobody_else_has_the_key_so_one_search_is_enough(agent: Agent, bench: Bench) -> None:
     await agent.read("create_execution", **docking(), idempotency_key="k")
     assert len(bench.sent("GET", "/tools/executions?")) == 1
 
@@ -104,7 +104,7 @@ async def test_two_servers_asked_with_one_key_at_once_start_one_execution(bench:
 
 
 @pytest.mark.usefixtures("peers")
-async def test_a_look_for_others_that_fails_hides_no_execution(agent: Agent, bench: Bench) -> None:
+async def test_a_failed_search_for_others_hides_no_execution(agent: Agent, bench: Bench) -> None:
     bench.fault("GET */executions status=503 skip=1")
     found = await agent.read("create_execution", **docking(), idempotency_key="k")
     assert bench.platform.creates == [found["execution_id"]]
@@ -153,7 +153,7 @@ async def test_concurrent_calls_with_different_keys_do_not_wait_for_each_other(a
 
 @pytest.mark.parametrize("key", [{}, {"idempotency_key": "k"}])
 @pytest.mark.parametrize("effect", LOST_ANSWERS)
-async def test_an_execution_whose_answer_was_lost_is_found(
+async def test_an_execution_whose_response_was_lost_is_found(
     agent: Agent, bench: Bench, effect: str, key: dict[str, str]
 ) -> None:
     bench.fault(f"POST */executions {effect} after=work times=1")
@@ -163,7 +163,7 @@ async def test_an_execution_whose_answer_was_lost_is_found(
 
 
 @pytest.mark.parametrize("effect", LOST_ANSWERS[:-1])
-async def test_a_request_that_was_lost_is_told_as_unknown_and_the_next_call_creates_one(
+async def test_a_request_that_was_lost_is_reported_as_unknown_and_the_next_call_creates_one(
     agent: Agent, bench: Bench, effect: str
 ) -> None:
     bench.fault(f"POST */executions {effect} times=1")
@@ -179,9 +179,9 @@ async def test_a_request_that_was_lost_is_told_as_unknown_and_the_next_call_crea
 async def test_an_execution_that_shows_up_late_is_found_by_the_next_call(agent: Agent, bench: Bench) -> None:
     bench.fault("POST */executions reset after=work times=1")
     bench.fault("GET */executions status=503 times=4")
-    told = await agent.refused("create_execution", **docking())
+    message = await agent.refused("create_execution", **docking())
     assert len(bench.platform.creates) == 1
-    found = await agent.read("create_execution", **docking(), idempotency_key=calls_in_text(told, "idempotency_key"))
+    found = await agent.read("create_execution", **docking(), idempotency_key=calls_in_text(message, "idempotency_key"))
     assert bench.platform.creates == [found["execution_id"]]
 
 
@@ -199,7 +199,7 @@ async def test_a_request_that_never_left_is_no_mystery(agent: Agent, bench: Benc
     assert (await agent.read("create_execution", **docking()))["status"] == "Quoted"
 
 
-async def test_a_creation_that_takes_too_long_is_given_up_by_the_call_and_found_by_the_next(
+async def test_a_creation_that_outlasts_its_call_is_found_by_the_next(
     agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idempotency, "MAX_CALL_SECONDS", 0.05)
@@ -247,7 +247,7 @@ def half_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("half_a_second")
 @pytest.mark.parametrize("path", ["*/definitions", "*/executions"])
-async def test_a_platform_too_slow_to_look_is_told_and_nothing_was_created(
+async def test_a_platform_too_slow_for_the_checks_is_a_timeout_and_nothing_was_created(
     agent: Agent, bench: Bench, path: str
 ) -> None:
     bench.fault(f"GET {path} delay=300")
@@ -269,9 +269,9 @@ async def test_the_fresh_key_is_named_wherever_the_call_runs_out_of_time(agent: 
     bench.fault("POST */executions delay=300 times=1")
     answer = await agent.call("create_execution", docking())
     assert answer.error == ("outcome_unknown", "unknown")
-    told = answer.text
+    message = answer.text
     bench.clock.advance(301)
     while not bench.platform.creates:
         await anyio.lowlevel.checkpoint()
-    found = await agent.read("create_execution", **docking(), idempotency_key=calls_in_text(told, "idempotency_key"))
+    found = await agent.read("create_execution", **docking(), idempotency_key=calls_in_text(message, "idempotency_key"))
     assert bench.platform.creates == [found["execution_id"]]

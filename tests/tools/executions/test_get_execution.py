@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("mode", ERAS)
-async def test_a_completed_run_is_told_with_its_facts_and_where_its_results_are(bench: Bench, mode: str) -> None:
+async def test_a_completed_run_is_shown_with_its_facts_and_where_its_results_are(bench: Bench, mode: str) -> None:
     name = bench.seeded("Completed", name="Pilot")
     async with bench.agent(mode=mode) as agent:
         found = await agent.read("get_execution", execution_id=name)
@@ -58,7 +58,7 @@ async def test_detailed_adds_price_items_inputs_progress_and_billing(agent: Agen
     assert calls_in(found["next_step"], agent.inputs) == [("get_execution_results", {"execution_id": name})]
 
 
-async def test_outputs_that_came_with_the_answer_are_shown_as_they_are(agent: Agent, bench: Bench) -> None:
+async def test_outputs_in_the_response_are_shown_as_they_are(agent: Agent, bench: Bench) -> None:
     name = bench.raw(status="Succeeded", jobOutputs=[{"pockets": 3}], userInputs={"effort": 1})
     found = await agent.read("get_execution", execution_id=name, detail="detailed")
     assert (found["status"], found["outputs"]) == ("Completed", {"pockets": 3})
@@ -132,8 +132,8 @@ async def test_the_data_platforms_id_is_read_there(agent: Agent, bench: Bench) -
 async def test_an_id_of_the_other_kind_names_the_call_that_reads_it(agent: Agent, bench: Bench) -> None:
     name = bench.seeded("Completed")
     other = bench.platform.executions[name].data_platform_id
-    told = await agent.refused("get_execution", execution_id=other)
-    assert (await agent.follow(told))["execution_id"] == name
+    message = await agent.refused("get_execution", execution_id=other)
+    assert (await agent.follow(message))["execution_id"] == name
 
 
 @pytest.mark.parametrize("source", ["tools_service", "data_platform"])

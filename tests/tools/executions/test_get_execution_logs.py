@@ -121,8 +121,8 @@ async def test_a_long_search_here_stops_and_goes_on(agent: Agent, bench: Bench) 
 async def test_an_organisation_without_logs_is_led_to_the_execution(agent: Agent, bench: Bench, status: int) -> None:
     name = bench.seeded("Failed")
     bench.fault(f"POST */user_logs/search status={status}")
-    told = await agent.refused("get_execution_logs", execution_id=name)
-    assert (await agent.follow(told))["status"] == "Failed"
+    message = await agent.refused("get_execution_logs", execution_id=name)
+    assert (await agent.follow(message))["status"] == "Failed"
 
 
 async def test_a_refused_token_is_not_taken_for_missing_logs(agent: Agent, bench: Bench) -> None:
@@ -171,7 +171,7 @@ async def test_a_message_is_one_line_and_a_cut_one_can_be_read_whole(agent: Agen
     assert whole["rows"][0]["message"].count("frame") == 200
 
 
-async def test_two_mebibytes_are_read_to_the_last_line_in_answers_that_fit(agent: Agent, bench: Bench) -> None:
+async def test_two_mebibytes_are_read_to_the_last_line_in_responses_that_fit(agent: Agent, bench: Bench) -> None:
     name = logged(bench, *(f"{number} " + '"\\' * 1_050 for number in range(1_000)))
     rows = await all_rows(agent, execution_id=name, limit=500)
     assert [row["message"].split()[0] for row in rows] == [str(number) for number in range(999, -1, -1)]

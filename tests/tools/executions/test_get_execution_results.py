@@ -45,7 +45,7 @@ async def test_a_real_run_leads_to_its_poses(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("ligands", "lost"), [(("CCO", "N[Pt](N)(Cl)Cl", "CCN"), 1), (("CCO", "CCO", "CCN"), 0), (("CCO", "CCN"), 0)]
 )
-async def test_rows_of_fewer_ligands_than_were_given_are_told_with_the_log(
+async def test_rows_of_fewer_ligands_than_were_given_lead_to_the_log(
     bench: Bench, ligands: tuple[str, ...], lost: int
 ) -> None:
     async with bench.agent(auto_approve_up_to=1) as agent:
@@ -118,7 +118,7 @@ async def test_a_platform_that_does_not_give_types_is_no_obstacle(agent: Agent, 
     assert len((await agent.follow(found["next_step"]))["rows"]) == 1
 
 
-async def test_what_is_still_being_stored_is_told_as_such(bench: Bench) -> None:
+async def test_what_is_still_being_stored_is_reported_as_such(bench: Bench) -> None:
     bench.platform.ingestion_lag_seconds = 3_600
     async with bench.agent(auto_approve_up_to=1) as rich:
         started = await rich.read("create_execution", **docking(), start=True)

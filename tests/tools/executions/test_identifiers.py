@@ -47,24 +47,24 @@ CLOSE = KINDS[:5]
 async def test_reading_by_a_wrong_id_names_it_and_suggests_a_close_one(
     agent: Agent, wrong: dict[str, str], name: str, tool: str, kind: str
 ) -> None:
-    told = await agent.refused(tool, execution_id=wrong[kind])
-    assert wrong[kind] in told
-    assert {"list_executions", "search_executions"} <= set(told.replace(";", " ").split())
+    message = await agent.refused(tool, execution_id=wrong[kind])
+    assert wrong[kind] in message
+    assert {"list_executions", "search_executions"} <= set(message.replace(";", " ").split())
     suggested = [("get_execution", {"execution_id": name})] if kind in CLOSE else []
-    assert calls_in(told, agent.inputs) == suggested
+    assert calls_in(message, agent.inputs) == suggested
 
 
 @pytest.mark.parametrize("tool", CHANGING)
 @pytest.mark.parametrize("kind", KINDS)
-async def test_changing_by_a_wrong_id_names_it_and_neither_looks_it_up_nor_guesses(
+async def test_a_change_by_an_unknown_id_names_it_and_neither_searches_nor_guesses(
     agent: Agent, bench: Bench, wrong: dict[str, str], tool: str, kind: str
 ) -> None:
     bench.platform.requests.clear()
-    told = await agent.refused(tool, execution_id=wrong[kind])
-    assert wrong[kind] in told
-    assert "list_executions" in told
+    message = await agent.refused(tool, execution_id=wrong[kind])
+    assert wrong[kind] in message
+    assert "list_executions" in message
     assert [method for method, _, _ in bench.platform.requests] == ["GET"], "the id itself was asked for, nothing else"
-    assert calls_in(told, agent.inputs) == []
+    assert calls_in(message, agent.inputs) == []
 
 
 async def test_waiting_by_wrong_ids_names_each_in_its_row(agent: Agent, wrong: dict[str, str], name: str) -> None:
@@ -77,14 +77,14 @@ async def test_waiting_by_wrong_ids_names_each_in_its_row(agent: Agent, wrong: d
         assert "list_executions" in row["error"]
 
 
-async def test_a_look_up_that_fails_hides_nothing(agent: Agent, bench: Bench, wrong: dict[str, str]) -> None:
+async def test_a_search_that_fails_hides_nothing(agent: Agent, bench: Bench, wrong: dict[str, str]) -> None:
     bench.fault("GET */executions status=500")
     bench.fault("GET */data-platform/* status=403")
     try:
         for kind in ("data platform", "slip"):
-            told = await agent.refused("get_execution", execution_id=wrong[kind])
-            assert wrong[kind] in told
-            assert "list_executions" in told
+            message = await agent.refused("get_execution", execution_id=wrong[kind])
+            assert wrong[kind] in message
+            assert "list_executions" in message
     finally:
         bench.heal()
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.simulator import parse_fault
-from deeporigin_mcp.tools.executions.progress import MOST_REQUESTS
-from deeporigin_mcp.tools.executions.totals import MOST_TOOLS
+from deeporigin_mcp.tools.executions.list_executions import MOST_TOOLS
+from deeporigin_mcp.tools.executions.lists import MAX_PROGRESS_REQUESTS
 from tests.support.bench import PROJECT, SESSION, Agent, Bench, agent_of, compact_size, running_bench
 from tests.support.facts import calls_in
 from tests.support.history import ABFE, abfe
@@ -140,7 +140,7 @@ async def test_pages_are_numbered_from_zero_and_go_on(agent: Agent, bench: Bench
 
 
 @pytest.mark.parametrize(("count", "has_more"), [(9, False), (10, False), (11, True)])
-async def test_more_is_told_exactly(agent: Agent, bench: Bench, count: int, has_more: bool) -> None:
+async def test_has_more_is_exact(agent: Agent, bench: Bench, count: int, has_more: bool) -> None:
     bench.platform.seed_executions(count=count)
     assert (await agent.read("list_executions", page_size=10))["has_more"] is has_more
 
@@ -269,12 +269,12 @@ async def test_a_workflow_that_runs_shows_how_far_it_is(agent: Agent, bench: Ben
 async def test_progress_is_asked_for_where_a_row_says_nothing_of_it_and_not_too_often(
     agent: Agent, bench: Bench
 ) -> None:
-    names = bench.platform.seed_executions(count=MOST_REQUESTS + 2, status="Running")
+    names = bench.platform.seed_executions(count=MAX_PROGRESS_REQUESTS + 2, status="Running")
     bench.platform.faults.append(parse_fault(f"GET */executions/{names[-1]} status=404"))
     found = await agent.read("list_executions")
     assert [row["execution_id"] for row in found["executions"]] == names[::-1]
     asked = [path.rpartition("/")[2] for path in bench.sent("GET", "/executions/")]
-    assert sorted(asked) == sorted(names[-MOST_REQUESTS:]), "and one that is not answered keeps its row"
+    assert sorted(asked) == sorted(names[-MAX_PROGRESS_REQUESTS:]), "and one that is not answered keeps its row"
 
 
 @pytest.mark.parametrize("detail", ["concise", "detailed"])
@@ -329,13 +329,13 @@ async def test_columns_that_had_no_room_are_named(agent: Agent, bench: Bench) ->
 
 
 @pytest.mark.parametrize(("page_size", "count"), [(201, 301), (500, 501), (1000, 301), (10_000, 301)])
-async def test_pages_too_large_for_an_answer_go_on_in_pages_that_are_not(
+async def test_pages_too_large_for_a_response_continue_in_pages_that_are_not(
     agent: Agent, bench: Bench, page_size: int, count: int
 ) -> None:
     names = bench.platform.seed_executions(count=count, **LONG)
     first = await agent.read("list_executions", page_size=page_size)
-    told = await agent.refused("list_executions", page=1, page_size=page_size)
-    for step in (first["next_step"], told):
+    message = await agent.refused("list_executions", page=1, page_size=page_size)
+    for step in (first["next_step"], message):
         found = await agent.follow(step)
         seen = [row["execution_id"] for row in (*first["executions"], *found["executions"])]
         while found["has_more"]:
@@ -435,10 +435,10 @@ async def test_rows_of_no_project_do_not_hide_that_there_is_no_such_project(agen
         assert "09DEMAKNASE01 (Kinase pilot)" in found["next_step"]
 
 
-async def test_a_time_in_words_is_answered_with_the_time_that_it_is(agent: Agent, bench: Bench) -> None:
+async def test_the_message_about_a_time_in_words_has_the_present_time(agent: Agent, bench: Bench) -> None:
     bench.seeded()
-    told = await agent.refused("list_executions", created_after="yesterday")
-    assert (await agent.follow(told))["count"] == 1
+    message = await agent.refused("list_executions", created_after="yesterday")
+    assert (await agent.follow(message))["count"] == 1
 
 
 async def test_progress_is_not_asked_for_rows_that_have_no_room(agent: Agent, bench: Bench) -> None:

@@ -83,16 +83,16 @@ async def test_a_cursor_knows_its_order_and_refuses_another(agent: Agent, bench:
     cursor = calls_in_text(found["next_step"], "cursor")
     rest = await agent.read("get_execution_results", execution_id=name, cursor=cursor)
     assert [row["n"] for row in rest["rows"]] == every[2:]
-    told = await agent.refused("get_execution_results", execution_id=name, cursor=cursor, order="n asc")
-    assert [row["n"] for row in (await agent.follow(told))["rows"]] == [*range(6)]
+    message = await agent.refused("get_execution_results", execution_id=name, cursor=cursor, order="n asc")
+    assert [row["n"] for row in (await agent.follow(message))["rows"]] == [*range(6)]
 
 
 async def test_a_cursor_without_an_order_refuses_one(agent: Agent, bench: Bench) -> None:
     name = scored(bench, *SCORES)
     found = await agent.read("get_execution_results", execution_id=name, limit=2)
     cursor = calls_in_text(found["next_step"], "cursor")
-    told = await agent.refused("get_execution_results", execution_id=name, cursor=cursor, order="score desc")
-    assert (await agent.follow(told))["rows"][0]["n"] == 1
+    message = await agent.refused("get_execution_results", execution_id=name, cursor=cursor, order="score desc")
+    assert (await agent.follow(message))["rows"][0]["n"] == 1
 
 
 async def test_a_big_field_is_read_by_its_cursor_whatever_the_order(agent: Agent, bench: Bench) -> None:
@@ -174,10 +174,10 @@ async def test_a_word_that_is_no_column_is_refused_with_the_columns(
     agent: Agent, bench: Bench, order: str, meant: str | None
 ) -> None:
     name = stored(bench, {"pose_score": 0.5, "binding_energy": -7}, {"pose_score": 0.75, "rank": 1})
-    told = await agent.refused("get_execution_results", execution_id=name, order=order, limit=5)
-    assert {"id", "pose_score", "binding_energy", "rank"} <= set(told.rsplit(": ", 1)[1].rstrip(".").split(", "))
-    assert (f" {meant}?" in told) if meant else ("?" not in told)
-    assert calls_in(told, agent.inputs) == [], "which way it was meant is not known"
+    message = await agent.refused("get_execution_results", execution_id=name, order=order, limit=5)
+    assert {"id", "pose_score", "binding_energy", "rank"} <= set(message.rsplit(": ", 1)[1].rstrip(".").split(", "))
+    assert (f" {meant}?" in message) if meant else ("?" not in message)
+    assert calls_in(message, agent.inputs) == [], "which way it was meant is not known"
 
 
 @pytest.mark.parametrize("order", ["desc", "ASC", "x" * 200])
@@ -211,18 +211,18 @@ async def test_a_platform_that_does_not_sort_leads_to_the_call_without_order(
 ) -> None:
     name = scored(bench, *SCORES)
     bench.fault(f"POST */result-explorer/search status=400 times={refusals}")
-    told = await agent.refused("get_execution_results", execution_id=name, order=order, limit=7)
-    ((_, arguments),) = calls_in(told, agent.inputs)
+    message = await agent.refused("get_execution_results", execution_id=name, order=order, limit=7)
+    ((_, arguments),) = calls_in(message, agent.inputs)
     assert arguments == {"execution_id": name, "limit": 7}
-    assert len((await agent.follow(told))["rows"]) == 6
+    assert len((await agent.follow(message))["rows"]) == 6
 
 
 async def test_a_platform_that_fails_over_an_order_is_asked_without_it(agent: Agent, bench: Bench) -> None:
     name = scored(bench, *SCORES)
     bench.platform.faults.append(parse_fault("POST */result-explorer/search status=500"))
-    told = await agent.refused("get_execution_results", execution_id=name, order="score desc")
+    message = await agent.refused("get_execution_results", execution_id=name, order="score desc")
     bench.heal()
-    assert len((await agent.follow(told))["rows"]) == 6
+    assert len((await agent.follow(message))["rows"]) == 6
 
 
 async def test_a_platform_that_refuses_everything_says_so(agent: Agent, bench: Bench) -> None:
@@ -255,8 +255,8 @@ async def test_rows_that_the_platform_left_unsorted_are_not_passed_off_as_the_be
         return answer(search, rows)
 
     monkeypatch.setattr(Search, "answer", unsorted)
-    told = await agent.refused("get_execution_results", execution_id=name, order="score desc")
-    assert len((await agent.follow(told))["rows"]) == 6
+    message = await agent.refused("get_execution_results", execution_id=name, order="score desc")
+    assert len((await agent.follow(message))["rows"]) == 6
 
 
 @pytest.mark.parametrize("arguments", [{"order": "logp desc"}, {"result_type": "molprops"}])
@@ -265,8 +265,8 @@ async def test_outputs_that_came_with_the_run_are_not_sorted_in_silence(
 ) -> None:
     outputs = {"molprops": [{"logp": 1.2}, {"logp": 3.4}]}
     name = bench.raw(status="Completed", jobOutputs=outputs)
-    told = await agent.refused("get_execution_results", execution_id=name, **arguments)
-    assert (await agent.follow(told))["outputs"] == outputs
+    message = await agent.refused("get_execution_results", execution_id=name, **arguments)
+    assert (await agent.follow(message))["outputs"] == outputs
 
 
 async def test_stored_rows_are_ordered_beside_outputs(agent: Agent, bench: Bench) -> None:

@@ -95,7 +95,7 @@ async def test_selected_columns_come_as_the_platform_names_them(agent: Agent, be
 
 
 @pytest.mark.parametrize(("count", "has_more"), [(4, False), (5, False), (6, True)])
-async def test_more_is_told_exactly_and_the_next_step_keeps_the_filters(
+async def test_has_more_is_exact_and_the_next_step_keeps_the_filters(
     agent: Agent, bench: Bench, count: int, has_more: bool
 ) -> None:
     names = bench.platform.seed_executions(count=count, name='Pilot | "quoted" (1)')
@@ -110,7 +110,7 @@ async def test_more_is_told_exactly_and_the_next_step_keeps_the_filters(
         assert [row["execution_id"] for row in (await agent.follow(found["next_step"]))["rows"]] == [names[0]]
 
 
-async def test_every_row_is_shown_once_within_the_size_of_an_answer(agent: Agent, bench: Bench) -> None:
+async def test_every_row_is_shown_once_within_the_size_of_a_response(agent: Agent, bench: Bench) -> None:
     names = bench.platform.seed_executions(count=120)
     found = await agent.read("search_executions", limit=1000)
     shown = [row["execution_id"] for row in found["rows"]]
@@ -196,7 +196,7 @@ async def test_a_status_that_the_platform_may_know_is_searched_for(agent: Agent,
     assert bench.sent("POST", "/executions/search")
 
 
-async def test_a_flood_of_wrong_words_is_answered_in_few(agent: Agent) -> None:
+async def test_the_message_about_very_many_invalid_words_is_short(agent: Agent) -> None:
     found = await agent.read("search_executions", tool_keys=[f"acme.docking-{number}" for number in range(500)])
     assert 0 < len(found["next_step"]) < 2_000
     filters = [{"column": f"createdAt{number}", "op": "eq", "value": "x" * 50} for number in range(200)]

@@ -71,7 +71,7 @@ async def test_rows_come_in_the_order_asked_for_with_duplicates(agent: Agent, be
     assert (found["all_done"], found["waited_seconds"]) == (True, 0)
 
 
-async def test_a_wait_of_0_seconds_looks_once(agent: Agent, bench: Bench) -> None:
+async def test_a_wait_of_0_seconds_polls_once(agent: Agent, bench: Bench) -> None:
     name = bench.seeded("Running")
     found = await agent.read("wait_executions", execution_ids=[name], timeout_seconds=0)
     assert (found["waited_seconds"], found["pending"], bench.time.slept) == (0, [name], [])
@@ -129,7 +129,7 @@ async def test_where_nothing_can_be_read_waiting_again_is_not_the_next_step(agen
     assert (found["all_done"], found["pending"], calls_in(found["next_step"], agent.inputs)) == (False, [], [])
 
 
-async def test_a_passing_failure_is_looked_past(agent: Agent, bench: Bench) -> None:
+async def test_a_transient_failure_does_not_end_a_wait(agent: Agent, bench: Bench) -> None:
     names = [bench.seeded("Completed"), await started(bench)]
     bench.clock.advance(20)
     bench.fault("GET */executions/* status=503 times=3")
@@ -137,7 +137,7 @@ async def test_a_passing_failure_is_looked_past(agent: Agent, bench: Bench) -> N
     assert [row["status"] for row in found["executions"]] == ["Completed", "Completed"]
 
 
-async def test_a_failure_that_stays_is_told_in_its_row(agent: Agent, bench: Bench) -> None:
+async def test_a_permanent_failure_is_the_error_of_its_row(agent: Agent, bench: Bench) -> None:
     name = bench.seeded("Running")
     bench.fault("GET */executions/* status=503")
     found = await agent.read("wait_executions", execution_ids=[name], timeout_seconds=5)
@@ -157,7 +157,7 @@ async def test_a_hundred_executions_are_watched_with_few_requests(agent: Agent, 
     assert arguments["execution_ids"] == names
 
 
-async def test_a_hundred_failures_are_told_briefly(agent: Agent) -> None:
+async def test_a_hundred_failures_have_short_messages(agent: Agent) -> None:
     found = await agent.read("wait_executions", execution_ids=[f"{UNKNOWN}{number}" for number in range(100)])
     assert all(row["error"] for row in found["executions"])
 
@@ -278,7 +278,7 @@ async def test_a_refusal_that_passes_does_not_end_the_wait(agent: Agent, bench: 
 
 @pytest.mark.parametrize("rule", ["status=503", "status=429 retry-after=600", "reset", "status=502"])
 @pytest.mark.parametrize("count", [1, 4])
-async def test_an_outage_is_told_with_the_time_of_the_last_good_look(
+async def test_an_outage_is_reported_with_the_time_of_the_last_good_poll(
     agent: Agent, bench: Bench, rule: str, count: int
 ) -> None:
     names = bench.platform.seed_executions(count=count, status="Running")

@@ -62,9 +62,9 @@ async def test_a_smiles_that_cannot_be_meant_is_refused_before_a_price(
     assert (smiles_problem(smiles) or "").startswith(problem)
     if "\ud800" not in smiles:
         posts = len(bench.sent("POST"))
-        told = await agent.refused("create_execution", **docking("CCO", smiles))
+        message = await agent.refused("create_execution", **docking("CCO", smiles))
         shown = json.dumps(smiles)[:-1]
-        assert f"ligands.1.smiles: {' '.join(shown.split())}" in told
+        assert f"ligands.1.smiles: {' '.join(shown.split())}" in message
         assert len(bench.sent("POST")) == posts
 
 
@@ -79,7 +79,7 @@ GOOD = (
 
 
 @pytest.mark.parametrize("smiles", GOOD, ids=[text[:30] for text in GOOD])
-def test_an_odd_smiles_that_can_be_meant_passes(smiles: str) -> None:
+def test_an_unusual_smiles_that_may_be_valid_passes(smiles: str) -> None:
     assert smiles_problem(smiles) is None
 
 
@@ -182,7 +182,7 @@ def test_what_is_no_smiles_is_not_read_as_one(name: str, value: Any) -> None:
     assert checked({name: value}, {"properties": {name: {}}}).problems == []
 
 
-async def test_molecules_given_twice_are_told_with_what_they_cost(agent: Agent) -> None:
+async def test_repeated_molecules_are_warned_about_with_what_they_cost(agent: Agent) -> None:
     quote = await agent.read("create_execution", **docking("CCO", "CCN", "CCO", "CCO"))
     assert quote["quoted_price"] == 0.8
     (warning,) = quote["input_warnings"]
@@ -231,6 +231,6 @@ async def test_a_list_file_is_said_to_be_unread(agent: Agent) -> None:
 async def test_a_list_given_where_its_file_belongs_is_refused(agent: Agent) -> None:
     inputs = {name: value for name, value in docking("C")["inputs"].items() if name != "ligands"}
     inputs |= {"ligands_file": "smiles,name\nCCO,ethanol\n", "ligands_count": 1}
-    told = await agent.refused("create_execution", tool_key="deeporigin.docking", inputs=inputs)
-    assert "ligands_file: " in told
-    assert "is not a path" in told
+    message = await agent.refused("create_execution", tool_key="deeporigin.docking", inputs=inputs)
+    assert "ligands_file: " in message
+    assert "is not a path" in message

@@ -63,10 +63,10 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
 async def test_each_problem_of_the_arguments_is_one_line_that_begins_with_its_path(
     agent: Agent, bench: Bench, tool: str, arguments: dict[str, Any], paths: list[str]
 ) -> None:
-    told = await agent.refused(tool, **arguments)
-    assert told.startswith(tool)
-    lines = lines_of(told)
-    assert len(lines) == len(told.splitlines()) - 1
+    message = await agent.refused(tool, **arguments)
+    assert message.startswith(tool)
+    lines = lines_of(message)
+    assert len(lines) == len(message.splitlines()) - 1
     assert [line.partition(":")[0] for line in lines] == paths
     assert not bench.platform.requests
 
@@ -100,8 +100,8 @@ async def test_each_problem_of_the_arguments_is_one_line_that_begins_with_its_pa
 async def test_a_problem_names_the_value_and_what_is_valid(
     agent: Agent, tool: str, arguments: dict[str, Any], named: list[str]
 ) -> None:
-    told = await agent.refused(tool, **arguments)
-    assert [words for words in named if words not in told] == []
+    message = await agent.refused(tool, **arguments)
+    assert [words for words in named if words not in message] == []
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def texts_of(server: MCPServer[Any]) -> list[tuple[PlatformTool, str]]:
     return found
 
 
-def test_a_text_that_looks_like_json_stays_a_text_in_every_parameter_that_takes_one(bench: Bench) -> None:
+def test_a_text_with_json_in_it_stays_a_text_in_every_parameter_that_takes_one(bench: Bench) -> None:
     parameters = texts_of(bench.server())
     assert len(parameters) > 25
     for tool, name in parameters:
@@ -168,21 +168,21 @@ async def test_a_text_that_holds_no_list_is_none(agent: Agent, text: str) -> Non
 
 
 async def test_all_unknown_arguments_are_named_at_once(agent: Agent) -> None:
-    told = await agent.refused("list_executions", pagesize=5, sesion="s", zzz=1)
-    assert len(lines_of(told)) == 4
+    message = await agent.refused("list_executions", pagesize=5, sesion="s", zzz=1)
+    assert len(lines_of(message)) == 4
 
 
 async def test_a_flood_of_problems_is_cut(agent: Agent) -> None:
-    told = await agent.refused("wait_executions", execution_ids=list(range(100)))
-    assert len(lines_of(told)) == 20
-    told = await agent.refused("get_workspace", **{f"argument_{number}" + "x" * 500: 1 for number in range(30)})
-    assert len(told) < 4000
+    message = await agent.refused("wait_executions", execution_ids=list(range(100)))
+    assert len(lines_of(message)) == 20
+    message = await agent.refused("get_workspace", **{f"argument_{number}" + "x" * 500: 1 for number in range(30)})
+    assert len(message) < 4000
 
 
 async def test_values_in_problems_are_cut_and_on_one_line(agent: Agent) -> None:
-    told = await agent.refused("get_execution", execution_id=["\n" * 50 + "x" * 5000])
-    assert len(told) < 500
-    assert len(told.splitlines()) == 2
+    message = await agent.refused("get_execution", execution_id=["\n" * 50 + "x" * 5000])
+    assert len(message) < 500
+    assert len(message.splitlines()) == 2
 
 
 @pytest.mark.parametrize("empty", [" ", "\t\n"])
@@ -207,8 +207,8 @@ async def test_json_in_text_is_taken_where_an_object_is_meant(agent: Agent) -> N
     assert created["status"] == "Quoted"
 
 
-async def test_all_problems_of_the_inputs_are_told_at_once_with_their_paths(agent: Agent, bench: Bench) -> None:
-    told = await agent.refused(
+async def test_all_problems_of_the_inputs_are_reported_at_once_with_their_paths(agent: Agent, bench: Bench) -> None:
+    message = await agent.refused(
         "create_execution",
         tool_key="deeporigin.docking",
         inputs={
@@ -218,7 +218,7 @@ async def test_all_problems_of_the_inputs_are_told_at_once_with_their_paths(agen
             "effort": 9,
         },
     )
-    problems = " / ".join(lines_of(told))
+    problems = " / ".join(lines_of(message))
     for expected in (
         "protein: 'file_path' is a required property",
         "protein.id: 5 is not of type string",
@@ -251,18 +251,18 @@ ADMET = "deeporigin.admet-properties"
 async def test_a_bad_input_comes_with_the_valid_form(
     agent: Agent, bench: Bench, tool_key: str, inputs: dict[str, Any], line: str
 ) -> None:
-    told = await agent.refused("create_execution", tool_key=tool_key, inputs=inputs)
-    assert any(line in problem for problem in lines_of(told)), told
-    assert (await agent.follow(told))["tool_key"] == tool_key
+    message = await agent.refused("create_execution", tool_key=tool_key, inputs=inputs)
+    assert any(line in problem for problem in lines_of(message)), message
+    assert (await agent.follow(message))["tool_key"] == tool_key
     assert not bench.sent("POST")
 
 
 async def test_alternatives_are_explained(agent: Agent) -> None:
     inputs = docking()["inputs"]
-    told = await agent.refused(
+    message = await agent.refused(
         "create_execution", tool_key="deeporigin.docking", inputs={k: v for k, v in inputs.items() if k != "ligands"}
     )
-    assert "'ligands' is a required property; 'ligands_file' is a required property" in told
+    assert "'ligands' is a required property; 'ligands_file' is a required property" in message
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ async def test_a_project_asked_for_by_name_or_nearly_is_named(bench: Bench, aske
             assert f"{meant}?" in found["next_step"]
 
 
-async def test_the_servers_own_project_by_its_name_is_left_out(agent: Agent, bench: Bench) -> None:
+async def test_the_servers_own_project_by_its_name_leads_to_its_id(agent: Agent, bench: Bench) -> None:
     answer = await agent.call("create_execution", {**docking(), "project_id": "Kinase pilot"})
     assert answer.error == ("unknown_project", "nothing_created")
     assert "09DEMAKNASE01 (Kinase pilot)?" in answer.text
@@ -352,7 +352,7 @@ async def test_a_project_that_cannot_be_checked_is_left_to_the_platform(bench: B
             bench.heal()
 
 
-async def test_the_only_project_is_taken_and_none_at_all_is_told() -> None:
+async def test_the_only_project_is_taken_and_none_at_all_is_reported() -> None:
     with running_bench() as bench:
         projects = bench.platform.organisations["deeporigin"].projects
         for name in [*projects][1:]:
@@ -364,19 +364,19 @@ async def test_the_only_project_is_taken_and_none_at_all_is_told() -> None:
 
 
 async def test_another_project_than_the_servers_is_refused(agent: Agent, bench: Bench) -> None:
-    told = await agent.refused("create_execution", **docking(), project_id="09DEMAGPCR002")
-    assert "09DEMAKNASE01" in told
+    message = await agent.refused("create_execution", **docking(), project_id="09DEMAGPCR002")
+    assert "09DEMAKNASE01" in message
     assert not bench.platform.creates
 
 
 @pytest.mark.parametrize("tool", ["get_execution", "get_execution_logs", "get_execution_results", "cancel_execution"])
-async def test_an_empty_id_is_told_before_it_leads_anywhere(agent: Agent, bench: Bench, tool: str) -> None:
+async def test_an_empty_id_is_refused_and_changes_nothing(agent: Agent, bench: Bench, tool: str) -> None:
     assert (await agent.error(tool, execution_id="")).code == "invalid_argument"
     assert not bench.sent("PATCH")
 
 
 @pytest.mark.parametrize("arguments", [{"tool_key": ""}, {"tool_key": "deeporigin.docking", "tool_version": ""}])
-async def test_an_empty_key_or_version_is_told_too(agent: Agent, arguments: dict[str, Any]) -> None:
+async def test_an_empty_key_or_version_is_refused_too(agent: Agent, arguments: dict[str, Any]) -> None:
     assert (await agent.error("describe_platform_tool", **arguments)).code == "invalid_argument"
     assert (await agent.error("create_execution", **arguments, inputs={})).code == "invalid_argument"
 
@@ -389,7 +389,7 @@ async def test_an_empty_key_or_version_is_told_too(agent: Agent, arguments: dict
         {"tool_keys": [1] * 5_000, "select": ["id"] * 1_001},
     ],
 )
-async def test_a_list_that_no_call_needs_is_not_looked_into(
+async def test_a_list_longer_than_any_call_needs_is_refused_unread(
     agent: Agent, bench: Bench, arguments: dict[str, Any]
 ) -> None:
     lines = lines_of(await agent.refused("search_executions", **arguments))
@@ -397,6 +397,6 @@ async def test_a_list_that_no_call_needs_is_not_looked_into(
     assert not bench.platform.requests
 
 
-async def test_of_a_thousand_unknown_arguments_the_first_are_told(agent: Agent) -> None:
-    told = lines_of(await agent.refused("get_workspace", **{f"argument_{number}": 1 for number in range(1_000)}))
-    assert len(told) == MAX_PROBLEMS + 1
+async def test_of_a_thousand_unknown_arguments_the_first_are_reported(agent: Agent) -> None:
+    message = lines_of(await agent.refused("get_workspace", **{f"argument_{number}": 1 for number in range(1_000)}))
+    assert len(message) == MAX_PROBLEMS + 1

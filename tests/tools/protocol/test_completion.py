@@ -14,7 +14,7 @@ from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.protocol import completion
 from deeporigin_mcp.tools.protocol.resources import EXECUTION, EXECUTION_LOGS, PLATFORM_TOOL
-from deeporigin_mcp.tools.runtime.recent import KEPT_SECONDS
+from deeporigin_mcp.tools.runtime.state import RECENT_SECONDS
 from tests.support.bench import ERAS, PROJECT, Bench
 
 pytestmark = pytest.mark.anyio
@@ -96,7 +96,7 @@ async def test_typing_costs_one_request(bench: Bench) -> None:
             for length in range(10):
                 tasks.start_soon(offered, agent.client, EXECUTION, "execution_id", name[:length])
         assert len(bench.platform.requests) == 1
-        await bench.time.timing.sleep(KEPT_SECONDS)
+        await bench.time.timing.sleep(RECENT_SECONDS)
         later = bench.seeded(name="later")
         assert later in (await offered(agent.client, EXECUTION, "execution_id")).values
         assert len(bench.platform.requests) == 2

@@ -146,7 +146,7 @@ def test_no_argument_breaks_out_of_its_place(text: str) -> None:
         assert len(said.splitlines()) == len(plain)
 
 
-async def test_of_a_thousand_unknown_arguments_the_first_are_told(agent: Agent) -> None:
+async def test_of_a_thousand_unknown_arguments_the_first_are_reported(agent: Agent) -> None:
     many = {f"argument_{number}": "x" for number in range(1_000)}
-    told = await refusal_of(agent, "price_and_run", **RUN, **many)
-    assert told.count("argument_") == MAX_PROBLEMS
+    message = await refusal_of(agent, "price_and_run", **RUN, **many)
+    assert message.count("argument_") == MAX_PROBLEMS

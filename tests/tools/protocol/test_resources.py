@@ -105,7 +105,7 @@ async def test_without_credentials_each_resource_says_what_is_missing(uri: str) 
     assert "DO_AUTH_TOKEN" in refused.error.message
 
 
-async def test_a_platform_that_fails_is_told_without_secrets(bench: Bench) -> None:
+async def test_a_platform_that_fails_is_reported_without_secrets(bench: Bench) -> None:
     name = bench.seeded("Running")
     async with bench.agent() as agent:
         bench.fault("* * status=502 html")
@@ -115,7 +115,7 @@ async def test_a_platform_that_fails_is_told_without_secrets(bench: Bench) -> No
     assert bench_token() not in refused.error.message
 
 
-async def test_a_crash_of_ours_is_told_without_its_words(
+async def test_a_crash_of_ours_is_reported_without_its_words(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def crash(*_: Any, **__: Any) -> None:
@@ -130,7 +130,7 @@ async def test_a_crash_of_ours_is_told_without_its_words(
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_a_platform_that_hangs_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_platform_that_hangs_is_a_timeout(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "CALL_SECONDS", 0.05)
     bench.fault("GET */executions/* delay=1000")
     async with bench.agent() as agent:

@@ -169,7 +169,7 @@ async def test_failures_that_pass_do_not_end_it(bench: Bench, mode: str) -> None
 
 
 @pytest.mark.parametrize("mode", ERAS)
-async def test_what_cannot_be_read_is_told_once(bench: Bench, mode: str) -> None:
+async def test_what_cannot_be_read_is_one_update(bench: Bench, mode: str) -> None:
     running, subscriber = bench.seeded("Running"), Subscriber(bench, mode)
     uri = f"{execution_uri(UNKNOWN)}/logs"
     async with subscriber.follow(uri, execution_uri(running)):
@@ -200,7 +200,7 @@ async def test_without_executions_there_is_nothing_to_subscribe_to(bench: Bench)
 
 
 @pytest.mark.parametrize("mode", ERAS)
-async def test_without_credentials_a_follower_is_told_to_look_and_reads_why(bench: Bench, mode: str) -> None:
+async def test_without_credentials_a_follower_gets_an_update_and_reads_why(bench: Bench, mode: str) -> None:
     uri = f"{execution_uri(UNKNOWN)}/logs"
     subscriber = Subscriber(bench, mode)
     async with subscriber.follow(uri, token=None) as client:

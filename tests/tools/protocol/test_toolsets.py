@@ -162,8 +162,8 @@ async def test_nor_does_it_when_it_fails_itself(bench: Bench, toolsets: tuple[st
     async with agent_of(bench.server(connect, toolsets=toolsets)) as agent:
         for tool in agent.inputs:
             arguments = {"tool_key": "deeporigin.docking"} if tool == "describe_platform_tool" else {}
-            told = (await agent.call(tool, arguments)).text
-            assert not _left_out(agent).search(told), told
+            message = (await agent.call(tool, arguments)).text
+            assert not _left_out(agent).search(message), message
 
 
 async def test_what_cannot_be_called_gives_way_to_what_a_person_can_do(bench: Bench) -> None:

@@ -186,7 +186,7 @@ def test_a_text_that_no_cursor_reads_is_shown_as_far_as_there_is_room() -> None:
     assert made.endswith("… [10000 characters]")
 
 
-def test_what_lies_too_deep_is_left_out() -> None:
+def test_what_lies_too_deep_is_cut() -> None:
     value: Any = ["bottom"]
     for _ in range(MAX_DEPTH):
         value = [value]

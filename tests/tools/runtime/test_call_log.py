@@ -82,17 +82,15 @@ async def test_the_outcome_and_the_level_tell_a_refusal_from_a_failure(
     agent: Agent, bench: Bench, lines: Lines, effect: str, outcome: str, level: str, error: str
 ) -> None:
     bench.fault(f"GET */executions {effect}")
-    told = await agent.refused("list_executions")
+    message = await agent.refused("list_executions")
     (line,) = lines()
     assert (line["outcome"], line["level"], line["error"]) == (outcome, level, error)
-    assert line["answer_bytes"] == len(told.encode())
+    assert line["answer_bytes"] == len(message.encode())
     assert line["failed_requests"] == line["platform_requests"]
-    assert effect == "reset" or f"(request id {line['request_ids'][-1]})" in told
+    assert effect == "reset" or f"(request id {line['request_ids'][-1]})" in message
 
 
-async def test_a_platform_that_answers_nothing_shows_at_the_usual_level(
-    agent: Agent, bench: Bench, lines: Lines
-) -> None:
+async def test_a_platform_without_responses_shows_at_the_usual_level(agent: Agent, bench: Bench, lines: Lines) -> None:
     bench.fault("* * status=503")
     await agent.read("wait_executions", execution_ids=["3f0c9a52-6f0e-4f0b-9a55-0d3b6e1c7a11"], timeout_seconds=0)
     (line,) = lines()
@@ -117,7 +115,7 @@ async def test_refused_arguments_are_a_line_without_them(
     assert (line["level"], line["platform_requests"]) == ("INFO", 0)
 
 
-async def test_a_call_that_is_given_up_says_so(
+async def test_a_call_that_times_out_is_logged_as_that(
     agent: Agent, bench: Bench, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(surface, "CALL_SECONDS", 0.05)
@@ -127,7 +125,7 @@ async def test_a_call_that_is_given_up_says_so(
     assert (line["outcome"], line["level"]) == ("gave_up", "WARNING")
 
 
-async def test_a_question_to_a_person_is_no_answer_yet(bench: Bench, lines: Lines) -> None:
+async def test_an_elicitation_is_logged_as_asked(bench: Bench, lines: Lines) -> None:
     name = quoted(bench, 5)
     async with agent_with(bench.server(), Person()) as agent:
         await agent.read("confirm_execution", execution_id=name)
@@ -151,7 +149,7 @@ async def test_calls_at_the_same_time_count_each_for_itself(agent: Agent, bench:
     assert counts[8][1] > 5
 
 
-async def test_a_look_at_a_task_is_a_line_too(bench: Bench, lines: Lines) -> None:
+async def test_a_poll_of_a_task_is_a_line_too(bench: Bench, lines: Lines) -> None:
     name = bench.seeded("Running")
     async with Client(bench.server(), extensions=[TakesTasks()]) as client:
         await handle_of(client, "wait_executions", {"execution_ids": [name]})

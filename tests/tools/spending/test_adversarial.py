@@ -128,8 +128,8 @@ async def test_an_execution_of_another_organisation_does_not_exist(bench: Bench)
     person = Person()
     async with agent_with(bench.server(auto_approve_up_to=50), person) as agent:
         for tool in ("confirm_execution", "cancel_execution", "get_execution"):
-            told = await agent.refused(tool, execution_id=name)
-            assert "docking" not in told
+            message = await agent.refused(tool, execution_id=name)
+            assert "docking" not in message
     assert bench.platform.status(name) == "Quoted"
     assert not person.questions
     assert not bench.platform.cancels

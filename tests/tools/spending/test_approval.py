@@ -185,7 +185,11 @@ async def test_two_confirmations_at_once_confirm_once(rich: Agent, bench: Bench)
             tasks.start_soon(confirm)
     assert bench.platform.confirms == [name]
     assert sum(not answer.is_error for answer in answers) == 1
-    assert {answer.error.code for answer in answers if answer.error} <= {"not_quoted", "being_confirmed"}
+    assert {answer.error.code for answer in answers if answer.error} <= {
+        "not_quoted",
+        "being_confirmed",
+        "already_started",
+    }
 
 
 @pytest.mark.parametrize("status", ["Created", "Running", "Succeeded", "Failed", "Cancelled", "InsufficientFunds", "X"])
@@ -233,7 +237,7 @@ async def test_a_run_dearer_than_the_balance_never_starts(bench: Bench) -> None:
     assert OUTCOMES["nothing_started"] in created["next_step"]
 
 
-async def test_a_confirmation_whose_answer_was_lost_is_looked_up(rich: Agent, bench: Bench) -> None:
+async def test_after_a_confirmation_whose_response_was_lost_the_execution_is_read(rich: Agent, bench: Bench) -> None:
     name = await quote(rich)
     bench.fault("PATCH *:confirm reset after=work times=1")
     found = await rich.read("confirm_execution", execution_id=name)
@@ -242,7 +246,7 @@ async def test_a_confirmation_whose_answer_was_lost_is_looked_up(rich: Agent, be
 
 
 @pytest.mark.parametrize("effect", ["reset", "status=504 html", "half", "status=500"])
-async def test_a_confirmation_that_did_nothing_is_sent_once_and_told_as_unknown(
+async def test_a_confirmation_that_did_nothing_is_sent_once_and_reported_as_unknown(
     rich: Agent, bench: Bench, effect: str, audited: list[dict[str, Any]]
 ) -> None:
     name = await quote(rich)
@@ -264,7 +268,7 @@ async def test_a_confirmation_that_was_lost_can_be_given_again(rich: Agent, benc
     assert bench.platform.confirms == [name]
 
 
-async def test_a_run_that_answers_at_its_end_goes_on_behind_the_call(
+async def test_a_confirmation_whose_response_comes_at_the_end_of_the_run_goes_on_after_the_call(
     rich: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(approval, "MAX_CALL_SECONDS", 0.05)
@@ -303,10 +307,10 @@ async def test_each_decision_is_one_line_without_secrets_and_inputs(
 
 
 @pytest.mark.parametrize("path", ["*/executions/*", "*/tools/executions"])
-async def test_looks_that_take_too_long_end_before_anything_is_sent(
+async def test_reads_that_take_too_long_end_before_anything_is_sent(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(confirmation, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(confirmation, "READ_SECONDS", 0.3)
     async with bench.agent(budget=1) as agent:
         created = await agent.read("create_execution", **docking())
         bench.fault(f"GET {path} delay=300")

@@ -96,7 +96,7 @@ async def test_what_is_above_the_automatic_limit_starts_only_with_a_clear_yes(de
         assert not bench.sent("PATCH")
 
 
-async def test_a_price_that_changes_under_the_question_needs_a_yes_of_its_own(desk: Desk, bench: Bench) -> None:
+async def test_a_price_that_changes_during_the_elicitation_needs_another_yes(desk: Desk, bench: Bench) -> None:
     name = quoted(bench, 5)
     desk.person.meanwhile = lambda: reprice(bench, name, 6)
     started, questions, code = await desk.confirm(name)

@@ -105,7 +105,7 @@ async def test_a_run_counts_at_the_larger_of_what_was_approved_and_what_is_repor
 
 
 @pytest.mark.parametrize("reported", [{"price": 500}, bill(500), {"price": 500} | bill(500), bill("500.0")])
-async def test_a_run_that_starts_at_another_price_is_told_counted_and_audited(
+async def test_a_run_that_starts_at_another_price_is_warned_about_counted_and_audited(
     liar: Liar, tmp_path: Path, reported: dict[str, Any]
 ) -> None:
     log = tmp_path / "audit.jsonl"
@@ -148,7 +148,7 @@ STARTED: dict[str, tuple[dict[str, Any], float]] = {
 
 
 @pytest.mark.parametrize("how", STARTED)
-async def test_a_creation_that_comes_back_started_is_told_first_counted_and_audited(
+async def test_a_creation_that_starts_at_once_is_warned_about_first_counted_and_audited(
     liar: Liar, tmp_path: Path, how: str
 ) -> None:
     log, (fields, counted) = tmp_path / "audit.jsonl", STARTED[how]
@@ -169,7 +169,9 @@ async def test_a_creation_that_comes_back_started_is_told_first_counted_and_audi
     assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("unapproved", counted)]
 
 
-async def test_a_run_that_is_started_with_its_creation_at_another_price_is_told_too(liar: Liar, tmp_path: Path) -> None:
+async def test_a_run_that_is_started_with_its_creation_at_another_price_is_reported_too(
+    liar: Liar, tmp_path: Path
+) -> None:
     log = tmp_path / "audit.jsonl"
     liar.create = lambda body: record(named(99), price=0, metadata=body["metadata"])
     liar.get = lambda name, started: record(
@@ -182,7 +184,7 @@ async def test_a_run_that_is_started_with_its_creation_at_another_price_is_told_
     assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", 0), ("unapproved", 500)]
 
 
-async def test_a_lost_answer_to_a_confirmation_hides_no_other_price(liar: Liar, tmp_path: Path) -> None:
+async def test_a_lost_response_to_a_confirmation_hides_no_other_price(liar: Liar, tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     liar.get = lambda name, started: record(name, "Running", 500) if started else record(name, price=0)
     liar.patch = lambda _: Reply(status=502)
@@ -211,7 +213,7 @@ ANOTHER: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", ANOTHER)
-async def test_a_creation_of_something_else_than_was_asked_for_is_told_first(liar: Liar, what: str) -> None:
+async def test_a_creation_of_something_else_than_was_asked_for_is_reported_first(liar: Liar, what: str) -> None:
     def create(body: dict[str, Any]) -> dict[str, Any]:
         made.append(record(named(99), metadata=body["metadata"], **ANOTHER[what]))
         return made[0]
@@ -234,7 +236,7 @@ async def test_what_a_creation_leaves_out_is_no_contradiction(liar: Liar, unsaid
         assert "warning" not in await agent.read("create_execution", tool_key="deeporigin.docking", inputs={})
 
 
-async def test_a_start_whose_answer_was_lost_is_told_when_it_is_found(liar: Liar, tmp_path: Path) -> None:
+async def test_a_start_whose_response_was_lost_is_reported_when_it_is_found(liar: Liar, tmp_path: Path) -> None:
     log = tmp_path / "audit.jsonl"
     liar.create = lambda _: Reply(status=502)
     liar.rows = lambda _: [record(named(99), "Running", metadata=liar.created[0]["metadata"])] if liar.created else []

@@ -79,9 +79,9 @@ async def test_what_javascript_makes_of_three_times_20_cents_is_60_cents(bench: 
 @pytest.mark.parametrize("limits", [{}, {"budget": 2e-7, "auto_approve_up_to": 1e-6}, {"max_price": 2e-7}])
 async def test_the_smallest_amounts_are_written_in_digits(bench: Bench, limits: dict[str, Any]) -> None:
     async with bench.agent(**limits) as agent:
-        told = await agent.refused("confirm_execution", execution_id=quoted(bench, 1e-7, 2e-7))
-    assert "0.0000003 USD" in told
-    assert "E-7" not in told
+        message = await agent.refused("confirm_execution", execution_id=quoted(bench, 1e-7, 2e-7))
+    assert "0.0000003 USD" in message
+    assert "E-7" not in message
 
 
 async def test_a_free_run_starts_whatever_the_limits_are(bench: Bench) -> None:

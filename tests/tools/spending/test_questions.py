@@ -37,7 +37,7 @@ async def question_about(bench: Bench, name: str, mode: str = "auto", **settings
     return question
 
 
-async def test_the_question_says_what_it_costs_and_what_yes_does(bench: Bench) -> None:
+async def test_the_elicitation_says_what_it_costs_and_what_yes_does(bench: Bench) -> None:
     name = quoted(bench, 2.5, "0.25", name="Kinase screen")
     asked = [await question_about(bench, name, mode) for mode in (*ERAS, *ERAS)]
     project = bench.platform.organisations["deeporigin"].projects[PROJECT]["name"]
@@ -95,7 +95,7 @@ INVISIBLE = "\u200b\u200e\u061c\ufeff\u00ad\u2060\U000e0041\x85\u0007"
         "P" * 1_000_000,
     ],
 )
-async def test_no_value_of_the_platform_writes_a_line_of_its_own(bench: Bench, mode: str, text: str) -> None:
+async def test_no_value_of_the_platform_adds_a_line(bench: Bench, mode: str, text: str) -> None:
     name = quoted(
         bench,
         name=text,
@@ -215,7 +215,9 @@ async def test_a_replayed_answer_starts_nothing_twice(bench: Bench) -> None:
     assert bench.platform.confirms == [name]
 
 
-async def test_an_answer_without_its_question_or_to_an_older_price_is_asked_again(bench: Bench) -> None:
+async def test_after_an_answer_without_its_elicitation_or_to_an_older_price_a_person_is_asked_again(
+    bench: Bench,
+) -> None:
     name = quoted(bench, 5)
     async with Client(bench.server(), elicitation_callback=Person().reply) as client:
         asked = await ask(client, name)
@@ -254,7 +256,7 @@ async def test_an_answer_counts_once_also_where_the_platform_refuses_to_start(be
 
 
 @pytest.mark.parametrize("suspended", [True, False])
-async def test_an_answer_that_is_older_than_ten_minutes_is_asked_for_again(bench: Bench, suspended: bool) -> None:
+async def test_after_an_answer_older_than_ten_minutes_a_person_is_asked_again(bench: Bench, suspended: bool) -> None:
     name = quoted(bench, 5)
     async with Client(bench.server(), elicitation_callback=Person().reply) as client:
         asked = await ask(client, name)
@@ -267,7 +269,7 @@ async def test_an_answer_that_is_older_than_ten_minutes_is_asked_for_again(bench
 
 
 @pytest.mark.parametrize("jump_seconds", [-30 * 24 * 3600, 30 * 24 * 3600])
-async def test_a_jump_of_the_clock_does_not_close_a_question_between_two_calls(
+async def test_a_jump_of_the_clock_does_not_close_an_elicitation_between_two_calls(
     bench: Bench, jump_seconds: float
 ) -> None:
     name = quoted(bench, 5)

@@ -131,7 +131,7 @@ ERRORS: list[Any] = [
 ]
 
 
-def test_an_error_or_a_form_that_is_none_is_told_to_the_model_and_starts_nothing(wire: Wire) -> None:
+def test_an_error_or_an_invalid_form_reaches_the_model_and_starts_nothing(wire: Wire) -> None:
     handshake(wire)
     for reply in [*({"error": error} for error in ERRORS), *({"result": result} for result in NO_FORMS)]:
         number = wire.confirm()
@@ -152,7 +152,7 @@ def test_only_the_first_of_two_answers_counts(wire: Wire) -> None:
     wire.assert_stays_quoted(wire.answer(number))
 
 
-def test_an_answer_to_no_question_is_none(wire: Wire) -> None:
+def test_an_answer_without_an_elicitation_counts_for_nothing(wire: Wire) -> None:
     handshake(wire)
     number = wire.confirm()
     question = wire.asked()
@@ -162,7 +162,7 @@ def test_an_answer_to_no_question_is_none(wire: Wire) -> None:
     wire.assert_stays_quoted(wire.answer(number))
 
 
-def test_the_process_ends_while_a_question_is_open(wire: Wire) -> None:
+def test_the_process_ends_while_an_elicitation_is_open(wire: Wire) -> None:
     handshake(wire)
     wire.confirm()
     wire.asked()
@@ -172,14 +172,14 @@ def test_the_process_ends_while_a_question_is_open(wire: Wire) -> None:
     assert not wire.platform.confirms
 
 
-def test_an_answer_that_is_no_form_is_told_to_the_model_of_a_modern_client_too(wire: Wire) -> None:
+def test_an_invalid_form_reaches_the_model_of_a_modern_client_too(wire: Wire) -> None:
     for answers in [*({"approval": each} for each in (*NO_FORMS, "yes", None, [], {"roots": []})), "yes", [1]]:
         asked = wire.answer(wire.confirm(_meta=META))["result"]
         number = wire.confirm(_meta=META, inputResponses=answers, requestState=asked["requestState"])
         wire.assert_stays_quoted(wire.answer(number))
 
 
-def test_a_modern_client_that_comes_back_without_an_answer_is_asked_again(wire: Wire) -> None:
+def test_a_modern_client_that_calls_again_without_an_answer_is_asked_again(wire: Wire) -> None:
     asked = wire.answer(wire.confirm(_meta=META))["result"]
     yes = {"action": "accept", "content": {"approve": True}}
     for answers in ({}, None, {"another": yes}):

@@ -35,7 +35,7 @@ async def test_the_workspace_says_who_where_and_how_much(bench: Bench, mode: str
     assert "find_platform_tools" in found["next_step"]
 
 
-async def test_limits_that_are_not_set_are_left_out(agent: Agent) -> None:
+async def test_limits_that_are_not_set_are_absent(agent: Agent) -> None:
     spending = (await agent.read("get_workspace"))["spending"]
     assert spending.keys() == {"auto_approve_up_to", "spent", "counted"}
     assert (spending["auto_approve_up_to"], spending["spent"]) == (0, 0)
@@ -138,5 +138,5 @@ async def test_the_time_is_by_the_clock_that_the_times_of_runs_are_of(
     bench.clock.advance(1)
     now = (await agent.read("get_workspace"))["time"]
     assert created["created_at"] < now <= f"{bench.clock.now():%Y-%m-%dT%H:%M:%SZ}"
-    told = await agent.refused("list_executions", created_after="yesterday")
-    assert f"{bench.clock.now() - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}" in told
+    message = await agent.refused("list_executions", created_after="yesterday")
+    assert f"{bench.clock.now() - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}" in message

@@ -78,7 +78,7 @@ class Known:
             self.is_open |= isinstance(reference, str) and not reference.startswith("#")
         self.names = dict.fromkeys([*self.described, *named])
 
-    def unknown_inputs(self, inputs: dict[str, Any], run: Run) -> list[str]:
+    def unknown_inputs(self, inputs: dict[str, Any], state: CheckState) -> list[str]:
         """Problems with unknown inputs. The platform drops most of these silently, misspelt ones included."""
         problems = []
         # Comparing with thousands of names takes long, and nobody reads them.
@@ -90,11 +90,11 @@ class Known:
                 hint = near or f"valid: {', '.join(valid)}"
                 problems.append(f"{one_line(name, 60)}: unknown input; {hint}")
             elif near:
-                run.doubt(f"{one_line(name, 60)}: the schema does not describe it; {near}")
+                state.warn(f"{one_line(name, 60)}: the schema does not describe it; {near}")
         return problems
 
 
-class Run:
+class CheckState:
     """One check: the steps that are left, and what it finds beside violations of the schema.
 
     Values that are checked know their path, and their `repr` is cut.
@@ -105,7 +105,7 @@ class Run:
         self.lenient = 0
         """How often a value passed that the schema, read strictly, forbids."""
         self.known: Known | None = None
-        self.doubts: dict[str, None] = {}
+        self.warnings: dict[str, None] = {}
         self._values = 0
         self._smiles: dict[str, str] = {}
         self._names: dict[str, str] = {}
@@ -117,9 +117,9 @@ class Run:
         if self.left < 0:
             raise TooLarge
 
-    def doubt(self, warning: str) -> None:
+    def warn(self, warning: str) -> None:
         self.lenient += 1
-        self.doubts[warning] = None
+        self.warnings[warning] = None
 
     def is_smiles(self, value: Any) -> None:
         """Note that a text, or each text of a list, is a SMILES."""
@@ -148,7 +148,7 @@ class Run:
         before = f"{path}." if path else ""
         if isinstance(value, dict):
             for list_file in LIST_FILES & value.keys():
-                self.doubts[f"{before}{list_file}: the molecules in this file were not checked."] = None
+                self.warnings[f"{before}{list_file}: the molecules in this file were not checked."] = None
             made = Object((key, self.noted(entry, f"{before}{key}", str(key))) for key, entry in value.items())
             made.path = path
             return made
@@ -217,4 +217,4 @@ class List(list[Any]):
         return shown(self, VALUE_CHARACTERS)
 
 
-RUN: ContextVar[Run] = ContextVar("the current check")
+CURRENT: ContextVar[CheckState] = ContextVar("the current check")
