@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -75,17 +75,14 @@ async def test_a_refusal_that_says_more_than_the_platform_keeps_the_id_of_the_re
 async def test_a_bug_of_this_server_is_reported_as_one_and_logged_in_one_line_without_values(
     bench: Bench, mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Broken(DeepOriginClient):
-        @property
-        def listing(self) -> Any:
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
             raise ZeroDivisionError(f"secret {bench_token()} in a folder")
 
-        @listing.setter
-        def listing(self, value: Any) -> None:
-            pass
-
     def connect(settings: Settings) -> DeepOriginClient:
-        return Broken(settings, timing=bench.time.timing)
+        client = DeepOriginClient(settings, timing=bench.time.timing)
+        client.listing = cast("Any", Broken())
+        return client
 
     caplog.set_level(logging.DEBUG)
     async with agent_of(bench.server(connect), mode=mode) as agent:
