@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -10,11 +11,8 @@ import anyio
 
 from deeporigin_mcp import __version__
 from deeporigin_mcp.platform.clients.clusters import Clusters
-from deeporigin_mcp.platform.clients.entities import Entities
 from deeporigin_mcp.platform.clients.executions import ExecutionListing, Executions
-from deeporigin_mcp.platform.clients.files import Files
 from deeporigin_mcp.platform.clients.health import reach, services_health
-from deeporigin_mcp.platform.clients.imports import Imports
 from deeporigin_mcp.platform.clients.organizations import Organizations
 from deeporigin_mcp.platform.clients.projects import Projects
 from deeporigin_mcp.platform.clients.results import Results
@@ -30,6 +28,10 @@ from deeporigin_mcp.settings.network import Route, Trust
 
 if TYPE_CHECKING:
     import httpx
+
+    from deeporigin_mcp.platform.clients.entities import Entities
+    from deeporigin_mcp.platform.clients.files import Files
+    from deeporigin_mcp.platform.clients.imports import Imports
 
 
 class DeepOriginClient:
@@ -77,9 +79,29 @@ class DeepOriginClient:
         self.organizations = Organizations(self._transport, self.scope)
         self.user_logs = UserLogs(self._transport, self.scope)
         self.results = Results(self._transport, self.scope)
-        self.files = Files(self._transport, self.scope)
-        self.entities = Entities(self._transport, self.scope, self.timing)
-        self.imports = Imports(
+
+    # Imported where they are first used: a server starts without them.
+
+    @cached_property
+    def files(self) -> Files:
+        """`client.files`."""
+        from deeporigin_mcp.platform.clients.files import Files
+
+        return Files(self._transport, self.scope)
+
+    @cached_property
+    def entities(self) -> Entities:
+        """`client.entities`."""
+        from deeporigin_mcp.platform.clients.entities import Entities
+
+        return Entities(self._transport, self.scope, self.timing)
+
+    @cached_property
+    def imports(self) -> Imports:
+        """`client.imports`."""
+        from deeporigin_mcp.platform.clients.imports import Imports
+
+        return Imports(
             self.scope,
             self.timing,
             self.observer,

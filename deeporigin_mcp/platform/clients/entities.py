@@ -14,10 +14,10 @@ from deeporigin_mcp.errors import (
     PlatformError,
     StateConflictError,
 )
+from deeporigin_mcp.platform.clients.paging import repeated_pages
 from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.requests import Transport
 from deeporigin_mcp.platform.transport.responses import (
-    AGAIN,
     expect_object,
     in_envelope,
     next_cursor_of,
@@ -199,11 +199,7 @@ class Entities:
             if cursor is None or (limit is not None and len(rows) >= limit):
                 return rows[:limit]
             if cursor in seen:
-                raise PlatformError(
-                    f"The pages of {entity} repeat themselves, so rows may be missing.",
-                    next_step=AGAIN,
-                    code="invalid_response",
-                )
+                raise repeated_pages(entity)
             seen.add(cursor)
 
     async def get(self, entity: str, entity_id: str) -> Json:

@@ -14,8 +14,9 @@ from typing import Any
 
 import anyio
 
+from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform.records.values import Json
-from deeporigin_mcp.platform.transport.responses import rows_of, total_of
+from deeporigin_mcp.platform.transport.responses import AGAIN, rows_of, total_of
 
 MAX_CONCURRENT_PAGES = 16
 
@@ -115,3 +116,10 @@ def _distinct(rows: list[Json], key: str) -> list[Json]:
             kept.append(row)
             seen.add(identity)
     return kept
+
+
+def repeated_pages(what: str) -> PlatformError:
+    """That the platform gives a cursor twice, which would never end."""
+    return PlatformError(
+        f"The pages of {what} repeat themselves, so rows may be missing.", next_step=AGAIN, code="invalid_response"
+    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from deeporigin_mcp.errors import PlatformError
+from deeporigin_mcp.platform.clients.paging import repeated_pages
 from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.requests import Transport
-from deeporigin_mcp.platform.transport.responses import AGAIN, has_more_of, in_envelope, next_cursor_of, rows_of
+from deeporigin_mcp.platform.transport.responses import has_more_of, in_envelope, next_cursor_of, rows_of
 from deeporigin_mcp.platform.transport.scope import Scope
 
 COLUMNS = ("id", "tool_key", "tool_version", "data", "compute_job_id")
@@ -163,11 +163,7 @@ class Results:
                 cursor = next_cursor_of(page)
                 is_last = cursor is None
                 if not is_last and cursor in seen:
-                    raise PlatformError(
-                        "The pages of results repeat themselves, so rows may be missing.",
-                        next_step=AGAIN,
-                        code="invalid_response",
-                    )
+                    raise repeated_pages("results")
             if is_last:
                 break
         return rows[:limit]

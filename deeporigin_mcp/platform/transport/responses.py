@@ -12,6 +12,11 @@ from deeporigin_mcp.platform.transport import tracing
 AGAIN = "Call again. If it fails again, tell the user."
 
 
+def _unusable(message: str, *, code: str = "invalid_response") -> PlatformError:
+    """The error of a response that cannot be used, which counts as unreadable."""
+    return PlatformError(message, next_step=AGAIN, code=code, request_id=tracing.count_unreadable())
+
+
 def expect_object(response: Any, what: str) -> Json:
     """The response if it is a JSON object.
 
@@ -20,12 +25,7 @@ def expect_object(response: Any, what: str) -> Json:
     """
     if isinstance(response, dict):
         return response
-    raise PlatformError(
-        f"The response to {what} is not an object.",
-        next_step=AGAIN,
-        code="invalid_response",
-        request_id=tracing.count_unreadable(),
-    )
+    raise _unusable(f"The response to {what} is not an object.")
 
 
 def expect_execution(response: Any, what: str, execution_id: str) -> Json:
@@ -37,12 +37,7 @@ def expect_execution(response: Any, what: str, execution_id: str) -> Json:
     dto = expect_object(response, what)
     # The raw id, not sanitised. UUIDs may be written in either case.
     if text(dto.get("executionId")).casefold() != execution_id.strip().casefold():
-        raise PlatformError(
-            f"The response is about another execution than requested: {what}.",
-            next_step=AGAIN,
-            code="wrong_execution",
-            request_id=tracing.count_unreadable(),
-        )
+        raise _unusable(f"The response is about another execution than requested: {what}.", code="wrong_execution")
     return dto
 
 
@@ -56,12 +51,7 @@ def expect_list(response: Any, what: str) -> Any:
         isinstance(response, dict) and isinstance(response.get("data", 0), list | NoneType)
     ):
         return response
-    raise PlatformError(
-        f"The response to {what} is not a list.",
-        next_step=AGAIN,
-        code="invalid_response",
-        request_id=tracing.count_unreadable(),
-    )
+    raise _unusable(f"The response to {what} is not a list.")
 
 
 def in_envelope(response: Any, what: str) -> Json:
