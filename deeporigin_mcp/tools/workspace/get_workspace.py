@@ -20,7 +20,7 @@ from deeporigin_mcp.tools.responses.toolsets import NOT_OFFERED, is_offered
 from deeporigin_mcp.tools.responses.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 from deeporigin_mcp.tools.spending.spent import left_of, spent_by_session
-from deeporigin_mcp.tools.workspace.projects import unknown_project
+from deeporigin_mcp.tools.runtime.projects import unknown_project
 
 T = TypeVar("T")
 
