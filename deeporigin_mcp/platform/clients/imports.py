@@ -348,7 +348,8 @@ class Imports:
         """What a run made, once it is over; ids that come later with the data platform's rows are waited for."""
         dto = await self._over(dto, self._left(until))
         is_workflow, execution_id = "csv_path" in inputs, Execution(dto).execution_id
-        done = _outcome(dto, staged_path, 0 if is_workflow else count)
+        with_poses = bool(inputs.get("register_poses"))
+        done = _outcome(dto, staged_path, 0 if is_workflow else count, with_poses=with_poses)
         if not done.is_completed:
             return done
         try:
@@ -357,7 +358,7 @@ class Imports:
                 left = self._left(until)
                 found = await self.ligand_rows(execution_id, smiles, project_id=project_id, timeout_seconds=left)
                 return replace(done, ligands=found)
-            if inputs.get("register_poses"):
+            if with_poses:
                 poses = await self._poses_with_ids(execution_id, done.poses, project_id, self._left(until))
                 return replace(done, poses=poses)
         except WaitTimeoutError:
@@ -493,7 +494,7 @@ class _Ingestion:
         """There are no events about it."""
 
 
-def _outcome(dto: Json, staged_path: str, count: int) -> Import:
+def _outcome(dto: Json, staged_path: str, count: int, *, with_poses: bool) -> Import:
     execution = Execution(dto)
     if execution.is_terminal:
         _require_success(execution)
@@ -505,9 +506,7 @@ def _outcome(dto: Json, staged_path: str, count: int) -> Import:
         staged_path,
         proteins=[protein for protein in proteins if protein.id],
         ligands=[Ligand(row) if row else None for row in by_record(_rows(dto, "ligands"), count)],
-        poses=[Pose(row) if row else None for row in by_record(_rows(dto, "poses"), count)]
-        if "poses" in _outputs(dto)
-        else [],
+        poses=[Pose(row) if row else None for row in by_record(_rows(dto, "poses"), count)] if with_poses else [],
     )
     if as_object(dto.get("userInputs")).get("process_pdb") and not found.proteins:
         raise PlatformError(

@@ -166,7 +166,10 @@ async def fetch(request: Request) -> Response:
     if known is not None:
         return answer({"eTag": put_file(platform, organisation, path, known).etag, "key": path})
     if parts.scheme != "http" or parts.hostname not in LOOPBACK:
-        raise refused(400, f"Cannot fetch {url!r}: the simulator fetches from http:// loopback addresses, and a few others that it knows")
+        raise refused(
+            400,
+            f"Cannot fetch {url!r}: the simulator fetches from http:// loopback addresses and some others",
+        )
     try:
         content = await asyncio.to_thread(_fetched, parts.hostname, parts.port or 80, f"{parts.path}?{parts.query}")
     except (OSError, HTTPException) as error:

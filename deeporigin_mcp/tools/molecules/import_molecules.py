@@ -11,12 +11,12 @@ import io
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, CredentialError, DeepOriginError, OutcomeUnknownError, PlatformError
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, OutcomeUnknownError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.records.money import ZERO
 from deeporigin_mcp.platform.records.sanitizing import one_line
@@ -46,7 +46,7 @@ RESPONSE_SECONDS = 4.0
 """What is left of a call for its response."""
 VISIBLE_AFTER = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Seconds before each attempt to read new rows, which appear with a delay."""
-ROW_FIELDS = {
+ROW_FIELDS: Mapping[str, Sequence[str]] = {
     "ligands": ("id", "created_at", "name", "canonical_smiles", "smiles", "mol_file"),
     "proteins": ("id", "created_at", "protein_name", "pdb_id", "state", "file_path"),
 }
@@ -228,8 +228,8 @@ async def _add_protein(state: ServerState, view: ImportView, done: Import) -> No
     from deeporigin_mcp.platform.records.entities import Protein
 
     protein = done.proteins[0]
-    rows = await _visible(state, view, done, "proteins", [protein.id])
-    row = Protein({**protein.raw, **rows.get(protein.id, {})})
+    rows = await _visible(state, view, "proteins", [protein.id])
+    row = Protein({**protein.raw, **_known(rows.get(protein.id, {}))})
     view.as_input = row.as_input
     if _is_older(row.raw, done.execution):
         view.note(f"The project had it already, as {row.name}: that row is used.")
@@ -384,7 +384,9 @@ async def _checked(molecules: Sequence[_Molecule]) -> tuple[ImportView, list[_Mo
             code="invalid_molecules",
         )
     view = ImportView(requested=len(molecules), imported=0)
-    view.refused = [RefusedRow(row=one.number, name=one.name or None, reason=one.problem or "") for one in refused] or None
+    view.refused = [
+        RefusedRow(row=one.number, name=one.name or None, reason=one.problem or "") for one in refused
+    ] or None
     changed = [f"{one.label}: {note}" for one in accepted for note in one.notes if not note.startswith("written as ")]
     same = await off_loop(chemistry.duplicates, accepted)
     changed += [f"{accepted[at].label} is the same molecule as {accepted[first].label}" for at, first in same.items()]
@@ -409,10 +411,16 @@ async def _with_rows(
     rows = done.poses or done.ligands
     lacking = [one for one, row in zip(accepted, rows, strict=False) if row is None]
     reason = "the platform made no row of it"
-    view.refused = sorted(
-        [*(view.refused or ()), *(RefusedRow(row=one.number, name=one.name or None, reason=reason) for one in lacking)],
-        key=lambda row: row.row,
-    ) or None
+    view.refused = (
+        sorted(
+            [
+                *(view.refused or ()),
+                *(RefusedRow(row=one.number, name=one.name or None, reason=reason) for one in lacking),
+            ],
+            key=lambda row: row.row,
+        )
+        or None
+    )
     view.imported = len(rows) - len(lacking)
     if lacking:
         logs = steps.call("get_execution_logs", execution_id=done.execution.execution_id)
@@ -431,22 +439,23 @@ def _add_poses(view: ImportView, done: Import) -> None:
         view.note(f"as_input has the first {MAX_INLINE} of {len(inputs)} poses.")
 
 
-async def _add_ligands(
-    state: ServerState, view: ImportView, done: Import, accepted: Sequence[_Molecule]
-) -> None:
-    from deeporigin_mcp.platform.clients.imports import SERVED_ROWS
+async def _add_ligands(state: ServerState, view: ImportView, done: Import, accepted: Sequence[_Molecule]) -> None:
     from deeporigin_mcp.platform.records.entities import Ligand
 
-    by_id = {row.id: row for row in done.ligands if row}
-    found: Mapping[str, Json] = {name: row.raw for name, row in by_id.items()}
-    if len(done.ligands) <= SERVED_ROWS or any(row.file_path for row in by_id.values()):
-        # Those of a workflow were read already.
-        found = await _visible(state, view, done, "ligands", [*by_id])
-    smiles = {row.id: one.smiles for one, row in zip(accepted, done.ligands, strict=False) if row}
-    ligands = [Ligand({"smiles": smiles.get(name), **by_id[name].raw, **found.get(name, {})}) for name in by_id]
-    older = [ligand.name or ligand.id for ligand in ligands if _is_older(ligand.raw, done.execution)]
+    given = {row.id: one for one, row in zip(accepted, done.ligands, strict=False) if row}
+    raw = {row.id: row.raw for row in done.ligands if row}
+    if not any("canonical_smiles" in row for row in raw.values()):
+        # Else they were read already, as those of a workflow are.
+        found = await _visible(state, view, "ligands", [*raw])
+        raw = {name: {**row, **_known(found.get(name, {}))} for name, row in raw.items()}
+    ligands = [Ligand({"smiles": given[name].smiles if name in given else None, **row}) for name, row in raw.items()]
+    older = [ligand for ligand in ligands if ligand.id in given and _is_older(ligand.raw, done.execution)]
     if older:
-        view.note(f"The project had {len(older)} of them already; their rows are used: {', '.join(_some(older))}.")
+        names = [
+            given[ligand.id].label + (f" as {ligand.name}" if ligand.name not in ("", given[ligand.id].name) else "")
+            for ligand in older
+        ]
+        view.note(f"Already in the project, and used as they are there: {', '.join(_some(names))}.")
     inputs = [entry for ligand in ligands if (entry := ligand.as_input)]
     files = [entry for ligand in ligands if (entry := ligand.as_file_input)]
     if len(inputs) > MAX_INLINE:
@@ -516,12 +525,14 @@ async def _earlier(state: ServerState, request: _Request) -> ImportView:
             table = await off_loop(tables.of_csv, source.file)
             accepted = [_Molecule(row.number, row.name, row.smiles) for row in table.rows]
     smiles = [one.smiles for one in accepted]
-    done = await client.imports.outcome(execution_id, len(accepted), smiles=smiles, timeout_seconds=request.seconds_left)
+    done = await client.imports.outcome(
+        execution_id, len(accepted), smiles=smiles, timeout_seconds=request.seconds_left
+    )
     return await _with_rows(state, request, ImportView(requested=len(accepted), imported=0), done, accepted)
 
 
 async def _visible(
-    state: ServerState, view: ImportView, done: Import, entity: str, ids: Iterable[str]
+    state: ServerState, view: ImportView, entity: Literal["ligands", "proteins"], ids: Iterable[str]
 ) -> dict[str, Json]:
     """The rows with these ids, as soon as they can be read: a run that needs one of them checks that it is there."""
     client, lacking, found = state.client, [*ids], dict[str, Json]()
@@ -539,6 +550,10 @@ async def _visible(
         "deleted before, and the platform has given out its old id again. Tell the user then."
     )
     return found
+
+
+def _known(row: Json) -> Json:
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _is_older(row: Json, execution: Execution) -> bool:

@@ -19,10 +19,11 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
         "get_execution_results",
     ),
     "catalogue": ("find_platform_tools", "describe_platform_tool"),
+    "molecules": ("import_molecules",),
     "workspace": ("get_workspace",),
 }
 """The groups that `DEEPORIGIN_MCP_TOOLSETS` chooses from, and their tools."""
-WRITING = frozenset({"create_execution", "confirm_execution", "cancel_execution"})
+WRITING = frozenset({"create_execution", "confirm_execution", "cancel_execution", "import_molecules"})
 """Tools that read-only mode does not offer. They and all that read executions are in one group."""
 
 READ_ONLY = "This server is read-only: a person can start and change runs in the Deep Origin web app."
