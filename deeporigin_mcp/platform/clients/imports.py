@@ -36,7 +36,7 @@ from deeporigin_mcp.platform.records.entities import Ligand, Pose, Protein, inde
 from deeporigin_mcp.platform.records.execution import Execution
 from deeporigin_mcp.platform.records.queries import ListQuery
 from deeporigin_mcp.platform.records.sanitizing import word
-from deeporigin_mcp.platform.records.values import Json, as_object, text
+from deeporigin_mcp.platform.records.values import Json, as_object, moment, text
 from deeporigin_mcp.platform.transport.requests import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.platform.transport.scope import Scope
@@ -187,10 +187,14 @@ class Imports:
         *,
         project_id: str | None = None,
         timeout_seconds: float = IMPORT_SECONDS,
+        no_row_seconds: float = NO_ROW_SECONDS,
     ) -> Import:
         """Register ligands by their SMILES: one CSV, staged here. Equal molecules get the same id.
 
         More than 500 take a workflow, which also waits for the platform to take in the results.
+
+        Args:
+            no_row_seconds: of such a workflow; see `ingested`.
         """
         if not rows:
             raise ArgumentError("rows is empty.", next_step="Give at least one ligand.")
@@ -209,7 +213,16 @@ class Imports:
             # Nothing was created, and nobody else knows the file.
             await self.discard(path)
             raise
-        return await self._ended(dto, inputs, path, until, project_id=project_id, count=len(rows), smiles=smiles)
+        return await self._ended(
+            dto,
+            inputs,
+            path,
+            until,
+            project_id=project_id,
+            count=len(rows),
+            smiles=smiles,
+            no_row_seconds=no_row_seconds,
+        )
 
     async def sdf(
         self,
@@ -258,6 +271,7 @@ class Imports:
         smiles: Sequence[str] = (),
         staged_path: str = "",
         timeout_seconds: float = 0.0,
+        no_row_seconds: float = NO_ROW_SECONDS,
     ) -> Import:
         """What became of an import that was not over, or had to be confirmed.
 
@@ -270,7 +284,16 @@ class Imports:
         inputs = as_object(dto.get("userInputs"))
         path = staged_path or staged_path_of(dto)
         project_id = Execution(dto).project_id or None
-        return await self._ended(dto, inputs, path, until, project_id=project_id, count=count, smiles=smiles)
+        return await self._ended(
+            dto,
+            inputs,
+            path,
+            until,
+            project_id=project_id,
+            count=count,
+            smiles=smiles,
+            no_row_seconds=no_row_seconds,
+        )
 
     async def ingested(
         self,
@@ -306,13 +329,14 @@ class Imports:
         *,
         project_id: str | None = None,
         timeout_seconds: float = WAIT_SECONDS,
+        no_row_seconds: float = NO_ROW_SECONDS,
     ) -> list[Ligand | None]:
         """The ligands of a completed workflow import, in the order of its SMILES; None for one that is not found.
 
         Raises:
             WaitTimeoutError: the data platform has not taken them in yet.
         """
-        row = await self.ingested(execution_id, timeout_seconds=timeout_seconds)
+        row = await self.ingested(execution_id, timeout_seconds=timeout_seconds, no_row_seconds=no_row_seconds)
         row_id = next((text(row.get(key)) for key in ("id", "canonical_id", "execution_id") if row.get(key)), "")
         by_smiles: dict[str, Json] = {}
         if row_id:
@@ -344,6 +368,7 @@ class Imports:
         project_id: str | None,
         count: int,
         smiles: Sequence[str] = (),
+        no_row_seconds: float = NO_ROW_SECONDS,
     ) -> Import:
         """What a run made, once it is over; ids that come later with the data platform's rows are waited for."""
         dto = await self._over(dto, self._left(until))
@@ -355,9 +380,14 @@ class Imports:
         try:
             if is_workflow:
                 done = replace(done, ligands=[None] * len(smiles))
-                left = self._left(until)
-                found = await self.ligand_rows(execution_id, smiles, project_id=project_id, timeout_seconds=left)
-                return replace(done, ligands=found)
+                found = await self.ligand_rows(
+                    execution_id,
+                    smiles,
+                    project_id=project_id,
+                    timeout_seconds=self._left(until),
+                    no_row_seconds=no_row_seconds,
+                )
+                return replace(done, ligands=found, is_ingested=None not in found or not self._is_recent(dto))
             if with_poses:
                 poses = await self._poses_with_ids(execution_id, done.poses, project_id, self._left(until))
                 return replace(done, poses=poses)
@@ -412,6 +442,11 @@ class Imports:
             )
         except OutcomeUnknownError as lost:
             return await self._found_again(staged_path, lost, until)
+
+    def _is_recent(self, dto: Json) -> bool:
+        """Whether a run ended so short ago that its rows may still come."""
+        ended = moment(dto.get("completedAt"))
+        return ended is not None and self._timing.wall() - ended.timestamp() < NO_ROW_SECONDS
 
     def _until(self, timeout_seconds: float) -> float:
         return self._timing.monotonic() + timeout_seconds

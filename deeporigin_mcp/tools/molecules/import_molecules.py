@@ -42,6 +42,8 @@ MAX_NAMED = 20
 """Rows of one kind of note, and of a refusal."""
 LIST_FOLDER = "docking/ligand-lists"
 """Where the official client puts the ligands of a docking. Other tools read a list from there as well."""
+NO_ROW_SECONDS = 6.0
+"""How long the data platform's row of a completed import is waited for: hidden runs may have none."""
 RESPONSE_SECONDS = 4.0
 """What is left of a call for its response."""
 VISIBLE_AFTER = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -115,20 +117,20 @@ async def import_molecules(
     """
     given = {"path": path, "pdb_id": pdb_id, "url": url, "smiles": smiles, "text": text, "execution_id": execution_id}
     state, seconds = state_of(ctx), CALL_SECONDS - RESPONSE_SECONDS
-    source = chosen_source(kind, given, is_local=state.settings.is_local)
-    request = _Request(
-        kind=kind,
-        source=source,
-        value=given[source],
-        format=format,
-        name=one_line(name or "", 200),
-        protein_id=(protein_id or "").strip(),
-        project_id=project_id,
-        tags=tags,
-        check_only=check_only,
-        until=anyio.current_time() + seconds,
-    )
     with CALL.errors():
+        source = chosen_source(kind, given, is_local=state.settings.is_local)
+        request = _Request(
+            kind=kind,
+            source=source,
+            value=given[source],
+            format=format,
+            name=one_line(name or "", 200),
+            protein_id=(protein_id or "").strip(),
+            project_id=project_id,
+            tags=tags,
+            check_only=check_only,
+            until=anyio.current_time() + seconds,
+        )
         with anyio.move_on_after(seconds + RESPONSE_SECONDS / 2):
             return await _imported(ctx, request)
         raise OutcomeUnknownError(f"Timed out after {seconds + RESPONSE_SECONDS / 2:g} s waiting for the platform.")
@@ -317,6 +319,7 @@ async def _ligands(state: ServerState, request: _Request, table: Table) -> Impor
         [LigandInput(one.smiles, one.name, request.tags) for one in accepted],
         project_id=project,
         timeout_seconds=request.seconds_left,
+        no_row_seconds=NO_ROW_SECONDS,
     )
     return await _with_rows(state, request, view, done, accepted)
 
@@ -524,9 +527,12 @@ async def _earlier(state: ServerState, request: _Request) -> ImportView:
         else:
             table = await off_loop(tables.of_csv, source.file)
             accepted = [_Molecule(row.number, row.name, row.smiles) for row in table.rows]
-    smiles = [one.smiles for one in accepted]
     done = await client.imports.outcome(
-        execution_id, len(accepted), smiles=smiles, timeout_seconds=request.seconds_left
+        execution_id,
+        len(accepted),
+        smiles=[one.smiles for one in accepted],
+        timeout_seconds=request.seconds_left,
+        no_row_seconds=NO_ROW_SECONDS,
     )
     return await _with_rows(state, request, ImportView(requested=len(accepted), imported=0), done, accepted)
 

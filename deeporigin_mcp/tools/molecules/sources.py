@@ -172,7 +172,7 @@ def _public(url: str) -> str:
         host, is_public = "", False
     if not is_public or not _is_public_host(host):
         raise ArgumentError(
-            f"Invalid url {one_line(url, 100)!r}. Valid: https://host/path of a public server; the platform fetches it.",
+            f"Invalid url {one_line(url, 100)!r}. Valid: https://host/path on a public server.",
             code="invalid_url",
         )
     return url.strip()
