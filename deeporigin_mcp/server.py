@@ -36,7 +36,7 @@ from deeporigin_mcp.tools.protocol.prompts import serve_prompts
 from deeporigin_mcp.tools.protocol.resources import offered_resources, serve_resources
 from deeporigin_mcp.tools.protocol.tasks import task_extensions
 from deeporigin_mcp.tools.protocol.tool import PlatformTool
-from deeporigin_mcp.tools.responses.toolsets import TOOLSETS, is_offered
+from deeporigin_mcp.tools.responses.toolsets import LOCAL_PARAMETERS, TOOLSETS, is_offered
 from deeporigin_mcp.tools.runtime.state import ServerState, open_state
 from deeporigin_mcp.tools.spending.elicitation import valid_input_responses
 from deeporigin_mcp.tools.workspace.get_workspace import get_workspace
@@ -221,7 +221,10 @@ def create_server(
     offers = offered(settings)
     names = [offer.function.__name__ for offer in offers]
     tools = [
-        _tool(offer).with_see_also(names, SEE_ALSO.get(name, {})) for name, offer in zip(names, offers, strict=True)
+        _tool(offer)
+        .without(() if settings.is_local else LOCAL_PARAMETERS.get(name, ()))
+        .with_see_also(names, SEE_ALSO.get(name, {}))
+        for name, offer in zip(names, offers, strict=True)
     ]
     server: MCPServer[ServerState] = MCPServer(
         name=NAME,
