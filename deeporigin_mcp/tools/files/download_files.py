@@ -95,10 +95,10 @@ async def download_files(
     folder: Annotated[str | None, Field(description="Name below the downloads folder; default: one per run.")] = None,
     combine: Annotated[bool, Field(description="Also join poses into one SDF, best first, scores as fields.")] = False,
 ) -> DownloadsView:
-    """Save files of a run (poses, pockets, structures, tables), or files by path, with an index.csv of molecules
-    and scores.
+    """Get files of a run (poses, pockets, structures, tables), or files by path.
 
-    Nothing is overwritten, and what is there is not loaded again: after a cut repeat the call. Free.
+    They are saved in a folder, with an index.csv of molecules and scores; a remote server returns links instead.
+    Nothing is overwritten, and what is there is kept: after a cut repeat the call. Free.
     """
     state = state_of(ctx)
     if (execution_id is None) == (not paths):
@@ -179,7 +179,7 @@ def _add_missing(view: DownloadsView, found: Found, missing: tuple[int, list[tup
 
 
 def _next_step(state: ServerState, view: DownloadsView, request: Request, work: Download) -> str | None:
-    from deeporigin_mcp.tools.files.run_files import NO_RESULT
+    from deeporigin_mcp.tools.files.missing import NO_RESULT
 
     found, execution = work.found, request.execution
     again = _same_call(request)
@@ -225,7 +225,8 @@ def _same_call(request: Request) -> str:
 
 async def _links(state: ServerState, execution: Execution | None, paths: Sequence[str], what: str) -> DownloadsView:
     """Signed links to the first files, where there is no disk of the user's."""
-    from deeporigin_mcp.tools.files.run_files import files_of_paths, files_of_run, missing_of, without_record
+    from deeporigin_mcp.tools.files.missing import missing_of
+    from deeporigin_mcp.tools.files.run_files import files_of_paths, files_of_run, without_record
 
     client = state.client
     found = files_of_paths(paths) if execution is None else await files_of_run(client, execution, what)

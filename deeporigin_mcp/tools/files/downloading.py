@@ -17,7 +17,8 @@ from deeporigin_mcp.platform.clients.paging import gather
 from deeporigin_mcp.platform.records.files import RemoteFile
 from deeporigin_mcp.tools.files import local_names, sdf
 from deeporigin_mcp.tools.files.folders import Folders
-from deeporigin_mcp.tools.files.run_files import Found, Item, files_of_paths, files_of_run, missing_of, without_record
+from deeporigin_mcp.tools.files.missing import missing_of
+from deeporigin_mcp.tools.files.run_files import Found, Item, files_of_paths, files_of_run, without_record
 from deeporigin_mcp.tools.files.saving import Folder
 from deeporigin_mcp.tools.files.tables import csv_of
 from deeporigin_mcp.tools.responses.errors import explained

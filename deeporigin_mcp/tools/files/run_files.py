@@ -26,8 +26,6 @@ MAX_LIST_BYTES = 20_000_000
 MAX_DEPTH = 6
 NAME_CHARACTERS = 80
 REASON_CHARACTERS = 200
-LOG_LINES = 200
-NO_RESULT = "the run gave no result"
 
 _FILE_FIELD = re.compile(r"(?:.*_)?(?:path|plot|file|html|key)", re.IGNORECASE)
 _RECORD = re.compile(r"#record-(\d{1,9})$")
@@ -119,62 +117,6 @@ async def files_of_run(client: DeepOriginClient, execution: Execution, what: str
 def without_record(path: str) -> str:
     """The path of the file that `a.sdf#record-2` is in."""
     return _RECORD.sub("", path).lstrip("/")
-
-
-# What is missing
-
-
-async def missing_of(
-    client: DeepOriginClient, execution: Execution, found: Found
-) -> tuple[int, list[tuple[str, str]]] | None:
-    """How many ligands of the run's inputs have no result, and the name and the reason of each; None if its results are
-    not of single ligands.
-    """
-    if not found.ligand_count or not any(map(_names, found.items)):
-        return None
-    kept = [item for item in found.items if (item.local or not item.path) and not _failure(found, item.molecule)]
-    there = {name for item in kept for name in _names(item)}
-    lacking = [one for one in found.ligands if not there.intersection((one.id, one.smiles))]
-    results = {item.molecule.id or item.molecule.smiles for item in kept} - {""}
-    count = max(0, found.ligand_count - len(results))
-    if not found.ligands or len(lacking) > count:
-        # The platform may write a SMILES otherwise than the inputs did: then it is not certain which ones.
-        return count, [(f"{count} of {found.ligand_count} ligands", NO_RESULT)] if count else []
-    problems = {name: item.problem for item in found.items if item.problem for name in _names(item)}
-    unexplained = [one for one in lacking if not _reason(found, problems, one)]
-    log = await _log_lines(client, execution) if unexplained else []
-    rows = [(one.shown, _reason(found, problems, one) or _said_of(one, log) or NO_RESULT) for one in lacking]
-    return len(lacking), rows
-
-
-def _names(item: Item) -> set[str]:
-    smiles = item.pose.smiles if item.pose else ""
-    return {item.molecule.id, item.molecule.smiles, smiles} - {""}
-
-
-def _failure(found: Found, one: Molecule) -> str:
-    return found.failures.get(one.id) or found.failures.get(one.smiles) or ""
-
-
-def _reason(found: Found, problems: Mapping[str, str], one: Molecule) -> str:
-    return _failure(found, one) or problems.get(one.id) or problems.get(one.smiles) or ""
-
-
-async def _log_lines(client: DeepOriginClient, execution: Execution) -> list[str]:
-    try:
-        page = await client.user_logs.search(execution.execution_id, limit=LOG_LINES)
-    except DeepOriginError:
-        return []
-    return [text(row.get("message")) for row in rows_of(page)]
-
-
-def _said_of(one: Molecule, log: Sequence[str]) -> str:
-    """The line of a log that names a molecule, as a word of its own: `CCO` is not meant by `CCOC`."""
-    for name in filter(None, (one.id, one.smiles, one.name)):
-        named = re.compile(rf"(?:^|[\s'\"`:,;]){re.escape(name)}(?:$|[\s'\"`:,;.])")
-        if line := next((line for line in log if named.search(line)), ""):
-            return one_line(line, REASON_CHARACTERS)
-    return ""
 
 
 # Rows
@@ -339,7 +281,9 @@ async def _add_rows(
     digits = max(2, len(str(len(poses))))
     for rank, pose in enumerate(poses, 1):
         molecule = _molecule_of(pose, molecules)
-        item = _item(pose.file_path, pose=pose, molecule=molecule, values={"rank": rank, **_values(pose.data)})
+        item = _item(pose.file_path, pose=pose, molecule=molecule, values=_values(pose.data))
+        # The row's own rank is that among the poses of its ligand.
+        item.values = {"rank": rank, "pose_rank": item.values.pop("rank", None), **item.values}
         item.stem = f"{rank:0{digits}d}_{local_names.stem_of(molecule.shown) or 'pose'}"
         item.suffix = item.suffix or ".sdf"
         found.items.append(item)

@@ -18,6 +18,7 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
         "get_execution_logs",
         "get_execution_results",
     ),
+    "files": ("download_files",),
     "catalogue": ("find_platform_tools", "describe_platform_tool"),
     "workspace": ("get_workspace",),
 }
@@ -27,7 +28,7 @@ WRITING = frozenset({"create_execution", "confirm_execution", "cancel_execution"
 LOCAL_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "import_molecules": ("path",),
     "upload_file": ("path",),
-    "download_files": ("folder",),
+    "download_files": ("folder", "combine"),
 }
 """Parameters that name a path of the user's machine; they do not exist where the server runs on another one."""
 
