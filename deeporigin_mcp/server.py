@@ -31,6 +31,7 @@ from deeporigin_mcp.tools.executions.get_execution_results import get_execution_
 from deeporigin_mcp.tools.executions.list_executions import list_executions
 from deeporigin_mcp.tools.executions.search_executions import search_executions
 from deeporigin_mcp.tools.executions.wait_executions import wait_executions
+from deeporigin_mcp.tools.files.download_files import download_files
 from deeporigin_mcp.tools.files.list_files import list_files
 from deeporigin_mcp.tools.files.upload_file import upload_file
 from deeporigin_mcp.tools.protocol.completion import serve_completion
@@ -115,6 +116,7 @@ TOOLS = (
     Offer(get_execution_results, "Get an execution's results", READS),
     Offer(list_files, "List files", READS),
     Offer(upload_file, "Upload a file", Hints(False, False, True)),
+    Offer(download_files, "Download files", Hints(False, False, True)),
     Offer(get_workspace, "Show the workspace", READS),
 )
 """Every tool, in the order of `tools/list`; settings only filter this table."""

@@ -21,5 +21,6 @@ CALLS: dict[str, dict[str, Any]] = {
     "get_execution_results": {"execution_id": ID},
     "list_files": {},
     "upload_file": {"text": "CCO", "destination": "uploads/hits.csv"},
+    "download_files": {"execution_id": ID},
     "get_workspace": {},
 }

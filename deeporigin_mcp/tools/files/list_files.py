@@ -91,6 +91,38 @@ async def _of_folder(state: ServerState, folder: str, limit: int, cursor: str | 
     return view
 
 
+async def _of_run(state: ServerState, execution_id: str, limit: int, cursor: str | None) -> FilesView:
+    from deeporigin_mcp.tools.files.run_files import ALL, execution_of, files_of_run, without_record
+
+    if cursor and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 7):
+        raise ArgumentError(
+            f"Invalid cursor {one_line(cursor, 60)!r}.",
+            next_step=f"{steps.call('list_files', execution_id=execution_id)} lists them from the start.",
+        )
+    execution = await execution_of(state, execution_id)
+    found = await files_of_run(state.client, execution, ALL)
+    rows, start = list[FileRow](), int(cursor or 0)
+    named = {item.path: item for item in found.items if item.path}
+    for path, item in [*named.items()][start : start + limit]:
+        listed = found.listed.get(without_record(path))
+        size = None if listed is None else listed.size
+        rows.append(FileRow(path=one_line(path, PATH_CHARACTERS), size=size, molecule=item.molecule.shown or None))
+    rows = rows[: rows_that_fit(rows, ROOM)]
+    end = start + len(rows)
+    has_more = end < len(named)
+    view = FilesView(files=rows, count=len(named), has_more=has_more, next_cursor=str(end) if has_more else None)
+    call = steps.call("list_files", execution_id=execution.execution_id, limit=limit, cursor=view.next_cursor)
+    if has_more:
+        view.next_step = f"{call} reads on."
+    elif not named:
+        after = steps.after(execution, state.settings) or ""
+        view.next_step = f"It is {one_line(execution.status, 40)} and has no files. {after}".strip()
+    elif toolsets.is_offered("download_files", state.settings):
+        fetch = steps.call("download_files", execution_id=execution.execution_id)
+        view.next_step = f"{fetch} fetches them."
+    return view
+
+
 def _call(folder: str, limit: int, **more: str) -> str:
     return steps.call("list_files", **({"path": folder} if folder else {}), limit=limit, **more)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shlex
 from collections.abc import Awaitable, Callable
 from typing import IO, Annotated, Literal
 
@@ -17,7 +16,6 @@ from deeporigin_mcp.platform.records.files import md5_in
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.transport.remote_paths import writable_path
 from deeporigin_mcp.platform.transport.signed_links import AGAIN
-from deeporigin_mcp.tools.files.folders import folders_of
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.toolsets import step
 from deeporigin_mcp.tools.responses.views import View
@@ -81,6 +79,8 @@ async def upload_file(
         if state.settings.is_local:
             raise _invalid("Missing path: there is nothing to upload.", "Give path or text.")
         return await _by_link(state, _target(destination, ""))
+    from deeporigin_mcp.tools.files.folders import folders_of
+
     folders = await folders_of(ctx, path)
     # Refused here, not in the background, while the arguments can be corrected.
     with folders.open(path) as found:
@@ -202,7 +202,7 @@ async def _by_link(state: ServerState, target: str) -> UploadView:
     return UploadView(
         path=one_line(target),
         status="link_made",
-        command=f"curl -f -H 'Content-Type: application/octet-stream' -T FILE {shlex.quote(link)}",
+        command=f"curl -f -H 'Content-Type: application/octet-stream' -T FILE '{link}'",
         warning=SECRET,
         next_step="Run the command where the file is, with its path for FILE, or have the user run it. "
         + step(state.settings, f"Then {listed} shows it.", "list_files"),

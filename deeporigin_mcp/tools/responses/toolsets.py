@@ -19,7 +19,7 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
         "get_execution_results",
     ),
     "catalogue": ("find_platform_tools", "describe_platform_tool"),
-    "files": ("list_files", "upload_file"),
+    "files": ("list_files", "upload_file", "download_files"),
     "workspace": ("get_workspace",),
 }
 """The groups that `DEEPORIGIN_MCP_TOOLSETS` chooses from, and their tools."""
@@ -28,7 +28,7 @@ WRITING = frozenset({"create_execution", "confirm_execution", "cancel_execution"
 LOCAL_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "import_molecules": ("path",),
     "upload_file": ("path",),
-    "download_files": ("folder",),
+    "download_files": ("folder", "combine"),
 }
 """Parameters that name a path of the user's machine; they do not exist where the server runs on another one."""
 
