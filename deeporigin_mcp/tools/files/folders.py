@@ -11,7 +11,6 @@ import contextlib
 import errno
 import io
 import os
-import re
 import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -28,13 +27,12 @@ from pydantic import ValidationError
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.settings.reading import home_directory
+from deeporigin_mcp.tools.files.local_names import stem_of
 from deeporigin_mcp.tools.responses.suggestions import did_you_mean
 from deeporigin_mcp.tools.runtime.state import ClientAsked, ToolContext, state_of
 
 MAX_FILE_BYTES = 200_000_000
-MAX_NAME_BYTES = 200
-"""File systems allow 255; the rest is for what is added while a file is not complete."""
-MAX_SUFFIX_CHARACTERS = 12
+UNNAMED = "files"
 PATH_CHARACTERS = 200
 """How much of a path is shown."""
 MAX_NAMED, MAX_COMPARED = 10, 1_000
@@ -51,10 +49,6 @@ for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY", "
     _OPEN |= getattr(os, _flag, 0)
 _HAS_DESCRIPTORS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 """Whether a path can be walked folder by folder without following a link: everywhere but on Windows."""
-
-_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\ud800-\udfff]+')
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
-"""Names that are devices on Windows."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +105,7 @@ class Folders:
         Raises:
             ArgumentError: `local_file_failed`, if it is something else than a folder, or cannot be made.
         """
-        return self._made(self.downloads / local_name(name))
+        return self._made(self.downloads / (stem_of(name) or UNNAMED))
 
     def _made(self, folder: Path) -> Path:
         try:
@@ -247,16 +241,6 @@ class Folders:
 
     def _listed(self) -> str:
         return ", ".join(map(self.shown, self.allowed)) or "no folder"
-
-
-def local_name(name: str) -> str:
-    """A name for a file or folder of this machine, made from a text of the platform: one segment, never hidden."""
-    stem, dot, suffix = _NOT_IN_NAMES.sub("_", one_line(name, 2_000)).strip(". ").rpartition(".")
-    if not stem or len(suffix) > MAX_SUFFIX_CHARACTERS:
-        stem, dot, suffix = stem + dot + suffix, "", ""
-    stem = stem.encode()[: MAX_NAME_BYTES - len((dot + suffix).encode())].decode("utf-8", "ignore").rstrip(". ")
-    kept = stem + dot + suffix
-    return f"_{kept}" if not stem or _RESERVED.match(kept) else kept
 
 
 def _checked_size(path: str, found: os.stat_result, max_bytes: int) -> int:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.simulator.model.archive import fetched
 from deeporigin_mcp.simulator.model.molecules import written_sdf
 from deeporigin_mcp.tools.molecules import chemistry
