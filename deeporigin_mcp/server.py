@@ -31,6 +31,7 @@ from deeporigin_mcp.tools.executions.get_execution_results import get_execution_
 from deeporigin_mcp.tools.executions.list_executions import list_executions
 from deeporigin_mcp.tools.executions.search_executions import search_executions
 from deeporigin_mcp.tools.executions.wait_executions import wait_executions
+from deeporigin_mcp.tools.molecules.find_molecules import find_molecules
 from deeporigin_mcp.tools.protocol.completion import serve_completion
 from deeporigin_mcp.tools.protocol.prompts import serve_prompts
 from deeporigin_mcp.tools.protocol.resources import offered_resources, serve_resources
@@ -68,6 +69,7 @@ NEXT_STEP = (
 )
 NOTES = (
     ("list_executions", "What ran or is running: list_executions; by name or start time: search_executions."),
+    ("find_molecules", "Proteins, ligands, pockets and poses that are already there: find_molecules."),
     ("get_workspace", "Which organisation, project and limits: get_workspace."),
     (
         "create_execution",
@@ -111,6 +113,7 @@ TOOLS = (
     Offer(describe_platform_tool, "Describe a platform tool", READS),
     Offer(get_execution_logs, "Get an execution's logs", READS),
     Offer(get_execution_results, "Get an execution's results", READS),
+    Offer(find_molecules, "Find molecules", READS),
     Offer(get_workspace, "Show the workspace", READS),
 )
 """Every tool, in the order of `tools/list`; settings only filter this table."""

@@ -40,9 +40,9 @@ from deeporigin_mcp.tools.executions.idempotency import (
 )
 from deeporigin_mcp.tools.responses import errors, steps, toolsets
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView
+from deeporigin_mcp.tools.runtime.projects import listed, project_names, set_project_error, unknown_project
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.spending import approval, elicitation, spent
-from deeporigin_mcp.tools.workspace.projects import listed, project_names, set_project_error, unknown_project
 
 if TYPE_CHECKING:
     from deeporigin_mcp.tools.catalogue.checking import Findings

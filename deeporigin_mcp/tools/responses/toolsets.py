@@ -19,6 +19,7 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
         "get_execution_results",
     ),
     "catalogue": ("find_platform_tools", "describe_platform_tool"),
+    "molecules": ("find_molecules",),
     "workspace": ("get_workspace",),
 }
 """The groups that `DEEPORIGIN_MCP_TOOLSETS` chooses from, and their tools."""
