@@ -19,5 +19,6 @@ CALLS: dict[str, dict[str, Any]] = {
     "describe_platform_tool": {"tool_key": "deeporigin.docking"},
     "get_execution_logs": {"execution_id": ID},
     "get_execution_results": {"execution_id": ID},
+    "find_molecules": {"kind": "protein"},
     "get_workspace": {},
 }

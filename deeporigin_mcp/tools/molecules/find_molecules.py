@@ -141,21 +141,20 @@ class Found(NamedTuple):
 async def find_molecules(
     ctx: ToolContext,
     kind: Kind,
-    query: Annotated[str | None, Field(description="Part of the name, a PDB id, or an id.")] = None,
-    smiles: Annotated[str | None, Field(description="Of a ligand.")] = None,
-    pdb_id: str | None = None,
-    protein_id: Annotated[str | None, Field(description="It, or its pockets or poses.")] = None,
-    ligand_id: Annotated[str | None, Field(description="It, or its poses.")] = None,
-    execution_id: Annotated[str | None, Field(description="Pockets or poses of this run.")] = None,
-    project_id: str | None = None,
-    order: Annotated[str | None, Field(description="E.g. name asc; else newest or best first.")] = None,
-    limit: Annotated[int, Field(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Field(description="next_cursor, with the other arguments as before.")] = None,
+    query: Annotated[str | None, Field(description="Part of the name, PDB id or id.")] = None,
+    smiles: Annotated[str | None, Field(description="Ligand.")] = None,
+    pdb_id: Annotated[str | None, Field(description="Protein.")] = None,
+    protein_id: Annotated[str | None, Field(description="It, its pockets or poses.")] = None,
+    ligand_id: Annotated[str | None, Field(description="It or its poses.")] = None,
+    execution_id: Annotated[str | None, Field(description="Its pockets or poses.")] = None,
+    project_id: Annotated[str | None, Field(description="Only this one.")] = None,
+    order: Annotated[str | None, Field(description="E.g. name asc; default: newest or best first.")] = None,
+    limit: Annotated[int, Field(description="1 to 100.", ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Field(description="next_cursor of a result.")] = None,
 ) -> MoleculesView:
-    """Find proteins, ligands, pockets and poses that are there; as_input goes into a run's inputs unchanged.
+    """Find proteins, ligands, pockets and poses that exist; as_input goes into a run's inputs unchanged.
 
-    project, prepared, created and by tell rows of one name apart. Best is a high pose_score, a low binding_energy.
-    Searches all projects for proteins and ligands, one project for pockets and poses. Free, reads only.
+    High pose_score and low binding_energy are good. Pockets and poses: of one project. Free, reads only.
     """
     state = state_of(ctx)
     asked = {
@@ -525,7 +524,7 @@ async def _pose_rows(client: DeepOriginClient, rows: Sequence[Json], given: Mapp
             name=names.get(pose.ligand_id) or None,
             pose_score=pose.score,
             binding_energy=pose.binding_energy,
-            best=pose.is_best,
+            best=pose.is_best or None,
             ligand_id=(pose.ligand_id if pose.ligand_id != given.get("ligand_id") else "") or None,
             # Tells the molecule where no name does.
             smiles=(pose.smiles if not names.get(pose.ligand_id) else "") or None,
@@ -538,9 +537,11 @@ async def _pose_rows(client: DeepOriginClient, rows: Sequence[Json], given: Mapp
 
 def _origin(row: Pocket | Pose, given: Mapping[str, str]) -> dict[str, str | None]:
     """Of which protein and run it is, unless that was asked for."""
+    if "execution_id" in given:
+        return {}
     return {
         "protein_id": (row.protein_id if row.protein_id != given.get("protein_id") else "") or None,
-        "execution_id": (row.execution_id if row.execution_id != given.get("execution_id") else "") or None,
+        "execution_id": row.execution_id or None,
         "created": row.created_at[:10] or None,
     }
 
