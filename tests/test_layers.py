@@ -51,6 +51,7 @@ THIRD_PARTY = (
     "opentelemetry",
     "pydantic",
     "pydantic_core",
+    "rdkit",
     "referencing",
     "socksio",
     "sse_starlette",

@@ -1,4 +1,4 @@
-"""The state of one check of inputs: steps left, warnings, molecules, repeated entries and unknown names."""
+"""The state of one check of inputs: steps left, warnings, molecules, files, repeated entries and unknown names."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from deeporigin_mcp.platform.records import money
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, fields_of, parts_of
+from deeporigin_mcp.tools.catalogue.schemas import (
+    KEY,
+    PROVIDER,
+    Schema,
+    TooLarge,
+    entries_of,
+    fields_of,
+    is_reference,
+    parts_of,
+)
 from deeporigin_mcp.tools.molecules import smiles
 from deeporigin_mcp.tools.responses.size_limit import shown
 from deeporigin_mcp.tools.responses.suggestions import did_you_mean
@@ -32,6 +41,33 @@ _LIGANDS = re.compile(r"(?:ligand|molecule|compound)(?:s|_?ids)", re.IGNORECASE)
 """Names of fields whose texts are SMILES, or ids or names of molecules."""
 _SMILES = re.compile(r"(?:.*smiles|(?:.*_)?smi)(?:_?(?:list|strings?))?_?\d*", re.IGNORECASE)
 """Names of fields whose texts are SMILES."""
+_LIGAND_SMILES = re.compile(r"(?:^|\.)(?:ligand|molecule|compound)s?(?:\.\d+)?\.smiles|smiles_list\.\d+")
+"""Paths of the SMILES of whole molecules, not of cores or reactions."""
+_FILE = re.compile(rf"(?:.*_)?file_path|{'|'.join(sorted(LIST_FILES))}")
+_MAYBE_FILE = re.compile(r"(?!out)(?:.*_)?(?:path|file)")
+_ENTITY = re.compile(r"(protein|ligand)s?_?\d*")
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A path of the platform's storage in the inputs.
+
+    `is_certain`: the schema or the name of the field says that it is a file that the run reads.
+    """
+
+    at: str
+    path: str
+    is_certain: bool
+
+
+class InputEntity(NamedTuple):
+    """A protein or ligand in the inputs, by its id."""
+
+    at: str
+    kind: str
+    """`protein` or `ligand`."""
+    id: str
+    file_path: str
 
 
 @dataclass
@@ -111,6 +147,8 @@ class CheckState:
         self._names: dict[str, str] = {}
         """Texts in lists of ligands: SMILES, ids or names."""
         self._lists: dict[str, list[Any]] = {}
+        self._files: dict[str, InputFile] = {}
+        self._entities: dict[str, InputEntity] = {}
 
     def spend(self, steps: int) -> None:
         self.left -= steps
@@ -132,8 +170,24 @@ class CheckState:
         if isinstance(value, Text):
             self._names[value.path] = value
 
+    def is_file(self, value: Any, *, is_certain: bool = True) -> None:
+        """Note that a text, or a reference, is a file."""
+        path = value
+        if isinstance(value, dict):
+            path = value.get(KEY) if value.get(PROVIDER) == "ufa" else None
+        at = getattr(value, "path", None)
+        if isinstance(at, str) and isinstance(path, str) and path.strip():
+            before = self._files.get(at)
+            self._files[at] = InputFile(at, str(path), is_certain or (before is not None and before.is_certain))
+
+    def is_entity(self, value: Any, kind: str) -> None:
+        """Note that an object is a protein or a ligand of the platform."""
+        if isinstance(value, Object) and isinstance(name := value.get("id"), str) and name.strip():
+            path = value.get("file_path")
+            self._entities[value.path] = InputEntity(value.path, kind, str(name), str(path) if path else "")
+
     def noted(self, value: Any, path: str, name: str) -> Any:
-        """A value with paths in it; texts that are molecules by the name of their field are noted."""
+        """A value with paths in it; molecules and files are noted by the names of their fields."""
         self._values += 1
         if self._values > MAX_VALUES:
             raise TooLarge
@@ -144,6 +198,8 @@ class CheckState:
                 self._smiles[path] = value
             elif _LIGANDS.fullmatch(name):
                 self._names[path] = value
+            elif (is_certain := bool(_FILE.fullmatch(name))) or _MAYBE_FILE.fullmatch(name):
+                self.is_file(text, is_certain=is_certain)
             return text
         before = f"{path}." if path else ""
         if isinstance(value, dict):
@@ -151,6 +207,10 @@ class CheckState:
                 self.warnings[f"{before}{list_file}: the molecules in this file were not checked."] = None
             made = Object((key, self.noted(entry, f"{before}{key}", str(key))) for key, entry in value.items())
             made.path = path
+            if is_reference(value):
+                self.is_file(made)
+            elif entity := _ENTITY.fullmatch(name):
+                self.is_entity(made, entity[1])
             return made
         if isinstance(value, list):
             entries = List(self.noted(entry, f"{before}{place}", name) for place, entry in enumerate(value))
@@ -168,6 +228,19 @@ class CheckState:
             for path, text in texts.items()
             if (problem := check(text))
         ]
+
+    @property
+    def molecules(self) -> dict[str, str]:
+        """SMILES of whole molecules, and texts that may be some, by their paths."""
+        return {path: text for path, text in self._smiles.items() if _LIGAND_SMILES.search(path)}
+
+    @property
+    def files(self) -> list[InputFile]:
+        return [*self._files.values()]
+
+    @property
+    def entities(self) -> list[InputEntity]:
+        return [*self._entities.values()]
 
     def repeats(self) -> list[Repeats]:
         """Lists of molecules, or of other objects, that hold one twice."""

@@ -9,13 +9,8 @@ A check takes bounded time for any schema and inputs, and runs in a thread.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import anyio
-import anyio.to_thread
-from anyio.lowlevel import RunVar
+from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.catalogue.check_state import CURRENT, MAX_STEPS, CheckState, Known, Object, Repeats
@@ -26,18 +21,12 @@ if TYPE_CHECKING:
     # Imported by the functions that use it: it takes a while, and a server starts without it.
     import jsonschema
 
-Result = TypeVar("Result")
-
 MAX_PROBLEMS = 20
 MAX_ERRORS = 200
 """After so many the check ends: megabytes of inputs can break a schema in a million places."""
 PROBLEM_CHARACTERS = 1_000
-MAX_THREADS = 2
-"""More would only slow each other down, and everything else."""
 WHOLE = "inputs"
 UNREAD = "This server could not check the inputs fully against the tool's schema; the platform does."
-
-_THREADS: RunVar[anyio.CapacityLimiter] = RunVar("threads that check inputs")
 
 
 @dataclass
@@ -47,15 +36,6 @@ class Findings:
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     repeats: list[Repeats] = field(default_factory=list)
-
-
-async def off_loop(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call a function in one of a few threads. A cancelled caller does not wait for it, so it should change nothing."""
-    limiter = _THREADS.get(None)
-    if limiter is None:
-        limiter = anyio.CapacityLimiter(MAX_THREADS)
-        _THREADS.set(limiter)
-    return await anyio.to_thread.run_sync(function, *arguments, abandon_on_cancel=True, limiter=limiter)
 
 
 def checked(inputs: dict[str, Any], schema: Schema) -> Findings:

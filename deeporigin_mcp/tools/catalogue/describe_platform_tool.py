@@ -15,6 +15,7 @@ from deeporigin_mcp.tools.responses.size_limit import Summary, size
 from deeporigin_mcp.tools.responses.toolsets import step
 from deeporigin_mcp.tools.responses.views import PlatformToolView
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
+from deeporigin_mcp.tools.runtime.threads import off_loop
 
 SCHEMA_CHARACTERS = 12_000
 EXAMPLE_CHARACTERS = 3_000
@@ -38,9 +39,6 @@ async def describe_platform_tool(
     definition = await find_definition(state, tool_key, tool_version)
     versions = [found.version for found in versions_of(await definitions_of(state), definition.key)]
     others = [version for version in versions if version != definition.version]
-    # Imported here: a server starts without the schema library.
-    from deeporigin_mcp.tools.catalogue.checking import off_loop
-
     schema, example, cut = await off_loop(_read, definition)
     if len(others) > MAX_VERSIONS:
         cut.append(f"other_versions: {len(others) - MAX_VERSIONS} more")
@@ -64,6 +62,7 @@ async def describe_platform_tool(
 
 def _read(definition: ToolDefinition) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
     """The cleaned schema, an example, and what was cut of them. Both may take a while."""
+    # Imported here: a server starts without the schema library.
     from deeporigin_mcp.tools.catalogue.checking import example_inputs
     from deeporigin_mcp.tools.catalogue.schemas import cleaned
 

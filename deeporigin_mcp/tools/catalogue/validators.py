@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.tools.catalogue.check_state import CURRENT, VALUE_CHARACTERS
+from deeporigin_mcp.tools.catalogue.check_state import CURRENT, VALUE_CHARACTERS, CheckState
 from deeporigin_mcp.tools.catalogue.patterns import found, is_bounded, ways_to_try
 from deeporigin_mcp.tools.catalogue.schemas import (
     KEY,
@@ -143,6 +143,7 @@ def _type(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[jso
     state = CURRENT.get()
     if isinstance(instance, str) and is_file(schema):
         state.lenient += "string" not in kinds
+        _note_file(state, instance, schema)
         yield from _file_problems(instance)
         return
     if any(validator.is_type(instance, kind) for kind in kinds):
@@ -164,6 +165,11 @@ def _type(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[jso
     yield _error(f"{shown(instance, VALUE_CHARACTERS)} is not of type {' or '.join(map(str, kinds))}{hint}")
 
 
+def _note_file(state: CheckState, instance: Any, schema: Any) -> None:
+    if schema.get("format") != "directory":
+        state.is_file(instance)
+
+
 def _file_problems(instance: Any) -> Iterator[jsonschema.ValidationError]:
     if isinstance(instance, str):
         if not instance.strip():
@@ -178,6 +184,7 @@ def _file_problems(instance: Any) -> Iterator[jsonschema.ValidationError]:
 
 def _format(_: Any, rule: Any, instance: Any, schema: Any) -> Iterator[jsonschema.ValidationError]:
     if "type" not in schema and is_file(schema):
+        _note_file(CURRENT.get(), instance, schema)
         yield from _file_problems(instance)
     elif rule == "smiles":
         CURRENT.get().is_smiles(instance)
@@ -188,6 +195,9 @@ def _vendor(_: Any, rule: Any, instance: Any, schema: Any) -> Iterator[jsonschem
         CURRENT.get().is_smiles(instance)
     elif rule in ("Ligand", "Molecule"):
         CURRENT.get().is_molecule(instance)
+        CURRENT.get().is_entity(instance, "ligand")
+    elif rule == "Protein":
+        CURRENT.get().is_entity(instance, "protein")
     yield from ()
 
 

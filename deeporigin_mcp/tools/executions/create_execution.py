@@ -42,6 +42,7 @@ from deeporigin_mcp.tools.responses import errors, steps, toolsets
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView
 from deeporigin_mcp.tools.runtime.projects import listed, project_names, set_project_error, unknown_project
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.runtime.threads import off_loop
 from deeporigin_mcp.tools.spending import approval, elicitation, spent
 
 if TYPE_CHECKING:
@@ -360,7 +361,7 @@ async def _checked(definition: ToolDefinition, inputs: dict[str, Any], settings:
         ArgumentError: they do not fit the schema; lists all problems.
     """
     # Imported here, as it takes long: only creating a run needs it.
-    from deeporigin_mcp.tools.catalogue.checking import checked, off_loop
+    from deeporigin_mcp.tools.catalogue.checking import checked
 
     findings = await off_loop(checked, inputs, definition.inputs_schema)
     problems = findings.problems

@@ -1,6 +1,6 @@
-"""The syntax check of SMILES before a quote: alphabet, brackets, branches and ring closures.
+"""The check of a SMILES' text: alphabet, brackets, branches, ring closures, elements.
 
-Valences, aromaticity and elements are left to the platform: what passes here may still be invalid.
+Valences and aromaticity need RDKit (`chemistry.py`): what passes here may still be invalid.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 SHOWN_CHARACTERS = 60
 BACKSLASH = r"In JSON a backslash is written twice: C/C=C\\C."
 
+SUPPORTED_ELEMENTS = dict.fromkeys(("H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I"))
+"""Those of drug-like ligands, as the official client has them."""
+
 _INVISIBLE = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
 """Categories of invisible characters, without the blank."""
 
@@ -27,6 +30,7 @@ _TOKEN = re.compile(
 _NOT_PRINTABLE = re.compile(r"[^!-~]")
 _BRACKETED = re.compile(r"\[[^\[\]]+\]")
 _ATOM = re.compile(r"[A-Za-z*]")
+_SYMBOL = re.compile(r"\[\d*([A-Z][a-z]?|[a-z]{1,2}|\*)[^\[\]]*\]|(Cl|Br|[BCNOPSFIbcnops*])")
 _UNBOUND = re.compile(r"^[-=#$:/\\~.](?!>)|(?<!<)[-=#$:/\\~.](?=[-=#$:/\\~.)]|$)|\(\)")
 """A bond or dot before the first atom or to none, and a branch without atoms."""
 
@@ -102,6 +106,18 @@ def _syntax_problems(text: str) -> Iterator[str]:
         yield "has no atom"
     if unbound := _UNBOUND.search(bare):
         yield f"has {unbound[0]!r} at character {unbound.start() + 1}, which leads to no atom"
+
+
+def unsupported_elements(text: str) -> tuple[str, ...]:
+    """Elements of a valid SMILES that no drug-like ligand has. Those of counter-ions are left out: they are dropped."""
+    parts = [_elements(part) for part in text.split(".")]
+    organic = [part for part in parts if "C" in part]
+    kept = organic if len(organic) == 1 else parts
+    return tuple(sorted(set().union(*kept) - SUPPORTED_ELEMENTS.keys()))
+
+
+def _elements(text: str) -> set[str]:
+    return {(bracketed or bare).capitalize() for bracketed, bare in _SYMBOL.findall(text)}
 
 
 def shown(text: str) -> str:

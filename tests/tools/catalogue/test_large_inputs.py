@@ -9,8 +9,9 @@ import anyio
 import pytest
 
 from deeporigin_mcp.tools.catalogue import checking
-from deeporigin_mcp.tools.catalogue.checking import MAX_THREADS, Findings, checked, off_loop
+from deeporigin_mcp.tools.catalogue.checking import Findings, checked
 from deeporigin_mcp.tools.protocol import tool as surface
+from deeporigin_mcp.tools.runtime.threads import MAX_THREADS, off_loop
 from tests.support.bench import Bench, docking
 from tests.support.errors import ErrorFacts
 
