@@ -25,6 +25,7 @@ from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_th
 from deeporigin_mcp.tools.responses.views import View
 from deeporigin_mcp.tools.runtime.projects import unknown_project
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.runtime.threads import off_loop
 
 Kind = Literal["protein", "ligand", "pocket", "pose"]
 Conditions = dict[str, dict[str, Any]]
@@ -148,13 +149,13 @@ async def find_molecules(
     ligand_id: Annotated[str | None, Field(description="It or its poses.")] = None,
     execution_id: Annotated[str | None, Field(description="Its pockets or poses.")] = None,
     project_id: Annotated[str | None, Field(description="Only this one.")] = None,
-    order: Annotated[str | None, Field(description="E.g. name asc; default: newest or best first.")] = None,
+    order: Annotated[str | None, Field(description="E.g. name asc; default: newest or best.")] = None,
     limit: Annotated[int, Field(description="1 to 100.", ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Field(description="next_cursor of a result.")] = None,
+    cursor: Annotated[str | None, Field(description="To read on.")] = None,
 ) -> MoleculesView:
     """Find proteins, ligands, pockets and poses that exist; as_input goes into a run's inputs unchanged.
 
-    High pose_score and low binding_energy are good. Pockets and poses: of one project. Free, reads only.
+    A high pose_score and a low binding_energy are good. Free, reads only.
     """
     state = state_of(ctx)
     asked = {
@@ -322,7 +323,7 @@ async def _forms(smiles: str) -> tuple[list[str], str | None]:
     """
     from deeporigin_mcp.tools.molecules.chemistry import check_smiles, is_available
 
-    checked, is_canonical = await anyio.to_thread.run_sync(lambda: (check_smiles(smiles), is_available()))
+    checked, is_canonical = await off_loop(lambda: (check_smiles(smiles), is_available()))
     if checked.problem and not checked.elements:
         raise ArgumentError(
             f"Invalid smiles {shown(smiles)!r}: it {checked.problem}.", next_step="Valid: the SMILES of one molecule."
