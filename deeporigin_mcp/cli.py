@@ -256,6 +256,7 @@ def _simulator(options: argparse.Namespace) -> int:
         _complain(str(error))
         return EXIT_USAGE
     platform = Platform(clock=ScaledClock(options.speed), seed=options.seed, faults=faults)
+    platform.seed_past_runs()
 
     def ready(base_url: str) -> None:
         how = "DO_ENV=local" if base_url.endswith(f":{SIMULATOR_PORT}") else f"DO_ENV=local DO_BASE_URL={base_url}"

@@ -34,6 +34,7 @@ from deeporigin_mcp.tools.executions.wait_executions import wait_executions
 from deeporigin_mcp.tools.files.download_files import download_files
 from deeporigin_mcp.tools.files.list_files import list_files
 from deeporigin_mcp.tools.files.upload_file import upload_file
+from deeporigin_mcp.tools.molecules.find_molecules import find_molecules
 from deeporigin_mcp.tools.molecules.import_molecules import import_molecules
 from deeporigin_mcp.tools.protocol.completion import serve_completion
 from deeporigin_mcp.tools.protocol.prompts import serve_prompts
@@ -72,6 +73,7 @@ NEXT_STEP = (
 )
 NOTES = (
     ("list_executions", "What ran or is running: list_executions; by name or start time: search_executions."),
+    ("find_molecules", "Proteins, ligands, pockets and poses that are already there: find_molecules."),
     ("get_workspace", "Which organisation, project and limits: get_workspace."),
     (
         "create_execution",
@@ -115,6 +117,7 @@ TOOLS = (
     Offer(describe_platform_tool, "Describe a platform tool", READS),
     Offer(get_execution_logs, "Get an execution's logs", READS),
     Offer(get_execution_results, "Get an execution's results", READS),
+    Offer(find_molecules, "Find molecules", READS),
     Offer(import_molecules, "Import molecules", Hints(False, False, True)),
     Offer(list_files, "List files", READS),
     Offer(upload_file, "Upload a file", Hints(False, False, True)),

@@ -11,6 +11,8 @@ from deeporigin_mcp.platform.records.sanitizing import HARMFUL, escaped, words_o
 MISSING = "-"
 LINES = ("progress", "problems", "input_warnings", "notes")
 """Lists whose entries are shown one a line."""
+INPUT = "as_input"
+"""The object that inputs want is one cell of a table, its last, as JSON that can be copied."""
 
 
 COPIED = ("as_input", "as_file_input")
@@ -46,6 +48,7 @@ def _rows(key: str, rows: list[dict[str, Any]], order: Sequence[str]) -> list[st
     objects = [_json(row) for row in rows]
     held = dict.fromkeys(column for row in rows for column in row)
     columns = [*(column for column in order if column in held), *(column for column in held if column not in order)]
+    columns.sort(key=INPUT.__eq__)
     if all(map(_is_flat, rows)) and len(columns) * len(rows) * len(MISSING) < sum(map(len, objects)):
         table = [" | ".join(_cell(row.get(column)) for column in columns) for row in rows]
         return [f"{key} ({len(rows)}): {' | '.join(map(_cell, columns))}", *table]
@@ -53,7 +56,7 @@ def _rows(key: str, rows: list[dict[str, Any]], order: Sequence[str]) -> list[st
 
 
 def _is_flat(row: dict[str, Any]) -> bool:
-    return not any(isinstance(value, dict | list) for value in row.values())
+    return not any(isinstance(value, dict | list) for column, value in row.items() if column != INPUT)
 
 
 def _cell(value: Any) -> str:

@@ -19,7 +19,7 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
         "get_execution_results",
     ),
     "catalogue": ("find_platform_tools", "describe_platform_tool"),
-    "molecules": ("import_molecules",),
+    "molecules": ("find_molecules", "import_molecules"),
     "files": ("list_files", "upload_file", "download_files"),
     "workspace": ("get_workspace",),
 }

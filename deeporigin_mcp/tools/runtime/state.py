@@ -22,6 +22,7 @@ from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.approvals.ledger import BudgetScope, Ledger
 from deeporigin_mcp.tools.approvals.pending import Elicitations
 from deeporigin_mcp.tools.runtime import call_log
+from deeporigin_mcp.tools.runtime.names import Names
 
 T = TypeVar("T")
 
@@ -81,6 +82,11 @@ class ServerState:
     def ledger(self) -> Ledger:
         """What was approved and started, shared with all processes and callers that have the same settings."""
         return Ledger.of(self.settings)
+
+    @cached_property
+    def names(self) -> Names:
+        """Names of projects and people."""
+        return Names(self.client)
 
     @property
     def scope(self) -> BudgetScope:
