@@ -58,6 +58,8 @@ NO_ROW_SECONDS = 120.0
 NO_ROW_POSES_SECONDS = 30.0
 LOOK_UP_SECONDS = 10.0
 """What is left of an import's time for finding its run when the response does not come."""
+SHORTEST_SECONDS = 5.0
+"""How long its response is waited for even if the time is up."""
 IMPORT_SECONDS = CREATE_TIMEOUT_SECONDS + sum(LOOK_UP_PAUSES) + LOOK_UP_SECONDS
 """How long an import may take, unless its caller says it."""
 SUBJECTS = 50_000
@@ -438,7 +440,7 @@ class Imports:
                 tool_key=TOOL_KEY,
                 tool_version=TOOL_VERSION,
                 data=data,
-                timeout=min(CREATE_TIMEOUT_SECONDS, max(1.0, self._left(until) - LOOK_UP_SECONDS)),
+                timeout=min(CREATE_TIMEOUT_SECONDS, max(SHORTEST_SECONDS, self._left(until) - LOOK_UP_SECONDS)),
             )
         except OutcomeUnknownError as lost:
             return await self._found_again(staged_path, lost, until)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import anyio
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, OutcomeUnknownError
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, OutcomeUnknownError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.records.money import ZERO
 from deeporigin_mcp.platform.records.sanitizing import one_line
@@ -131,9 +131,16 @@ async def import_molecules(
             check_only=check_only,
             until=anyio.current_time() + seconds,
         )
-        with anyio.move_on_after(seconds + RESPONSE_SECONDS / 2):
-            return await _imported(ctx, request)
-        raise OutcomeUnknownError(f"Timed out after {seconds + RESPONSE_SECONDS / 2:g} s waiting for the platform.")
+        try:
+            with anyio.move_on_after(seconds + RESPONSE_SECONDS / 2):
+                return await _imported(ctx, request)
+            raise OutcomeUnknownError(f"Timed out after {seconds + RESPONSE_SECONDS / 2:g} s waiting for the platform.")
+        except InvalidRequestError as error:
+            if error.code != "import_failed":
+                raise
+            failure = error
+    # Whether a failed run made some rows is not known, so nothing is said about it.
+    raise failure
 
 
 @dataclass(frozen=True)
