@@ -9,10 +9,14 @@ from typing import Any
 from deeporigin_mcp.platform.records.sanitizing import HARMFUL, escaped, words_of
 
 MISSING = "-"
-LINES = ("progress", "problems", "input_warnings")
+LINES = ("progress", "problems", "input_warnings", "notes")
 """Lists whose entries are shown one a line."""
 INPUT = "as_input"
 """The object that inputs want is one cell of a table, its last, as JSON that can be copied."""
+
+
+COPIED = ("as_input", "as_file_input")
+"""What goes into a run's inputs is shown as JSON that can be copied."""
 
 
 def as_text(view: dict[str, Any], columns: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -27,6 +31,8 @@ def as_text(view: dict[str, Any], columns: Mapping[str, Sequence[str]] | None = 
 
 
 def _lines(key: str, value: Any, columns: Sequence[str]) -> list[str]:
+    if key in COPIED:
+        return [f"{key}: {_json(value)}"]
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
         return _rows(key, value, columns)
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value) and key in LINES:

@@ -13,6 +13,7 @@ import anyio
 import anyio.abc
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver.context import Context
+from mcp_types import InputRequiredResult
 
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.waiting.followers import Followers
@@ -51,6 +52,8 @@ class ServerState:
     """By which rule a person approved a creation whose execution has not been seen, by idempotency key."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
+    transfers: dict[str, BackgroundWork[Any]] = field(default_factory=dict)
+    """Uploads and downloads that outlast a call, by what the same call would name again."""
     has_peers: bool = False
     """Whether a caller's next call may reach another process than this one: over HTTP, behind a balancer."""
     uses: int = 0
@@ -106,6 +109,14 @@ class ServerState:
 
 
 ToolContext = Context[ServerState, Any]
+
+
+class ClientAsked(Exception):  # noqa: N818 (no error)
+    """Raised by a tool that needs to ask the client first (2026-07-28): the result of this round of the call."""
+
+    def __init__(self, request: InputRequiredResult) -> None:
+        super().__init__("input required")
+        self.request = request
 
 
 def state_of(context: ToolContext) -> ServerState:
