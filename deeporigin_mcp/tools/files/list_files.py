@@ -11,7 +11,7 @@ from deeporigin_mcp.platform.records.files import RemoteFile, listed_file
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.transport.remote_paths import MAX_CHARACTERS as PATH_CHARACTERS
 from deeporigin_mcp.platform.transport.remote_paths import cleaned
-from deeporigin_mcp.tools.responses import steps, toolsets
+from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit
 from deeporigin_mcp.tools.responses.views import View
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
@@ -85,7 +85,8 @@ async def _of_folder(state: ServerState, folder: str, limit: int, cursor: str | 
     if following is not None:
         view.next_step = f"{_call(folder, limit, cursor=following)} reads on."
     elif rows:
-        view.next_step = _download(state, rows)
+        paths = [row.path for row in rows if not row.path.endswith("/")][:PATHS_IN_STEP]
+        view.next_step = f"{steps.call('download_files', paths=paths)} fetches files." if paths else None
     else:
         view.next_step = "There is nothing. " + (f"{_call('', limit)} shows the top folder." if folder else "")
     return view
@@ -117,7 +118,7 @@ async def _of_run(state: ServerState, execution_id: str, limit: int, cursor: str
     elif not named:
         after = steps.after(execution, state.settings) or ""
         view.next_step = f"It is {one_line(execution.status, 40)} and has no files. {after}".strip()
-    elif toolsets.is_offered("download_files", state.settings):
+    else:
         fetch = steps.call("download_files", execution_id=execution.execution_id)
         view.next_step = f"{fetch} fetches them."
     return view
@@ -129,11 +130,3 @@ def _call(folder: str, limit: int, **more: str) -> str:
 
 def _row(file: RemoteFile) -> FileRow:
     return FileRow(path=one_line(file.path, PATH_CHARACTERS), size=None if file.is_folder else file.size)
-
-
-def _download(state: ServerState, rows: list[FileRow]) -> str | None:
-    """The call that fetches the files, where it is offered."""
-    paths = [row.path for row in rows if not row.path.endswith("/")]
-    if not paths or not toolsets.is_offered("download_files", state.settings):
-        return None
-    return f"{steps.call('download_files', paths=paths[:PATHS_IN_STEP])} fetches files."
