@@ -13,6 +13,7 @@ from deeporigin_mcp.platform.transport.remote_paths import MAX_CHARACTERS as PAT
 from deeporigin_mcp.platform.transport.remote_paths import cleaned
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit
+from deeporigin_mcp.tools.responses.toolsets import is_offered
 from deeporigin_mcp.tools.responses.views import View
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
@@ -116,8 +117,8 @@ async def _of_run(state: ServerState, execution_id: str, limit: int, cursor: str
     if has_more:
         view.next_step = f"{call} reads on."
     elif not named:
-        after = steps.after(execution, state.settings) or ""
-        view.next_step = f"It is {one_line(execution.status, 40)} and has no files. {after}".strip()
+        after = steps.after(execution, state.settings) if is_offered("get_execution", state.settings) else ""
+        view.next_step = f"It is {one_line(execution.status, 40)} and has no files. {after or ''}".strip()
     else:
         fetch = steps.call("download_files", execution_id=execution.execution_id)
         view.next_step = f"{fetch} fetches them."

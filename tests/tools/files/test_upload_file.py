@@ -256,7 +256,8 @@ async def test_over_http_there_is_no_path_and_a_signed_link_takes_the_file(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with running_site(bench) as site, site.agent() as agent:
-        assert "path" not in agent.inputs["upload_file"].schema["properties"]
+        shown = {tool.name: tool.input_schema for tool in (await agent.client.list_tools()).tools}
+        assert [*shown["upload_file"]["properties"]] == ["text", "destination"]
         refused = await agent.refused("upload_file", path=str(home / "deeporigin" / "hits.csv"))
         assert "path: unknown argument" in refused
         found = await agent.error("upload_file")
