@@ -32,6 +32,8 @@ from deeporigin_mcp.tools.executions.list_executions import list_executions
 from deeporigin_mcp.tools.executions.search_executions import search_executions
 from deeporigin_mcp.tools.executions.wait_executions import wait_executions
 from deeporigin_mcp.tools.files.download_files import download_files
+from deeporigin_mcp.tools.files.list_files import list_files
+from deeporigin_mcp.tools.files.upload_file import upload_file
 from deeporigin_mcp.tools.protocol.completion import serve_completion
 from deeporigin_mcp.tools.protocol.prompts import serve_prompts
 from deeporigin_mcp.tools.protocol.resources import offered_resources, serve_resources
@@ -112,6 +114,8 @@ TOOLS = (
     Offer(describe_platform_tool, "Describe a platform tool", READS),
     Offer(get_execution_logs, "Get an execution's logs", READS),
     Offer(get_execution_results, "Get an execution's results", READS),
+    Offer(list_files, "List files", READS),
+    Offer(upload_file, "Upload a file", Hints(False, False, True)),
     Offer(download_files, "Download files", Hints(False, False, True)),
     Offer(get_workspace, "Show the workspace", READS),
 )
@@ -146,8 +150,14 @@ SEE_ALSO: Mapping[str, Mapping[str, str]] = {
         "list_executions": "For runs that exist use list_executions.",
     },
     "describe_platform_tool": {"create_execution": "Call it before create_execution, whose inputs must fit."},
+    "upload_file": {"import_molecules": "Molecules: import_molecules."},
 }
 """By tool: what its description says of other tools, by their names; left out where that tool is disabled."""
+ELSEWHERE: Mapping[str, str] = {
+    "upload_file": "Without text it returns a signed link, and the command that uploads with it.",
+    "download_files": "Here nothing is saved: it returns links, from which the user saves the files.",
+}
+"""By tool: what its description adds where the server does not run on its user's machine."""
 
 SEAL_SECONDS = 24 * 3600.0
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
@@ -182,6 +192,15 @@ def _tool(offer: Offer) -> PlatformTool:
             open_world_hint=True,
         ),
     )
+
+
+def _fitting(tool: PlatformTool, settings: Settings, names: Collection[str]) -> PlatformTool:
+    """The tool of a server with these settings and tools of these names."""
+    see_also = SEE_ALSO.get(tool.name, {})
+    if settings.is_local:
+        return tool.with_see_also(names, see_also)
+    elsewhere = {tool.name: ELSEWHERE[tool.name]} if tool.name in ELSEWHERE else {}
+    return tool.without(LOCAL_PARAMETERS.get(tool.name, ())).with_see_also(names, {**elsewhere, **see_also})
 
 
 class Callers(Protocol):
@@ -222,12 +241,7 @@ def create_server(
 
     offers = offered(settings)
     names = [offer.function.__name__ for offer in offers]
-    tools = [
-        _tool(offer)
-        .without(() if settings.is_local else LOCAL_PARAMETERS.get(name, ()))
-        .with_see_also(names, SEE_ALSO.get(name, {}))
-        for name, offer in zip(names, offers, strict=True)
-    ]
+    tools = [_fitting(_tool(offer), settings, names) for offer in offers]
     server: MCPServer[ServerState] = MCPServer(
         name=NAME,
         title="Deep Origin",

@@ -19,6 +19,8 @@ CALLS: dict[str, dict[str, Any]] = {
     "describe_platform_tool": {"tool_key": "deeporigin.docking"},
     "get_execution_logs": {"execution_id": ID},
     "get_execution_results": {"execution_id": ID},
+    "list_files": {},
+    "upload_file": {"text": "CCO", "destination": "uploads/hits.csv"},
     "download_files": {"execution_id": ID},
     "get_workspace": {},
 }

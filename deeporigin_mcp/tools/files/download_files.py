@@ -14,8 +14,6 @@ from deeporigin_mcp.errors import (
     ArgumentError,
     CredentialError,
     DeepOriginError,
-    InvalidRequestError,
-    NotFoundError,
     RestrictionError,
 )
 from deeporigin_mcp.platform import Execution
@@ -97,8 +95,8 @@ async def download_files(
 ) -> DownloadsView:
     """Get files of a run (poses, pockets, structures, tables), or files by path.
 
-    They are saved in a folder, with an index.csv of molecules and scores; a remote server returns links instead.
-    Nothing is overwritten, and what is there is kept: after a cut repeat the call. Free.
+    They are saved in a folder, with an index.csv of molecules and scores. Nothing is overwritten, and what is there
+    is kept: after a cut repeat the call. Free.
     """
     state = state_of(ctx)
     if (execution_id is None) == (not paths):
@@ -107,7 +105,9 @@ async def download_files(
         raise ArgumentError(
             f"Invalid what {one_line(what, 40)!r}: it is for the files of an execution_id, not of paths."
         )
-    execution = None if execution_id is None else await _execution(state, execution_id)
+    from deeporigin_mcp.tools.files.run_files import execution_of
+
+    execution = None if execution_id is None else await execution_of(state, execution_id)
     if not state.settings.is_local:
         return await _links(state, execution, paths or [], what)
     from deeporigin_mcp.tools.files.downloading import Download, Request
@@ -124,21 +124,6 @@ async def download_files(
         if work.has_ended:
             state.transfers.pop(key, None)
     return await run_sync(_view, state, request, work, is_over)
-
-
-async def _execution(state: ServerState, execution_id: str) -> Execution:
-    try:
-        return Execution(await state.client.executions.get(execution_id.strip()))
-    except (NotFoundError, InvalidRequestError) as error:
-        valid = toolsets.step(
-            state.settings, "Valid: a UUID that list_executions or search_executions shows.", "list_executions"
-        )
-        raise NotFoundError(
-            f"Unknown execution_id {one_line(execution_id, 80)!r} in this organisation.",
-            next_step=valid,
-            http_status=error.http_status,
-            request_id=error.request_id,
-        ) from None
 
 
 def _view(state: ServerState, request: Request, work: Download, is_over: bool) -> DownloadsView:

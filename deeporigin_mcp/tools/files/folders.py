@@ -11,7 +11,6 @@ import contextlib
 import errno
 import io
 import os
-import re
 import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -28,13 +27,12 @@ from pydantic import ValidationError
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.settings.reading import home_directory
+from deeporigin_mcp.tools.files.local_names import stem_of
 from deeporigin_mcp.tools.responses.suggestions import did_you_mean
 from deeporigin_mcp.tools.runtime.state import ClientAsked, ToolContext, state_of
 
 MAX_FILE_BYTES = 200_000_000
-MAX_NAME_BYTES = 200
-"""File systems allow 255; the rest is for what is added while a file is not complete."""
-MAX_SUFFIX_CHARACTERS = 12
+UNNAMED = "files"
 PATH_CHARACTERS = 200
 """How much of a path is shown."""
 MAX_NAMED, MAX_COMPARED = 10, 1_000
@@ -51,10 +49,6 @@ for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY", "
     _OPEN |= getattr(os, _flag, 0)
 _HAS_DESCRIPTORS = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 """Whether a path can be walked folder by folder without following a link: everywhere but on Windows."""
-
-_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\ud800-\udfff]+')
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
-"""Names that are devices on Windows."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +92,7 @@ class Folders:
             ArgumentError: `local_file_failed`.
         """
         if not self.allowed:
-            raise ArgumentError(
-                "No folder for files is known, because there is no home directory.",
-                next_step="Tell the user: the operator has to set DEEPORIGIN_MCP_FILES.",
-                code="local_file_failed",
-            )
+            raise _no_folder()
         return self._made(self.allowed[0])
 
     def new_folder(self, name: str) -> Path:
@@ -111,7 +101,7 @@ class Folders:
         Raises:
             ArgumentError: `local_file_failed`, if it is something else than a folder, or cannot be made.
         """
-        return self._made(self.downloads / local_name(name))
+        return self._made(self.downloads / (stem_of(name) or UNNAMED))
 
     def _made(self, folder: Path) -> Path:
         try:
@@ -208,11 +198,15 @@ class Folders:
             raise self._not_found(path, places)
         if is_hidden:
             raise ArgumentError(
-                f"Invalid path {_shown(path)!r}: hidden files and folders are not read.", code="outside_folders"
+                f"Invalid path {_shown(path)!r}: hidden files and folders are not read.",
+                next_step="Tell the user, who can copy the file under a visible name.",
+                code="outside_folders",
             )
         raise self._outside(path)
 
     def _outside(self, path: str) -> ArgumentError:
+        if not self.allowed:
+            return _no_folder()
         return ArgumentError(
             f"Invalid path {_shown(path)!r}: only files in {self._listed()} are read.",
             next_step="Tell the user, who can put the file there, or have the operator add its folder to "
@@ -246,17 +240,15 @@ class Folders:
         )
 
     def _listed(self) -> str:
-        return ", ".join(map(self.shown, self.allowed)) or "no folder"
+        return ", ".join(map(self.shown, self.allowed))
 
 
-def local_name(name: str) -> str:
-    """A name for a file or folder of this machine, made from a text of the platform: one segment, never hidden."""
-    stem, dot, suffix = _NOT_IN_NAMES.sub("_", one_line(name, 2_000)).strip(". ").rpartition(".")
-    if not stem or len(suffix) > MAX_SUFFIX_CHARACTERS:
-        stem, dot, suffix = stem + dot + suffix, "", ""
-    stem = stem.encode()[: MAX_NAME_BYTES - len((dot + suffix).encode())].decode("utf-8", "ignore").rstrip(". ")
-    kept = stem + dot + suffix
-    return f"_{kept}" if not stem or _RESERVED.match(kept) else kept
+def _no_folder() -> ArgumentError:
+    return ArgumentError(
+        "No folder for files is known, because there is no home directory.",
+        next_step="Tell the user: the operator has to set DEEPORIGIN_MCP_FILES.",
+        code="outside_folders",
+    )
 
 
 def _checked_size(path: str, found: os.stat_result, max_bytes: int) -> int:

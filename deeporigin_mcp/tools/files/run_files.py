@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, SearchQuery
 from deeporigin_mcp.platform.records.entities import Ligand, Pose, Protein
 from deeporigin_mcp.platform.records.files import RemoteFile
@@ -16,6 +16,8 @@ from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.records.values import Json, as_object, text
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.files import local_names
+from deeporigin_mcp.tools.responses import toolsets
+from deeporigin_mcp.tools.runtime.state import ServerState
 
 ALL, BEST_POSES = "all", "best_poses"
 PAGE_ROWS = 1_000
@@ -81,6 +83,26 @@ class Found:
     """There are more than `MAX_ROWS` rows or `MAX_LISTED` files."""
     listed: dict[str, RemoteFile] = field(default_factory=dict)
     """What a listing says of files, by path."""
+
+
+async def execution_of(state: ServerState, execution_id: str) -> Execution:
+    """The execution whose files are wanted.
+
+    Raises:
+        NotFoundError: an unknown id.
+    """
+    try:
+        return Execution(await state.client.executions.get(execution_id.strip()))
+    except (NotFoundError, InvalidRequestError) as error:
+        valid = toolsets.step(
+            state.settings, "Valid: a UUID that list_executions or search_executions shows.", "list_executions"
+        )
+        raise NotFoundError(
+            f"Unknown execution_id {one_line(execution_id, 80)!r} in this organisation.",
+            next_step=valid,
+            http_status=error.http_status,
+            request_id=error.request_id,
+        ) from None
 
 
 def files_of_paths(paths: Sequence[str]) -> Found:
