@@ -95,8 +95,8 @@ async def download_files(
 ) -> DownloadsView:
     """Get files of a run (poses, pockets, structures, tables), or files by path.
 
-    They are saved in a folder, with an index.csv of molecules and scores; a remote server returns links instead.
-    Nothing is overwritten, and what is there is kept: after a cut repeat the call. Free.
+    They are saved in a folder, with an index.csv of molecules and scores. Nothing is overwritten, and what is there
+    is kept: after a cut repeat the call. Free.
     """
     state = state_of(ctx)
     if (execution_id is None) == (not paths):
