@@ -106,7 +106,7 @@ FIRST_FACT = {
     "get_execution_results": "Read what a run found",
     "list_files": "List files of the platform",
     "upload_file": "Upload one file",
-    "download_files": "Save files of a run",
+    "download_files": "Get files of a run",
     "get_workspace": "Show who is signed in",
 }
 """What the first sentence of each description has to say."""
@@ -254,7 +254,7 @@ async def test_instructions_and_descriptions_name_only_tools_that_exist(tools: l
     named = {word for text in texts for word in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text)}
     parameters = {name for names in PARAMETERS.values() for name in names.split()}
     fields = {name for tool in tools for _, node in nodes(tool["outputSchema"]) for name in node.get("properties", {})}
-    assert named <= HINTS.keys() | parameters | fields | {"tools_service", "data_platform", "pose_score"}
+    assert named <= HINTS.keys() | parameters | fields | {"tools_service", "data_platform", "pose_score", "best_poses"}
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])

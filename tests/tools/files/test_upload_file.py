@@ -239,7 +239,7 @@ async def test_a_client_that_does_not_respond_delays_a_call_by_seconds_only(
 ) -> None:
     monkeypatch.setattr("deeporigin_mcp.tools.files.folders.ROOTS_SECONDS", 0.05)
 
-    async def list_roots(_: ClientRequestContext) -> ListRootsResult:
+    async def list_roots(context: ClientRequestContext) -> ListRootsResult:
         await anyio.sleep_forever()
         raise AssertionError
 
