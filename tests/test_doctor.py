@@ -107,6 +107,7 @@ def test_a_good_configuration_is_all_well(examine: Examine, simulator: RunningSi
     assert found.checks == [
         "platform",
         "spending",
+        "files",
         "token",
         "issuer",
         "services",
@@ -121,6 +122,20 @@ def test_a_good_configuration_is_all_well(examine: Examine, simulator: RunningSi
     assert found["services"][1] == "billing, data-platform, entities, files, tools"
     assert found["organisation"][1] == "deeporigin (DO_ORG_KEY)"
     assert found["project"][1] == PROJECT
+
+
+def test_the_folders_are_shown_with_what_is_wrong_with_them(examine: Examine, tmp_path: Path) -> None:
+    assert examine()["files"] == ("ok", "~/deeporigin (made on first use)", "")
+    assert not (tmp_path / "deeporigin").exists()
+    for folder in ("sets", "locked"):
+        (tmp_path / folder).mkdir()
+    assert examine(DEEPORIGIN_MCP_FILES="~/sets,~/locked")["files"] == ("ok", "~/sets, ~/locked", "")
+    status, detail, fix = examine(DEEPORIGIN_MCP_FILES="~/sets,~/nowhere")["files"]
+    assert (status, "~/nowhere (does not exist)" in detail, bool(fix)) == ("warning", True, True)
+    (tmp_path / "file").touch()
+    for first in ("~/file", "~/file/below"):
+        found = examine(DEEPORIGIN_MCP_FILES=first)
+        assert (found.code, found.failed) == (1, ["files"])
 
 
 def test_every_limit_that_is_set_is_named(examine: Examine) -> None:

@@ -84,7 +84,8 @@ class DownloadsView(View):
 async def download_files(
     ctx: ToolContext,
     paths: Annotated[
-        list[str] | None, Field(description="Files of the platform, instead of execution_id.", max_length=MAX_PATHS)
+        list[str] | None,
+        Field(description="Up to 1,000 files of the platform, instead of execution_id.", max_length=MAX_PATHS),
     ] = None,
     execution_id: Annotated[str | None, Field(description="The run whose files are wanted.")] = None,
     what: Annotated[
@@ -95,8 +96,8 @@ async def download_files(
 ) -> DownloadsView:
     """Get files of a run (poses, pockets, structures, tables), or files by path.
 
-    They are saved in a folder, with an index.csv of molecules and scores; a remote server returns links instead.
-    Nothing is overwritten, and what is there is kept: after a cut repeat the call. Free.
+    They are saved in a folder, with an index.csv of molecules and scores. Nothing is overwritten, and what is there
+    is kept: after a cut repeat the call. Free.
     """
     state = state_of(ctx)
     if (execution_id is None) == (not paths):
