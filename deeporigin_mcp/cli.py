@@ -87,8 +87,13 @@ def _parser() -> argparse.ArgumentParser:
         help="make requests fail, such as 'POST */executions status=504 html after=work times=1'; repeatable",
     )
 
-    demo = commands.add_parser("demo", help="watch an MCP client run two jobs on a simulated platform")
+    demo = commands.add_parser(
+        "demo", help="watch an MCP client go from a structure to pose files on a simulated platform"
+    )
     demo.add_argument("--speed", type=_speed, default=12.0, help="simulated seconds per second (default: %(default)g)")
+    demo.add_argument(
+        "--folder", metavar="DIR", help="where its files go (default: a new temporary folder, which is kept)"
+    )
 
     doctor = commands.add_parser("doctor", help="check the configuration and the platform")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -273,9 +278,11 @@ def _simulator(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     _remove_unusable_tracing()
+    from pathlib import Path
+
     from deeporigin_mcp.demo import run_demo
 
-    return EXIT_OK if run_demo(speed=options.speed) else EXIT_FAILED
+    return EXIT_OK if run_demo(speed=options.speed, folder=options.folder and Path(options.folder)) else EXIT_FAILED
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
-"""`deeporigin-mcp demo`: an MCP client drives the real server through two jobs on a simulated platform.
+"""`deeporigin-mcp demo`: an MCP client drives the real server from a structure and SMILES to pose files on disk.
 
 Everything printed comes from real results: the server is a subprocess on stdio, the platform is the simulator behind
-real HTTP. One job succeeds after a person approved its price, the other is cheap enough to start without approval and
-fails for a chemical reason; a third is only quoted, because the person declines.
+real HTTP, and the files at the end are read from the disk. A molecule that no tool supports is refused before it costs
+anything; a person approves two prices and declines the third.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 import anyio
@@ -23,17 +24,20 @@ from deeporigin_mcp.logs import say
 from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_simulator
 
 ORGANISATION = "deeporigin"
-AUTOMATIC_LIMIT_USD = "0.25"
-EXPENSIVE_TOOL = "deeporigin.pocket-finder"
+SESSION = "demo"
+EXPENSIVE_TOOL = "deeporigin.abfe-end-to-end"
 """The demo's person declines to pay for this tool."""
 MAX_WAITS = 20
 SHOWN_CHARACTERS = 240
 
-PROTEIN = {"id": "08PR0TE1N0001", "file_path": "entities/proteins/brd4.pdb"}
-POCKET = {"center": [12.1, 4.6, -7.3], "box_size_x": 20.0, "box_size_y": 20.0, "box_size_z": 20.0}
-GOOD_LIGANDS = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CC(C)Cc1ccc(cc1)C(C)C(=O)O")
-METAL_COMPLEX = ("N[Pt](N)(Cl)Cl",)
-"""Cisplatin: docking has no parameters for its metal."""
+STRUCTURE = Path(__file__).parent / "demo_files" / "helix.pdb"
+MOLECULES = (
+    {"name": "aspirin", "smiles": "CC(=O)Oc1ccccc1C(=O)O"},
+    {"name": "caffeine", "smiles": "Cn1cnc2c1c(=O)n(C)c(=O)n2C"},
+    {"name": "ibuprofen", "smiles": "CC(C)Cc1ccc(cc1)C(C)C(=O)O"},
+    {"name": "cisplatin", "smiles": "N[Pt](N)(Cl)Cl"},
+)
+"""Docking has no parameters for the last one's metal."""
 
 
 class StepFailedError(Exception):
@@ -112,14 +116,19 @@ class LiveLine:
             say("\x1b[K", end="")
 
 
-def run_demo(*, speed: float) -> bool:
-    """Run the demo at `speed` simulated seconds per second; whether every step had the expected outcome."""
+def run_demo(*, speed: float, folder: Path | None = None) -> bool:
+    """Run the demo at `speed` simulated seconds per second; whether every step had the expected outcome.
+
+    Args:
+        folder: where the files go; None: a new one for temporary files, which is kept.
+    """
     platform = Platform(clock=ScaledClock(speed), seed=int(time.time()))
+    files = folder or Path(tempfile.mkdtemp(prefix="deeporigin-demo-"))
     failures: list[str] = []
     with running_simulator(platform) as simulator, tempfile.TemporaryFile("w+") as server_log:
         say(f"Simulated Deep Origin platform on {simulator.base_url}, {speed:g} times as fast as real time.")
         try:
-            anyio.run(_drive, simulator.base_url, platform, cast("TextIO", server_log))
+            anyio.run(_drive, simulator.base_url, platform, files, cast("TextIO", server_log))
         except* StepFailedError as group:
             failures += _messages(group)
         if failures:
@@ -136,95 +145,97 @@ def _messages(group: BaseExceptionGroup[StepFailedError]) -> list[str]:
     return [message for messages in nested for message in messages]
 
 
-async def _drive(base_url: str, platform: Platform, server_log: TextIO) -> None:
+async def _drive(base_url: str, platform: Platform, files: Path, server_log: TextIO) -> None:
     started = time.monotonic()
     person = Person()
-    transport = stdio_client(_server(base_url), errlog=server_log)
+    transport = stdio_client(_server(base_url, files), errlog=server_log)
     async with Client(transport, elicitation_callback=person.answer) as client:
         tools = (await client.list_tools()).tools
         say(f"MCP server started over stdio ({client.protocol_version}): {', '.join(tool.name for tool in tools)}")
         agent = Agent(client)
-        outcomes = await _run_two_jobs(agent)
+        outcomes = await _run_journey(agent)
+    written = sorted(path for path in files.rglob("*") if path.is_file())
+    say(f"\nOn disk, in {files}:")
+    for path in written:
+        say(f"  {path.stat().st_size:>8,} bytes  {path.relative_to(files)}")
     say("\nMeasured in this run:")
     say(f"  executions      {', '.join(f'{name} {status}' for name, status in outcomes.items())}")
+    say(f"  files           {len(written)}")
     say(f"  tool calls      {agent.calls}")
     say(f"  questions       {person.asked}")
     say(f"  HTTP requests   {len(platform.requests)}")
     say(f"  wall time       {time.monotonic() - started:.1f} s")
     say(f"  bytes to model  {agent.bytes_read}")
-    if sorted(outcomes.values()) != ["Completed", "Failed"]:
-        raise StepFailedError("expected one Completed and one Failed execution")
-    _expect(person.asked == 2, "expected two questions to the person")
+    _expect(sorted(outcomes.values()) == ["Completed", "Completed", "Quoted"], "expected two completed runs, one quote")
+    _expect(person.asked == 3, "expected three questions to the person")
     _expect(len(platform.confirms) == 2, "expected two confirmed executions")
+    _expect(sum(path.suffix == ".sdf" for path in written) >= 3, "expected an SDF of each ligand")
 
 
-async def _run_two_jobs(agent: Agent) -> dict[str, str]:
-    workspace = await agent.call("get_workspace")
+async def _run_journey(agent: Agent) -> dict[str, str]:
+    """From a structure and SMILES to pose files; what became of each run."""
+    project = (await agent.call("get_workspace"))["projects"][0]["project_id"]
+    protein = await agent.call("import_molecules", kind="protein", path=STRUCTURE.name, project_id=project)
+    ligands = await agent.call("import_molecules", kind="ligands", smiles=[*MOLECULES], project_id=project)
+    for row in ligands["refused"]:
+        say(f"  ⇒ {row['name']} {row['reason']}")
+
+    pockets = await _started(agent, project, "pockets", "deeporigin.pocket-finder", {"protein": protein["as_input"]})
+    pocket = (await _molecules(agent, "pocket", pockets))[0]
     found = await agent.call("find_platform_tools", query="dock ligands into a protein", limit=3)
     tool_key = found["tools"][0]["tool_key"]
     await agent.call("describe_platform_tool", tool_key=tool_key)
+    inputs = {
+        "protein": protein["as_input"],
+        "pocket": pocket["as_input"],
+        "ligands": ligands["as_input"],
+        "effort": 1,
+    }
+    docking = await _started(agent, project, "approved drugs", tool_key, inputs)
+    poses = await _molecules(agent, "pose", docking)
+    for pose in poses:
+        if pose.get("best"):
+            say(f"  ⇒ {pose['name']} binds with {pose['binding_energy']} kcal/mol")
+    await agent.call("download_files", execution_id=docking, what="best_poses", combine=True)
 
-    project = workspace["projects"][0]["project_id"]
-    quotes = {}
-    for name, molecules in (("approved drugs", GOOD_LIGANDS), ("metal complex", METAL_COMPLEX)):
-        quote = await agent.call(
-            "create_execution", tool_key=tool_key, name=name, project_id=project, inputs=_inputs(molecules)
-        )
-        _expect(quote["status"] == "Quoted", f"{name} is {quote['status']}, not Quoted")
-        say(f"  ⇒ {name}: {quote['quoted_price']} USD")
-        quotes[name] = quote
-    expensive = await agent.call(
-        "create_execution", tool_key=EXPENSIVE_TOOL, name="pockets", project_id=project, inputs={"protein": PROTEIN}
-    )
-    await agent.refused(
-        "confirm_execution", execution_id=expensive["execution_id"], expected_price=expensive["quoted_price"]
-    )
-    for quote in quotes.values():
-        await agent.call("confirm_execution", execution_id=quote["execution_id"], expected_price=quote["quoted_price"])
+    dear = {"protein": protein["as_input"], "pose1": poses[0]["as_input"]}
+    quote = await _quoted(agent, project, "free energy", EXPENSIVE_TOOL, dear)
+    await agent.refused("confirm_execution", execution_id=quote["execution_id"], expected_price=quote["quoted_price"])
+    listed = await agent.call("list_executions", session=SESSION)
+    return {run["name"]: run["status"] for run in listed["executions"] if run.get("name")}
 
-    ids = [quote["execution_id"] for quote in quotes.values()]
+
+async def _quoted(agent: Agent, project: str, name: str, tool_key: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    quote = await agent.call("create_execution", tool_key=tool_key, name=name, project_id=project, inputs=inputs)
+    _expect(quote["status"] == "Quoted", f"{name} is {quote['status']}, not Quoted")
+    say(f"  ⇒ {name}: {quote['quoted_price']} USD")
+    return quote
+
+
+async def _started(agent: Agent, project: str, name: str, tool_key: str, inputs: dict[str, Any]) -> str:
+    """Price a run, start it when the person agrees, and wait for its end; its id."""
+    quote = await _quoted(agent, project, name, tool_key, inputs)
+    execution_id = str(quote["execution_id"])
+    state = await agent.call("confirm_execution", execution_id=execution_id, expected_price=quote["quoted_price"])
+    if "wait_executions" in state.get("next_step", ""):
+        for _ in range(MAX_WAITS):
+            waited = await agent.call("wait_executions", execution_ids=[execution_id], poll_interval_seconds=1)
+            if waited["all_done"]:
+                break
+    return execution_id
+
+
+async def _molecules(agent: Agent, kind: str, execution_id: str) -> list[dict[str, Any]]:
+    """Pockets or poses of a completed run, which the platform stores a little after it completes."""
     for _ in range(MAX_WAITS):
-        waited = await agent.call("wait_executions", execution_ids=ids, poll_interval_seconds=1)
-        if waited["all_done"]:
-            break
-    outcomes = {}
-    for name, quote in quotes.items():
-        final = await agent.call("get_execution", execution_id=quote["execution_id"])
-        outcomes[name] = final["status"]
-        if final["status"] == "Completed":
-            for pose in _best_poses(await _results(agent, quote["execution_id"])):
-                say(f"  ⇒ {name}: {pose['smiles']} binds with {pose['binding_energy']} kcal/mol")
-        else:
-            _expect("status_reason" in final, f"{name} is {final['status']} without a reason")
-            say(f"  ⇒ {name}: {final['status_reason']}")
-            logs = await agent.call("get_execution_logs", execution_id=quote["execution_id"], limit=1)
-            _expect(bool(logs["rows"]), f"{name} is {final['status']} without a log")
-    return outcomes
-
-
-async def _results(agent: Agent, execution_id: str) -> list[dict[str, Any]]:
-    """The rows of a completed run, which the platform stores a little after it completes."""
-    for _ in range(MAX_WAITS):
-        found = await agent.call("get_execution_results", execution_id=execution_id)
-        if found["rows"]:
-            break
+        found = await agent.call("find_molecules", kind=kind, execution_id=execution_id)
+        if found["molecules"]:
+            return [*found["molecules"]]
         await anyio.sleep(1)
-    _expect(bool(found["rows"]), f"{execution_id} is Completed without results")
-    return [*found["rows"]]
+    raise StepFailedError(f"{execution_id} is Completed without results")
 
 
-def _best_poses(poses: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The pose with the lowest binding energy of each ligand."""
-    ranked = sorted(poses, key=lambda pose: pose["binding_energy"], reverse=True)
-    return list({pose["ligand_id"]: pose for pose in ranked}.values())[::-1]
-
-
-def _inputs(molecules: tuple[str, ...]) -> dict[str, Any]:
-    ligands = [{"id": f"08L1GAND{number:05d}", "smiles": smiles} for number, smiles in enumerate(molecules, 1)]
-    return {"protein": PROTEIN, "pocket": POCKET, "ligands": ligands, "effort": 1}
-
-
-def _server(base_url: str) -> StdioServerParameters:
+def _server(base_url: str, files: Path) -> StdioServerParameters:
     """The real server as a client would start it, with the simulator's address in the official variables."""
     return StdioServerParameters(
         command=sys.executable,
@@ -234,7 +245,8 @@ def _server(base_url: str) -> StdioServerParameters:
             "DO_AUTH_TOKEN": make_token(orgs=[ORGANISATION], expires_in_seconds=3600),
             "DO_ORG_KEY": ORGANISATION,
             "DO_BASE_URL": base_url,
-            "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO": AUTOMATIC_LIMIT_USD,
+            "DEEPORIGIN_MCP_SESSION": SESSION,
+            "DEEPORIGIN_MCP_FILES": f"{files},{STRUCTURE.parent}",
         },
     )
 

@@ -16,11 +16,11 @@ from rich.text import Text
 
 COLUMNS = 108
 STEPS = (
-    "→ find_platform_tools",
+    "→ import_molecules(kind='ligands'",
     "→ create_execution(tool_key='deeporigin.docking', name='approved drugs'",
     "→ confirm_execution",
-    "→ wait_executions",
-    "Measured",
+    "→ download_files",
+    "On disk",
 )
 """Beginnings of the steps that are shown."""
 MOST_LINES_OF_A_STEP = 14

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -65,8 +67,11 @@ def run_program(
 def demo_run() -> subprocess.CompletedProcess[str]:
     """`scripts/demo` as the README shows it, run once for all tests of it.
 
-    It runs in a copy whose `.venv` stands for the one in use, so that it can never rebuild that one.
+    It runs in a copy whose `.venv` stands for the one in use, so that it can never rebuild that one. Its files are kept
+    until this process ends.
     """
+    kept = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, kept, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         checkout = Path(folder) / "checkout"
         (checkout / "scripts").mkdir(parents=True)
@@ -77,7 +82,7 @@ def demo_run() -> subprocess.CompletedProcess[str]:
         (checkout / ".venv/bin").symlink_to(Path(sys.executable).parent)
         sum_of_project = subprocess.run(["cksum", "pyproject.toml"], cwd=checkout, capture_output=True, check=True)
         (checkout / ".venv/.installed").write_bytes(sum_of_project.stdout)
-        return run(["scripts/demo"], Path(folder), cwd=checkout)
+        return run(["scripts/demo"], Path(folder), cwd=checkout, variables={"TMPDIR": kept})
 
 
 @dataclass
