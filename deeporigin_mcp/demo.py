@@ -154,10 +154,7 @@ async def _drive(base_url: str, platform: Platform, files: Path, server_log: Tex
         say(f"MCP server started over stdio ({client.protocol_version}): {', '.join(tool.name for tool in tools)}")
         agent = Agent(client)
         outcomes = await _run_journey(agent)
-    written = sorted(path for path in files.rglob("*") if path.is_file())
-    say(f"\nOn disk, in {files}:")
-    for path in written:
-        say(f"  {path.stat().st_size:>8,} bytes  {path.relative_to(files)}")
+    written = _written(files)
     say("\nMeasured in this run:")
     say(f"  executions      {', '.join(f'{name} {status}' for name, status in outcomes.items())}")
     say(f"  files           {len(written)}")
@@ -170,6 +167,15 @@ async def _drive(base_url: str, platform: Platform, files: Path, server_log: Tex
     _expect(person.asked == 3, "expected three questions to the person")
     _expect(len(platform.confirms) == 2, "expected two confirmed executions")
     _expect(sum(path.suffix == ".sdf" for path in written) >= 3, "expected an SDF of each ligand")
+
+
+def _written(folder: Path) -> list[Path]:
+    """The files below a folder, which are shown with their sizes."""
+    written = sorted(path for path in folder.rglob("*") if path.is_file())
+    say(f"\nOn disk, in {folder}:")
+    for path in written:
+        say(f"  {path.stat().st_size:>8,} bytes  {path.relative_to(folder)}")
+    return written
 
 
 async def _run_journey(agent: Agent) -> dict[str, str]:
