@@ -20,6 +20,7 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.money import usd
 from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.waiting.engine import LAST_POLL_SECONDS, watch
 from deeporigin_mcp.tools.approvals.pending import Answer, Reply
 from deeporigin_mcp.tools.executions.details import ended_view
 from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
@@ -34,6 +35,9 @@ PERSON_SECONDS = 35.0
 """When a call stops waiting for a person, counted from its start; the rest is for the confirmation."""
 CONFIRMED_BY_SECONDS = CALL_SECONDS - 2.0
 """When a call stops waiting for the confirmation, counted from its start: before the call itself times out."""
+ENDED_BY_SECONDS = CALL_SECONDS - LAST_POLL_SECONDS - 1
+"""When a call stops waiting for the end of the run, counted from its start."""
+POLL_SECONDS = 2.0
 
 
 async def confirm_execution(
@@ -43,6 +47,9 @@ async def confirm_execution(
         float | None,
         Field(description="The quoted_price in USD that you told the user; another is refused.", ge=0),
     ] = None,
+    wait_seconds: Annotated[
+        float, Field(description="0 to 45; then wait so long for the run's end.", ge=0, le=45)
+    ] = 10,
 ) -> ExecutionView | InputRequiredResult:
     """Start a quoted execution. This spends the organisation's money and cannot be undone.
 
@@ -51,11 +58,11 @@ async def confirm_execution(
     calling again does not help. Give expected_price so that a changed quote is noticed.
     """
     with errors.confirmation(one_line(execution_id, 60), expected_price).errors():
-        return await _confirmed(ctx, execution_id, expected_price)
+        return await _confirmed(ctx, execution_id, expected_price, wait_seconds)
 
 
 async def _confirmed(
-    ctx: ToolContext, execution_id: str, expected_price: float | None
+    ctx: ToolContext, execution_id: str, expected_price: float | None, wait_seconds: float
 ) -> ExecutionView | InputRequiredResult:
     state, began = state_of(ctx), anyio.current_time()
     with _reading_until(began + READ_SECONDS):
@@ -70,14 +77,32 @@ async def _confirmed(
         state.record(quote, "refused", str(refusal))
         raise refusal
     rule = approval.AUTOMATIC if reply is None else f"yes by {reply.detail}"
-    with anyio.CancelScope(deadline=began + CONFIRMED_BY_SECONDS):
+    with anyio.CancelScope(deadline=began + CONFIRMED_BY_SECONDS) as limit:
         confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
-        view = ended_view(confirmed, steps.after(confirmed, state.settings))
-        view.warning = spent.dearer_than_approved(confirmed, quote.quoted_price)
-        return view
-    raise OutcomeUnknownError(
-        f"Timed out after {CONFIRMED_BY_SECONDS:g} s waiting for the platform to confirm {quote.execution_id}."
+    if limit.cancelled_caught:
+        raise OutcomeUnknownError(
+            f"Timed out after {CONFIRMED_BY_SECONDS:g} s waiting for the platform to confirm {quote.execution_id}."
+        )
+    confirmed = await _at_its_end(state, confirmed, min(wait_seconds, began + ENDED_BY_SECONDS - anyio.current_time()))
+    view = ended_view(confirmed, steps.after(confirmed, state.settings))
+    view.warning = spent.dearer_than_approved(confirmed, quote.quoted_price)
+    return view
+
+
+async def _at_its_end(state: ServerState, started: Execution, seconds: float) -> Execution:
+    """The run when it is over, or as it was read last when the time is up: a short one needs no call more."""
+    if started.is_settled or seconds <= 0:
+        return started
+    name = started.execution_id
+    client = state.client
+    found = await watch(
+        client.observer,
+        [name],
+        poll_interval_seconds=POLL_SECONDS,
+        timeout_seconds=seconds,
+        timing=client.timing,
     )
+    return Execution(found.found.get(name, started.raw))
 
 
 async def _needs_a_person(

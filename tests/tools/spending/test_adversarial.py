@@ -75,7 +75,7 @@ async def test_an_id_that_is_none_reaches_nothing(agent: Agent, bench: Bench) ->
     assert not bench.platform.confirms
     assert not bench.platform.cancels
     assert all(path.startswith(("/tools/", "/data-platform/")) for path in bench.sent("GET"))
-    assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Created"
+    assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Running"
 
 
 @pytest.mark.parametrize("price", [0, 0.01, 4.99, 5.01, 1e300])

@@ -50,7 +50,7 @@ async def test_a_run_within_the_automatic_limit_starts(bench: Bench, mode: str) 
     async with bench.agent(mode=mode, auto_approve_up_to=0.4) as agent:
         name = await quote(agent, "CCO", "CCN")
         found = await agent.read("confirm_execution", execution_id=name, expected_price=0.4)
-        assert (found["status"], found["cost"]) == ("Created", 0.4)
+        assert (found["status"], found["cost"]) == ("Running", 0.4)
         (row,) = (await agent.follow_to_the_end(found["next_step"]))["executions"]
         assert row["status"] == "Completed"
     assert bench.platform.confirms == [name]
@@ -69,13 +69,13 @@ async def test_another_price_than_expected_is_refused_with_the_call_that_accepts
     answer = await rich.call("confirm_execution", {"execution_id": name, "expected_price": 0.1})
     assert answer.error == ("price_changed", "nothing_started")
     assert not bench.platform.confirms
-    assert (await rich.follow(answer.text))["status"] == "Created"
+    assert (await rich.follow(answer.text))["status"] == "Running"
 
 
 @pytest.mark.parametrize("expected", [0.2, "0.20"])
 async def test_the_same_price_in_another_spelling_is_the_same(rich: Agent, expected: float | str) -> None:
     name = await quote(rich)
-    assert (await rich.read("confirm_execution", execution_id=name, expected_price=expected))["status"] == "Created"
+    assert (await rich.read("confirm_execution", execution_id=name, expected_price=expected))["status"] == "Running"
 
 
 async def test_prices_are_added_exactly(bench: Bench) -> None:
@@ -137,7 +137,7 @@ async def test_the_budget_counts_exactly_and_cancelled_runs_too(bench: Bench) ->
     async with bench.agent(auto_approve_up_to=25, budget=0.6) as agent:
         names = [await quote(agent) for _ in range(4)]
         for name in names[:3]:
-            await agent.read("confirm_execution", execution_id=name)
+            await agent.read("confirm_execution", execution_id=name, wait_seconds=0)
         bench.clock.advance(20)
         assert (await agent.read("cancel_execution", execution_id=names[0]))["status"] == "Cancelled"
         assert await agent.error("confirm_execution", execution_id=names[3]) == ("over_budget", "nothing_started")
@@ -241,7 +241,7 @@ async def test_after_a_confirmation_whose_response_was_lost_the_execution_is_rea
     name = await quote(rich)
     bench.fault("PATCH *:confirm reset after=work times=1")
     found = await rich.read("confirm_execution", execution_id=name)
-    assert found["status"] == "Created"
+    assert found["status"] == "Running"
     assert len(bench.sent("PATCH")) == 1
 
 
@@ -264,7 +264,7 @@ async def test_a_confirmation_that_was_lost_can_be_given_again(rich: Agent, benc
     name = await quote(rich)
     bench.fault("PATCH *:confirm reset times=1")
     await rich.refused("confirm_execution", execution_id=name)
-    assert (await rich.read("confirm_execution", execution_id=name))["status"] == "Created"
+    assert (await rich.read("confirm_execution", execution_id=name))["status"] == "Running"
     assert bench.platform.confirms == [name]
 
 

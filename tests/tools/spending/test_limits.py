@@ -61,7 +61,7 @@ async def test_what_javascript_makes_of_three_times_20_cents_is_60_cents(bench: 
         assert [row["priceTotal"] for row in stored["successfulQuotations"]] == [0.6000000000000001]
         assert found["quoted_price"] == 0.6
         started = await agent.follow(found["next_step"])
-        assert (started["status"], started["cost"]) == ("Created", 0.6)
+        assert (started["status"], started["cost"]) == ("Running", 0.6)
         name = found["execution_id"]
         for tool, more in (
             ("get_execution", {"detail": "detailed"}),
@@ -155,7 +155,7 @@ async def test_what_is_being_sent_counts_before_the_platform_has_it(bench: Bench
         assert await agent.error("confirm_execution", execution_id=other) == ("over_budget", "nothing_started")
         assert await agent.error("confirm_execution", execution_id=slow) == ("being_confirmed", "nothing_started")
         bench.clock.advance(31)
-    assert [found["status"] for found in answers] == ["Created"]
+    assert [found["status"] for found in answers] == ["Running"]
     assert bench.platform.confirms == [slow]
 
 
@@ -166,7 +166,7 @@ async def test_a_confirmation_of_unknown_outcome_counts_and_can_be_sent_again(be
         assert await agent.error("confirm_execution", execution_id=lost) == ("outcome_unknown", "unknown")
         assert (await agent.read("get_workspace"))["spending"]["spent"] == 0.6
         assert await agent.error("confirm_execution", execution_id=other) == ("over_budget", "nothing_started")
-        assert (await agent.read("confirm_execution", execution_id=lost))["status"] == "Created"
+        assert (await agent.read("confirm_execution", execution_id=lost))["status"] == "Running"
         assert await agent.error("confirm_execution", execution_id=other) == ("over_budget", "nothing_started")
     assert bench.platform.confirms == [lost]
 

@@ -195,7 +195,7 @@ async def test_a_client_that_goes_away_while_it_is_asked_starts_nothing(bench: B
     assert (call.cancelled_caught, len(leaver.questions)) == (True, 1)
     assert not bench.sent("PATCH")
     async with agent_with(server, Person(), mode=mode) as agent:
-        assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Created"
+        assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Running"
     assert bench.platform.confirms == [name]
 
 
@@ -240,7 +240,7 @@ async def test_an_answer_is_bound_to_execution_price_and_caller_and_not_to_words
         assert PROJECT in asked.model_dump_json()
         bench.fault("POST */projects/search status=503")
         bench.platform.executions[name].stored["name"] = "renamed"
-        assert '"Created"' in (await answer(client, name, asked)).model_dump_json()
+        assert '"Running"' in (await answer(client, name, asked)).model_dump_json()
     assert bench.platform.confirms == [name]
 
 
@@ -276,7 +276,7 @@ async def test_a_jump_of_the_clock_does_not_close_an_elicitation_between_two_cal
     async with Client(bench.server(), elicitation_callback=Person().reply) as client:
         asked = await ask(client, name)
         bench.time.token_ages_seconds += jump_seconds
-        assert '"Created"' in (await answer(client, name, asked)).model_dump_json()
+        assert '"Running"' in (await answer(client, name, asked)).model_dump_json()
 
 
 async def test_an_answer_to_another_worker_is_as_old_as_the_clocks_say(bench: Bench) -> None:
@@ -315,7 +315,7 @@ async def test_a_worker_that_shares_the_keys_finishes_what_another_began(bench: 
     async with Client(first, elicitation_callback=Person().reply) as one:
         asked = await ask(one, name)
     async with Client(second, elicitation_callback=Person().reply) as two:
-        assert '"Created"' in (await answer(two, name, asked)).model_dump_json()
+        assert '"Running"' in (await answer(two, name, asked)).model_dump_json()
     assert bench.platform.confirms == [name]
 
 
@@ -325,7 +325,7 @@ async def test_a_key_is_rotated_by_putting_the_new_one_in_front(bench: Bench) ->
         asked = await ask(one, name)
     rotated = bench.server(state_keys=("n" * 32, *KEYS))
     async with Client(rotated, elicitation_callback=Person().reply) as two:
-        assert '"Created"' in (await answer(two, name, asked)).model_dump_json()
+        assert '"Running"' in (await answer(two, name, asked)).model_dump_json()
 
 
 @pytest.mark.parametrize("keys", [((), ()), (KEYS, ()), (KEYS, ("o" * 32,))])
