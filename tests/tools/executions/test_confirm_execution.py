@@ -16,7 +16,7 @@ async def quoted(agent: Agent) -> str:
 async def test_a_run_that_ends_within_the_wait_comes_with_its_outcome(bench: Bench) -> None:
     async with bench.agent(auto_approve_up_to=1) as agent:
         short = await agent.read("create_execution", tool_key="acme.hello-test", inputs={"message": "hi"})
-        found = await agent.read("confirm_execution", execution_id=short["execution_id"])
+        found = await agent.read("confirm_execution", execution_id=short["execution_id"], wait_seconds=45)
     assert found["status"] == "Completed"
 
 
