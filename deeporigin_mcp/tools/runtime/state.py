@@ -50,6 +50,8 @@ class ServerState:
     """By which rule a person approved a creation whose execution has not been seen, by idempotency key."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
+    known_files: set[str] = field(default_factory=set)
+    """Paths on the platform at which there was a file."""
     has_peers: bool = False
     """Whether a caller's next call may reach another process than this one: over HTTP, behind a balancer."""
     uses: int = 0
