@@ -101,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument(
         "--env", action="append", default=[], metavar="NAME=VALUE", help="a setting to write into the entry; repeatable"
     )
+    install.add_argument(
+        "--files",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder whose files may be read; the first also takes downloads; repeatable (default: ~/deeporigin)",
+    )
     install.add_argument("--with-token", action="store_true", help="write your token into the file, in plain text")
     install.add_argument(
         "--force",
@@ -249,6 +256,7 @@ def _simulator(options: argparse.Namespace) -> int:
         _complain(str(error))
         return EXIT_USAGE
     platform = Platform(clock=ScaledClock(options.speed), seed=options.seed, faults=faults)
+    platform.seed_past_runs()
 
     def ready(base_url: str) -> None:
         how = "DO_ENV=local" if base_url.endswith(f":{SIMULATOR_PORT}") else f"DO_ENV=local DO_BASE_URL={base_url}"
@@ -286,7 +294,9 @@ def _install(options: argparse.Namespace) -> int:
         if options.command == "uninstall":
             uninstall(this_machine(), options.client, options.scope, options.name, **how)
         else:
-            request = request_of(options.name, options.start, options.env, with_token=options.with_token)
+            request = request_of(
+                options.name, options.start, options.env, with_token=options.with_token, files=options.files
+            )
             install(this_machine(), options.client, options.scope, request, **how)
     except SettingsError as error:
         _complain(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -18,6 +19,7 @@ from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environment_of_issuer
 from deeporigin_mcp.settings.addresses import host_of
+from deeporigin_mcp.tools.files.folders import Folders
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 DAY_SECONDS = 86_400
@@ -61,9 +63,13 @@ async def _examined(settings: Settings) -> list[Finding]:
     async with DeepOriginClient(settings, retry=RetryPolicy(attempts=2, budget_seconds=5)) as client:
         if settings.problem and settings.problem_fix:
             # Which token is meant is unknown until this is fixed.
-            return [_spending(settings), Finding("configuration", "failed", settings.problem, settings.problem_fix)]
+            return [
+                _spending(settings),
+                _files(settings),
+                Finding("configuration", "failed", settings.problem, settings.problem_fix),
+            ]
         credentials = _credentials(settings, client.timing.wall())
-        findings = [_spending(settings), *credentials]
+        findings = [_spending(settings), _files(settings), *credentials]
         if settings.problem:
             # The platform's address is unknown.
             return findings
@@ -128,6 +134,29 @@ def _spending(settings: Settings) -> Finding:
     limits += [] if settings.budget is None else [f"budget {settings.budget.normalize():f} USD per session"]
     limits += ["read-only"] if settings.read_only else []
     return Finding("spending", "ok", ", ".join(limits))
+
+
+def _files(settings: Settings) -> Finding:
+    """The folders of this machine: whether they exist, and the first can take downloads."""
+    if not settings.files:
+        return Finding("files", "warning", "no folder, because there is no home directory", "Set DEEPORIGIN_MCP_FILES.")
+    folders, first = Folders(settings.files), settings.files[0]
+    missing = [folder for folder in settings.files if not folder.is_dir()]
+    notes = dict.fromkeys(missing, " (does not exist)")
+    if first in missing and not os.path.lexists(first):
+        notes[first] = " (made on first use)"
+    detail = ", ".join(folders.shown(folder) + notes.get(folder, "") for folder in settings.files)
+    made_in = next((folder for folder in (first, *first.parents) if os.path.lexists(folder)), first)
+    if not made_in.is_dir() or not os.access(made_in, os.W_OK | os.X_OK):
+        return Finding(
+            "files",
+            "failed",
+            f"{detail}; the first cannot be written",
+            "Correct its permissions, or put another folder first in DEEPORIGIN_MCP_FILES.",
+        )
+    if missing and missing != [first]:
+        return Finding("files", "warning", detail, "Make the missing folder, or correct DEEPORIGIN_MCP_FILES.")
+    return Finding("files", "ok", detail)
 
 
 def _credentials(settings: Settings, now: float) -> list[Finding]:

@@ -31,12 +31,17 @@ from deeporigin_mcp.tools.executions.get_execution_results import get_execution_
 from deeporigin_mcp.tools.executions.list_executions import list_executions
 from deeporigin_mcp.tools.executions.search_executions import search_executions
 from deeporigin_mcp.tools.executions.wait_executions import wait_executions
+from deeporigin_mcp.tools.files.download_files import download_files
+from deeporigin_mcp.tools.files.list_files import list_files
+from deeporigin_mcp.tools.files.upload_file import upload_file
+from deeporigin_mcp.tools.molecules.find_molecules import find_molecules
+from deeporigin_mcp.tools.molecules.import_molecules import import_molecules
 from deeporigin_mcp.tools.protocol.completion import serve_completion
 from deeporigin_mcp.tools.protocol.prompts import serve_prompts
 from deeporigin_mcp.tools.protocol.resources import offered_resources, serve_resources
 from deeporigin_mcp.tools.protocol.tasks import task_extensions
 from deeporigin_mcp.tools.protocol.tool import PlatformTool
-from deeporigin_mcp.tools.responses.toolsets import TOOLSETS, is_offered
+from deeporigin_mcp.tools.responses.toolsets import LOCAL_PARAMETERS, TOOLSETS, is_offered
 from deeporigin_mcp.tools.runtime.state import ServerState, open_state
 from deeporigin_mcp.tools.spending.elicitation import valid_input_responses
 from deeporigin_mcp.tools.workspace.get_workspace import get_workspace
@@ -68,6 +73,7 @@ NEXT_STEP = (
 )
 NOTES = (
     ("list_executions", "What ran or is running: list_executions; by name or start time: search_executions."),
+    ("find_molecules", "Proteins, ligands, pockets and poses that are already there: find_molecules."),
     ("get_workspace", "Which organisation, project and limits: get_workspace."),
     (
         "create_execution",
@@ -111,6 +117,11 @@ TOOLS = (
     Offer(describe_platform_tool, "Describe a platform tool", READS),
     Offer(get_execution_logs, "Get an execution's logs", READS),
     Offer(get_execution_results, "Get an execution's results", READS),
+    Offer(find_molecules, "Find molecules", READS),
+    Offer(import_molecules, "Import molecules", Hints(False, False, True)),
+    Offer(list_files, "List files", READS),
+    Offer(upload_file, "Upload a file", Hints(False, False, True)),
+    Offer(download_files, "Download files", Hints(False, False, True)),
     Offer(get_workspace, "Show the workspace", READS),
 )
 """Every tool, in the order of `tools/list`; settings only filter this table."""
@@ -144,8 +155,13 @@ SEE_ALSO: Mapping[str, Mapping[str, str]] = {
         "list_executions": "For runs that exist use list_executions.",
     },
     "describe_platform_tool": {"create_execution": "Call it before create_execution, whose inputs must fit."},
+    "upload_file": {"import_molecules": "Molecules: import_molecules."},
 }
 """By tool: what its description says of other tools, by their names; left out where that tool is disabled."""
+ELSEWHERE: Mapping[str, str] = {
+    "upload_file": "Without text it returns a signed link, and the command that uploads with it."
+}
+"""By tool: what its description adds where the server does not run on its user's machine."""
 
 SEAL_SECONDS = 24 * 3600.0
 LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
@@ -180,6 +196,15 @@ def _tool(offer: Offer) -> PlatformTool:
             open_world_hint=True,
         ),
     )
+
+
+def _fitting(tool: PlatformTool, settings: Settings, names: Collection[str]) -> PlatformTool:
+    """The tool of a server with these settings and tools of these names."""
+    see_also = SEE_ALSO.get(tool.name, {})
+    if settings.is_local:
+        return tool.with_see_also(names, see_also)
+    elsewhere = {tool.name: ELSEWHERE[tool.name]} if tool.name in ELSEWHERE else {}
+    return tool.without(LOCAL_PARAMETERS.get(tool.name, ())).with_see_also(names, {**elsewhere, **see_also})
 
 
 class Callers(Protocol):
@@ -220,9 +245,7 @@ def create_server(
 
     offers = offered(settings)
     names = [offer.function.__name__ for offer in offers]
-    tools = [
-        _tool(offer).with_see_also(names, SEE_ALSO.get(name, {})) for name, offer in zip(names, offers, strict=True)
-    ]
+    tools = [_fitting(_tool(offer), settings, names) for offer in offers]
     server: MCPServer[ServerState] = MCPServer(
         name=NAME,
         title="Deep Origin",

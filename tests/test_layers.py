@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 FLOORS: dict[str, tuple[str, ...]] = {
     "platform": ("records", "transport", "waiting", "clients", "client"),
     "tools": (
-        *("responses", "approvals", "runtime", "spending", "molecules"),
+        *("responses", "approvals", "runtime", "spending", "files", "molecules"),
         *("catalogue", "workspace", "executions", "protocol"),
     ),
     "simulator": ("model", "state", "services", "runner"),

@@ -576,7 +576,9 @@ def test_a_name_like_no_other_is_refused_with_all_there_are(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("value", [",", " , ,", '","', "'',''", ",\ufeff"])
-@pytest.mark.parametrize("name", ["ALLOWED_TOOL_KEYS", "TOOLSETS", "STATE_KEYS", "ALLOWED_HOSTS", "ALLOWED_ORIGINS"])
+@pytest.mark.parametrize(
+    "name", ["ALLOWED_TOOL_KEYS", "TOOLSETS", "STATE_KEYS", "ALLOWED_HOSTS", "ALLOWED_ORIGINS", "FILES"]
+)
 def test_a_list_of_nothing_is_refused(name: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=f"DEEPORIGIN_MCP_{name}"):
         Settings.load({f"DEEPORIGIN_MCP_{name}": value}, tmp_path)
@@ -602,6 +604,39 @@ def test_a_home_that_nobody_knows_is_named_where_a_path_needs_it(monkeypatch: py
     with pytest.raises(SettingsError, match="DEEPORIGIN_MCP_AUDIT_LOG") as caught:
         Settings.load({"DEEPORIGIN_MCP_AUDIT_LOG": "~/audit.jsonl"})
     assert caught.value.code == "no_home"
+
+
+# Folders of this machine
+
+
+@pytest.mark.parametrize("value", ["~/data, {folder}/sets", "'~/data','{folder}/sets'", '"~/data,{folder}/sets"'])
+def test_folders_are_whole_paths_and_the_home_directory_is_known(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = Settings.load({"DEEPORIGIN_MCP_FILES": value.format(folder=tmp_path)}, tmp_path)
+    assert found.files == (tmp_path / "data", tmp_path / "sets")
+    assert Settings.load({}, tmp_path).files == (tmp_path / "deeporigin",)
+
+
+@pytest.mark.parametrize("value", ["data", "./data", "~/data,sets", "../.."])
+def test_a_folder_that_depends_on_where_the_server_starts_is_refused(value: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="DEEPORIGIN_MCP_FILES") as caught:
+        Settings.load({"DEEPORIGIN_MCP_FILES": value}, tmp_path)
+    assert caught.value.code == "invalid_setting"
+
+
+def test_there_is_no_default_folder_where_no_home_directory_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 2_111_111_111)
+    assert Settings().files == ()
+
+
+def test_only_a_server_with_one_caller_runs_on_the_machine_of_its_user() -> None:
+    assert Settings().is_local
+    many = Settings.load_for_http({})
+    assert not many.is_local
+    assert not many.for_caller("token", "acme").is_local
 
 
 # Variables of tracing that are meant for others

@@ -16,6 +16,7 @@ from deeporigin_mcp.install import jsonc, toml
 from deeporigin_mcp.install.clients import Client, Machine, Scope, System, client_named
 from deeporigin_mcp.install.documents import MISSING, Editor, NotEditableError, Step, SyntaxAtError, at, without
 from deeporigin_mcp.install.entries import (
+    FILES,
     INPUTS,
     NETWORK,
     SECRET,
@@ -30,6 +31,7 @@ from deeporigin_mcp.install.entries import (
 )
 from deeporigin_mcp.install.files import PRIVATE, SHARED, File, UnusableFileError
 from deeporigin_mcp.logs import say
+from deeporigin_mcp.settings.reading import expanded
 
 EDITORS: Mapping[str, Editor] = {"jsonc": jsonc, "toml": toml}
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -77,11 +79,11 @@ def this_machine() -> Machine:
         raise SettingsError("No home directory is known. Set HOME.", code="no_home") from None
 
 
-def request_of(name: str, command: str, env: Sequence[str], *, with_token: bool) -> Request:
+def request_of(name: str, command: str, env: Sequence[str], *, with_token: bool, files: Sequence[str] = ()) -> Request:
     """The request of a command line, checked.
 
     Raises:
-        SettingsError: `invalid_name`, `secret_in_env` or `invalid_env`.
+        SettingsError: `invalid_name`, `secret_in_env`, `invalid_env` or `invalid_files`.
     """
     _check_name(name)
     values = {}
@@ -98,7 +100,20 @@ def request_of(name: str, command: str, env: Sequence[str], *, with_token: bool)
             valid = ", ".join(name for name in known if name.isupper())
             raise SettingsError(f"Invalid --env {shown!r}. Valid: NAME=VALUE with one of {valid}.", code="invalid_env")
         values[variable] = value
+    if files:
+        values[FILES] = ",".join(map(_folder, files))
     return Request(name, command, values, with_token=with_token)
+
+
+def _folder(given: str) -> str:
+    """A folder as a server reads it, wherever it is started."""
+    folder = str(expanded(given, "--files").absolute())
+    if "," in folder or not folder.isprintable() or not Path(folder).is_dir():
+        raise SettingsError(
+            f"Invalid --files {given[:200]!r}. Valid: a folder that exists, without a comma in its path.",
+            code="invalid_files",
+        )
+    return folder
 
 
 def _check_name(name: str) -> None:

@@ -24,6 +24,7 @@ TOKEN_FILE = "api_tokens.json"
 
 REFERRED = ("DO_AUTH_TOKEN", "DO_ORG_KEY", "DO_PROJECT_ID")
 LIMITS = ("DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO", "DEEPORIGIN_MCP_MAX_PRICE", "DEEPORIGIN_MCP_BUDGET")
+FILES = "DEEPORIGIN_MCP_FILES"
 SETTABLE = (
     "DO_ORG_KEY",
     "DO_PROJECT_ID",
@@ -31,6 +32,7 @@ SETTABLE = (
     "DO_BASE_URL",
     *LIMITS,
     "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS",
+    FILES,
     "DEEPORIGIN_MCP_AUDIT_LOG",
     "DEEPORIGIN_MCP_LEDGER",
     "DEEPORIGIN_MCP_SESSION",
@@ -138,6 +140,8 @@ def entry_for(client: Client, scope: Scope, machine: Machine, request: Request) 
         notes.append(left)
     if any(name in NETWORK and "@" in value for name, value in request.env.items()):
         notes.append("ATTENTION: this file now holds the proxy's password in plain text.")
+    if scope == "project" and FILES in env:
+        notes.append(f"{FILES} holds paths of this machine; others who use the file need their own.")
     path = (*client.keys(machine, scope), request.name)
     pieces = [Piece(input_path(item), item) for item in inputs]
     notes += [note, *([client.project_note] if client.project_note and scope == "project" else [])]

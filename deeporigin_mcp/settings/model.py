@@ -17,7 +17,7 @@ from deeporigin_mcp.settings.addresses import BASE_URLS, host_of
 from deeporigin_mcp.settings.official import official_settings, operators_url
 from deeporigin_mcp.settings.own import own_settings
 from deeporigin_mcp.settings.places import HOW_TO_AUTHENTICATE, IN_ENVIRONMENT, IN_HEADERS, CredentialPlaces
-from deeporigin_mcp.settings.reading import read_official, read_own
+from deeporigin_mcp.settings.reading import default_files, read_official, read_own
 from deeporigin_mcp.settings.tokens import TokenClaims
 
 IGNORED = "ignored"
@@ -59,6 +59,8 @@ class Settings(BaseModel):
     """The groups of MCP tools to offer; empty for all."""
     allowed_tool_keys: tuple[str, ...] = ()
     """Patterns of the platform tools that may be run, such as `deeporigin.mol-props-*`; empty for all."""
+    files: tuple[Path, ...] = Field(default_factory=default_files)
+    """Where the server runs on its user's machine: folders whose files may be read; the first takes downloads."""
     audit_log: Path | None = None
     """A file to which each decision about money is appended as a JSON line."""
     ledger: Path | None = None
@@ -79,6 +81,11 @@ class Settings(BaseModel):
                 return name
         host = host_of(self.base_url)
         return "local" if host in ("127.0.0.1", "localhost", "::1") else host
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server runs on its user's machine (stdio), so that a path means the same to both."""
+        return self.places != IN_HEADERS
 
     def allows_tool(self, tool_key: str) -> bool:
         """Whether the operator allows this platform tool."""

@@ -103,6 +103,15 @@ def _list_of(pattern: re.Pattern[str], valid: str) -> Callable[[str, str], tuple
     return read
 
 
+def _folders(name: str, text: str) -> tuple[Path, ...]:
+    folders = tuple(expanded(each, name) for each in _list(name, text))
+    for folder in folders:
+        # A client starts the server wherever it likes.
+        if not folder.is_absolute():
+            raise _invalid(name, str(folder), "whole paths of folders such as ~/deeporigin, with commas between them")
+    return folders
+
+
 def _state_keys(name: str, text: str) -> tuple[SecretStr, ...]:
     keys = _list(name, text)
     if any(len(key.encode()) < SHORTEST_STATE_KEY_BYTES for key in keys):
@@ -121,6 +130,7 @@ VARIABLES: Mapping[str, Callable[[str, str], Any]] = {
     "DEEPORIGIN_MCP_READ_ONLY": _boolean,
     "DEEPORIGIN_MCP_TOOLSETS": _list,
     "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS": _list_of(TOOL_RULE, "a tool's key such as deeporigin.docking"),
+    "DEEPORIGIN_MCP_FILES": _folders,
     "DEEPORIGIN_MCP_AUDIT_LOG": _path,
     "DEEPORIGIN_MCP_LEDGER": _path,
     "DEEPORIGIN_MCP_STATE_KEYS": _state_keys,

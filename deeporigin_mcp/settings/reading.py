@@ -224,11 +224,24 @@ def _read(
     return {name: value for name, value in values.items() if not unfilled.fullmatch(value)}
 
 
+def home_directory() -> Path | None:
+    """The user's home directory; None if none is known."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def default_files() -> tuple[Path, ...]:
+    """The folder of files where none is set; it is made when it is first used."""
+    home = home_directory()
+    return () if home is None else (home / "deeporigin",)
+
+
 def state_directory() -> Path | None:
     """The folder of this program's own state, such as the ledger; None if there is no home directory."""
-    try:
-        home = Path.home()
-    except RuntimeError:
+    home = home_directory()
+    if home is None:
         return None
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.server import create_server
-from deeporigin_mcp.tools.workspace.projects import unknown_project
+from deeporigin_mcp.tools.runtime.projects import unknown_project
 from tests.messages.snapshot import assert_as_agreed
 from tests.support.bench import PROJECT, Bench, agent_of, docking, running_bench
 

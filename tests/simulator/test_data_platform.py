@@ -212,7 +212,8 @@ def test_ligands_and_proteins_can_be_searched_and_got(api: Api) -> None:
     (ligand,) = api.found("ligands", filter={"smiles": "CCO", "deleted": False})
     assert api.http.get(f"/data-platform/deeporigin/ligands/{ligand['id']}").json() == ligand
     assert api.http.get("/data-platform/deeporigin/ligands/none").status_code == 404
-    assert len(api.found("proteins")) == 1
+    (protein,) = api.found("proteins", filter={"state": "prepared", "protein_name": {"icontains": "KINASE"}})
+    assert protein["origin_entity_id"] == "08DEPR0TE1N00"
     assert api.search("unicorns").status_code == 404
     assert {row["tableName"] for row in api.http.get("/data-platform/deeporigin/meta/models").json()["models"]} > {
         "ligands",

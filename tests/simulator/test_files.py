@@ -199,7 +199,7 @@ def test_a_prepared_structure_is_known_by_its_stamp(api: Api, automatic: ManualC
 
 
 def test_a_preparation_makes_a_protein_of_its_own(api: Api, clock: ManualClock, platform: Platform) -> None:
-    (source,) = api.found("proteins")
+    (source,) = api.found("proteins", filter={"id": "08DEPR0TE1N00"})
     protein = {"id": source["id"], "file_path": source["file_path"]}
     selection = {"source_sha256": "0" * 64, "decisions": {}}
     inputs = {"action": "prepare", "protein": protein, "selection": selection}

@@ -252,9 +252,13 @@ async def agent_of(server: MCPServer[ServerState], *, mode: str = "auto") -> Asy
 
 
 @contextlib.contextmanager
-def running_bench(**values: Any) -> Iterator[Bench]:
-    """A bench on a free port."""
-    clock = ManualClock()
+def running_bench(*, auto_advance: bool = False, **values: Any) -> Iterator[Bench]:
+    """A bench on a free port.
+
+    Args:
+        auto_advance: time passes by itself while a request waits for it, as one does that runs a tool.
+    """
+    clock = ManualClock(auto_advance=auto_advance)
     platform = Platform(clock=clock, **values)
     with running_simulator(platform) as simulator:
         yield Bench(platform, clock, simulator.base_url, SimulatedTime(clock))

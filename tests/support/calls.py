@@ -19,5 +19,10 @@ CALLS: dict[str, dict[str, Any]] = {
     "describe_platform_tool": {"tool_key": "deeporigin.docking"},
     "get_execution_logs": {"execution_id": ID},
     "get_execution_results": {"execution_id": ID},
+    "find_molecules": {"kind": "protein"},
+    "import_molecules": {"kind": "ligands", "smiles": ["CCO"]},
+    "list_files": {},
+    "upload_file": {"text": "CCO", "destination": "uploads/hits.csv"},
+    "download_files": {"execution_id": ID},
     "get_workspace": {},
 }

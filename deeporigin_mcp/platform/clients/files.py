@@ -709,6 +709,22 @@ class _NewFile:
 
 
 @contextlib.contextmanager
+def new_file(target: Path) -> Iterator[IO[bytes]]:
+    """A local file to be written inside; it gets its name at the end, and an exception leaves nothing behind.
+
+    Raises:
+        ArgumentError: `file_exists`, or `local_file_failed`, which is also what an `OSError` inside becomes.
+    """
+    new, is_whole = _NewFile(target), False
+    try:
+        with _local_errors(target.name):
+            yield new.open()
+        is_whole = True
+    finally:
+        new.close(is_whole)
+
+
+@contextlib.contextmanager
 def _local_errors(name: str) -> Iterator[None]:
     """Raise what this machine's file system refuses as `ArgumentError`; only the name of the file is shown."""
     try:

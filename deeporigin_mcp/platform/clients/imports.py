@@ -36,7 +36,7 @@ from deeporigin_mcp.platform.records.entities import Ligand, Pose, Protein, inde
 from deeporigin_mcp.platform.records.execution import Execution
 from deeporigin_mcp.platform.records.queries import ListQuery
 from deeporigin_mcp.platform.records.sanitizing import word
-from deeporigin_mcp.platform.records.values import Json, as_object, text
+from deeporigin_mcp.platform.records.values import Json, as_object, moment, text
 from deeporigin_mcp.platform.transport.requests import CREATE_TIMEOUT_SECONDS
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.platform.transport.scope import Scope
@@ -56,10 +56,16 @@ WAIT_SECONDS = 3600.0
 NO_ROW_SECONDS = 120.0
 """Hidden runs may never appear on the data platform (molecules-and-files 5.2)."""
 NO_ROW_POSES_SECONDS = 30.0
+LOOK_UP_SECONDS = 10.0
+"""What is left of an import's time for finding its run when the response does not come."""
+SHORTEST_SECONDS = 5.0
+"""How long its response is waited for even if the time is up."""
+IMPORT_SECONDS = CREATE_TIMEOUT_SECONDS + sum(LOOK_UP_PAUSES) + LOOK_UP_SECONDS
+"""How long an import may take, unless its caller says it."""
 SUBJECTS = 50_000
 RECENT_IMPORTS = 100
 
-Suffix = Literal[".pdb", ".cif", ".mmcif", ".pdbqt", ".csv", ".sdf"]
+Suffix = Literal[".pdb", ".cif", ".mmcif", ".pdbqt", ".csv", ".smi", ".sdf"]
 
 
 @dataclass(frozen=True)
@@ -134,9 +140,13 @@ class Imports:
         Args:
             name: its local name; None: the source's.
         """
-        path = f"{STAGING}/{secrets.token_hex(16)}{suffix}"
+        path = self.fresh_path(suffix)
         await self._files.upload(source, path, name=name, overwrite=True)
         return path
+
+    def fresh_path(self, suffix: Suffix) -> str:
+        """A path below `imports/staging/` that nothing else has."""
+        return f"{STAGING}/{secrets.token_hex(16)}{suffix}"
 
     async def discard(self, staged_path: str) -> None:
         """Delete a staged file that no import needs; best effort. Poses need theirs for ever.
@@ -162,7 +172,7 @@ class Imports:
         uniprot_accession: str = "",
         tags: Mapping[str, Any] | None = None,
         project_id: str | None = None,
-        timeout_seconds: float = CREATE_TIMEOUT_SECONDS,
+        timeout_seconds: float = IMPORT_SECONDS,
     ) -> Import:
         """Register a staged structure (PDB or mmCIF) as a protein.
 
@@ -171,51 +181,50 @@ class Imports:
         """
         named = {"protein_name": name, "pdb_id": pdb_id, "uniprot_accession": uniprot_accession}
         inputs = {"process_pdb": True, "file_path": staged_path, **_given(named), **_given({"tags": tags})}
-        dto = await self._run(inputs, staged_path, project_id, timeout_seconds)
-        return _outcome(dto, staged_path, 0)
+        return await self._imported(inputs, staged_path, project_id, self._until(timeout_seconds))
 
     async def ligands(
         self,
         rows: Sequence[LigandInput],
         *,
         project_id: str | None = None,
-        timeout_seconds: float = CREATE_TIMEOUT_SECONDS,
+        timeout_seconds: float = IMPORT_SECONDS,
+        no_row_seconds: float = NO_ROW_SECONDS,
     ) -> Import:
         """Register ligands by their SMILES: one CSV, staged here. Equal molecules get the same id.
 
-        More than 500 take a workflow, which also waits for the platform to take in the results; if the time is up,
-        `ligand_rows` reads them later.
+        More than 500 take a workflow, which also waits for the platform to take in the results.
+
+        Args:
+            no_row_seconds: of such a workflow; see `ingested`.
         """
         if not rows:
             raise ArgumentError("rows is empty.", next_step="Give at least one ligand.")
         # Before a file is staged for nothing.
         self._scope.project_for(project_id)
-        started = self._timing.monotonic()
+        until = self._until(timeout_seconds)
         content = io.BytesIO(_csv_of(rows))
         path = await self.stage(content, ".csv", name="ligands.csv")
         is_served = len(rows) <= SERVED_ROWS
         workflow = {"csv_path": path, "mapper": CSV_MAPPER, **DATABASE}
         inputs = {"process_csv": True, "file_path": path} if is_served else workflow
+        smiles = [row.smiles for row in rows]
         try:
-            dto = await self._created(inputs, path, project_id, timeout_seconds, is_served=is_served)
+            dto = await self._created(inputs, path, project_id, until, is_served=is_served)
         except (ArgumentError, RestrictionError, CredentialError):
             # Nothing was created, and nobody else knows the file.
             await self.discard(path)
             raise
-        dto = await self._over(dto, self._left(started, timeout_seconds))
-        if is_served:
-            return _outcome(dto, path, len(rows))
-        done = replace(_outcome(dto, path, 0), ligands=[None] * len(rows))
-        if not done.is_completed:
-            return done
-        left = self._left(started, timeout_seconds)
-        smiles = [row.smiles for row in rows]
-        execution_id = done.execution.execution_id
-        try:
-            found = await self.ligand_rows(execution_id, smiles, project_id=project_id, timeout_seconds=left)
-        except WaitTimeoutError:
-            return replace(done, is_ingested=False)
-        return replace(done, ligands=found)
+        return await self._ended(
+            dto,
+            inputs,
+            path,
+            until,
+            project_id=project_id,
+            count=len(rows),
+            smiles=smiles,
+            no_row_seconds=no_row_seconds,
+        )
 
     async def sdf(
         self,
@@ -224,7 +233,7 @@ class Imports:
         *,
         tags: Mapping[str, Any] | None = None,
         project_id: str | None = None,
-        timeout_seconds: float = CREATE_TIMEOUT_SECONDS,
+        timeout_seconds: float = IMPORT_SECONDS,
     ) -> Import:
         """Register the records of a staged SDF as ligands with files.
 
@@ -232,8 +241,8 @@ class Imports:
             count: how many records the file has.
         """
         inputs = {"process_sdf": True, "file_path": staged_path, "register_poses": False, "origin": "registered"}
-        dto = await self._run({**inputs, **_given({"tags": tags})}, staged_path, project_id, timeout_seconds)
-        return _outcome(dto, staged_path, count)
+        inputs |= _given({"tags": tags})
+        return await self._imported(inputs, staged_path, project_id, self._until(timeout_seconds), count=count)
 
     async def poses(
         self,
@@ -244,7 +253,7 @@ class Imports:
         origin: str = "registered",
         tags: Mapping[str, Any] | None = None,
         project_id: str | None = None,
-        timeout_seconds: float = CREATE_TIMEOUT_SECONDS,
+        timeout_seconds: float = IMPORT_SECONDS,
     ) -> Import:
         """Register the records of a staged SDF as poses in a protein, and wait until they have ids.
 
@@ -252,44 +261,41 @@ class Imports:
         """
         if not protein_id.strip():
             raise ArgumentError("protein_id is empty.", next_step="Give the protein that the poses are in.")
-        started = self._timing.monotonic()
         inputs = {"process_sdf": True, "file_path": staged_path, "register_poses": True, "origin": origin}
-        extra = {"protein_id": protein_id, **_given({"tags": tags})}
-        dto = await self._run({**inputs, **extra}, staged_path, project_id, timeout_seconds)
-        done = _outcome(dto, staged_path, count)
-        if not done.is_completed:
-            return done
-        left = self._left(started, timeout_seconds)
-        execution_id = done.execution.execution_id
-        try:
-            await self.ingested(execution_id, timeout_seconds=left, no_row_seconds=NO_ROW_POSES_SECONDS)
-        except WaitTimeoutError:
-            return replace(done, is_ingested=False)
-
-        async def page(cursor: str | None, offset: int) -> Json:
-            return await self._results.poses(
-                compute_job_id=execution_id, project_id=project_id, cursor=cursor, offset=offset
-            )
-
-        rows = [Pose(row) for row in await self._results.all(page, limit=2 * count)]
-        by_record = {pose.record_index: pose for pose in rows}
-        by_path = {pose.file_path: pose for pose in rows}
-        with_ids = [
-            by_record.get(number) or (by_path.get(pose.file_path) if pose else None) or pose
-            for number, pose in enumerate(done.poses)
-        ]
-        return replace(done, poses=with_ids)
+        inputs |= {"protein_id": protein_id, **_given({"tags": tags})}
+        return await self._imported(inputs, staged_path, project_id, self._until(timeout_seconds), count=count)
 
     async def outcome(
-        self, execution_id: str, count: int = 0, *, staged_path: str = "", timeout_seconds: float = 0.0
+        self,
+        execution_id: str,
+        count: int = 0,
+        *,
+        smiles: Sequence[str] = (),
+        staged_path: str = "",
+        timeout_seconds: float = 0.0,
+        no_row_seconds: float = NO_ROW_SECONDS,
     ) -> Import:
         """What became of an import that was not over, or had to be confirmed.
 
         Args:
             count: records of the input.
+            smiles: of an import of more than 500: those of its input, by which its ligands are found.
         """
-        dto = await self._over(await self._executions.get(execution_id), timeout_seconds)
-        return _outcome(dto, staged_path or _staged_path(dto), count)
+        until = self._until(timeout_seconds)
+        dto = await self._executions.get(execution_id)
+        inputs = as_object(dto.get("userInputs"))
+        path = staged_path or staged_path_of(dto)
+        project_id = Execution(dto).project_id or None
+        return await self._ended(
+            dto,
+            inputs,
+            path,
+            until,
+            project_id=project_id,
+            count=count,
+            smiles=smiles,
+            no_row_seconds=no_row_seconds,
+        )
 
     async def ingested(
         self,
@@ -325,13 +331,14 @@ class Imports:
         *,
         project_id: str | None = None,
         timeout_seconds: float = WAIT_SECONDS,
+        no_row_seconds: float = NO_ROW_SECONDS,
     ) -> list[Ligand | None]:
         """The ligands of a completed workflow import, in the order of its SMILES; None for one that is not found.
 
         Raises:
             WaitTimeoutError: the data platform has not taken them in yet.
         """
-        row = await self.ingested(execution_id, timeout_seconds=timeout_seconds)
+        row = await self.ingested(execution_id, timeout_seconds=timeout_seconds, no_row_seconds=no_row_seconds)
         row_id = next((text(row.get(key)) for key in ("id", "canonical_id", "execution_id") if row.get(key)), "")
         by_smiles: dict[str, Json] = {}
         if row_id:
@@ -339,26 +346,81 @@ class Imports:
             subjects = rows_of(await self._entities.search("execution_subjects", conditions, limit=SUBJECTS))
             ids = [text(one.get("entity_canonical_id") or one.get("entityCanonicalId")) for one in subjects]
             found = await self._entities.get_many("ligands", [name for name in ids if name])
-            by_smiles = {text(one.get("canonical_smiles")): one for one in found.values()}
+            # As they were given, too: the platform's canonical form may be another than the caller's.
+            by_smiles = {text(one.get("smiles")): one for one in found.values()}
+            by_smiles |= {text(one.get("canonical_smiles")): one for one in found.values()}
         lacking = [one for one in smiles if one not in by_smiles]
         project = project_id or self._scope.project_id or None
         by_smiles |= await self._entities.ligands_by_smiles(lacking, project_id=project)
         return [Ligand(by_smiles[one]) if one in by_smiles else None for one in smiles]
 
-    async def _run(
-        self, inputs: Mapping[str, Any], staged_path: str, project_id: str | None, timeout_seconds: float
-    ) -> Json:
-        """Create the run and wait for its end, or until the time is up."""
-        started = self._timing.monotonic()
-        dto = await self._created(inputs, staged_path, project_id, timeout_seconds)
-        return await self._over(dto, self._left(started, timeout_seconds))
+    async def _imported(
+        self, inputs: Mapping[str, Any], staged_path: str, project_id: str | None, until: float, *, count: int = 0
+    ) -> Import:
+        dto = await self._created(inputs, staged_path, project_id, until)
+        return await self._ended(dto, inputs, staged_path, until, project_id=project_id, count=count)
+
+    async def _ended(
+        self,
+        dto: Json,
+        inputs: Mapping[str, Any],
+        staged_path: str,
+        until: float,
+        *,
+        project_id: str | None,
+        count: int,
+        smiles: Sequence[str] = (),
+        no_row_seconds: float = NO_ROW_SECONDS,
+    ) -> Import:
+        """What a run made, once it is over; ids that come later with the data platform's rows are waited for."""
+        dto = await self._over(dto, self._left(until))
+        is_workflow, execution_id = "csv_path" in inputs, Execution(dto).execution_id
+        with_poses = bool(inputs.get("register_poses"))
+        done = _outcome(dto, staged_path, 0 if is_workflow else count, with_poses=with_poses)
+        if not done.is_completed:
+            return done
+        try:
+            if is_workflow:
+                done = replace(done, ligands=[None] * len(smiles))
+                found = await self.ligand_rows(
+                    execution_id,
+                    smiles,
+                    project_id=project_id,
+                    timeout_seconds=self._left(until),
+                    no_row_seconds=no_row_seconds,
+                )
+                return replace(done, ligands=found, is_ingested=None not in found or not self._is_recent(dto))
+            if with_poses:
+                poses = await self._poses_with_ids(execution_id, done.poses, project_id, self._left(until))
+                return replace(done, poses=poses)
+        except WaitTimeoutError:
+            return replace(done, is_ingested=False)
+        return done
+
+    async def _poses_with_ids(
+        self, execution_id: str, poses: Sequence[Pose | None], project_id: str | None, timeout_seconds: float
+    ) -> list[Pose | None]:
+        await self.ingested(execution_id, timeout_seconds=timeout_seconds, no_row_seconds=NO_ROW_POSES_SECONDS)
+
+        async def page(cursor: str | None, offset: int) -> Json:
+            return await self._results.poses(
+                compute_job_id=execution_id, project_id=project_id, cursor=cursor, offset=offset
+            )
+
+        rows = [Pose(row) for row in await self._results.all(page, limit=2 * len(poses))]
+        by_record = {pose.record_index: pose for pose in rows}
+        by_path = {pose.file_path: pose for pose in rows}
+        return [
+            by_record.get(number) or (by_path.get(pose.file_path) if pose else None) or pose
+            for number, pose in enumerate(poses)
+        ]
 
     async def _created(
         self,
         inputs: Mapping[str, Any],
         staged_path: str,
         project_id: str | None,
-        timeout_seconds: float,
+        until: float,
         *,
         is_served: bool = True,
     ) -> Json:
@@ -378,25 +440,35 @@ class Imports:
                 tool_key=TOOL_KEY,
                 tool_version=TOOL_VERSION,
                 data=data,
-                timeout=min(CREATE_TIMEOUT_SECONDS, max(1.0, timeout_seconds)),
+                timeout=min(CREATE_TIMEOUT_SECONDS, max(SHORTEST_SECONDS, self._left(until) - LOOK_UP_SECONDS)),
             )
         except OutcomeUnknownError as lost:
-            return await self._found_again(staged_path, lost)
+            return await self._found_again(staged_path, lost, until)
 
-    def _left(self, started: float, timeout_seconds: float) -> float:
-        return max(0.0, timeout_seconds - (self._timing.monotonic() - started))
+    def _is_recent(self, dto: Json) -> bool:
+        """Whether a run ended so short ago that its rows may still come."""
+        ended = moment(dto.get("completedAt"))
+        return ended is not None and self._timing.wall() - ended.timestamp() < NO_ROW_SECONDS
 
-    async def _found_again(self, staged_path: str, lost: OutcomeUnknownError) -> Json:
+    def _until(self, timeout_seconds: float) -> float:
+        return self._timing.monotonic() + timeout_seconds
+
+    def _left(self, until: float) -> float:
+        return max(0.0, until - self._timing.monotonic())
+
+    async def _found_again(self, staged_path: str, lost: OutcomeUnknownError, until: float) -> Json:
         """The run with this staged file, which no other run has."""
         query = ListQuery(tool_key=TOOL_KEY, session=self._scope.session, order="createdAt desc")
         for pause in LOOK_UP_PAUSES:
+            if pause > self._left(until):
+                break
             await self._timing.sleep(pause)
             try:
                 page = await self._listing.page(query, 0, RECENT_IMPORTS)
             except DeepOriginError:
                 continue
             for row in rows_of(page):
-                if _staged_path(row) == staged_path:
+                if staged_path_of(row) == staged_path:
                     return row
         raise OutcomeUnknownError(
             str(lost),
@@ -459,7 +531,7 @@ class _Ingestion:
         """There are no events about it."""
 
 
-def _outcome(dto: Json, staged_path: str, count: int) -> Import:
+def _outcome(dto: Json, staged_path: str, count: int, *, with_poses: bool) -> Import:
     execution = Execution(dto)
     if execution.is_terminal:
         _require_success(execution)
@@ -471,9 +543,7 @@ def _outcome(dto: Json, staged_path: str, count: int) -> Import:
         staged_path,
         proteins=[protein for protein in proteins if protein.id],
         ligands=[Ligand(row) if row else None for row in by_record(_rows(dto, "ligands"), count)],
-        poses=[Pose(row) if row else None for row in by_record(_rows(dto, "poses"), count)]
-        if "poses" in _outputs(dto)
-        else [],
+        poses=[Pose(row) if row else None for row in by_record(_rows(dto, "poses"), count)] if with_poses else [],
     )
     if as_object(dto.get("userInputs")).get("process_pdb") and not found.proteins:
         raise PlatformError(
@@ -531,7 +601,8 @@ def _rows(dto: Json, kind: str) -> list[Json]:
     return rows_of(_outputs(dto).get(kind))
 
 
-def _staged_path(dto: Json) -> str:
+def staged_path_of(dto: Json) -> str:
+    """The file that a run imports; empty for a run of another tool."""
     inputs = as_object(dto.get("userInputs"))
     return text(inputs.get("file_path")) or text(inputs.get("csv_path"))
 

@@ -88,17 +88,20 @@ class Results:
         best_pose: bool | None = None,
         effort: int | None = None,
         tool_version: str | None = None,
+        least_score: float | None = None,
         project_id: str | None = None,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
         sort: Mapping[str, str] | None = None,
         offset: int = 0,
+        extra_columns: Sequence[str] = (),
     ) -> Json:
         """One page of poses, of a protein, of ligands or of an execution, whatever tool made them.
 
         Args:
             best_pose: True: one for each ligand.
-            project_id, limit, cursor, sort, offset: as for `page`.
+            least_score: only poses with at least this `pose_score`; references and registered poses have none.
+            project_id, limit, cursor, sort, offset, extra_columns: as for `page`.
         """
         wanted = {
             "id": row_id,
@@ -110,7 +113,9 @@ class Results:
             "best_pose": best_pose,
         }
         conditions = self._scoped({**wanted, "result_type": "pose"}, project_id)
-        return await self._search(conditions, limit, cursor, sort, offset)
+        if least_score is not None:
+            conditions["pose_score"] = {"gte": least_score}
+        return await self._search(conditions, limit, cursor, sort, offset, extra_columns)
 
     async def pockets(
         self,
@@ -124,6 +129,7 @@ class Results:
         cursor: str | None = None,
         sort: Mapping[str, str] | None = None,
         offset: int = 0,
+        extra_columns: Sequence[str] = (),
     ) -> Json:
         """One page of pockets, of a protein or of an execution. Arguments as for `poses`."""
         wanted = {
@@ -133,7 +139,7 @@ class Results:
             "tool_version": tool_version,
         }
         conditions = self._scoped({**wanted, "result_type": "pocket"}, project_id)
-        return await self._search(conditions, limit, cursor, sort, offset)
+        return await self._search(conditions, limit, cursor, sort, offset, extra_columns)
 
     async def all(
         self,

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from deeporigin_mcp.simulator.model.archive import fetched
 from deeporigin_mcp.simulator.model.clock import instant_of, stamp
 from deeporigin_mcp.simulator.model.molecules import helix_pdb
 from deeporigin_mcp.simulator.services.requests import (
@@ -157,12 +158,18 @@ async def put(request: Request) -> Response:
 
 
 async def fetch(request: Request) -> Response:
-    """`{url}`: the server fetches it; this one reaches only plain HTTP on its own machine, and follows nothing."""
+    """`{url}`: the server fetches it. This one knows a few pages, and reaches only plain HTTP on its own machine."""
     platform, organisation, path = platform_of(request), organisation_of(request), _path(request)
     url = (await body_of(request)).get("url")
     parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
+    known = platform.web.get(str(url)) or fetched(str(url))
+    if known is not None:
+        return answer({"eTag": put_file(platform, organisation, path, known).etag, "key": path})
     if parts.scheme != "http" or parts.hostname not in LOOPBACK:
-        raise refused(400, f"Cannot fetch {url!r}: the simulator fetches from http:// loopback addresses only")
+        raise refused(
+            400,
+            f"Cannot fetch {url!r}: the simulator fetches from http:// loopback addresses and some others",
+        )
     try:
         content = await asyncio.to_thread(_fetched, parts.hostname, parts.port or 80, f"{parts.path}?{parts.query}")
     except (OSError, HTTPException) as error:

@@ -39,6 +39,8 @@ class State:
         confirms: Ids of executions that a confirm dispatched, in order.
         cancels: Ids of executions that a cancel stopped, in order.
         faults: The rules, with their counters.
+        web: Pages of the internet that the platform can fetch, by address, beside those of `model.archive`.
+        import_price: What an import costs, USD; 0 as on the platform.
         unhealthy: Names of services whose health is down, such as `tools`.
         knows_include_hidden: False makes the data platform refuse `include_hidden`, as older ones do.
         lock: Held around changes; requests and tests may run on different threads.
@@ -66,6 +68,8 @@ class State:
         self.creates: list[str] = []
         self.confirms: list[str] = []
         self.cancels: list[str] = []
+        self.web: dict[str, bytes] = {}
+        self.import_price = 0.0
         self.unhealthy: set[str] = set()
         self.knows_include_hidden = True
         self.open_streams: dict[tuple[str, str], int] = {}

@@ -174,6 +174,8 @@ def new_execution(
     served = sync or not definition.steps
     failure = quotation_failure(definition.key, inputs)
     items = [] if failure else items_of(definition, inputs, len(organisation.entities["ligands"]))
+    if definition.key == IMPORT:
+        items = [replace(item, unit=platform.import_price) for item in items]
     stored = stored_dto(platform, organisation, {"key": definition.key, "version": definition.version}, body, user, at)
     stored |= {"userInputs": inputs, "quotationResult": quotation(items, organisation.key)}
     if failure:

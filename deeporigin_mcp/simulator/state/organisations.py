@@ -40,6 +40,7 @@ class Organisation:
         files: What was written or deleted (None), by path.
         examples: Paths of files that were there before, their content simulated.
         visible_from: When a row that was made here can be read, by id.
+        runs: Runs of the past, which `Platform.seed_past_runs` adds.
         unlicensed_tools: Keys that this organisation may not create.
         admet_ligand_limit: Most ligands of one ADMET run, None without a limit.
     """
@@ -56,6 +57,7 @@ class Organisation:
     examples: frozenset[str] = frozenset()
     files: dict[str, Any] = field(default_factory=dict)
     visible_from: dict[str, datetime] = field(default_factory=dict)
+    runs: list[Row] = field(default_factory=list)
     unlicensed_tools: frozenset[str] = frozenset()
     admet_ligand_limit: int | None = None
 
@@ -116,10 +118,14 @@ def _organisation(
         clusters=[{**row, **times, **_health(more["key"], row)} for row in clusters],
         users=[{**row, "roles": ["Member"], "createdAt": CREATED_AT} for row in users],
         entities={
-            table: {key: entity_row(table, key, CREATED_AT, first, **row) for key, row in rows.items()}
+            table: {key: _example(table, key, **{"project_id": first, **row}) for key, row in rows.items()}
             for table, rows in (("ligands", ligands), ("proteins", proteins))
         },
     )
+
+
+def _example(table: str, identifier: str, *, project_id: str, created_at: str = CREATED_AT, **columns: Any) -> Row:
+    return entity_row(table, identifier, created_at, project_id, **columns)
 
 
 def _health(org: str, cluster: Row) -> Row:

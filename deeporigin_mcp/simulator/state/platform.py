@@ -12,7 +12,7 @@ from deeporigin_mcp.simulator.state.base import State
 from deeporigin_mcp.simulator.state.execution import Execution
 from deeporigin_mcp.simulator.state.files import put_file
 from deeporigin_mcp.simulator.state.lifecycle import dispatch, new_execution, stored_dto
-from deeporigin_mcp.simulator.state.organisations import Organisation
+from deeporigin_mcp.simulator.state.organisations import Organisation, entity_row
 
 _NOT_STARTED = {"Created", "Queued", "Quoted", "InsufficientFunds", "FailedQuotation"}
 _FINISHED = {"Completed", "Succeeded", "Failed"}
@@ -73,6 +73,42 @@ class Platform(State):
         if started and execution.stored["status"] == "Quoted":
             dispatch(self, organisation, execution, at)
         return self.add(execution).id
+
+    def seed_past_runs(self) -> list[str]:
+        """Add the finished runs that come with the organisations, for their pockets, poses and files; their ids."""
+        return [
+            self.seed_run(**{**run, "org": organisation.key})
+            for organisation in self.organisations.values()
+            for run in organisation.runs
+        ]
+
+    def seed_entity(
+        self,
+        table: str,
+        *,
+        org: str = "deeporigin",
+        project_id: str | None = "",
+        created_at: datetime | None = None,
+        **columns: Any,
+    ) -> str:
+        """Add a ligand or a protein that has been there for a while, without a file of its own.
+
+        Args:
+            table: `ligands` or `proteins`.
+            org: Organisation key.
+            project_id: Project id; empty string for the organisation's first project, None for none.
+            created_at: None for now.
+            columns: Such as `smiles`, `name`, `protein_name`, `file_path`, `state`, `deleted`.
+
+        Returns:
+            Its id.
+        """
+        organisation = self.organisations[org]
+        project = next(iter(organisation.projects)) if project_id == "" else project_id
+        identifier = str(columns.pop("id", "") or self.ids.friendly("08"))
+        created = stamp(created_at or self.clock.now())
+        organisation.entities[table][identifier] = entity_row(table, identifier, created, project, **columns)
+        return identifier
 
     def seed_executions(
         self,

@@ -39,10 +39,10 @@ from deeporigin_mcp.tools.executions.idempotency import (
 )
 from deeporigin_mcp.tools.responses import errors, steps, toolsets
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView
+from deeporigin_mcp.tools.runtime.projects import chosen_project, set_project_error
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.runtime.threads import off_loop
 from deeporigin_mcp.tools.spending import approval, elicitation, spent
-from deeporigin_mcp.tools.workspace.projects import listed, project_names, set_project_error, unknown_project
 
 if TYPE_CHECKING:
     from deeporigin_mcp.tools.catalogue.checking import Findings
@@ -170,7 +170,7 @@ async def _create(ctx: ToolContext, request: _Request) -> ExecutionView | InputR
     definition = await find_definition(state, request.tool_key, request.tool_version, must_be_enabled=True)
     inputs, top_level = _placed_sync(definition, request.inputs, request.sync)
     findings = await _checked(state, definition, inputs)
-    project = await _project(state, request.project_id)
+    project = await chosen_project(state.client, request.project_id, "an execution")
     fingerprint = fingerprint_of(request.tool_key, request.tool_version, inputs, project)
     body = {
         "inputs": inputs,
@@ -378,33 +378,3 @@ async def _checked(state: ServerState, definition: ToolDefinition, inputs: dict[
             code="invalid_inputs",
         )
     return findings
-
-
-async def _project(state: ServerState, asked: str | None) -> str:
-    """The execution's project: the one asked for, the server's, or the only one there is."""
-    chosen, own = (asked or "").strip(), state.settings.project_id
-    if chosen and own and chosen != own:
-        problem = await unknown_project(state.client, chosen)
-        raise ArgumentError(
-            problem or f"Invalid project_id {one_line(chosen, 60)!r}.",
-            next_step=f"This server works in project {own!r}: omit project_id; {state.settings.places.other_project}.",
-            code="unknown_project",
-        )
-    if own:
-        return own
-    if chosen:
-        if problem := await unknown_project(state.client, chosen):
-            raise ArgumentError(
-                problem, next_step="Ask the user which project_id to use, unless it is clear.", code="unknown_project"
-            )
-        return chosen
-    names = await project_names(state.client)
-    if len(names) == 1:
-        return next(iter(names))
-    raise ArgumentError(
-        "Missing project_id: an execution belongs to a project.",
-        next_step=f"Ask the user which project_id to use: {listed(names)}."
-        if names
-        else "The organisation has no project yet.",
-        code="no_project",
-    )

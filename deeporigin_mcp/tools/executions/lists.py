@@ -11,8 +11,8 @@ from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.tools.catalogue.definitions import unknown_tool
 from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS, RESULT_CHARACTERS, size
+from deeporigin_mcp.tools.runtime.projects import unknown_project
 from deeporigin_mcp.tools.runtime.state import ServerState
-from deeporigin_mcp.tools.workspace.projects import unknown_project
 
 ENVELOPE_CHARACTERS = 500
 """What a list takes beside its rows and the arguments that its next call repeats."""

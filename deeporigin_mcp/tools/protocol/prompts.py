@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from mcp.server.context import HandlerResult
@@ -115,11 +115,13 @@ Start, confirm and cancel nothing; a corrected run is priced and approved like a
 
 
 class PromptOffer(NamedTuple):
-    """One row of the table: the function, its title, and the tools that it needs."""
+    """One row of the table: the function, its title, the tools that it needs, and what others can do for it."""
 
     function: Callable[..., str]
     title: str
     tools: tuple[str, ...]
+    notes: Mapping[str, str] = {}
+    """By tool, a sentence at the end of the text where the server has that tool."""
 
 
 PROMPTS = (
@@ -133,6 +135,10 @@ PROMPTS = (
             "wait_executions",
             "get_execution_results",
         ),
+        {
+            "find_molecules": "find_molecules: proteins, ligands, pockets and poses named above, as inputs want them.",
+            "import_molecules": "import_molecules: those that are not there yet, from a file, a PDB id or SMILES.",
+        },
     ),
     PromptOffer(follow_executions, "Follow what is running", ("list_executions", "wait_executions", "get_execution")),
     PromptOffer(
@@ -145,7 +151,9 @@ PROMPTS = (
 
 
 class PlatformPrompt(Prompt):
-    """A prompt whose errors name the invalid argument."""
+    """A prompt whose errors name the invalid argument, and whose text ends with these notes."""
+
+    notes: tuple[str, ...] = ()
 
     async def render(
         self,
@@ -166,15 +174,15 @@ class PlatformPrompt(Prompt):
             problems += [f"unknown argument {name}" for name in unknown]
             raise MCPError(INVALID_PARAMS, f"{self.name}: {'; '.join(problems)}. Valid: {', '.join(known)}.")
         try:
-            return [UserMessage(str(self.fn(**values)))]
+            return [UserMessage("\n".join([str(self.fn(**values)), *self.notes]))]
         except ArgumentError as error:
             raise MCPError(INVALID_PARAMS, f"{self.name}: {explained(error)}") from None
 
 
 @functools.cache
-def _prompt(offer: PromptOffer) -> Prompt:
+def _prompt(function: Callable[..., str], title: str) -> Prompt:
     """Cached: making one takes the SDK longer than all tools together."""
-    return PlatformPrompt.from_function(offer.function, title=offer.title, description=description_of(offer.function))
+    return PlatformPrompt.from_function(function, title=title, description=description_of(function))
 
 
 def serve_prompts(server: MCPServer[ServerState], tools: Collection[str]) -> dict[str, list[str]]:
@@ -182,7 +190,8 @@ def serve_prompts(server: MCPServer[ServerState], tools: Collection[str]) -> dic
     arguments: dict[str, list[str]] = {}
     for offer in PROMPTS:
         if set(offer.tools) <= set(tools):
-            prompt = _prompt(offer)
+            notes = tuple(note for tool, note in offer.notes.items() if tool in tools)
+            prompt = _prompt(offer.function, offer.title).model_copy(update={"notes": notes})
             server.add_prompt(prompt)
             arguments[prompt.name] = [argument.name for argument in prompt.arguments or ()]
     get = served(server, "prompts/get")

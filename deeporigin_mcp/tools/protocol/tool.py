@@ -26,7 +26,7 @@ from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Content
 from deeporigin_mcp.tools.responses.suggestions import did_you_mean
 from deeporigin_mcp.tools.responses.views import View
 from deeporigin_mcp.tools.runtime import call_log
-from deeporigin_mcp.tools.runtime.state import CALL_SECONDS
+from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ClientAsked
 
 MAX_ENTRIES = 1_000
 """Entries of one argument. No call needs more, and validating a million would block the server."""
@@ -100,6 +100,11 @@ class PlatformTool(Tool):
         added = " ".join(sentence for name, sentence in see_also.items() if name in names)
         return self.model_copy(update={"description": f"{self.description}\n\n{added}"}) if added else self
 
+    def without(self, names: Collection[str]) -> PlatformTool:
+        """The tool without these parameters, which have defaults: they are neither shown nor accepted."""
+        kept = {name: each for name, each in self.parameters["properties"].items() if name not in names}
+        return self.model_copy(update={"parameters": {**self.parameters, "properties": kept}})
+
     def result_of(self, view: BaseModel) -> CallToolResult:
         """A view as the protocol's result: structured content, and the same facts as text."""
         content, text = content_of(view)
@@ -130,6 +135,8 @@ class PlatformTool(Tool):
                 return await super().run(arguments, context)
         except ToolError as error:
             cause = error.__cause__
+            if isinstance(cause, ClientAsked):
+                return cause.request
             if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
                 raise self._refusal(argument_problems(cause, self.parameters)) from None
             call.error = cause

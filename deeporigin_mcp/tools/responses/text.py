@@ -9,8 +9,14 @@ from typing import Any
 from deeporigin_mcp.platform.records.sanitizing import HARMFUL, escaped, words_of
 
 MISSING = "-"
-LINES = ("progress", "problems", "input_warnings")
+LINES = ("progress", "problems", "input_warnings", "notes")
 """Lists whose entries are shown one a line."""
+INPUT = "as_input"
+"""The object that inputs want is one cell of a table, its last, as JSON that can be copied."""
+
+
+COPIED = ("as_input", "as_file_input")
+"""What goes into a run's inputs is shown as JSON that can be copied."""
 
 
 def as_text(view: dict[str, Any], columns: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -25,6 +31,8 @@ def as_text(view: dict[str, Any], columns: Mapping[str, Sequence[str]] | None = 
 
 
 def _lines(key: str, value: Any, columns: Sequence[str]) -> list[str]:
+    if key in COPIED:
+        return [f"{key}: {_json(value)}"]
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
         return _rows(key, value, columns)
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value) and key in LINES:
@@ -40,6 +48,7 @@ def _rows(key: str, rows: list[dict[str, Any]], order: Sequence[str]) -> list[st
     objects = [_json(row) for row in rows]
     held = dict.fromkeys(column for row in rows for column in row)
     columns = [*(column for column in order if column in held), *(column for column in held if column not in order)]
+    columns.sort(key=INPUT.__eq__)
     if all(map(_is_flat, rows)) and len(columns) * len(rows) * len(MISSING) < sum(map(len, objects)):
         table = [" | ".join(_cell(row.get(column)) for column in columns) for row in rows]
         return [f"{key} ({len(rows)}): {' | '.join(map(_cell, columns))}", *table]
@@ -47,7 +56,7 @@ def _rows(key: str, rows: list[dict[str, Any]], order: Sequence[str]) -> list[st
 
 
 def _is_flat(row: dict[str, Any]) -> bool:
-    return not any(isinstance(value, dict | list) for value in row.values())
+    return not any(isinstance(value, dict | list) for column, value in row.items() if column != INPUT)
 
 
 def _cell(value: Any) -> str:

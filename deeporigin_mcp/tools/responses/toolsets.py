@@ -19,11 +19,19 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
         "get_execution_results",
     ),
     "catalogue": ("find_platform_tools", "describe_platform_tool"),
+    "molecules": ("find_molecules", "import_molecules"),
+    "files": ("list_files", "upload_file", "download_files"),
     "workspace": ("get_workspace",),
 }
 """The groups that `DEEPORIGIN_MCP_TOOLSETS` chooses from, and their tools."""
-WRITING = frozenset({"create_execution", "confirm_execution", "cancel_execution"})
-"""Tools that read-only mode does not offer. They and all that read executions are in one group."""
+WRITING = frozenset({"create_execution", "confirm_execution", "cancel_execution", "upload_file", "import_molecules"})
+"""Tools that read-only mode does not offer. Those for executions and all that read these are in one group."""
+LOCAL_PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "import_molecules": ("path",),
+    "upload_file": ("path",),
+    "download_files": ("folder", "combine"),
+}
+"""Parameters that name a path of the user's machine; they do not exist where the server runs on another one."""
 
 READ_ONLY = "This server is read-only: a person can start and change runs in the Deep Origin web app."
 NOT_OFFERED = (

@@ -13,6 +13,7 @@ import anyio
 import anyio.abc
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver.context import Context
+from mcp_types import InputRequiredResult
 
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.platform.waiting.followers import Followers
@@ -21,6 +22,7 @@ from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.approvals.ledger import BudgetScope, Ledger
 from deeporigin_mcp.tools.approvals.pending import Elicitations
 from deeporigin_mcp.tools.runtime import call_log
+from deeporigin_mcp.tools.runtime.names import Names
 
 T = TypeVar("T")
 
@@ -52,6 +54,8 @@ class ServerState:
     """One lock per idempotency key in use: two calls with the same key must not both create."""
     known_files: set[str] = field(default_factory=set)
     """Paths on the platform at which there was a file."""
+    transfers: dict[str, BackgroundWork[Any]] = field(default_factory=dict)
+    """Uploads and downloads that outlast a call, by what the same call would name again."""
     has_peers: bool = False
     """Whether a caller's next call may reach another process than this one: over HTTP, behind a balancer."""
     uses: int = 0
@@ -81,6 +85,11 @@ class ServerState:
         """What was approved and started, shared with all processes and callers that have the same settings."""
         return Ledger.of(self.settings)
 
+    @cached_property
+    def names(self) -> Names:
+        """Names of projects and people."""
+        return Names(self.client)
+
     @property
     def scope(self) -> BudgetScope:
         """What the budget is for."""
@@ -102,6 +111,14 @@ class ServerState:
 
 
 ToolContext = Context[ServerState, Any]
+
+
+class ClientAsked(Exception):  # noqa: N818 (no error)
+    """Raised by a tool that needs to ask the client first (2026-07-28): the result of this round of the call."""
+
+    def __init__(self, request: InputRequiredResult) -> None:
+        super().__init__("input required")
+        self.request = request
 
 
 def state_of(context: ToolContext) -> ServerState:

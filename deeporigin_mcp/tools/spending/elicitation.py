@@ -18,7 +18,7 @@ import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.elicitation import render_elicitation_schema
 from mcp.shared.exceptions import MCPError
-from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult
+from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, InputRequiredResult, ListRootsResult
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, Field, ValidationError
 
@@ -169,7 +169,8 @@ async def valid_input_responses(ctx: ServerRequestContext[Any, Any], call_next: 
     responses = (ctx.params or {}).get("inputResponses")
     if ctx.method != "tools/call" or responses is None:
         return await call_next(ctx)
-    read = {}
+    others = responses.items() if isinstance(responses, Mapping) else ()
+    read = {name: value for name, value in others if name != KEY and _are_roots(value)}
     if not isinstance(responses, Mapping) or KEY in responses:
         try:
             read[KEY] = ElicitResult.model_validate(responses[KEY], by_name=False).model_dump(exclude_none=True)
@@ -197,6 +198,14 @@ async def _by_result(ctx: ToolContext, quote: Execution) -> Reply:
     request = ElicitRequest(params=await _form(ctx, quote))
     result = InputRequiredResult(input_requests={KEY: request}, request_state=json.dumps(bound | asked))
     return _pending(ctx, quote, result)
+
+
+def _are_roots(value: Any) -> bool:
+    """Whether it is the response to the only other request that this server makes."""
+    try:
+        return bool(ListRootsResult.model_validate(value, by_name=False))
+    except ValidationError:
+        return False
 
 
 def _is_valid(state: ServerState, sealed: str | None, bound: dict[str, Any]) -> bool:

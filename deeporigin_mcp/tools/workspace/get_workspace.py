@@ -18,9 +18,9 @@ from deeporigin_mcp.tools.catalogue.definitions import unmatched_allowed_keys
 from deeporigin_mcp.tools.responses.errors import explained
 from deeporigin_mcp.tools.responses.toolsets import NOT_OFFERED, is_offered
 from deeporigin_mcp.tools.responses.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
+from deeporigin_mcp.tools.runtime.projects import unknown_project
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 from deeporigin_mcp.tools.spending.spent import left_of, spent_by_session
-from deeporigin_mcp.tools.workspace.projects import unknown_project
 
 T = TypeVar("T")
 

@@ -46,6 +46,43 @@ async def unknown_project(client: DeepOriginClient, asked: str) -> str | None:
     return None
 
 
+async def chosen_project(client: DeepOriginClient, asked: str | None, what: str) -> str:
+    """The project to work in: the one asked for, the server's, or the only one there is.
+
+    Args:
+        what: what is to belong to it, such as `an execution`.
+
+    Raises:
+        ArgumentError: `unknown_project`, `no_project`.
+    """
+    chosen, own = (asked or "").strip(), client.settings.project_id
+    if chosen and own and chosen != own:
+        problem = await unknown_project(client, chosen)
+        raise ArgumentError(
+            problem or f"Invalid project_id {one_line(chosen, 60)!r}.",
+            next_step=f"This server works in project {own!r}: omit project_id; {client.settings.places.other_project}.",
+            code="unknown_project",
+        )
+    if own:
+        return own
+    if chosen:
+        if problem := await unknown_project(client, chosen):
+            raise ArgumentError(
+                problem, next_step="Ask the user which project_id to use, unless it is clear.", code="unknown_project"
+            )
+        return chosen
+    names = await project_names(client)
+    if len(names) == 1:
+        return next(iter(names))
+    raise ArgumentError(
+        f"Missing project_id: {what} belongs to a project.",
+        next_step=f"Ask the user which project_id to use: {listed(names)}."
+        if names
+        else "The organisation has no project yet.",
+        code="no_project",
+    )
+
+
 async def set_project_error(client: DeepOriginClient, refusal: ArgumentError) -> DeepOriginError:
     """The refusal of a creation, or an error for the operator if the project that the operator set is unknown.
 

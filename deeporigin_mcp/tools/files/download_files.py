@@ -1,0 +1,255 @@
+"""Files of a run, or files by path, onto the user's disk; over HTTP as signed links."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from anyio.to_thread import run_sync
+from pydantic import Field
+
+from deeporigin_mcp.errors import (
+    ArgumentError,
+    CredentialError,
+    DeepOriginError,
+    RestrictionError,
+)
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.clients.paging import gather
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.tools.responses import steps, toolsets
+from deeporigin_mcp.tools.responses.errors import explained
+from deeporigin_mcp.tools.responses.views import View
+from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
+
+if TYPE_CHECKING:
+    from deeporigin_mcp.tools.files.downloading import Download, Request
+    from deeporigin_mcp.tools.files.run_files import Found, Item
+
+ALL = "all"
+WAIT_SECONDS = 42.0
+"""How long a call waits for a download, which goes on behind it."""
+MAX_PATHS = 1_000
+MAX_LINKS = 20
+FEW_FILES, FIRST_FILES = 8, 4
+"""So many files are all named; of more, the first."""
+MAX_MISSING = 20
+MAX_LINKS = 10
+"""A link has up to 1,500 characters."""
+PATHS_IN_CALL = 5
+"""A next call with more of them is not written out again."""
+REASON_CHARACTERS = 200
+NAME_CHARACTERS = 120
+LINK_IS_SECRET = (
+    "Each link opens its file for anyone for 24 h: a secret, for the user only, who saves the file with a browser or "
+    "`curl -o NAME 'LINK'`."
+)
+MORE_LINKS = "These are the first; give others as paths."
+
+
+class FileRow(View):
+    name: str
+    size: int | None = None
+    link: str | None = None
+
+
+class MissingRow(View):
+    name: str
+    reason: str
+
+
+class DownloadsView(View):
+    """Files that are in the folder now, best poses first; all of them, or the first. Sizes in bytes.
+
+    `requested`, `returned`: ligands of the run. `missing`: what is not there, by the user's own name.
+    """
+
+    status: str | None = None
+    folder: str | None = None
+    count: int
+    already_there: int | None = None
+    size: int | None = None
+    files: list[FileRow]
+    requested: int | None = None
+    returned: int | None = None
+    missing: list[MissingRow] | None = None
+    missing_count: int | None = None
+    pending: int | None = None
+    has_more: bool
+    next_step: str | None = None
+
+
+async def download_files(
+    ctx: ToolContext,
+    paths: Annotated[
+        list[str] | None, Field(description="Files of the platform, instead of execution_id.", max_length=MAX_PATHS)
+    ] = None,
+    execution_id: Annotated[str | None, Field(description="The run whose files are wanted.")] = None,
+    what: Annotated[
+        str, Field(description="Of a run: all, best_poses (one a ligand), or a result type, e.g. pose, pocket.")
+    ] = ALL,
+    folder: Annotated[str | None, Field(description="Name below the downloads folder; default: one per run.")] = None,
+    combine: Annotated[bool, Field(description="Also join poses into one SDF, best first, scores as fields.")] = False,
+) -> DownloadsView:
+    """Get files of a run (poses, pockets, structures, tables), or files by path.
+
+    They are saved in a folder, with an index.csv of molecules and scores; a remote server returns links instead.
+    Nothing is overwritten, and what is there is kept: after a cut repeat the call. Free.
+    """
+    state = state_of(ctx)
+    if (execution_id is None) == (not paths):
+        raise ArgumentError("Give either execution_id or paths.")
+    if paths and what != ALL:
+        raise ArgumentError(
+            f"Invalid what {one_line(what, 40)!r}: it is for the files of an execution_id, not of paths."
+        )
+    from deeporigin_mcp.tools.files.run_files import execution_of
+
+    execution = None if execution_id is None else await execution_of(state, execution_id)
+    if not state.settings.is_local:
+        return await _links(state, execution, paths or [], what)
+    from deeporigin_mcp.tools.files.downloading import Download, Request
+    from deeporigin_mcp.tools.files.folders import folders_of
+
+    request = Request(tuple(paths or ()), execution, what, folder, combine)
+    key = json.dumps(["download", paths, execution_id, what, folder, combine])
+    work = state.transfers.get(key)
+    if not isinstance(work, Download):
+        work = state.transfers[key] = Download(state, await folders_of(ctx), request)
+    try:
+        is_over, _ = await work.result(state, WAIT_SECONDS)
+    finally:
+        if work.has_ended:
+            state.transfers.pop(key, None)
+    return await run_sync(_view, state, request, work, is_over)
+
+
+def _view(state: ServerState, request: Request, work: Download, is_over: bool) -> DownloadsView:
+    sizes = {}
+    for name in work.names():
+        with contextlib.suppress(OSError):
+            sizes[name] = (work.path / name).stat().st_size if work.path else 0
+    listed = [FileRow(name=one_line(name, NAME_CHARACTERS), size=size) for name, size in sizes.items()]
+    view = DownloadsView(
+        folder=work.shown_folder if sizes else None,
+        count=len(sizes),
+        already_there=work.already_there or None,
+        size=sum(sizes.values()),
+        files=listed if len(listed) <= FEW_FILES else listed[:FIRST_FILES],
+        has_more=not is_over,
+        pending=work.pending() or None,
+    )
+    if not is_over:
+        view.next_step = f"The download goes on; {_same_call(request)} waits for it."
+        return view
+    _add_missing(view, work.found, work.missing)
+    view.next_step = _next_step(state, view, request, work)
+    return view
+
+
+def _add_missing(view: DownloadsView, found: Found, missing: tuple[int, list[tuple[str, str]]] | None) -> None:
+    """What there is no file of: ligands by their names, and files of which no ligand is known."""
+    count, named = missing or (0, [])
+    reasons = dict(named)
+    for item in found.items:
+        if item.problem:
+            reasons.setdefault(item.molecule.shown or item.path, item.problem)
+    if missing is not None:
+        view.requested, view.returned = found.ligand_count, found.ligand_count - count
+    rows = [MissingRow(name=one_line(name, NAME_CHARACTERS), reason=reason) for name, reason in reasons.items()]
+    view.missing = rows[:MAX_MISSING] or None
+    view.missing_count = len(rows) if len(rows) > MAX_MISSING else None
+
+
+def _next_step(state: ServerState, view: DownloadsView, request: Request, work: Download) -> str | None:
+    from deeporigin_mcp.tools.files.missing import NO_RESULT
+
+    found, execution = work.found, request.execution
+    again = _same_call(request)
+    parts = []
+    if execution is not None and not found.items:
+        return _why_nothing(state, execution, again)
+    if execution is not None and not execution.is_terminal:
+        parts.append(f"It is {one_line(execution.status, 40)}: there may be more later.")
+    elif execution is not None and any(row.reason == NO_RESULT for row in view.missing or ()):
+        parts.append(toolsets.step(state.settings, steps.logs_of(execution.execution_id), "get_execution_logs"))
+    if any(item.problem and not item.local for item in found.items):
+        parts.append(f"{again} tries what is missing again.")
+    if request.combine and not any(name.startswith("combined") for name in work.made):
+        parts.append("Nothing was joined: there is no SDF file among them.")
+    if found.is_cut:
+        parts.append("There are more: these are the first 10,000.")
+    return " ".join(parts) or None
+
+
+def _why_nothing(state: ServerState, execution: Execution, again: str) -> str:
+    name = execution.execution_id
+    if not execution.is_terminal:
+        wait = toolsets.step(state.settings, steps.call("wait_executions", execution_ids=[name]), "wait_executions")
+        return f"It is {one_line(execution.status, 40)} and has no files yet. {wait}"
+    if execution.status == "Completed":
+        return f"It is completed and has none yet. Results may still be being stored: {again} in a minute."
+    logs = toolsets.step(state.settings, steps.logs_of(name), "get_execution_logs")
+    return f"It is {one_line(execution.status, 40)} and left no files. {logs}"
+
+
+def _call(paths: Sequence[str], execution: Execution | None, **chosen: object) -> str:
+    """The same call again; `chosen` without those that are None."""
+    if len(paths) > PATHS_IN_CALL:
+        return "download_files with the same arguments"
+    of: dict[str, object] = {"paths": list(paths)} if execution is None else {"execution_id": execution.execution_id}
+    given = {name: value for name, value in chosen.items() if value not in (None, False, ALL)}
+    return steps.call("download_files", **of, **given)
+
+
+def _same_call(request: Request) -> str:
+    return _call(request.paths, request.execution, what=request.what, folder=request.folder, combine=request.combine)
+
+
+async def _links(state: ServerState, execution: Execution | None, paths: Sequence[str], what: str) -> DownloadsView:
+    """Signed links to the first files, where there is no disk of the user's."""
+    from deeporigin_mcp.tools.files.missing import missing_of
+    from deeporigin_mcp.tools.files.run_files import files_of_paths, files_of_run, without_record
+
+    client = state.client
+    found = files_of_paths(paths) if execution is None else await files_of_run(client, execution, what)
+    by_path: dict[str, list[Item]] = {}
+    for item in found.items:
+        if item.path:
+            by_path.setdefault(without_record(item.path), []).append(item)
+    wanted = [*by_path.items()]
+    rows: dict[int, FileRow] = {}
+
+    async def link(number: int) -> None:
+        path, items = wanted[number]
+        try:
+            # There are links to files that do not exist.
+            file = await client.files.stat(path)
+            signed = await client.files.signed_link(path)
+        except (RestrictionError, CredentialError):
+            raise
+        except DeepOriginError as error:
+            for item in items:
+                item.problem = explained(error, REASON_CHARACTERS, with_step=False)
+        else:
+            for item in items:
+                item.local = f"{item.stem}{item.suffix}"
+            rows[number] = FileRow(name=items[0].local, size=file.size, link=signed.reveal())
+
+    await gather(link, range(min(MAX_LINKS, len(wanted))))
+    listed = [rows[number] for number in sorted(rows)]
+    view = DownloadsView(count=len(listed), files=listed, has_more=len(wanted) > MAX_LINKS)
+    if not view.has_more and execution is not None and execution.is_terminal:
+        _add_missing(view, found, await missing_of(client, execution, found))
+    else:
+        _add_missing(view, found, None)
+    parts = [LINK_IS_SECRET] if listed else []
+    if view.has_more:
+        view.pending = len(wanted) - MAX_LINKS
+        parts.append(MORE_LINKS)
+    if execution is not None and not found.items:
+        parts.append(_why_nothing(state, execution, _call((), execution, what=what)))
+    view.next_step = " ".join(parts) or None
+    return view

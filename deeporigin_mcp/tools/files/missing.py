@@ -1,0 +1,89 @@
+"""Ligands of a run's inputs of which it gave no result, by the user's own names, and the reasons that are known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from deeporigin_mcp.errors import DeepOriginError
+from deeporigin_mcp.platform import DeepOriginClient, Execution
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import text
+from deeporigin_mcp.platform.transport.responses import rows_of
+from deeporigin_mcp.tools.files.run_files import Found, Item, Molecule
+
+LOG_LINES = 200
+REASON_CHARACTERS = 200
+NO_RESULT = "the run gave no result"
+_NUMBERED = re.compile(r"\bligand #?(\d{1,6})\b", re.IGNORECASE)
+
+
+async def missing_of(
+    client: DeepOriginClient, execution: Execution, found: Found
+) -> tuple[int, list[tuple[str, str]]] | None:
+    """How many ligands of the run's inputs have no result, and the name and the reason of each; None if its results are
+    not of single ligands.
+    """
+    if not found.ligand_count or not any(map(_names, found.items)):
+        return None
+    kept = [item for item in found.items if (item.local or not item.path) and not _failure(found, item.molecule)]
+    there = {name for item in kept for name in _names(item)}
+    lacking = [one for one in found.ligands if not there.intersection((one.id, one.smiles))]
+    results = {item.molecule.id or item.molecule.smiles for item in kept} - {""}
+    count = max(0, found.ligand_count - len(results))
+    if not found.ligands or len(lacking) > count:
+        # The platform may write a SMILES otherwise than the inputs did: then it is not certain which ones.
+        return count, [(f"{count} of {found.ligand_count} ligands", NO_RESULT)] if count else []
+    problems = {name: item.problem for item in found.items if item.problem for name in _names(item)}
+    unexplained = [one for one in lacking if not _reason(found, problems, one)]
+    log = await _log_lines(client, execution) if unexplained else []
+    numbered = _by_number(log, found.ligands, lacking)
+    return len(lacking), [
+        (one.shown, _reason(found, problems, one) or _said_of(one, log) or numbered.get(one) or NO_RESULT)
+        for one in lacking
+    ]
+
+
+def _names(item: Item) -> set[str]:
+    smiles = item.pose.smiles if item.pose else ""
+    return {item.molecule.id, item.molecule.smiles, smiles} - {""}
+
+
+def _failure(found: Found, one: Molecule) -> str:
+    return found.failures.get(one.id) or found.failures.get(one.smiles) or ""
+
+
+def _reason(found: Found, problems: Mapping[str, str], one: Molecule) -> str:
+    return _failure(found, one) or problems.get(one.id) or problems.get(one.smiles) or ""
+
+
+async def _log_lines(client: DeepOriginClient, execution: Execution) -> list[str]:
+    try:
+        page = await client.user_logs.search(execution.execution_id, limit=LOG_LINES)
+    except DeepOriginError:
+        return []
+    return [text(row.get("message")) for row in rows_of(page)]
+
+
+def _said_of(one: Molecule, log: Sequence[str]) -> str:
+    """The line of a log that names a molecule, as a word of its own: `CCO` is not meant by `CCOC`."""
+    for name in filter(None, (one.id, one.smiles, one.name)):
+        named = re.compile(rf"(?:^|[\s'\"`:,;]){re.escape(name)}(?:$|[\s'\"`:,;.])")
+        if line := next((line for line in log if named.search(line)), ""):
+            return one_line(line, REASON_CHARACTERS)
+    return ""
+
+
+def _by_number(log: Sequence[str], given: Sequence[Molecule], lacking: Sequence[Molecule]) -> dict[Molecule, str]:
+    """Lines that name a ligand by its number, if these are certainly those that are missing.
+
+    The first may be number 0 or 1: it has to be one of them, and not the other.
+    """
+    lines = {int(found[1]): line for line in log if (found := _NUMBERED.search(line))}
+    for first in (0, 1):
+        if not lines or not all(0 <= number - first < len(given) for number in lines):
+            continue
+        named = {given[number - first]: one_line(line, REASON_CHARACTERS) for number, line in lines.items()}
+        if {*named} == {*lacking}:
+            return named
+    return {}
