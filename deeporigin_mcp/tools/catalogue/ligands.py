@@ -58,7 +58,8 @@ def read_ligands(texts: Mapping[str, str], tool_key: str) -> Ligands:
         elif one.dropped:
             unusual.append(f"{path} is a salt ({one.dropped} beside {one_line(one.smiles, SHOWN_CHARACTERS)})")
         else:
-            unusual += [f"{path} {note}" for note in one.notes if not note.startswith("written as")]
+            notes = (note for note in one.notes if not note.startswith("written as"))
+            unusual += [f"{path} {'is ' if note.startswith('a ') else ''}{note}" for note in notes]
     if unusual:
         more = f" and {len(unusual) - MAX_NAMED} more" if len(unusual) > MAX_NAMED else ""
         found.warnings.append(f"Sent as given: {'; '.join(unusual[:MAX_NAMED])}{more}.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import anyio
@@ -33,6 +33,8 @@ MAX_IDS = 500
 CONCURRENT = 10
 MAX_LIST_BYTES = 1_000_000
 MAX_KNOWN_FILES = 10_000
+KINDS = {"protein": "protein", "ligand": "ligands", "pose": "poses"}
+"""Words in the path of an input that tell what its file is: as find_molecules and import_molecules call it."""
 MAX_NAMED = 5
 PATH_CHARACTERS = 120
 _OF_A_COMPUTER = re.compile(r"file:|~|\.{1,2}[\\/]|[A-Za-z]:[\\/]|\\\\")
@@ -202,33 +204,16 @@ def _plain(path: str) -> str:
         return path
 
 
-def _next_step(file: InputFile, is_local: bool, settings: Settings) -> str:
-    """Which call brings a missing file in, or finds the right one."""
-    kind = _kind_of(file.at)
-    plural = {"ligand": "ligands", "pose": "poses"}.get(kind, kind)
-    offered = [*_bringing(file.path if is_local else None, plural)]
-    if not is_local:
-        offered = [*_finding(kind), *offered]
-    found = [text for tool, text in offered if toolsets.is_offered(tool, settings)]
-    return " ".join(found[:2]) or toolsets.step(settings, "", "import_molecules")
-
-
-def _kind_of(at: str) -> str:
-    if at in LIST_FILES:
-        return ""
-    return next((kind for kind in ("protein", "pose", "ligand") if kind in at.lower()), "")
-
-
-def _bringing(path: str | None, kind: str) -> Iterator[tuple[str, str]]:
-    given = {} if path is None else {"path": path}
-    if kind:
-        yield "import_molecules", f"{steps.call('import_molecules', kind=kind, **given)} brings it in."
-    else:
-        yield "upload_file", f"{steps.call('upload_file', **given)} brings it in."
-
-
-def _finding(kind: str) -> Iterator[tuple[str, str]]:
-    if kind:
-        yield "find_molecules", f"{steps.call('find_molecules', kind=kind)} lists what is there, as inputs want it."
-    else:
-        yield "list_files", f"{steps.call('list_files')} shows what is there."
+def _next_step(file: InputFile, is_of_a_computer: bool, settings: Settings) -> str:
+    """The call that finds the right file, or brings a missing one in."""
+    kind = "" if file.at in LIST_FILES else next((kind for kind in KINDS if kind in file.at.lower()), "")
+    path = {"path": file.path} if is_of_a_computer and settings.is_local else {}
+    bring = ("import_molecules", {"kind": KINDS[kind], **path}) if kind else ("upload_file", path)
+    find = ("find_molecules", {"kind": kind}) if kind else ("list_files", {})
+    pairs = (
+        [(bring, "brings it in")] if is_of_a_computer else [(find, "shows what is there"), (bring, "brings in more")]
+    )
+    found = [
+        f"{steps.call(tool, **given)} {does}" for (tool, given), does in pairs if toolsets.is_offered(tool, settings)
+    ]
+    return f"{', '.join(found)}." if found else toolsets.step(settings, "", pairs[-1][0][0])
