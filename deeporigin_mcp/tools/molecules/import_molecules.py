@@ -97,7 +97,9 @@ async def import_molecules(
     path: Annotated[str | None, Field(description="The user's file: .pdb .cif .pdbqt .csv .smi .sdf.")] = None,
     pdb_id: Annotated[str | None, Field(description="E.g. 1IEP.")] = None,
     url: Annotated[str | None, Field(description="https, public.")] = None,
-    smiles: Annotated[list[Any] | None, Field(description="SMILES, or objects {smiles, name}.")] = None,
+    smiles: Annotated[
+        list[str | dict[str, Any]] | None, Field(description="SMILES, or objects {smiles, name}.")
+    ] = None,
     text: Annotated[str | None, Field(description="A file's text, to 64 KB, with format.")] = None,
     format: Format | None = None,  # noqa: A002
     execution_id: Annotated[str | None, Field(description="An earlier import: reads its rows.")] = None,
