@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from deeporigin_mcp.simulator.model.archive import fetched
 from deeporigin_mcp.simulator.model.molecules import written_sdf
 from deeporigin_mcp.tools.molecules import chemistry
-from deeporigin_mcp.tools.molecules.import_molecules import _checked, _Molecule
+from deeporigin_mcp.tools.molecules.import_molecules import _checked
+from deeporigin_mcp.tools.molecules.imported import Molecule
 from tests.support.bench import Agent, Bench, running_bench
 
 pytestmark = pytest.mark.anyio
@@ -489,7 +490,7 @@ async def test_a_server_that_only_reads_does_not_import(bench: Bench) -> None:
 )
 async def test_each_row_is_imported_or_refused_once_and_in_order(pairs: list[tuple[str, str]]) -> None:
     molecules = [
-        _Molecule(number, name, one.smiles, one.problem, one.notes)
+        Molecule(number, name, one.smiles, one.problem, one.notes)
         for number, (smiles, name) in enumerate(pairs, 1)
         for one in [chemistry.check_smiles(smiles)]
     ]
