@@ -16,7 +16,7 @@ from tests.support.bench import Agent, Bench, running_bench
 pytestmark = pytest.mark.anyio
 
 TOOL = "import_molecules"
-ANY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|08[0-9A-Z]{11}|[0-9a-f]{32,64}")
+ANY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|08[0-9A-Z]{11}|[0-9a-f]{32,64}|simulated-\d+")
 PDB = (fetched("https://files.rcsb.org/download/1iep.pdb") or b"").decode()
 NEW = "CCNC(C)=O"
 LIST = "smiles,name,IC50\nCC(=O)[O-].[Na+],salt,1\n[Pt],metal,2\nClCCF,first,3\nFCCCl,again,4\nC1CC,,5\n"

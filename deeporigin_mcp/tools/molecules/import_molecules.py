@@ -6,10 +6,9 @@ call can be made again after any failure.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import anyio
 from pydantic import Field
@@ -19,6 +18,7 @@ from deeporigin_mcp.errors import (
     InvalidRequestError,
     NotFoundError,
     OutcomeUnknownError,
+    PlatformError,
 )
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
@@ -33,7 +33,7 @@ from deeporigin_mcp.tools.molecules.imported import (
     some,
     with_rows,
 )
-from deeporigin_mcp.tools.molecules.sources import Format, Kind, Source, chosen_source, opened, pdb_entry
+from deeporigin_mcp.tools.molecules.sources import Format, Kind, Source, chosen_source, opened, pdb_entry, spooled
 from deeporigin_mcp.tools.responses import errors, steps, toolsets
 from deeporigin_mcp.tools.runtime.projects import chosen_project
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
@@ -100,7 +100,10 @@ async def import_molecules(
         try:
             with anyio.move_on_after(seconds + RESPONSE_SECONDS / 2):
                 return await _imported(ctx, request)
-            raise OutcomeUnknownError(f"Timed out after {seconds + RESPONSE_SECONDS / 2:g} s waiting for the platform.")
+            waited = f"Timed out after {seconds + RESPONSE_SECONDS / 2:g} s"
+            if request.is_sent:
+                raise OutcomeUnknownError(f"{waited} waiting for the platform to import it.")
+            raise PlatformError(f"{waited} reading, checking and uploading it.")
         except InvalidRequestError as error:
             if error.code != "import_failed":
                 raise
@@ -109,8 +112,10 @@ async def import_molecules(
     raise failure
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Request:
+    """What a call asks for, and whether its import was sent."""
+
     kind: Kind
     source: str
     value: Any
@@ -121,6 +126,7 @@ class _Request:
     tags: Mapping[str, Any] | None
     check_only: bool
     until: float
+    is_sent: bool = False
 
     @property
     def seconds_left(self) -> float:
@@ -173,8 +179,10 @@ async def _protein(state: ServerState, request: _Request, source: Source) -> Imp
     client = state.client
     project = await chosen_project(client, request.project_id, "a protein")
     is_entry = request.source == "pdb_id"
+    path = source.staged_path or await client.imports.stage(source.file, suffix, name=source.shown)
+    request.is_sent = True
     done = await client.imports.protein(
-        source.staged_path or await client.imports.stage(source.file, suffix, name=source.shown),
+        path,
         name=request.name or source.stem,
         pdb_id=source.stem if is_entry else "",
         tags=request.tags,
@@ -271,6 +279,7 @@ async def _ligands(state: ServerState, request: _Request, table: Table) -> Impor
     if request.check_only:
         return view
     project = await chosen_project(state.client, request.project_id, "a ligand")
+    request.is_sent = True
     done = await state.client.imports.ligands(
         [LigandInput(one.smiles, one.name, request.tags) for one in accepted],
         project_id=project,
@@ -290,11 +299,13 @@ async def _records(state: ServerState, request: _Request, source: Source) -> Imp
     project = await chosen_project(client, request.project_id, "a ligand")
     path = source.staged_path
     if len(accepted) < len(molecules):
-        kept = await off_loop(_only, source, {one.number for one in accepted})
-        path = await client.imports.stage(io.BytesIO(kept), ".sdf", name=source.shown)
+        with spooled() as kept:
+            await off_loop(_only, source, {one.number for one in accepted}, kept)
+            path = await client.imports.stage(kept, ".sdf", name=source.shown)
     path = path or await client.imports.stage(source.file, ".sdf", name=source.shown)
     register = client.imports.poses if request.kind == "poses" else client.imports.sdf
     protein = {"protein_id": request.protein_id} if request.kind == "poses" else {}
+    request.is_sent = True
     done = await register(
         path,
         len(accepted),
@@ -313,15 +324,14 @@ async def _read_sdf(source: Source) -> list[Molecule]:
     return [Molecule(one.number + 1, one.name, one.smiles, one.problem, one.notes) for one in records]
 
 
-def _only(source: Source, numbers: Collection[int]) -> bytes:
-    """The records with these numbers, byte for byte."""
+def _only(source: Source, numbers: Collection[int], into: IO[bytes]) -> None:
+    """Copy the records with these numbers, byte for byte."""
     source.file.seek(0)
-    kept, number = bytearray(), 1
+    number = 1
     for line in source.file:
         if number in numbers:
-            kept += line
+            into.write(line)
         number += line.startswith(b"$$$$")
-    return bytes(kept)
 
 
 async def _checked(molecules: Sequence[Molecule]) -> tuple[ImportView, list[Molecule]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_INLINE = 100
 """Ligands of one run; more are given in a file (molecules-and-files 6.5)."""
+MAX_INLINE_CHARACTERS = 10_000
 MAX_FILES_INLINE = 20
 MAX_NAMED = 20
 """Rows of one kind of note."""
@@ -182,7 +183,7 @@ async def _add_ligands(state: ServerState, view: ImportView, done: Import, accep
         view.note(f"Already in the project, and used as they are there: {', '.join(some(names))}.")
     inputs = [entry for ligand in ligands if (entry := ligand.as_input)]
     files = [entry for ligand in ligands if (entry := ligand.as_file_input)]
-    if len(inputs) > MAX_INLINE:
+    if len(inputs) > MAX_INLINE or len(json.dumps(inputs)) > MAX_INLINE_CHARACTERS:
         view.ligands_file, view.ligands_count = await _listed(state.client, inputs), len(inputs)
         return
     view.as_input = inputs

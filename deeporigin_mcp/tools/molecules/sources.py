@@ -136,11 +136,11 @@ async def opened(
             path = unquote(urlsplit(url).path)
             format_ = _format(kind, path, given_format)
             host = one_line(urlsplit(url).hostname or "", 60)
-            with _spooled() as file:
+            with spooled() as file:
                 staged = await _fetched(client, url, format_, file)
                 yield Source(file, format_, f"the file from {host}", PurePosixPath(path).stem, staged)
         case _:
-            with _spooled() as file:
+            with spooled() as file:
                 yield await _entry(client, pdb_entry(value), file)
 
 
@@ -230,7 +230,7 @@ async def _fetched(client: DeepOriginClient, url: str, format_: Format, file: IO
 
 
 @contextlib.contextmanager
-def _spooled() -> Iterator[IO[bytes]]:
+def spooled() -> Iterator[IO[bytes]]:
     """A temporary file, in memory while it is small."""
     with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
         yield file
@@ -243,7 +243,7 @@ async def read_back(client: DeepOriginClient, path: str, format_: Format) -> Asy
     Raises:
         NotFoundError: it is not there any more.
     """
-    with _spooled() as file:
+    with spooled() as file:
         await client.files.download(path, file, max_bytes=MAX_FETCHED_BYTES)
         file.seek(0)
         yield Source(file, format_, path, staged_path=path)
