@@ -63,7 +63,7 @@ async def import_molecules(
     kind: Kind,
     path: Annotated[str | None, Field(description="The user's file: .pdb .cif .pdbqt .csv .smi .sdf.")] = None,
     pdb_id: Annotated[str | None, Field(description="E.g. 1IEP.")] = None,
-    url: Annotated[str | None, Field(description="https, public.")] = None,
+    url: Annotated[str | None, Field(description="https, or a path on the platform.")] = None,
     smiles: Annotated[
         list[str | dict[str, Any]] | None, Field(description="SMILES, or objects {smiles, name}.")
     ] = None,

@@ -141,6 +141,16 @@ async def test_a_public_address_is_fetched_by_the_platform(agent: Agent, bench: 
     assert rows(bench)[ids(found)[0]]["name"] == "amide"
 
 
+async def test_a_file_that_was_uploaded_before_is_imported_by_its_path(agent: Agent, bench: Bench) -> None:
+    bench.platform.add_file("uploads/hits.sdf", sdf(*HITS))
+    found = await agent.read(TOOL, kind="ligands", url="uploads/hits.sdf")
+    assert found["imported"] == 3
+    assert content(bench, "uploads/hits.sdf") == sdf(*HITS)
+    again = await agent.read(TOOL, kind="ligands", url="/uploads/hits.sdf")
+    assert again["as_input"] == found["as_input"]
+    assert (await agent.error(TOOL, kind="ligands", url="uploads/none.sdf"))[0] == "file_not_found"
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -161,7 +171,7 @@ async def test_a_public_address_is_fetched_by_the_platform(agent: Agent, bench: 
         "https://data.example.org:8443/a.pdb",
         "https://data.example.org:x/a.pdb",
         "file:///etc/passwd.pdb",
-        "data.example.org/a.pdb",
+        "data://example.org/a.pdb",
     ],
 )
 async def test_what_is_not_a_public_https_address_never_reaches_the_platform(
