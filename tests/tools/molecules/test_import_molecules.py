@@ -15,7 +15,7 @@ from deeporigin_mcp.simulator.model.archive import fetched
 from deeporigin_mcp.simulator.model.molecules import written_sdf
 from deeporigin_mcp.tools.molecules import chemistry
 from deeporigin_mcp.tools.molecules.import_molecules import _checked, _Molecule
-from tests.support.bench import PROJECT, Agent, Bench, running_bench
+from tests.support.bench import Agent, Bench, running_bench
 
 pytestmark = pytest.mark.anyio
 
