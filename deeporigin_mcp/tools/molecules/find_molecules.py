@@ -589,9 +589,13 @@ async def _after_nothing(
 
 
 def _after_no_entities(settings: Settings, kind: Kind, given: Mapping[str, str], project_id: str | None) -> str:
-    looser = "a part of the name" if "query" in given else "fewer conditions" if given else ""
-    looser = ", or ".join(filter(None, (looser, "no project_id" if project_id else "")))
-    advice = f" Try {looser}." if looser else ""
+    looser = {
+        "a shorter part of the name": "query" in given,
+        "fewer conditions": len(given) > 1,
+        "no project_id": project_id is not None,
+    }
+    advice = ", or ".join(name for name, applies in looser.items() if applies)
+    advice = f" Try {advice}." if advice else ""
     if kind == "protein" and (pdb_id := given.get("pdb_id") or _pdb_id_in(given)):
         new = f"{steps.call('import_molecules', kind='protein', pdb_id=pdb_id)} imports it."
     elif smiles := given.get("smiles"):
