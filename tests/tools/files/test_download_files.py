@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import urllib.request
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import pytest
 
@@ -240,7 +242,7 @@ async def test_a_row_whose_record_is_not_certain_gets_no_coordinates(
     assert in_folder(tmp_path) == {"all.sdf": platform.content(path).decode()}
     assert (found["requested"], found["returned"]) == (2, 0)
     assert {row["name"] for row in found["missing"]} == {"L1", "L2"}
-    assert [row.get("file") or "" for row in table(tmp_path)] == ["", ""]
+    assert [row.get("file", "") for row in table(tmp_path, "index_incomplete.csv")] == ["", ""]
 
 
 async def test_the_best_pose_in_a_file_of_all_poses_of_its_ligand_is_taken_out(
@@ -334,7 +336,7 @@ async def test_files_are_got_by_path_too(agent: Agent, platform: Platform, tmp_p
     paths = ["a/x.sdf", "b/X.sdf", "a/x.sdf", "b/none.csv"]
     found = await agent.read("download_files", paths=paths, combine=True)
     assert in_folder(tmp_path) == {
-        "combined.sdf": sdf("a", 1) + sdf("b", 2),
+        "combined_incomplete.sdf": sdf("a", 1) + sdf("b", 2),
         "x.sdf": sdf("a", 1),
         "X_2.sdf": sdf("b", 2),
     }
@@ -373,7 +375,9 @@ async def test_a_file_that_failed_is_fetched_by_the_same_call_later(
     assert len(found["missing"]) == 1
     platform.bench.heal()
     sent = len(platform.fetched())
+    assert found["files"][0]["name"] == "index_incomplete.csv"
     again = await agent.follow(found["next_step"])
+    assert again["files"][0]["name"] == "index.csv"
     assert (again["returned"], again["already_there"], len(platform.fetched()) - sent) == (2, 1, 1)
 
 
@@ -403,6 +407,16 @@ async def test_an_unknown_run_is_not_found(agent: Agent) -> None:
 
 
 # Time
+
+
+async def test_two_downloads_into_one_folder_take_turns(agent: Agent, platform: Platform, tmp_path: Path) -> None:
+    platform.put(**{f"{RUN}/a.sdf": sdf("a", 1), f"{RUN}/b.sdf": sdf("b", 2)})
+    runs = [platform.run(pose("L1", 0.9, f"{RUN}/{name}.sdf")) for name in "ab"]
+    async with anyio.create_task_group() as tasks:
+        for run in runs:
+            tasks.start_soon(partial(agent.read, "download_files", execution_id=run, folder="both"))
+    assert sorted(in_folder(tmp_path).values()) == [sdf("a", 1), sdf("b", 2)]
+    assert sorted(in_folder(tmp_path)) == ["01_L1.sdf", "01_L1_2.sdf"]
 
 
 async def test_a_long_download_goes_on_and_the_same_call_waits_for_it(
