@@ -172,7 +172,7 @@ def _next_step(state: ServerState, view: DownloadsView, request: Request, work: 
     if execution is not None and not found.items:
         return _why_nothing(state, execution, found, again)
     if execution is not None and not execution.is_terminal:
-        parts.append(f"It is {one_line(execution.status, 40)}: there may be more later.")
+        parts.append(f"It is {one_line(execution.status, 40)}, so there may be more later. {_after(state, execution)}")
     elif execution is not None and any(row.reason == NO_RESULT for row in view.missing or ()):
         parts.append(_logs(state, execution.execution_id))
     if any(item.may_come for item in found.items):
@@ -190,8 +190,11 @@ def _why_nothing(state: ServerState, execution: Execution, found: Found, again: 
         return f"It is {status}, but its results are still being stored; {again} in a minute."
     if execution.is_terminal:
         return f"It is {status} and left no files. {_logs(state, name)}"
-    after = steps.after(execution, state.settings) or ""
-    return f"It is {status} and has no files yet. {toolsets.step(state.settings, after, 'wait_executions')}".strip()
+    return f"It is {status} and has no files yet. {_after(state, execution)}".strip()
+
+
+def _after(state: ServerState, execution: Execution) -> str:
+    return toolsets.step(state.settings, steps.after(execution, state.settings) or "", "wait_executions")
 
 
 def _logs(state: ServerState, execution_id: str) -> str:

@@ -11,10 +11,11 @@ from typing import IO, NamedTuple
 
 from anyio.to_thread import run_sync
 
-from deeporigin_mcp.errors import DeepOriginError, NetworkError, PlatformError, RateLimitError
+from deeporigin_mcp.errors import DeepOriginError, NetworkError, NotFoundError, PlatformError, RateLimitError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.clients.paging import gather
 from deeporigin_mcp.platform.records.files import RemoteFile
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.files import local_names, sdf
 from deeporigin_mcp.tools.files.folders import Folders
 from deeporigin_mcp.tools.files.missing import missing_of
@@ -189,8 +190,11 @@ class _File:
             item.local = path.name
 
     def fail(self, error: DeepOriginError) -> None:
+        reason = explained(error, REASON_CHARACTERS, with_step=False)
+        if isinstance(error, NotFoundError):
+            reason = one_line(f"{self.remote_path} is not on the platform", REASON_CHARACTERS)
         for item in self.items:
-            item.problem = explained(error, REASON_CHARACTERS, with_step=False)
+            item.problem = reason
             item.may_come = isinstance(error, NetworkError | PlatformError | RateLimitError)
 
 
