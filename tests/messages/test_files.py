@@ -36,7 +36,7 @@ def of_folders(home: Path) -> dict[str, str]:
         return read
 
     messages = {}
-    for case, attempt in {
+    cases: dict[str, Callable[[], object]] = {
         "empty path": opened(" "),
         "outside": opened("~/.ssh/id"),
         "up": opened("../notes.txt"),
@@ -52,7 +52,8 @@ def of_folders(home: Path) -> dict[str, str]:
         "too large": opened("model.pdb", max_bytes=1_000),
         "name of a folder taken": lambda: folders.new_folder("model.pdb"),
         "no home": lambda: Folders(()).downloads,
-    }.items():
+    }
+    for case, attempt in cases.items():
         with pytest.raises(ArgumentError) as caught:
             attempt()
         messages[f"this machine: {case}"] = message_of(caught.value)

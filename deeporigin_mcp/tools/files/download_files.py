@@ -83,7 +83,8 @@ class DownloadsView(View):
 async def download_files(
     ctx: ToolContext,
     paths: Annotated[
-        list[str] | None, Field(description="Files of the platform, instead of execution_id.", max_length=MAX_PATHS)
+        list[str] | None,
+        Field(description="Up to 1,000 files of the platform, instead of execution_id.", max_length=MAX_PATHS),
     ] = None,
     execution_id: Annotated[str | None, Field(description="The run whose files are wanted.")] = None,
     what: Annotated[

@@ -113,8 +113,11 @@ def files_of_paths(paths: Sequence[str]) -> Found:
     return Found([_item(path) for path in dict.fromkeys(paths)])
 
 
-async def files_of_run(client: DeepOriginClient, execution: Execution, what: str) -> Found:
+async def files_of_run(client: DeepOriginClient, execution: Execution, what: str, *, waits: bool = True) -> Found:
     """Files and rows of an execution: all, its best poses, or those of one result type.
+
+    Args:
+        waits: for half a minute, while the results of a run that has just ended are being stored.
 
     Raises:
         ArgumentError: `what` is no type of result that it has.
@@ -125,7 +128,7 @@ async def files_of_run(client: DeepOriginClient, execution: Execution, what: str
     if not rows:
         kind = "pose" if wanted == BEST_POSES else wanted
         rows = [row for name, row in _output_rows(execution) if kind in (ALL, name)]
-    for pause in STORING_PAUSES:
+    for pause in STORING_PAUSES if waits else ():
         if rows or execution.status != "Completed":
             break
         found.is_being_stored = await is_being_stored(client, execution)

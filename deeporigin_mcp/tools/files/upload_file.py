@@ -101,9 +101,7 @@ def _target(destination: str | None, name: str) -> str:
     """
     given = (destination or "").strip()
     if not given and not name:
-        raise _invalid(
-            "Missing destination: the path that the file gets on the platform.", f"Give one such as {FOLDER}/hits.csv."
-        )
+        raise _invalid("Missing destination: the file's path on the platform.", f"Give one such as {FOLDER}/hits.csv.")
     if not given or given.endswith("/"):
         # Other clients of the platform would cut such a name.
         given = f"{given or FOLDER + '/'}{_NOT_SHAREABLE.sub('_', name)}"

@@ -239,7 +239,7 @@ async def test_a_client_that_does_not_respond_delays_a_call_by_seconds_only(
 ) -> None:
     monkeypatch.setattr("deeporigin_mcp.tools.files.folders.ROOTS_SECONDS", 0.05)
 
-    async def list_roots(_: ClientRequestContext) -> ListRootsResult:
+    async def list_roots(context: ClientRequestContext) -> ListRootsResult:
         await anyio.sleep_forever()
         raise AssertionError
 
@@ -256,7 +256,8 @@ async def test_over_http_there_is_no_path_and_a_signed_link_takes_the_file(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with running_site(bench) as site, site.agent() as agent:
-        assert "path" not in agent.inputs["upload_file"].schema["properties"]
+        shown = {tool.name: tool.input_schema for tool in (await agent.client.list_tools()).tools}
+        assert [*shown["upload_file"]["properties"]] == ["text", "destination"]
         refused = await agent.refused("upload_file", path=str(home / "deeporigin" / "hits.csv"))
         assert "path: unknown argument" in refused
         found = await agent.error("upload_file")
