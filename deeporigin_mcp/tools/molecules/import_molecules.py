@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import anyio
 from pydantic import Field
@@ -94,26 +94,23 @@ class ImportView(Warned):
 async def import_molecules(
     ctx: ToolContext,
     kind: Kind,
-    path: Annotated[str | None, Field(description="File of the user: .pdb, .cif, .pdbqt; .csv, .smi, .sdf.")] = None,
-    pdb_id: Annotated[str | None, Field(description="PDB entry, e.g. 1IEP.")] = None,
-    url: Annotated[str | None, Field(description="https address of a file.")] = None,
-    smiles: Annotated[
-        list[str | dict[str, Any]] | None, Field(description='SMILES, or {"smiles", "name"} objects.')
-    ] = None,
-    text: Annotated[str | None, Field(description="A file's text, up to 64 KB; needs format.")] = None,
-    format: Annotated[Format | None, Field(description="Of text, or of a file without suffix.")] = None,  # noqa: A002
-    execution_id: Annotated[str | None, Field(description="An import that was not over: reads its rows.")] = None,
-    name: Annotated[str | None, Field(description="The protein's, or a single ligand's.", max_length=200)] = None,
-    protein_id: Annotated[str | None, Field(description="The protein that poses are in.")] = None,
-    project_id: Annotated[str | None, Field(description="Needed if the server has no project set.")] = None,
-    tags: Annotated[dict[str, Any] | None, Field(description="Kept with each row.")] = None,
-    check_only: Annotated[bool, Field(description="Only say what would be changed or refused.")] = False,
+    path: Annotated[str | None, Field(description="The user's file: .pdb .cif .pdbqt .csv .smi .sdf.")] = None,
+    pdb_id: Annotated[str | None, Field(description="E.g. 1IEP.")] = None,
+    url: Annotated[str | None, Field(description="https, public.")] = None,
+    smiles: Annotated[list[Any] | None, Field(description="SMILES, or objects {smiles, name}.")] = None,
+    text: Annotated[str | None, Field(description="A file's text, to 64 KB, with format.")] = None,
+    format: Format | None = None,  # noqa: A002
+    execution_id: Annotated[str | None, Field(description="An earlier import: reads its rows.")] = None,
+    name: Annotated[str | None, Field(description="Of a protein or one ligand.")] = None,
+    protein_id: Annotated[str | None, Field(description="Of poses.")] = None,
+    project_id: Annotated[str | None, Field(description="Needed if none is set.")] = None,
+    tags: Annotated[dict[str, Any] | None, Field(description="Kept with the rows.")] = None,
+    check_only: Annotated[bool, Field(description="Import nothing, say what would be refused.")] = False,
 ) -> ImportView:
-    """Bring molecules into the project: a protein, ligands, or poses in a protein, from one source.
+    """Bring a protein, ligands, or poses in a protein into the project, from one source.
 
-    Returns as_input for the inputs of a run, unchanged; beyond 100 ligands ligands_file and ligands_count. Rows that
-    cannot be used are refused by name and reason, the others imported. The same molecule keeps its id: repeating a
-    call changes nothing.
+    Returns as_input, which goes into a run's inputs as it is (beyond 100 ligands: ligands_file, ligands_count). Rows
+    that cannot be used are named with the reason, the others imported. A repeated call makes no second rows.
     """
     given = {"path": path, "pdb_id": pdb_id, "url": url, "smiles": smiles, "text": text, "execution_id": execution_id}
     state, seconds = state_of(ctx), CALL_SECONDS - RESPONSE_SECONDS
@@ -207,7 +204,7 @@ async def _imported(ctx: ToolContext, request: _Request) -> ImportView:
 async def _protein(state: ServerState, request: _Request, source: Source) -> ImportView:
     from deeporigin_mcp.tools.molecules.structures import check_structure
 
-    suffix: Suffix = f".{source.format}"  # type: ignore[assignment]
+    suffix = cast("Suffix", f".{source.format}")
     structure = await off_loop(check_structure, source.file, suffix)
     if structure.problem:
         raise ArgumentError(

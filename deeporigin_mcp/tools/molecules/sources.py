@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import unquote, urlsplit
 
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError, PlatformError
@@ -18,6 +18,9 @@ from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.files.folders import folders_of
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
+
+if TYPE_CHECKING:
+    from deeporigin_mcp.platform.clients.imports import Suffix
 
 Kind = Literal["protein", "ligands", "poses"]
 Format = Literal["pdb", "cif", "pdbqt", "csv", "smi", "sdf"]
@@ -215,7 +218,7 @@ def _looks_like_entry(file: IO[bytes]) -> bool:
 
 async def _fetched(client: DeepOriginClient, url: str, format_: Format, file: IO[bytes]) -> str:
     """Have the platform fetch a file and read it back; returns its staged path."""
-    path = client.imports.fresh_path(f".{format_}")
+    path = client.imports.fresh_path(cast("Suffix", f".{format_}"))
     await client.files.fetch_from_url(url, path)
     try:
         await client.files.download(path, file, max_bytes=MAX_FETCHED_BYTES)
@@ -230,7 +233,7 @@ async def _fetched(client: DeepOriginClient, url: str, format_: Format, file: IO
 def _spooled() -> Iterator[IO[bytes]]:
     """A temporary file, in memory while it is small."""
     with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
-        yield file  # type: ignore[misc]
+        yield file
 
 
 @contextlib.asynccontextmanager
