@@ -29,11 +29,13 @@ EXPENSIVE_TOOL = "deeporigin.pocket-finder"
 MAX_WAITS = 20
 SHOWN_CHARACTERS = 240
 
-PROTEIN = {"id": "08PR0TE1N0001", "file_path": "entities/proteins/brd4.pdb"}
+METABOLISM_TOOL = "deeporigin.metabolism"
+PROTEIN = {"id": "08DEPR0TE1N00", "file_path": "entities/proteins/toy.pdb"}
+"""The one that the simulated organisation has."""
 POCKET = {"center": [12.1, 4.6, -7.3], "box_size_x": 20.0, "box_size_y": 20.0, "box_size_z": 20.0}
 GOOD_LIGANDS = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CC(C)Cc1ccc(cc1)C(C)C(=O)O")
 METAL_COMPLEX = ("N[Pt](N)(Cl)Cl",)
-"""Cisplatin: docking has no parameters for its metal."""
+"""Cisplatin: the platform has no parameters for its metal. Docking it would be refused before a price."""
 
 
 class StepFailedError(Exception):
@@ -166,10 +168,12 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
 
     project = workspace["projects"][0]["project_id"]
     quotes = {}
-    for name, molecules in (("approved drugs", GOOD_LIGANDS), ("metal complex", METAL_COMPLEX)):
-        quote = await agent.call(
-            "create_execution", tool_key=tool_key, name=name, project_id=project, inputs=_inputs(molecules)
-        )
+    dock = {"protein": PROTEIN, "pocket": POCKET, "ligands": _ligands(GOOD_LIGANDS), "effort": 1}
+    for name, key, inputs in (
+        ("approved drugs", tool_key, dock),
+        ("metal complex", METABOLISM_TOOL, {"ligands": _ligands(METAL_COMPLEX)}),
+    ):
+        quote = await agent.call("create_execution", tool_key=key, name=name, project_id=project, inputs=inputs)
         _expect(quote["status"] == "Quoted", f"{name} is {quote['status']}, not Quoted")
         say(f"  ⇒ {name}: {quote['quoted_price']} USD")
         quotes[name] = quote
@@ -216,12 +220,11 @@ async def _results(agent: Agent, execution_id: str) -> list[dict[str, Any]]:
 def _best_poses(poses: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The pose with the lowest binding energy of each ligand."""
     ranked = sorted(poses, key=lambda pose: pose["binding_energy"], reverse=True)
-    return list({pose["ligand_id"]: pose for pose in ranked}.values())[::-1]
+    return list({pose["smiles"]: pose for pose in ranked}.values())[::-1]
 
 
-def _inputs(molecules: tuple[str, ...]) -> dict[str, Any]:
-    ligands = [{"id": f"08L1GAND{number:05d}", "smiles": smiles} for number, smiles in enumerate(molecules, 1)]
-    return {"protein": PROTEIN, "pocket": POCKET, "ligands": ligands, "effort": 1}
+def _ligands(molecules: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"smiles": smiles} for smiles in molecules]
 
 
 def _server(base_url: str) -> StdioServerParameters:

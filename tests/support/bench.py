@@ -264,7 +264,8 @@ def running_bench(*, auto_advance: bool = False, **values: Any) -> Iterator[Benc
         yield Bench(platform, clock, simulator.base_url, SimulatedTime(clock))
 
 
-PROTEIN = {"id": "08TARGETPR001", "file_path": "entities/proteins/target.pdb"}
+PROTEIN = {"id": "08DEPR0TE1N00", "file_path": "entities/proteins/toy.pdb"}
+"""The one that the simulated organisation has."""
 BOX = {"box_size_x": 18, "box_size_y": 19, "box_size_z": 17.5, "center": [4, -2, 11]}
 
 

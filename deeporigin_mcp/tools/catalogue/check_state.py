@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Context, Decimal
@@ -30,6 +31,7 @@ from deeporigin_mcp.tools.responses.suggestions import did_you_mean
 MAX_STEPS = 100_000
 """Keywords of a schema applied to values, references included; about a second."""
 LIST_FILES = frozenset({"ligands_file", "molecules_file", "compounds_file"})
+NOT_READ = "{}: the molecules in this file were not checked."
 MAX_VALUES = 200_000
 """Values of the inputs that are read, at all depths."""
 MAX_NAMES = 200
@@ -204,7 +206,7 @@ class CheckState:
         before = f"{path}." if path else ""
         if isinstance(value, dict):
             for list_file in LIST_FILES & value.keys():
-                self.warnings[f"{before}{list_file}: the molecules in this file were not checked."] = None
+                self.warnings[NOT_READ.format(f"{before}{list_file}")] = None
             made = Object((key, self.noted(entry, f"{before}{key}", str(key))) for key, entry in value.items())
             made.path = path
             if is_reference(value):
@@ -230,9 +232,13 @@ class CheckState:
         ]
 
     @property
-    def molecules(self) -> dict[str, str]:
-        """SMILES of whole molecules, and texts that may be some, by their paths."""
-        return {path: text for path, text in self._smiles.items() if _LIGAND_SMILES.search(path)}
+    def ligands(self) -> dict[str, str]:
+        """SMILES of whole molecules whose text is valid, by their paths."""
+        return {
+            path: text
+            for path, text in self._smiles.items()
+            if _LIGAND_SMILES.search(path) and smiles.smiles_problem(text) is None
+        }
 
     @property
     def files(self) -> list[InputFile]:
@@ -242,8 +248,12 @@ class CheckState:
     def entities(self) -> list[InputEntity]:
         return [*self._entities.values()]
 
-    def repeats(self) -> list[Repeats]:
-        """Lists of molecules, or of other objects, that hold one twice."""
+    def repeats(self, canonical: Mapping[str, str]) -> list[Repeats]:
+        """Lists of molecules, or of other objects, that hold one twice.
+
+        Args:
+            canonical: SMILES by the paths of those that were read.
+        """
         found = []
         molecules = {**self._smiles, **self._names}
         for path, entries in self._lists.items():
@@ -251,20 +261,20 @@ class CheckState:
                 isinstance(entry, dict) or f"{path}.{place}" in molecules for place, entry in enumerate(entries)
             ):
                 continue
-            counts = Counter(_molecule_of(entry) for entry in entries)
+            counts = Counter(_molecule_of(entry, f"{path}.{place}", canonical) for place, entry in enumerate(entries))
             if len(counts) < len(entries):
                 most, count = counts.most_common(1)[0]
                 found.append(Repeats(path, len(entries), len(counts), smiles.shown(most), count))
         return found[:MAX_SHOWN]
 
 
-def _molecule_of(entry: Any) -> str:
+def _molecule_of(entry: Any, path: str, canonical: Mapping[str, str]) -> str:
     """What makes the molecules of a list distinct; names do not."""
     if isinstance(entry, dict):
         if isinstance(entry.get("smiles"), str):
-            return str(entry["smiles"])
+            return canonical.get(f"{path}.smiles") or str(entry["smiles"])
         entry = {key: value for key, value in entry.items() if key != "name"}
-    return entry if isinstance(entry, str) else json.dumps(entry, sort_keys=True)
+    return (canonical.get(path) or entry) if isinstance(entry, str) else json.dumps(entry, sort_keys=True)
 
 
 class Text(str):

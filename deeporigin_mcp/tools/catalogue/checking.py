@@ -9,11 +9,23 @@ A check takes bounded time for any schema and inputs, and runs in a thread.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.tools.catalogue.check_state import CURRENT, MAX_STEPS, CheckState, Known, Object, Repeats
+from deeporigin_mcp.tools.catalogue.check_state import (
+    CURRENT,
+    MAX_STEPS,
+    NOT_READ,
+    CheckState,
+    InputEntity,
+    InputFile,
+    Known,
+    Object,
+    Repeats,
+)
+from deeporigin_mcp.tools.catalogue.ligands import read_ligands
 from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, example_of, examples_of, fields_of
 from deeporigin_mcp.tools.catalogue.validators import validator_of
 
@@ -31,16 +43,36 @@ UNREAD = "This server could not check the inputs fully against the tool's schema
 
 @dataclass
 class Findings:
-    """What a check found: `problems` forbid the run; `warnings` and `repeats` are shown with its price."""
+    """What a check found: `problems` forbid the run; `warnings` and `repeats` are shown with its price.
+
+    `files` and `entities` are what the inputs refer to on the platform, which this check does not look up.
+    """
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     repeats: list[Repeats] = field(default_factory=list)
+    files: list[InputFile] = field(default_factory=list)
+    entities: list[InputEntity] = field(default_factory=list)
+
+    def was_read(self, name: str) -> None:
+        """The molecules of a list file were checked after all."""
+        self.warnings = [line for line in self.warnings if line != NOT_READ.format(name)]
+
+    def add(self, problems: Iterable[str], warnings: Iterable[str]) -> None:
+        """Put more lines behind those that are there."""
+        for lines, more in ((self.problems, problems), (self.warnings, warnings)):
+            lines += [one_line(line, PROBLEM_CHARACTERS) for line in itertools.islice(more, MAX_PROBLEMS - len(lines))]
 
 
-def checked(inputs: dict[str, Any], schema: Schema) -> Findings:
+def checked(inputs: dict[str, Any], schema: Schema, tool_key: str = "") -> Findings:
     """Problems and warnings of inputs, one line each with its path, and repeated molecules."""
-    return _checked(CheckState(MAX_STEPS), inputs, schema)
+    state = CheckState(MAX_STEPS)
+    findings = _checked(state, inputs, schema)
+    ligands = read_ligands(state.ligands, tool_key)
+    findings.add(ligands.problems, ligands.warnings)
+    findings.repeats = state.repeats(ligands.canonical)
+    findings.files, findings.entities = state.files, state.entities
+    return findings
 
 
 def _checked(state: CheckState, inputs: dict[str, Any], schema: Schema) -> Findings:
@@ -53,9 +85,9 @@ def _checked(state: CheckState, inputs: dict[str, Any], schema: Schema) -> Findi
     except (RecursionError, TooLarge):
         state.warn(UNREAD)
     problems += state.molecule_problems()
-    lines = (one_line(problem, PROBLEM_CHARACTERS) for problem in dict.fromkeys(problems))
-    warnings = [one_line(warning, PROBLEM_CHARACTERS) for warning in state.warnings]
-    return Findings([*itertools.islice(lines, MAX_PROBLEMS)], warnings[:MAX_PROBLEMS], state.repeats())
+    findings = Findings()
+    findings.add(dict.fromkeys(problems), state.warnings)
+    return findings
 
 
 def example_inputs(schema: Schema) -> dict[str, Any] | None:

@@ -22,7 +22,6 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform import Execution, ToolDefinition
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import Json
-from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.approvals.pending import Answer, Reply
 from deeporigin_mcp.tools.catalogue.definitions import find_definition
@@ -170,7 +169,7 @@ async def _create(ctx: ToolContext, request: _Request) -> ExecutionView | InputR
     approval.require_allowed_tool(request.tool_key, state.settings)
     definition = await find_definition(state, request.tool_key, request.tool_version, must_be_enabled=True)
     inputs, top_level = _placed_sync(definition, request.inputs, request.sync)
-    findings = await _checked(definition, inputs, state.settings)
+    findings = await _checked(state, definition, inputs)
     project = await chosen_project(state.client, request.project_id, "an execution")
     fingerprint = fingerprint_of(request.tool_key, request.tool_version, inputs, project)
     body = {
@@ -354,24 +353,28 @@ def _placed_sync(
     return inputs, {} if chosen is None else {"sync": chosen}
 
 
-async def _checked(definition: ToolDefinition, inputs: dict[str, Any], settings: Settings) -> Findings:
+async def _checked(state: ServerState, definition: ToolDefinition, inputs: dict[str, Any]) -> Findings:
     """Warnings about the inputs.
 
     Raises:
-        ArgumentError: they do not fit the schema; lists all problems.
+        ArgumentError: they do not fit the schema, or name what does not exist; lists all problems.
     """
     # Imported here, as it takes long: only creating a run needs it.
     from deeporigin_mcp.tools.catalogue.checking import checked
+    from deeporigin_mcp.tools.executions.input_checks import look_up
 
-    findings = await off_loop(checked, inputs, definition.inputs_schema)
+    findings = await off_loop(checked, inputs, definition.inputs_schema, definition.key)
+    is_valid = not findings.problems
+    bring_in = await look_up(state, inputs, findings, definition.key)
     problems = findings.problems
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "\n".join(f"- {problem}" for problem in problems)
         described = steps.call("describe_platform_tool", tool_key=definition.key, tool_version=definition.version)
+        schema = toolsets.step(state.settings, f"{described} has the schema and an example.", "describe_platform_tool")
         raise ArgumentError(
             f"`inputs` has {count}.\n{lines}\n",
-            next_step=toolsets.step(settings, f"{described} has the schema and an example.", "describe_platform_tool"),
+            next_step=" ".join(filter(None, ("" if is_valid else schema, bring_in))) or schema,
             code="invalid_inputs",
         )
     return findings

@@ -10,7 +10,7 @@ import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.platform.records.sanitizing import one_line
@@ -35,6 +35,7 @@ class CheckedSmiles:
         problem: why it cannot be used, as the rest of a sentence about it; None if it can.
         notes: what was changed or is unusual.
         elements: those that are not supported; then they are the problem.
+        dropped: counter-ions that `smiles` lacks.
     """
 
     given: str
@@ -42,6 +43,7 @@ class CheckedSmiles:
     problem: str | None = None
     notes: tuple[str, ...] = ()
     elements: tuple[str, ...] = ()
+    dropped: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,12 @@ def check_smiles(given: str) -> CheckedSmiles:
     molecule = chem.MolFromSmiles(text)
     if molecule is None:
         return CheckedSmiles(given, text, _unreadable("a SMILES", chem, chem.MolFromSmiles(text, sanitize=False)))
-    smiles, notes, elements = _parent(chem, molecule)
-    if smiles not in (text, *text.split(".")):
-        notes = (*notes, f"written as {smiles}")
-    return CheckedSmiles(given, smiles, _element_problem(elements), notes, elements)
+    parent = _parent_of(chem, molecule)
+    notes = parent.notes
+    if parent.smiles not in (text, *text.split(".")):
+        notes = (*notes, f"written as {parent.smiles}")
+    problem = _element_problem(parent.elements)
+    return CheckedSmiles(given, parent.smiles, problem, notes, parent.elements, parent.dropped)
 
 
 def read_sdf(content: IO[bytes]) -> list[SdfRecord]:
@@ -128,25 +132,35 @@ def _rdkit() -> Any:
     return Chem
 
 
-def _parent(chem: Any, molecule: Any) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Canonical SMILES of what the official client keeps of a molecule, notes, and unsupported elements.
+class _Parent(NamedTuple):
+    smiles: str
+    notes: tuple[str, ...]
+    elements: tuple[str, ...]
+    dropped: str
+
+
+def _parent_of(chem: Any, molecule: Any) -> _Parent:
+    """What the official client keeps of a molecule.
 
     It keeps the only part that has carbon, with its charge; where several have, or none, it keeps all.
     """
     notes: tuple[str, ...] = ()
+    dropped = ""
     parts = chem.GetMolFrags(molecule, asMols=True)
     if len(parts) > 1:
         organic = [part for part in parts if any(atom.GetAtomicNum() == 6 for atom in part.GetAtoms())]
         if len(organic) == 1:
             molecule = organic[0]
-            dropped = Counter(chem.MolToSmiles(part) for part in parts if part is not molecule)
-            shown = ", ".join(f"{count} {smiles}" if count > 1 else smiles for smiles, count in sorted(dropped.items()))
-            notes = (f"counter-ion {shown} dropped",)
+            counts = Counter(chem.MolToSmiles(part) for part in parts if part is not molecule)
+            dropped = ", ".join(
+                f"{count} {smiles}" if count > 1 else smiles for smiles, count in sorted(counts.items())
+            )
+            notes = (f"counter-ion {dropped} dropped",)
         elif organic:
             notes = (f"a mixture of {len(organic)} organic parts",)
     symbols = {atom.GetSymbol() for atom in molecule.GetAtoms()}
     elements = tuple(sorted(symbols - SUPPORTED_ELEMENTS.keys()))
-    return chem.MolToSmiles(chem.RemoveHs(molecule)), notes, elements
+    return _Parent(chem.MolToSmiles(chem.RemoveHs(molecule)), notes, elements, dropped)
 
 
 def _element_problem(elements: Sequence[str]) -> str | None:
@@ -176,8 +190,8 @@ def _record(number: int, block: bytes) -> SdfRecord:
         return SdfRecord(number, name, problem=_unreadable("a record", chem, unsanitized))
     if not molecule.GetNumAtoms():
         return SdfRecord(number, name, problem="has no atoms")
-    smiles, notes, elements = _parent(chem, molecule)
-    return SdfRecord(number, name, smiles, _element_problem(elements), notes)
+    parent = _parent_of(chem, molecule)
+    return SdfRecord(number, name, parent.smiles, _element_problem(parent.elements), parent.notes)
 
 
 def _blocks(content: IO[bytes]) -> Iterator[bytes]:

@@ -52,6 +52,8 @@ class ServerState:
     """By which rule a person approved a creation whose execution has not been seen, by idempotency key."""
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
+    known_files: set[str] = field(default_factory=set)
+    """Paths on the platform at which there was a file."""
     transfers: dict[str, BackgroundWork[Any]] = field(default_factory=dict)
     """Uploads and downloads that outlast a call, by what the same call would name again."""
     has_peers: bool = False

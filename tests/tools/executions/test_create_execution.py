@@ -152,7 +152,8 @@ async def test_what_cannot_be_priced_says_so_and_never_runs(agent: Agent) -> Non
 
 
 async def test_a_tool_without_a_licence_is_refused_in_the_platforms_words(bench: Bench) -> None:
-    pair = {"pose1": {"id": "0A1", "file_path": "a.sdf"}, "pose2": {"id": "0A2", "file_path": "b.sdf"}}
+    poses = ({"id": f"0ALEAD{number}", "file_path": f"poses/lead{number}.sdf"} for number in (1, 2))
+    pair = dict(zip(("pose1", "pose2"), poses, strict=True))
     async with bench.agent(org_key="acme", project_id="09ACMEPR0J001") as agent:
         refused = await agent.call("create_execution", {"tool_key": "deeporigin.rbfe", "inputs": {"pairs": [pair]}})
     assert refused.error == ("restricted", "nothing_created")

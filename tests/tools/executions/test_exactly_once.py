@@ -190,7 +190,7 @@ async def test_a_key_that_cannot_be_looked_up_creates_nothing(agent: Agent, benc
     answer = await agent.call("create_execution", {**docking(), "idempotency_key": "k"})
     assert answer.error == ("platform_failed", "nothing_created")
     assert calls_in_text(answer.text, "idempotency_key") == "k"
-    assert not bench.sent("POST")
+    assert not bench.sent("POST", "/executions")
 
 
 async def test_a_request_that_never_left_is_no_mystery(agent: Agent, bench: Bench) -> None:
@@ -254,7 +254,7 @@ async def test_a_platform_too_slow_for_the_checks_is_a_timeout_and_nothing_was_c
     answer = await agent.call("create_execution", {**docking(), "idempotency_key": "k"})
     assert answer.error == ("platform_failed", "nothing_created")
     assert calls_in_text(answer.text, "idempotency_key") == "k"
-    assert not bench.sent("POST")
+    assert not bench.sent("POST", "/executions")
 
 
 async def test_a_call_to_be_corrected_keeps_its_key(agent: Agent) -> None:

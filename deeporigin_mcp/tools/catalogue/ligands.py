@@ -1,0 +1,66 @@
+"""The ligands in a run's inputs, read by RDKit where it is installed. The inputs themselves stay as they are."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.tools.molecules import chemistry
+from deeporigin_mcp.tools.molecules.chemistry import CheckedSmiles
+
+DRUG_LIKE = frozenset({"deeporigin.docking", "deeporigin.constrained-docking", "deeporigin.admet-properties"})
+"""Tools that have no parameters for other elements than those of drug-like ligands, and would charge for the try."""
+MAX_CHECKED = 2_000
+CHECK_SECONDS = 5.0
+MAX_NAMED = 5
+SHOWN_CHARACTERS = 80
+WITHOUT_RDKIT = "Chemistry not checked: this server runs without RDKit (install deeporigin-mcp[chem])."
+
+
+@dataclass
+class Ligands:
+    """What was found: `canonical` SMILES by path, and lines with the path of each ligand."""
+
+    canonical: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_ligands(texts: Mapping[str, str], tool_key: str) -> Ligands:
+    """Read SMILES whose text is valid.
+
+    Args:
+        texts: by the path of their field.
+        tool_key: decides whether an element is a problem or a warning.
+    """
+    found = Ligands()
+    if not texts:
+        return found
+    if not chemistry.is_available():
+        found.warnings.append(WITHOUT_RDKIT)
+    checked: dict[str, CheckedSmiles] = {}
+    until = time.monotonic() + CHECK_SECONDS
+    for path, text in texts.items():
+        if len(checked) == MAX_CHECKED or time.monotonic() > until:
+            found.warnings.append(f"Chemistry checked of the first {len(checked):,} of {len(texts):,} ligands only.")
+            break
+        checked[path] = chemistry.check_smiles(text)
+    unusual: list[str] = []
+    for path, one in checked.items():
+        found.canonical[path] = one.smiles
+        shown = one_line(json.dumps(one.given[:SHOWN_CHARACTERS]), SHOWN_CHARACTERS)
+        if one.problem is not None:
+            is_certain = not one.elements or tool_key in DRUG_LIKE
+            (found.problems if is_certain else found.warnings).append(f"{path}: {shown} {one.problem}")
+        elif one.dropped:
+            unusual.append(f"{path} is a salt ({one.dropped} beside {one_line(one.smiles, SHOWN_CHARACTERS)})")
+        else:
+            notes = (note for note in one.notes if not note.startswith("written as"))
+            unusual += [f"{path} {'is ' if note.startswith('a ') else ''}{note}" for note in notes]
+    if unusual:
+        more = f" and {len(unusual) - MAX_NAMED} more" if len(unusual) > MAX_NAMED else ""
+        found.warnings.append(f"Sent as given: {'; '.join(unusual[:MAX_NAMED])}{more}.")
+    return found
