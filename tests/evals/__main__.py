@@ -98,14 +98,17 @@ def _served(task: Task, speed: float) -> Iterator[Served]:
     with tempfile.TemporaryDirectory() as folder, running_simulator(platform) as simulator:
         log = Path(folder) / "calls.jsonl"
         log.touch()
+        files = Path(folder) / "files"
+        files.mkdir()
+        task.place_files(files)
         server = {
             "command": sys.executable,
             "args": ["-m", "tests.evals.relay", str(log)],
-            "env": {**server_environment(task, simulator.base_url), "PYTHONPATH": str(REPOSITORY)},
+            "env": {**server_environment(task, simulator.base_url, files), "PYTHONPATH": str(REPOSITORY)},
         }
 
         def verdict(answer: Answer) -> dict[str, Any]:
-            problems = task.problems(platform, judge, answer)
+            problems = task.problems(platform, judge, answer, files)
             calls = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
             return {
                 "task": task.id,

@@ -11,6 +11,7 @@ from tests.evals import (
     failures,
     findings,
     identifying,
+    journeys,
     monitoring,
     repeating,
     spending,
@@ -29,6 +30,7 @@ TASKS: tuple[Task, ...] = (
     *identifying.TASKS,
     *repeating.TASKS,
     *volume.TASKS,
+    *journeys.TASKS,
 )
 BY_ID = {task.id: task for task in TASKS}
 

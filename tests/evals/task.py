@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from deeporigin_mcp.simulator import Platform
@@ -93,7 +94,10 @@ class Task:
         mistakes: what the judge must reject.
         environment: variables of the server beside address and credentials.
         person: who is asked before money is spent, if the client can ask.
-        creates: most executions that a right solution creates.
+        questions: how many questions that person answers in the reference.
+        files: what is in the user's folder, by name.
+        on_disk: what is wrong with the user's folder at the end, one sentence each.
+        creates: most executions that a right solution creates, imports among them.
         starts: most that it starts.
         cancels: most that it cancels.
     """
@@ -106,6 +110,9 @@ class Task:
     mistakes: tuple[Mistake, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     person: Literal["yes", "no", "absent"] = "absent"
+    questions: int = 1
+    files: Mapping[str, str] = field(default_factory=dict)
+    on_disk: Callable[[Path], Iterable[str]] = lambda _: ()
     creates: int = 0
     starts: int = 0
     cancels: int = 0
@@ -115,9 +122,14 @@ class Task:
         """The words for a real agent."""
         return f"{self.prompt}\n\nEnd your answer with one JSON object of this form: {self.answer_form}"
 
-    def problems(self, platform: Platform, judge: Judge, answer: Answer) -> list[str]:
+    def place_files(self, folder: Path) -> None:
+        """Put the user's files into their folder."""
+        for name, content in self.files.items():
+            (folder / name).write_text(content, encoding="utf-8")
+
+    def problems(self, platform: Platform, judge: Judge, answer: Answer, folder: Path) -> list[str]:
         """Why this outcome is no solution; empty if it is one."""
-        return [*self._excesses(platform), *judge(answer)]
+        return [*self._excesses(platform), *judge(answer), *self.on_disk(folder)]
 
     def _excesses(self, platform: Platform) -> Iterator[str]:
         """Whatever a task is about: nothing beyond it may happen."""

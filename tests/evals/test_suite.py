@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +36,7 @@ async def test_the_reference_solves_the_task_and_gets_no_dearer(task: Task) -> N
         answer = await task.reference(found.solver)
         assert found.problems(answer) == []
         assert found.solver.made_up == [], "a reference uses only what it was told"
-        assert len(found.person.questions) == (0 if task.person == "absent" else 1)
+        assert len(found.person.questions) == (0 if task.person == "absent" else task.questions)
     cost = Cost(calls=len(found.solver.calls), bytes=found.solver.bytes)
     if UPDATE:
         _write({**known_costs(), task.id: cost})
@@ -48,7 +49,7 @@ async def test_the_reference_solves_the_task_and_gets_no_dearer(task: Task) -> N
 async def test_a_person_is_asked_by_clients_of_the_older_protocol_too(task: Task) -> None:
     async with trial(task, mode="legacy") as found:
         assert found.problems(await task.reference(found.solver)) == []
-        assert len(found.person.questions) == 1
+        assert len(found.person.questions) == task.questions
 
 
 def _write(costs: dict[str, Cost]) -> None:
@@ -68,19 +69,19 @@ async def test_a_mistake_is_rejected(task: Task, mistake: Mistake) -> None:
 
 
 @each_task
-def test_saying_nothing_is_rejected(task: Task) -> None:
+def test_saying_nothing_is_rejected(task: Task, tmp_path: Path) -> None:
     platform = Platform(clock=ManualClock())
     judge = task.arrange(platform)
-    assert task.problems(platform, judge, Answer({}))
+    assert task.problems(platform, judge, Answer({}), tmp_path)
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if task.starts or task.cancels], ids=lambda task: task.id)
-async def test_a_claim_without_the_deed_is_rejected(task: Task) -> None:
+async def test_a_claim_without_the_deed_is_rejected(task: Task, tmp_path: Path) -> None:
     async with trial(task) as found:
         answer = await task.reference(found.solver)
     platform = Platform(clock=ManualClock())
     judge = task.arrange(platform)
-    assert task.problems(platform, judge, Answer(answer))
+    assert task.problems(platform, judge, Answer(answer), tmp_path)
 
 
 @each_task

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
+import anyio
 from anyio.to_thread import run_sync
 from pydantic import Field
 
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 ALL = "all"
 WAIT_SECONDS = 42.0
-"""How long a call waits for a download, which goes on behind it."""
+"""When a call stops waiting for a download, which goes on behind it, counted from its start."""
+RUN_SECONDS = 38.0
+"""How long it waits for the end of the run before that."""
 MAX_PATHS = 1_000
 MAX_LINKS = 20
 FEW_FILES, FIRST_FILES = 8, 4
@@ -98,7 +101,7 @@ async def download_files(
     They are saved in a folder, with an index.csv of molecules and scores. Nothing is overwritten, and what is there
     is kept: after a cut repeat the call. Free.
     """
-    state = state_of(ctx)
+    state, began = state_of(ctx), anyio.current_time()
     if (execution_id is None) == (not paths):
         raise ArgumentError("Give either execution_id or paths.")
     if paths and what != ALL:
@@ -107,7 +110,7 @@ async def download_files(
         )
     from deeporigin_mcp.tools.files.run_files import execution_of
 
-    execution = None if execution_id is None else await execution_of(state, execution_id)
+    execution = None if execution_id is None else await execution_of(state, execution_id, wait_seconds=RUN_SECONDS)
     if not state.settings.is_local:
         return await _links(state, execution, paths or [], what)
     from deeporigin_mcp.tools.files.downloading import Download, Request
@@ -119,7 +122,7 @@ async def download_files(
     if not isinstance(work, Download):
         work = state.transfers[key] = Download(state, await folders_of(ctx), request)
     try:
-        is_over, _ = await work.result(state, WAIT_SECONDS)
+        is_over, _ = await work.result(state, began + WAIT_SECONDS - anyio.current_time())
     finally:
         if work.has_ended:
             state.transfers.pop(key, None)
@@ -173,7 +176,9 @@ def _next_step(state: ServerState, view: DownloadsView, request: Request, work: 
     if execution is not None and not found.items:
         return _why_nothing(state, execution, found, again)
     if execution is not None and not execution.is_terminal:
-        parts.append(f"It is {one_line(execution.status, 40)}, so there may be more later. {_after(state, execution)}")
+        parts.append(
+            f"It is {one_line(execution.status, 40)}, so there may be more later. {_after(state, execution, again)}"
+        )
     elif execution is not None and any(row.reason == NO_RESULT for row in view.missing or ()):
         parts.append(_logs(state, execution.execution_id))
     if any(item.may_come for item in found.items):
@@ -191,10 +196,12 @@ def _why_nothing(state: ServerState, execution: Execution, found: Found, again: 
         return f"It is {status}, but its results are still being stored; {again} in a minute."
     if execution.is_terminal:
         return f"It is {status} and left no files. {_logs(state, name)}"
-    return f"It is {status} and has no files yet. {_after(state, execution)}".strip()
+    return f"It is {status} and has no files yet. {_after(state, execution, again)}".strip()
 
 
-def _after(state: ServerState, execution: Execution) -> str:
+def _after(state: ServerState, execution: Execution, again: str) -> str:
+    if not execution.is_settled:
+        return f"{again} waits on."
     return toolsets.step(state.settings, steps.after(execution, state.settings) or "", "wait_executions")
 
 

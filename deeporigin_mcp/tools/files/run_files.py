@@ -15,6 +15,7 @@ from deeporigin_mcp.platform.records.files import RemoteFile
 from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.records.values import Json, as_object, text
 from deeporigin_mcp.platform.transport.responses import rows_of
+from deeporigin_mcp.platform.waiting.engine import watch
 from deeporigin_mcp.tools.files import local_names
 from deeporigin_mcp.tools.responses import toolsets
 from deeporigin_mcp.tools.runtime.state import ServerState
@@ -26,6 +27,7 @@ MAX_LISTED = 10_000
 MAX_LIST_BYTES = 20_000_000
 """Of a run's list of ligands."""
 MAX_DEPTH = 6
+POLL_SECONDS = 2.0
 STORING_PAUSES = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0)
 """Seconds between looks at the rows of a run that has just ended."""
 NAME_CHARACTERS = 80
@@ -88,14 +90,28 @@ class Found:
     """What a listing says of files, by path."""
 
 
-async def execution_of(state: ServerState, execution_id: str) -> Execution:
-    """The execution whose files are wanted.
+async def execution_of(state: ServerState, execution_id: str, *, wait_seconds: float = 0) -> Execution:
+    """The execution whose files or rows are wanted.
+
+    Args:
+        wait_seconds: how long to wait for the end of one that is running, which saves a call.
 
     Raises:
         NotFoundError: an unknown id.
     """
+    client = state.client
     try:
-        return Execution(await state.client.executions.get(execution_id.strip()))
+        execution = Execution(await client.executions.get(execution_id.strip()))
+        if execution.is_settled or not wait_seconds:
+            return execution
+        found = await watch(
+            client.observer,
+            [execution.execution_id],
+            poll_interval_seconds=POLL_SECONDS,
+            timeout_seconds=wait_seconds,
+            timing=client.timing,
+        )
+        return Execution(found.found.get(execution.execution_id, execution.raw))
     except (NotFoundError, InvalidRequestError) as error:
         valid = toolsets.step(
             state.settings, "Valid: a UUID that list_executions or search_executions shows.", "list_executions"

@@ -12,7 +12,7 @@ import anyio
 from pydantic import Field
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError
-from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.clients.results import is_paged_by_offset
 from deeporigin_mcp.platform.records.entities import Ligand, Pocket, Pose, Protein, Row, mean_of_atoms
 from deeporigin_mcp.platform.records.sanitizing import one_line
@@ -67,6 +67,10 @@ NAME_CHARACTERS = 80
 MAX_REQUESTS = 10
 """For one page. Only a platform that returns empty pages needs so many."""
 POCKET_FILE_BYTES = 2_000_000
+RUN_SECONDS = 38.0
+"""How long a call waits for the end of a run whose pockets or poses are wanted."""
+STORING_PAUSES = (1.0, 2.0, 4.0)
+"""Seconds before it searches again, while the platform stores the results of a run that has just ended."""
 LOWEST_SCORE = -1e9
 """Sorts poses without a score out, which would come first."""
 
@@ -172,13 +176,20 @@ async def find_molecules(
     place = _place_of(kind, cursor)
     repeated: dict[str, Any] = {"kind": kind, **given}
     repeated |= {name: value for name, value in {"project_id": project_id, "order": order}.items() if value}
+    run = None
     if kind in ("protein", "ligand"):
         found = await _entities(state.client, kind, given, project_id, sort, limit, place)
         rows = await _entity_rows(state, kind, found.rows, project_id)
         searched = None
     else:
-        project = project_id or await _project_of(state, given.get("execution_id"))
+        run = await _run_of(state, given.get("execution_id"))
+        project = project_id or (run.project_id or None if run else None)
         found = await _results(state.client, kind, given, project, sort, limit, place)
+        for pause in STORING_PAUSES if run and run.status == "Completed" and place == Place() else ():
+            if found.rows or not await _is_being_stored(state.client, run):
+                break
+            await state.client.timing.sleep(pause)
+            found = await _results(state.client, kind, given, project, sort, limit, place)
         rows = await (_pocket_rows if kind == "pocket" else _pose_rows)(state.client, found.rows, given)
         searched = await _project_searched(state, project)
     count = rows_that_fit(rows, ROOM)
@@ -188,6 +199,8 @@ async def find_molecules(
         view.next_cursor = f"{kind}{following.search}.{following.skipped}:{following.cursor or ''}"
         page = {"limit": limit} if limit != 20 else {}
         view.next_step = f"{steps.call('find_molecules', **repeated, **page, cursor=view.next_cursor)} reads on."
+    elif not rows and run is not None and not run.is_settled:
+        view.next_step = f"It is {one_line(run.status, 40)}; {steps.call('find_molecules', **repeated)} waits on."
     elif not rows:
         view.next_step = await _after_nothing(state, kind, given, project_id, searched, is_start=place == Place())
     return view
@@ -388,8 +401,8 @@ def _usable(entity_id: str, as_input: Json | None) -> dict[str, Any]:
 # Pockets and poses
 
 
-async def _project_of(state: ServerState, execution_id: str | None) -> str | None:
-    """The project of a run, in which its results are.
+async def _run_of(state: ServerState, execution_id: str | None) -> Execution | None:
+    """The run whose rows are wanted: at its end, or as it is when the time for that is up.
 
     Raises:
         NotFoundError: an unknown id.
@@ -398,7 +411,13 @@ async def _project_of(state: ServerState, execution_id: str | None) -> str | Non
         return None
     from deeporigin_mcp.tools.files.run_files import execution_of
 
-    return (await execution_of(state, execution_id)).project_id or None
+    return await execution_of(state, execution_id, wait_seconds=RUN_SECONDS)
+
+
+async def _is_being_stored(client: DeepOriginClient, run: Execution) -> bool:
+    from deeporigin_mcp.tools.files.run_files import is_being_stored
+
+    return await is_being_stored(client, run)
 
 
 async def _results(
