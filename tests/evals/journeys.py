@@ -342,11 +342,11 @@ FREE_ENERGY_OF_BEST_POSE = Task(
 
 def _preparation_wanted(platform: Platform) -> Judge:
     def judge(answer: Answer) -> Iterator[str]:
-        done = [platform.executions[name] for name in platform.creates]
-        prepared = [run for run in done if run.tool["key"] == PREP and run.inputs["action"] == "prepare"]
-        if len(prepared) != 1 or platform.status(prepared[0].execution_id) != "Completed":
+        runs = {name: platform.executions[name].inputs for name in platform.creates}
+        prepared = [name for name, inputs in runs.items() if inputs.get("action") == "prepare"]
+        if [platform.status(name) for name in prepared] != ["Completed"]:
             yield "one preparation was to run"
-        if not answer.text("file"):
+        if not answer.text("file").endswith(".pdb"):
             yield "the name of the file is missing"
 
     return judge
@@ -359,23 +359,23 @@ def _prepared_file(folder: Path) -> Iterator[str]:
 
 async def _recommended(solver: Solver) -> tuple[dict[str, Any], dict[str, Any]]:
     await _tools(solver, "prepare a protein")
-    protein = await _imported(solver, "protein", path="model.pdb")
-    asked = {"action": "recommend", "protein": protein["as_input"]}
-    execution_id = await _started(solver, PREP, asked)
-    state = await solver.read("wait_executions", execution_ids=[execution_id])
-    while not state["all_done"]:
-        state = await solver.follow(state["next_step"])
-    found = await solver.follow(state["next_step"])
-    return protein["as_input"], found
+    protein = (await _imported(solver, "protein", path="model.pdb"))["as_input"]
+    inputs = {"action": "recommend", "protein": protein}
+    advice = await solver.read("create_execution", tool_key=PREP, inputs=inputs, sync=True, start=True)
+    return protein, advice["outputs"]["recommendation"]
 
 
 async def _prepare(solver: Solver) -> dict[str, Any]:
     protein, advice = await _recommended(solver)
-    report = advice.get("recommendation", advice)
-    selection = {key: report[key] for key in ("source_sha256", "decisions") if key in report}
-    execution_id = await _started(solver, PREP, {"action": "prepare", "protein": protein, "selection": selection})
+    selection = {
+        "source_sha256": advice["source_sha256"],
+        "analyzer_version": advice["analyzer_version"],
+        "decisions": {part["id"]: part["recommendation"] for part in advice["components"]},
+    }
+    inputs = {"action": "prepare", "protein": protein, "selection": selection}
+    execution_id = await _started(solver, PREP, inputs, start=True)
     saved = await _waited(solver, "download_files", execution_id=execution_id)
-    return {"file": saved["files"][0]["name"]}
+    return {"file": next(row["name"] for row in saved["files"] if row["name"].endswith(".pdb"))}
 
 
 async def _only_recommended(solver: Solver) -> dict[str, Any]:
@@ -391,8 +391,6 @@ PREPARE_MY_MODEL = Task(
     arrange=_preparation_wanted,
     reference=_prepare,
     on_disk=_prepared_file,
-    person="yes",
-    questions=2,
     creates=3,
     starts=2,
     mistakes=(Mistake("stops at the recommendation", _only_recommended),),
