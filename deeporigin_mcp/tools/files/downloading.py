@@ -156,6 +156,8 @@ class Download(BackgroundWork[None]):
         items = self.found.items
         suffix = "_incomplete" if any(item.problem for item in items) else ""
         joined = [item for item in items if item.local and item.suffix.lower() in SDF]
+        # A run may have other SDF files, such as what it was given.
+        joined = [item for item in joined if item.pose is not None] or joined
         if self._request.combine and joined:
             path, _ = folder.write(f"{JOINED}{suffix}", ".sdf", partial(_join, folder.path, joined))
             self.made.append(path.name)
