@@ -175,6 +175,8 @@ def _next_step(state: ServerState, view: DownloadsView, request: Request, work: 
         return _why_nothing(state, execution, found, again)
     if execution is not None and not execution.is_terminal:
         parts.append(f"It is {one_line(execution.status, 40)}, so there may be more later. {_after(state, execution)}")
+    elif found.is_being_stored:
+        parts.append(f"Its results are still being stored: {again} in a minute may find more.")
     elif execution is not None and any(row.reason == NO_RESULT for row in view.missing or ()):
         parts.append(_logs(state, execution.execution_id))
     if any(item.may_come for item in found.items):

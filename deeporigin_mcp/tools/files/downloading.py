@@ -19,7 +19,14 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.files import local_names, sdf
 from deeporigin_mcp.tools.files.folders import Folders
 from deeporigin_mcp.tools.files.missing import missing_of
-from deeporigin_mcp.tools.files.run_files import Found, Item, files_of_paths, files_of_run, without_record
+from deeporigin_mcp.tools.files.run_files import (
+    Found,
+    Item,
+    files_of_paths,
+    files_of_run,
+    is_being_stored,
+    without_record,
+)
 from deeporigin_mcp.tools.files.saving import Folder
 from deeporigin_mcp.tools.files.tables import csv_of
 from deeporigin_mcp.tools.responses.errors import explained
@@ -110,6 +117,8 @@ class Download(BackgroundWork[None]):
             await run_sync(self._write_tables, folder)
         if execution is not None and execution.is_terminal:
             self.missing = await missing_of(self._client, execution, self.found)
+            if self.missing is not None and self.missing[0]:
+                self.found.is_being_stored = await is_being_stored(self._client, execution)
 
     def _grouped(self) -> list[_File]:
         """Each file once, with the items that it holds."""

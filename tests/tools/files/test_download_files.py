@@ -316,6 +316,32 @@ async def test_a_file_of_the_platforms_own_needs_no_link(agent: Agent, tmp_path:
 # What is not there
 
 
+async def test_ligands_are_not_given_up_while_results_are_being_stored(agent: Agent, platform: FilesOfRuns) -> None:
+    platform.put(**{f"{RUN}/a.sdf": sdf("L1", 1)})
+    inputs = {"ligands": [{"id": "L1"}, {"id": "L2"}]}
+    run = platform.run(pose("L1", 0.9, f"{RUN}/a.sdf"), userInputs=inputs)
+    # The data platform has no row of the run yet.
+    platform.bench.fault("POST */executions/search status=503")
+    found = await agent.read("download_files", execution_id=run)
+    assert "being stored" in found["next_step"]
+    platform.bench.heal()
+    assert "being stored" not in (await agent.read("download_files", execution_id=run))["next_step"]
+
+
+async def test_two_equal_calls_at_once_fetch_once(agent: Agent, platform: FilesOfRuns) -> None:
+    run = await completed(agent, "CCO", "CCN")
+    found = []
+
+    async def call() -> None:
+        found.append(await agent.read("download_files", execution_id=run, what="best_poses"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        tasks.start_soon(call)
+    assert found[0] == found[1]
+    assert len(platform.fetched()) == 2
+
+
 async def test_a_file_that_is_gone_is_told_by_its_molecules_name(
     agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
