@@ -370,6 +370,18 @@ async def test_a_file_that_failed_is_fetched_by_the_same_call_later(
     assert (again["returned"], again["already_there"], len(platform.fetched()) - sent) == (2, 1, 1)
 
 
+async def test_a_connection_that_is_cut_leaves_no_half_file(
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
+) -> None:
+    run = await completed(agent, "CCO", "CCN")
+    platform.bench.fault("GET /store/* half")
+    found = await agent.read("download_files", execution_id=run, what="best_poses")
+    assert [path.rpartition("/")[2] for path in on_disk(tmp_path)] == ["index_incomplete.csv"]
+    assert (found["returned"], len(found["missing"])) == (0, 2)
+    platform.bench.heal()
+    assert (await agent.follow(found["next_step"]))["returned"] == 2
+
+
 @pytest.mark.parametrize("status", ["Running", "Failed", "Quoted", "Completed"])
 async def test_a_run_without_files_says_what_to_do(agent: Agent, platform: FilesOfRuns, status: str) -> None:
     run = platform.run(status=status)
