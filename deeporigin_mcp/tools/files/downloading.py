@@ -211,15 +211,20 @@ class _File:
 
 def _take_records(folder: Folder, file: _File) -> None:
     """Where a file has records of several poses, give each item a file with its own record."""
-    sought = [item for item in file.items if item.pose is not None or item.record is not None]
-    if file.path is None or not sought or file.suffix.lower() not in SDF:
+    items = [item for item in file.items if item.pose is not None or item.record is not None]
+    is_sdf = file.suffix.lower() in SDF
+    if file.path is None or not items or (len(items) == 1 and not is_sdf):
         return
+    sought = [_sought(item) for item in items]
     with file.path.open("rb") as source:
-        found = list(islice(sdf.records(source), sdf.MAX_RECORDS + 1))
-        if len(found) <= 1 and len(sought) == 1 and not sought[0].record:
+        found = list(islice(sdf.records(source), sdf.MAX_RECORDS + 1)) if is_sdf else []
+        if is_sdf and len(found) <= 1 and len(items) == 1 and not items[0].record:
             return
-        chosen = sdf.matched([_sought(item) for item in sought], found)
-        for item, record in zip(sought, chosen, strict=True):
+        if len(found) > sdf.MAX_RECORDS:
+            # One that was not read might fit as well.
+            sought = [each if each.number is not None else sdf.Sought(-1, frozenset(), {}) for each in sought]
+        chosen = sdf.matched(sought, found)
+        for item, record in zip(items, chosen, strict=True):
             if record is None:
                 item.local, item.problem = "", NOT_SEPARABLE.format(file.path.name)
                 continue

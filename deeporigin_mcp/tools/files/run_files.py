@@ -334,6 +334,7 @@ async def _add_rows(
         item.values = {"rank": rank, "pose_rank": item.values.pop("rank", None), **item.values}
         item.stem = f"{rank:0{digits}d}_{local_names.stem_of(molecule.shown) or 'pose'}"
         item.suffix = item.suffix or ".sdf"
+        item.problem = "" if item.path else "its result names no file"
         found.items.append(item)
     for row in others:
         molecule = _molecule_of(row, molecules)

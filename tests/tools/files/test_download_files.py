@@ -204,6 +204,14 @@ async def test_a_row_whose_record_is_not_certain_gets_no_coordinates(
     assert [row.get("file", "") for row in table(tmp_path, "index_incomplete.csv")] == ["", ""]
 
 
+async def test_poses_that_share_a_file_without_records_get_no_coordinates(agent: Agent, platform: FilesOfRuns) -> None:
+    platform.put(**{f"{RUN}/all.pdb": "END\n"})
+    run = platform.run(pose("L1", 0.9, f"{RUN}/all.pdb"), pose("L2", 0.2, f"{RUN}/all.pdb"), pose("L3", 0.1, ""))
+    found = await agent.read("download_files", execution_id=run, what="pose")
+    assert [row["name"] for row in found["missing"]][-3:] == ["L1", "L2", "L3"]
+    assert [row["name"] for row in found["files"]] == ["index_incomplete.csv", "all.pdb"]
+
+
 async def test_the_best_pose_in_a_file_of_all_poses_of_its_ligand_is_taken_out(
     agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
