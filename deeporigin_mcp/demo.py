@@ -29,7 +29,7 @@ EXPENSIVE_TOOL = "deeporigin.pocket-finder"
 MAX_WAITS = 20
 SHOWN_CHARACTERS = 240
 
-METABOLISM_TOOL = "deeporigin.metabolism"
+PROPERTIES_TOOL = "deeporigin.mol-props-combined"
 PROTEIN = {"id": "08DEPR0TE1N00", "file_path": "entities/proteins/toy.pdb"}
 """The one that the simulated organisation has."""
 POCKET = {"center": [12.1, 4.6, -7.3], "box_size_x": 20.0, "box_size_y": 20.0, "box_size_z": 20.0}
@@ -171,7 +171,7 @@ async def _run_two_jobs(agent: Agent) -> dict[str, str]:
     dock = {"protein": PROTEIN, "pocket": POCKET, "ligands": _ligands(GOOD_LIGANDS), "effort": 1}
     for name, key, inputs in (
         ("approved drugs", tool_key, dock),
-        ("metal complex", METABOLISM_TOOL, {"ligands": _ligands(METAL_COMPLEX)}),
+        ("metal complex", PROPERTIES_TOOL, {"ligands": _ligands(METAL_COMPLEX)}),
     ):
         quote = await agent.call("create_execution", tool_key=key, name=name, project_id=project, inputs=inputs)
         _expect(quote["status"] == "Quoted", f"{name} is {quote['status']}, not Quoted")

@@ -59,7 +59,7 @@ def test_one_job_completes_with_results_and_one_fails_for_a_chemical_reason() ->
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert total(done.stdout, "executions") == "approved drugs Completed, metal complex Failed"
     assert len(re.findall(r"⇒ approved drugs: \S+ binds with -\d+\.\d+ kcal/mol", done.stdout)) == 3
-    assert "⇒ metal complex: no ligand could be processed; ligand 1: no force-field parameters for Pt." in done.stdout
+    assert "⇒ metal complex: no ligand could be processed; ligand 1: no force-field parameters for Pt" in done.stdout
 
 
 def test_the_person_says_yes_to_one_run_and_no_to_another() -> None:
@@ -70,7 +70,7 @@ def test_the_person_says_yes_to_one_run_and_no_to_another() -> None:
 def test_prices_are_shown_before_anything_is_confirmed() -> None:
     output = demo_run().stdout
     assert 0 < output.index("⇒ approved drugs: 0.6 USD") < output.index("→ confirm_execution(")
-    assert 0 < output.index("⇒ metal complex: 0.2 USD") < output.index("→ confirm_execution(")
+    assert 0 < output.index("⇒ metal complex: 0.0 USD") < output.index("→ confirm_execution(")
 
 
 def test_progress_is_shown_while_it_waits() -> None:
@@ -122,7 +122,13 @@ def test_a_refused_creation_fails_the_demo_and_the_platform_says_why(
 def test_a_demo_in_which_both_jobs_fail_has_failed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo, "GOOD_LIGANDS", demo.METAL_COMPLEX)
+    def with_a_damaged_structure(**options: Any) -> Platform:
+        platform = Platform(**options)
+        platform.add_file("failing.pdb")
+        return platform
+
+    monkeypatch.setattr(demo, "Platform", with_a_damaged_structure)
+    monkeypatch.setattr(demo, "PROTEIN", {"file_path": "failing.pdb"})
     assert run_demo(speed=120) is False
     output = capsys.readouterr().out
     assert total(output, "executions") == "approved drugs Failed, metal complex Failed"

@@ -296,7 +296,7 @@ def test_a_broken_file_is_told_and_no_address_is_guessed(
 ) -> None:
     found = examine(DO_AUTH_TOKEN=None, DO_ORG_KEY=None, DO_BASE_URL=None, files={name: content})
     assert found.code == 1
-    assert found.checks == ["spending", "configuration"]
+    assert found.checks == ["spending", "files", "configuration"]
     assert f"~/.deeporigin/{name}" in found["configuration"][1]
     assert found["configuration"][2]
     assert simulator.platform.requests == []
@@ -314,7 +314,7 @@ def test_a_wrong_address_or_environment_is_not_called_a_wrong_token(
     examine: Examine, simulator: RunningSimulator, variables: dict[str, str | None], named: str
 ) -> None:
     found = examine(**variables)
-    assert (found.code, found.checks) == (1, ["spending", "configuration"])
+    assert (found.code, found.checks) == (1, ["spending", "files", "configuration"])
     assert named in found["configuration"][2]
     assert "token" not in found["configuration"][2]
     assert simulator.platform.requests == []

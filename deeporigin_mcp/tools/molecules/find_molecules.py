@@ -149,13 +149,13 @@ async def find_molecules(
     ligand_id: Annotated[str | None, Field(description="It or its poses.")] = None,
     execution_id: Annotated[str | None, Field(description="Its pockets or poses.")] = None,
     project_id: Annotated[str | None, Field(description="Only this one.")] = None,
-    order: Annotated[str | None, Field(description="E.g. name asc; default: newest or best.")] = None,
+    order: Annotated[str | None, Field(description="E.g. name asc.")] = None,
     limit: Annotated[int, Field(description="1 to 100.", ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Field(description="To read on.")] = None,
 ) -> MoleculesView:
-    """Find proteins, ligands, pockets and poses that exist; as_input goes into a run's inputs unchanged.
+    """Find proteins, ligands, pockets and poses that exist, newest or best first; as_input goes into inputs unchanged.
 
-    A high pose_score and a low binding_energy are good. Free, reads only.
+    High pose_score, low binding_energy: good. Free, reads only.
     """
     state = state_of(ctx)
     asked = {

@@ -12,6 +12,7 @@ import pytest
 from deeporigin_mcp import server
 from deeporigin_mcp.tools.executions import create_execution as creation
 from deeporigin_mcp.tools.executions import idempotency
+from deeporigin_mcp.tools.molecules import chemistry
 from deeporigin_mcp.tools.runtime import state
 from tests.support.bench import FREE, PROJECT, Agent, Answer, Bench, calls_in_text, docking
 
@@ -241,7 +242,8 @@ async def test_a_creation_that_still_goes_on_is_joined_by_the_next_call_and_not_
 
 @pytest.fixture
 def half_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A whole call of creating may last so long."""
+    """A whole call of creating may last so long, without what a process imports for the first of them."""
+    chemistry.is_available()
     monkeypatch.setattr(creation, "CALL_SECONDS", creation.RESPONSE_SECONDS / 2 + 0.5)
 
 

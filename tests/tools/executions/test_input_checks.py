@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from typing import Any
 
 import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp_types import CallToolResult
 
+from deeporigin_mcp.simulator import Platform, ScaledClock, running_simulator
+from deeporigin_mcp.tools.catalogue import ligands
 from deeporigin_mcp.tools.executions import input_checks
-from tests.support.bench import PROTEIN, Agent, Bench, docking, lines_of
+from tests.support.bench import PROJECT, PROTEIN, Agent, Bench, bench_token, docking, lines_of
 from tests.support.facts import calls_in
 
 pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]
@@ -160,14 +167,14 @@ async def test_runs_without_files_and_ids_are_not_looked_up(agent: Agent, bench:
 
 async def test_ids_of_a_kind_are_asked_for_at_once(agent: Agent, bench: Bench) -> None:
     bench.platform.requests.clear()
-    ligands = [{"id": f"08DEL1GAND00{n}", "smiles": "C" * (n + 1)} for n in range(3)]
-    assert await warnings(agent, **docking(ligands=ligands)) == []
+    given = [{"id": f"08DEL1GAND00{n}", "smiles": "C" * (n + 1)} for n in range(3)]
+    assert await warnings(agent, **docking(ligands=given)) == []
     assert len(bench.sent("POST", "ligands/search")) == len(bench.sent("POST", "proteins/search")) == 1
 
 
 async def test_an_unknown_id_is_told_and_not_refused(agent: Agent) -> None:
-    ligands = [{"id": "08NEW", "smiles": "CCO"}, {"id": "08DEL1GAND001", "smiles": "CCN"}]
-    told = await warnings(agent, **docking(ligands=ligands, protein={**PROTEIN, "id": "08OTHER"}))
+    given = [{"id": "08NEW", "smiles": "CCO"}, {"id": "08DEL1GAND001", "smiles": "CCN"}]
+    told = await warnings(agent, **docking(ligands=given, protein={**PROTEIN, "id": "08OTHER"}))
     assert sorted(line.partition(" is")[0] for line in told) == ["No ligand 08NEW", "No protein 08OTHER"]
 
 
@@ -234,3 +241,40 @@ async def test_salts_and_mixtures_are_told_and_sent_as_given(agent: Agent, bench
     assert "ligands.1.smiles is a mixture" in told
     stored = bench.platform.executions[made["execution_id"]].stored["userInputs"]
     assert stored["ligands"] == given["inputs"]["ligands"]
+
+
+WITHOUT_RDKIT = (
+    "import sys; sys.modules['rdkit'] = None; from deeporigin_mcp.cli import main; sys.exit(main(['serve']))"
+)
+"""A server on which importing RDKit fails as it does where it is not installed."""
+
+
+async def test_without_rdkit_a_run_goes_from_its_quote_to_its_results_and_says_what_was_not_checked() -> None:
+    with running_simulator(Platform(clock=ScaledClock(500))) as simulator:
+        environment = {"DO_AUTH_TOKEN": bench_token(), "DO_ORG_KEY": "deeporigin", "DO_BASE_URL": simulator.base_url}
+        environment |= {"DO_PROJECT_ID": PROJECT, "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO": "1", "PATH": os.environ["PATH"]}
+        process = StdioServerParameters(command=sys.executable, args=["-c", WITHOUT_RDKIT], env=environment)
+        async with Client(stdio_client(process)) as client:
+
+            async def call(tool: str, **arguments: Any) -> tuple[bool, str, dict[str, Any]]:
+                answer = await client.call_tool(tool, arguments)
+                assert isinstance(answer, CallToolResult)
+                (block,) = answer.content
+                return bool(answer.is_error), getattr(block, "text", ""), answer.structured_content or {}
+
+            is_error, text, _ = await call("create_execution", **docking("CCO", "CC(C", "C[Pt]"))
+            assert is_error
+            assert [line.partition(":")[0] for line in lines_of(text)] == ["ligands.1.smiles", "ligands.2.smiles"]
+            # RDKit would have refused the second one.
+            _, _, made = await call("create_execution", **docking("CCO", "c1cccc1", "OCC", sync=False))
+            assert made["input_warnings"] == [ligands.WITHOUT_RDKIT]
+            name = made["execution_id"]
+            is_error, text, _ = await call("confirm_execution", execution_id=name, expected_price=made["quoted_price"])
+            assert not is_error, text
+            _, _, waited = await call("wait_executions", execution_ids=[name], poll_interval_seconds=1)
+            assert waited["all_done"]
+            for _ in range(50):
+                _, _, found = await call("get_execution_results", execution_id=name)
+                if found.get("rows"):
+                    break
+            assert {row["smiles"] for row in found["rows"]} >= {"CCO", "OCC"}
