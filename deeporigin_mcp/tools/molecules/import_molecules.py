@@ -69,17 +69,17 @@ async def import_molecules(
     ] = None,
     text: Annotated[str | None, Field(description="A file's text, to 64 KB, with format.")] = None,
     format: Format | None = None,  # noqa: A002
-    execution_id: Annotated[str | None, Field(description="An earlier import: reads its rows.")] = None,
-    name: Annotated[str | None, Field(description="Of a protein or one ligand.")] = None,
+    execution_id: Annotated[str | None, Field(description="An earlier import, to read its rows.")] = None,
+    name: Annotated[str | None, Field(description="Of a protein.")] = None,
     protein_id: Annotated[str | None, Field(description="Of poses.")] = None,
     project_id: Annotated[str | None, Field(description="Needed if none is set.")] = None,
     tags: Annotated[dict[str, Any] | None, Field(description="Kept with the rows.")] = None,
-    check_only: Annotated[bool, Field(description="Import nothing, say what would be refused.")] = False,
+    check_only: Annotated[bool, Field(description="Import nothing.")] = False,
 ) -> ImportView:
     """Bring a protein, ligands, or poses in a protein into the project, from one source.
 
-    Returns as_input, which goes into a run's inputs as it is (beyond 100 ligands: ligands_file, ligands_count). Rows
-    that cannot be used are named with the reason, the others imported. A repeated call makes no second rows.
+    Returns as_input for a run's inputs (beyond 100 ligands: ligands_file, ligands_count). Unusable rows are named with
+    the reason, the others imported. A repeated call makes no second rows.
     """
     given = {"path": path, "pdb_id": pdb_id, "url": url, "smiles": smiles, "text": text, "execution_id": execution_id}
     state, seconds = state_of(ctx), CALL_SECONDS - RESPONSE_SECONDS
@@ -104,8 +104,8 @@ async def import_molecules(
             if request.is_sent:
                 raise OutcomeUnknownError(f"{waited} waiting for the platform to import it.")
             raise PlatformError(f"{waited} reading, checking and uploading it.")
-        except InvalidRequestError as error:
-            if error.code != "import_failed":
+        except (InvalidRequestError, PlatformError) as error:
+            if error.code not in ("import_failed", "import_incomplete"):
                 raise
             failure = error
     # Whether a failed run made some rows is not known, so nothing is said about it.

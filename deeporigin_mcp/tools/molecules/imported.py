@@ -16,6 +16,7 @@ from deeporigin_mcp.platform.records.values import Json, moment
 from deeporigin_mcp.tools.approvals.ledger import reported_amount, was_started
 from deeporigin_mcp.tools.molecules.sources import Kind
 from deeporigin_mcp.tools.responses import steps, toolsets
+from deeporigin_mcp.tools.responses.errors import explained
 from deeporigin_mcp.tools.responses.views import View, Warned
 from deeporigin_mcp.tools.runtime.state import ServerState
 from deeporigin_mcp.tools.spending import spent
@@ -184,7 +185,13 @@ async def _add_ligands(state: ServerState, view: ImportView, done: Import, accep
     inputs = [entry for ligand in ligands if (entry := ligand.as_input)]
     files = [entry for ligand in ligands if (entry := ligand.as_file_input)]
     if len(inputs) > MAX_INLINE or len(json.dumps(inputs)) > MAX_INLINE_CHARACTERS:
-        view.ligands_file, view.ligands_count = await _listed(state.client, inputs), len(inputs)
+        try:
+            view.ligands_file, view.ligands_count = await _listed(state.client, inputs), len(inputs)
+        except DeepOriginError as error:
+            # They are imported, whatever became of the list.
+            view.note(f"Their list could not be stored. {explained(error, with_step=False)}")
+            read = steps.call("import_molecules", kind="ligands", execution_id=done.execution.execution_id)
+            view.next_step = f"{read} in a minute stores it."
         return
     view.as_input = inputs
     if 0 < len(files) <= MAX_FILES_INLINE:

@@ -426,6 +426,35 @@ async def test_a_cut_connection_loses_nothing_and_repeats_nothing(
     assert len(bench.platform.creates) == (1 if is_done and "pdb_id" in arguments else 2 if is_done else 1)
 
 
+PLACES = {
+    "file": "PUT */imports/*",
+    "cluster": "GET */clusters*",
+    "run": "POST */tools/*/executions",
+    "poll": "GET */tools/executions/*",
+    "ids": "POST */execution_subjects/search",
+    "rows": "POST */ligands/search",
+    "list": "PUT */ligand-lists/*",
+}
+
+
+@pytest.mark.parametrize("fault", ["reset", "status=500", "status=400", "status=403", "status=429 retry-after=1"])
+@pytest.mark.parametrize("place", PLACES)
+async def test_whatever_request_fails_no_answer_is_wrong_and_the_same_call_works_later(
+    agent: Agent, bench: Bench, place: str, fault: str, few_served: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deeporigin_mcp.tools.molecules.imported.MAX_INLINE", WORKFLOW - 1)
+    bench.fault(f"{PLACES[place]} {fault}")
+    answer = await agent.call(TOOL, {"kind": "ligands", "smiles": chain(WORKFLOW)})
+    is_created = bool(bench.platform.creates)
+    if answer.error:
+        assert is_created <= (answer.error.outcome == "unknown"), answer.text
+    else:
+        assert is_created
+    bench.heal()
+    found = await agent.read(TOOL, kind="ligands", smiles=chain(WORKFLOW))
+    assert (found["imported"], found["ligands_count"]) == (WORKFLOW, WORKFLOW)
+
+
 async def test_a_long_import_says_how_its_rows_are_read_and_they_are(
     agent: Agent, bench: Bench, few_served: None, no_time: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
