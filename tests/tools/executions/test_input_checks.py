@@ -127,7 +127,7 @@ async def test_a_file_is_looked_up_once_if_it_is_there_and_again_if_not(bench: B
         await agent.read("create_execution", **on("later.pdb"))
 
 
-@pytest.mark.parametrize("fault", ["status=403", "status=503", "reset"])
+@pytest.mark.parametrize("fault", ["status=400", "status=403", "status=503", "reset"])
 async def test_what_the_platform_cannot_say_stops_nothing(bench: Bench, fault: str) -> None:
     for method, part in (("HEAD", "/files/"), ("GET", "/files/"), ("POST", "s/search")):
         bench.fault(f"{method} *{part}* {fault}")
