@@ -5,10 +5,10 @@
 Over stdio, or over HTTP: then each agent has a token of its own, and beside them are callers that send half of what
 they should, read nothing, and make up tokens and projects (`benchmarks.hostile`).
 
-Does the same eight times, the hostile callers leaving after each and coming back as others, and reports calls, errors by kind, latencies by tool,
-and the server's memory, sockets and threads. The first time is the warm-up: after it pools and caches have their size.
-Exits with 1 if memory or sockets are then more than a tenth higher at the end. Not a test: it takes minutes and a
-quiet machine. Needs /proc.
+Does the same eight times, the hostile callers leaving after each and coming back with another token, and reports calls,
+errors by kind, latencies by tool, and the server's memory, sockets and threads. The first time is the warm-up: after it
+pools and caches have their size. Exits with 1 if memory or sockets are then more than a tenth higher at the end. Not a
+test: it takes minutes and a quiet machine. Needs /proc.
 """
 
 from __future__ import annotations

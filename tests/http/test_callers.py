@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -32,9 +34,10 @@ from deeporigin_mcp.platform.transport.retry import RetryPolicy
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.places import TOKEN_HEADER
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
+from deeporigin_mcp.tools.catalogue.definitions import definitions_of
 from deeporigin_mcp.tools.runtime.state import BackgroundWork, ServerState
 from tests.support.bench import ERAS, PROJECT, Bench
-from tests.support.recording import recording
+from tests.support.recording import Reply, Request, recording
 from tests.support.site import ADA, EVE, Site, credentials, on_a_port, operator, request, routing, running_site, token
 from tests.support.task_client import MODERN, TakesTasks, get_task, handle_of
 
@@ -171,25 +174,61 @@ async def test_a_state_that_nobody_uses_has_no_connections_until_its_next_reques
         platform.answer({"data": [], "count": 0})
         settings = Settings(base_url=platform.url).for_caller(token("acme"), "acme")
 
-        async def one_request() -> ServerState:
+        async def one_request() -> tuple[ServerState, int]:
+            """The state that it used, and how many connections there were then."""
             async with pool.state_for(settings) as state:
                 await state.client.listing.page(ListQuery(), 0, 1)
-                return state
+                return state, platform.open_connections
 
         pool = CallerPool(settings, timing=hours.timing)
         async with pool.open(AuditLog(None)):
             await hours.pass_by(0)
-            state = await one_request()
+            before = await one_request()
             async with pool.state_for(settings):
                 await hours.pass_by(CONNECTED_SECONDS)
             await hours.pass_by(SWEEP_SECONDS)
-            assert platform.open_connections == 1
+            assert platform.open_connections == before[1]
             await hours.pass_by(CONNECTED_SECONDS)
             with anyio.fail_after(10):
                 while platform.open_connections:
                     await anyio.lowlevel.checkpoint()
-            assert await one_request() is state
-            assert platform.open_connections == 1
+            assert await one_request() == before
+
+
+async def test_an_unused_state_takes_little_memory_whatever_the_platform_has_sent() -> None:
+    bytes_each = 100_000
+    hours = Hours()
+    fields = {f"field {number}": {"type": "string"} for number in range(50)}
+    inputs = {"ligands": [{"id": f"ligand {number}", "smiles": "CCO"} for number in range(50)]}
+    definitions = [{"key": f"a.tool-{number}", "version": "1", "inputs": fields} for number in range(100)]
+    rows = [{"executionId": f"e-{number}", "name": "a", "userInputs": inputs} for number in range(100)]
+
+    def reply(asked: Request) -> Reply:
+        return Reply(definitions if asked.path.endswith("/definitions") else {"data": rows, "count": len(rows)})
+
+    async def use(who: int) -> None:
+        settings = operator.for_caller(token("acme", str(who)), "acme")
+        meet(pool, settings)
+        async with pool.state_for(settings) as state:
+            assert len(await definitions_of(state)) == len((await state.recent.read()).names) == 100
+
+    async with recording() as platform:
+        platform.handler = reply
+        operator = Settings(base_url=platform.url)
+        pool = CallerPool(operator, timing=hours.timing)
+        async with pool.open(AuditLog(None)):
+            await use(0)
+            tracemalloc.start()
+            try:
+                for who in range(1, 21):
+                    await use(who)
+                platform.requests.clear()
+                await hours.pass_by(CONNECTED_SECONDS)
+                gc.collect()
+                assert tracemalloc.get_traced_memory()[0] <= 20 * bytes_each
+            finally:
+                tracemalloc.stop()
+            assert len(pool) == 21
 
 
 async def test_the_one_used_longest_ago_makes_room() -> None:
