@@ -117,7 +117,7 @@ class Tools:
 
 
 def _shared(raw: Json) -> ToolDefinition:
-    """One object for all clients that were sent the same definition: a list of them takes a megabyte.
+    """One object for all clients of this process that were sent the same definition; the whole list takes 150 KiB.
 
     A client gets nothing that it was not sent: what differs in one character is another object.
     """
