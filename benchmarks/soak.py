@@ -1,14 +1,14 @@
 """Fifty agents' worth of mixed calls on one server, with a platform that fails now and then.
 
-    python -m benchmarks.soak [--seconds 300] [--agents 50] [--http]
+    python -m benchmarks.soak [--seconds 480] [--agents 50] [--http]
 
 Over stdio, or over HTTP: then each agent has a token of its own, and beside them are callers that send half of what
 they should, read nothing, and make up tokens and projects (`benchmarks.hostile`).
 
-Does the same five times, the hostile callers leaving after each, and reports calls, errors by kind, latencies by tool,
-and the server's memory, sockets and threads. The first time is the warm-up: after it pools and caches have their size.
-Exits with 1 if memory or sockets are then more than a tenth higher at the end. Not a test: it takes minutes and a
-quiet machine. Needs /proc.
+Does the same eight times, the hostile callers leaving after each and coming back with another token, and reports calls,
+errors by kind, latencies by tool, and the server's memory, sockets and threads. The first time is the warm-up: after it
+pools and caches have their size. Exits with 1 if memory or sockets are then more than a tenth higher at the end. Not a
+test: it takes minutes and a quiet machine. Needs /proc.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ FAULTS = (
     "GET /sse/* status=409 every=3",
 )
 SIMULATOR_SPEED = 20.0
-ROUNDS = 5
+ROUNDS = 8
 AIM = 1.1
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -279,7 +279,7 @@ def report(tally: Tally, rounds: list[tuple[Footprint, Footprint]]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Soak the server.")
-    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seconds", type=float, default=480.0)
     parser.add_argument("--agents", type=int, default=50)
     parser.add_argument("--http", action="store_true", help="over HTTP, among hostile callers")
     options = parser.parse_args()

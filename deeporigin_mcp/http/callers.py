@@ -2,8 +2,8 @@
 
 A caller is a token; two tokens of one person are two callers. Each organisation and project that a caller names has a
 state of its own, found by a keyed hash of the three whose key only this process has, so that no credentials are kept as
-a name. A state is closed when nobody has used it for a while, or to make room, but never while it is in use. Nothing is
-kept of unknown callers (`known_callers`).
+a name. A state that nobody uses has no connections after half a minute, and is closed after a while, or to make room;
+nothing of this happens while it is in use. Nothing is kept of unknown callers (`known_callers`).
 """
 
 from __future__ import annotations
@@ -34,13 +34,17 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.places import TOKEN_HEADER
 from deeporigin_mcp.settings.reading import bare_token
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
+from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS
 from deeporigin_mcp.tools.responses.errors import error_result, explained
 from deeporigin_mcp.tools.runtime.state import LOOK_UP_SECONDS, ServerState, open_state
 
 logger = logging.getLogger("deeporigin_mcp")
 
-IDLE_SECONDS = 600.0
-SWEEP_SECONDS = 60.0
+IDLE_SECONDS = KEPT_SECONDS
+"""How long a state is kept after its last use: it knows which answers to elicitations were used."""
+CONNECTED_SECONDS = 30.0
+"""How long it keeps its connections to the platform."""
+SWEEP_SECONDS = 15.0
 
 NEEDS_NO_CALLER = frozenset(
     {
@@ -269,8 +273,7 @@ class CallerPool:
         except Exception as error:
             if entry is None:
                 raise
-            # Whatever broke is this caller's alone: the server and all others go on.
-            logger.error("The state of a caller failed: %s", type(_first(error)).__name__)  # noqa: TRY400
+            _log_failure(error)
         finally:
             if entry is not None:
                 self._close(entry)
@@ -278,10 +281,22 @@ class CallerPool:
     async def _sweep(self) -> None:
         while True:
             await self._timing.sleep(SWEEP_SECONDS)
-            too_old = self._timing.monotonic() - IDLE_SECONDS
             for entry in [*self._entries.values()]:
-                if not entry.state.uses and entry.last_used <= too_old:
+                unused_seconds = self._timing.monotonic() - entry.last_used
+                if entry.state.uses or unused_seconds < CONNECTED_SECONDS:
+                    continue
+                if unused_seconds >= IDLE_SECONDS:
                     self._close(entry)
+                else:
+                    await self._disconnect(entry)
+
+    async def _disconnect(self, entry: _Entry) -> None:
+        """Close its connections; its next request opens new ones."""
+        try:
+            await entry.state.client.aclose()
+        except Exception as error:  # noqa: BLE001 (as in `_keep_open`)
+            _log_failure(error)
+            self._close(entry)
 
     async def _listen(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Serve a subscription to a caller that the platform accepts; it lasts as long as its client."""
@@ -320,10 +335,11 @@ def _limit(reached: str, code: str) -> BusyError:
     return BusyError(f"This MCP server is serving {reached}, the most that it allows at a time.", code=code)
 
 
-def _first(error: BaseException) -> BaseException:
+def _log_failure(error: BaseException) -> None:
+    """Whatever broke is this caller's alone: the server and all others go on."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return error
+    logger.error("The state of a caller failed: %s", type(error).__name__)
 
 
 def _token(settings: Settings) -> str:

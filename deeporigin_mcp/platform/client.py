@@ -121,7 +121,7 @@ class DeepOriginClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections; a later request opens new ones."""
         with anyio.CancelScope(shield=True):
             await self._transport.aclose()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -18,14 +20,24 @@ from starlette.datastructures import Headers
 
 from deeporigin_mcp.errors import BusyError, NetworkError
 from deeporigin_mcp.http import known_callers
-from deeporigin_mcp.http.callers import IDLE_SECONDS, SWEEP_SECONDS, CallerLimits, CallerPool, _digest, _token
-from deeporigin_mcp.platform import DeepOriginClient, Timing
+from deeporigin_mcp.http.callers import (
+    CONNECTED_SECONDS,
+    IDLE_SECONDS,
+    SWEEP_SECONDS,
+    CallerLimits,
+    CallerPool,
+    _digest,
+    _token,
+)
+from deeporigin_mcp.platform import DeepOriginClient, ListQuery, Timing
 from deeporigin_mcp.platform.transport.retry import RetryPolicy
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.settings.places import TOKEN_HEADER
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
+from deeporigin_mcp.tools.catalogue.definitions import definitions_of
 from deeporigin_mcp.tools.runtime.state import BackgroundWork, ServerState
 from tests.support.bench import ERAS, PROJECT, Bench
+from tests.support.recording import Reply, Request, recording
 from tests.support.site import ADA, EVE, Site, credentials, on_a_port, operator, request, routing, running_site, token
 from tests.support.task_client import MODERN, TakesTasks, get_task, handle_of
 
@@ -62,8 +74,8 @@ class Watched(DeepOriginClient):
 
     is_closed = False
 
-    async def aclose(self) -> None:
-        await super().aclose()
+    async def __aexit__(self, *raised: Any) -> None:
+        await super().__aexit__(*raised)
         self.is_closed = True
 
 
@@ -154,6 +166,69 @@ async def test_a_state_that_nobody_uses_is_closed_after_a_while() -> None:
         assert is_closed(busy)
         assert len(pool) == 0
         assert not is_closed(await used(pool, caller()))
+
+
+async def test_a_state_that_nobody_uses_has_no_connections_until_its_next_request() -> None:
+    hours = Hours()
+    async with recording() as platform:
+        platform.answer({"data": [], "count": 0})
+        settings = Settings(base_url=platform.url).for_caller(token("acme"), "acme")
+
+        async def one_request() -> tuple[ServerState, int]:
+            """The state that it used, and how many connections there were then."""
+            async with pool.state_for(settings) as state:
+                await state.client.listing.page(ListQuery(), 0, 1)
+                return state, platform.open_connections
+
+        pool = CallerPool(settings, timing=hours.timing)
+        async with pool.open(AuditLog(None)):
+            await hours.pass_by(0)
+            before = await one_request()
+            async with pool.state_for(settings):
+                await hours.pass_by(CONNECTED_SECONDS)
+            await hours.pass_by(SWEEP_SECONDS)
+            assert platform.open_connections == before[1]
+            await hours.pass_by(CONNECTED_SECONDS)
+            with anyio.fail_after(10):
+                while platform.open_connections:
+                    await anyio.lowlevel.checkpoint()
+            assert await one_request() == before
+
+
+async def test_an_unused_state_takes_little_memory_whatever_the_platform_has_sent() -> None:
+    bytes_each = 100_000
+    hours = Hours()
+    fields = {f"field {number}": {"type": "string"} for number in range(50)}
+    inputs = {"ligands": [{"id": f"ligand {number}", "smiles": "CCO"} for number in range(50)]}
+    definitions = [{"key": f"a.tool-{number}", "version": "1", "inputs": fields} for number in range(100)]
+    rows = [{"executionId": f"e-{number}", "name": "a", "userInputs": inputs} for number in range(100)]
+
+    def reply(asked: Request) -> Reply:
+        return Reply(definitions if asked.path.endswith("/definitions") else {"data": rows, "count": len(rows)})
+
+    async def use(who: int) -> None:
+        settings = operator.for_caller(token("acme", str(who)), "acme")
+        meet(pool, settings)
+        async with pool.state_for(settings) as state:
+            assert len(await definitions_of(state)) == len((await state.recent.read()).names) == 100
+
+    async with recording() as platform:
+        platform.handler = reply
+        operator = Settings(base_url=platform.url)
+        pool = CallerPool(operator, timing=hours.timing)
+        async with pool.open(AuditLog(None)):
+            await use(0)
+            tracemalloc.start()
+            try:
+                for who in range(1, 21):
+                    await use(who)
+                platform.requests.clear()
+                await hours.pass_by(CONNECTED_SECONDS)
+                gc.collect()
+                assert tracemalloc.get_traced_memory()[0] <= 20 * bytes_each
+            finally:
+                tracemalloc.stop()
+            assert len(pool) == 21
 
 
 async def test_the_one_used_longest_ago_makes_room() -> None:
@@ -466,6 +541,24 @@ async def test_a_state_that_fails_ends_nobody_elses(caplog: pytest.LogCaptureFix
                     await state.client.projects.list()
             await anyio.wait_all_tasks_blocked()
         assert len(pool) == 0
+    assert "OSError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_state_whose_connections_cannot_be_closed_is_not_given_out_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hours = Hours()
+    breaking = DeepOriginClient(caller(), http=BreaksOnClosing(), retry=RetryPolicy(attempts=1))
+    pool = CallerPool(OPERATOR, connect=lambda _: breaking, timing=hours.timing)
+    async with pool.open(AuditLog(None)):
+        await hours.pass_by(0)
+        state = await used(pool, caller())
+        with pytest.raises(NetworkError):
+            await state.client.projects.list()
+        await hours.pass_by(CONNECTED_SECONDS)
+        assert len(pool) == 0
+        assert await used(pool, caller()) is not state
     assert "OSError" in caplog.text
     assert "secret" not in caplog.text
 

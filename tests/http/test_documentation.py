@@ -74,6 +74,7 @@ def test_the_limits_are_those_that_hold() -> None:
         f"{taken.states}, for {callers.IDLE_SECONDS / 60:g} minutes",
     ):
         assert f"| {row}" in TEXT
+    assert f"with connections to the platform for {callers.CONNECTED_SECONDS:g} s" in TEXT
     assert f"counts as {bodies.BYTES_OF_A_VALUE} bytes" in TEXT
     assert f"| `{serving.KEEP_ALIVE_SECONDS}` |" in TEXT
     # The application refuses a late body before the connection is closed.

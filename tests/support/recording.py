@@ -81,6 +81,7 @@ class Recorder:
         self.handler: Handler = self._next_reply
         self.open_requests = 0
         self.most_open_requests = 0
+        self.open_connections = 0
 
     def answer(self, *replies: Any) -> None:
         """Queue answers; anything that is not a `Reply` is the JSON of one."""
@@ -105,9 +106,11 @@ async def recording() -> AsyncIterator[Recorder]:
         assert task is not None
         connections.add(task)
         task.add_done_callback(connections.discard)
+        recorder.open_connections += 1
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while await _exchange(reader, writer, recorder):
                 pass
+        recorder.open_connections -= 1
         writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)

@@ -47,7 +47,7 @@ _TOP_LEVEL_SYNC: Mapping[str, bool] = {
 class ToolDefinition:
     """A tool definition. `raw` is the platform's object, unchanged; any field of it may be missing."""
 
-    __slots__ = ("raw",)
+    __slots__ = ("__weakref__", "raw")
 
     def __init__(self, raw: Json) -> None:
         self.raw = raw

@@ -58,10 +58,15 @@ MAX_CONNECTIONS = 30
 
 
 @functools.cache
-def _certificates(trust: Trust) -> ssl.SSLContext:
-    """The trusted certificates. Loading them takes 30 ms of CPU; the clients of a process share them."""
+def _certificates(trust: Trust | None) -> ssl.SSLContext:
+    """The trusted certificates. Loading them takes 30 ms of CPU; the clients of a process share them.
+
+    None stands for http://, where nothing is verified and loading them would only cost time.
+    """
     import httpx
 
+    if trust is None:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return context_of(trust) if trust.variables else httpx.create_ssl_context(trust_env=False)
 
 
@@ -118,11 +123,7 @@ class Transport:
         import httpx
 
         proxy = route.proxy
-        if base_url.startswith("https:"):
-            certificates = _certificates(self._trust_for(base_url))
-        else:
-            # Nothing is verified over http://; loading certificates would only cost time.
-            certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        certificates = _certificates(self._trust_for(base_url) if base_url.startswith("https:") else None)
         return httpx.AsyncClient(
             base_url=base_url,
             headers={"Accept-Encoding": ACCEPT_ENCODING, "User-Agent": self._user_agent, **headers},
@@ -170,10 +171,14 @@ class Transport:
         return trusted() if url.startswith("https:") else Trust()
 
     async def aclose(self) -> None:
-        if "_http" in vars(self):
-            await self._http.aclose()
-        for http, _ in self._stores.values():
-            await http.aclose()
+        """Close all connections; a later request opens new ones."""
+        pools = [http for http, _ in self._stores.values()]
+        self._stores.clear()
+        # Forgotten before the first pause: a request that comes meanwhile must not get a pool that is being closed.
+        if (http := vars(self).pop("_http", None)) is not None:
+            pools.append(http)
+        for pool in pools:
+            await pool.aclose()
 
     async def send(
         self,

@@ -48,9 +48,9 @@ async def _execution_ids(state: ServerState, typed: str, _: Mapping[str, str]) -
     """By the beginning of the id or any part of the name, newest first; the last one of several with commas."""
     before, comma, last = typed.rpartition(",")
     recent = await state.recent.read()
-    matching = _matching(last.strip(), ((one.execution_id, one.name) for one in recent.executions))
+    matching = _matching(last.strip(), recent.names)
     values = [f"{before}{comma}{name}" for name in matching]
-    if recent.total <= len(recent.executions):
+    if recent.total <= len(recent.names):
         return Found.all(values)
     return Found(values, None if last.strip() else recent.total)
 

@@ -33,7 +33,7 @@ MAX_CALL_SECONDS = 35.0
 LOOK_UP_SECONDS = 10.0
 """How long it then reads back."""
 RECENT_SECONDS = 10.0
-"""How long the newest executions are kept, because each key press requests completions."""
+"""How long the newest executions are fresh, because each key press requests completions."""
 RECENT_ROWS = 100
 
 
@@ -188,9 +188,9 @@ class BackgroundWork(Generic[T]):
 
 
 class Recent(NamedTuple):
-    """The newest executions, newest first, and how many there are in all (`total`)."""
+    """Ids and names of the newest executions, newest first, and how many there are in all (`total`)."""
 
-    executions: list[Execution]
+    names: list[tuple[str, str]]
     total: int
 
 
@@ -213,7 +213,7 @@ class RecentExecutions:
             now = self._client.timing.monotonic()
             if now >= self._until:
                 response = await self._client.listing.page(ListQuery(order="createdAt desc"), 0, RECENT_ROWS)
-                executions = [Execution(row) for row in response["data"]]
-                self._found = Recent([one for one in executions if one.execution_id], response["count"])
+                names = [(one.execution_id, one.name) for one in map(Execution, response["data"])]
+                self._found = Recent([named for named in names if named[0]], response["count"])
                 self._until = now + RECENT_SECONDS
             return self._found

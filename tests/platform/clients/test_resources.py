@@ -120,6 +120,15 @@ async def test_a_definition_that_is_no_object_is_an_error(server: Recorder) -> N
         assert not await client.tools.exists(tool_key="t", tool_version="1")
 
 
+async def test_clients_that_were_sent_the_same_definition_hold_it_once_and_others_their_own(server: Recorder) -> None:
+    same, own, other = ({"key": "t", "version": "1", "inputs": {"x": value}} for value in (1, True, 1.0))
+    server.answer([same, {**own, "key": "own"}], [{**other, "key": "own"}, same])
+    async with client_for(server) as one, client_for(server) as two:
+        first, second = await one.tools.catalogue(), await two.tools.catalogue()
+    assert first[0] is second[1]
+    assert [repr(mine.inputs_schema) for mine in (first[1], second[0])] == ["{'x': True}", "{'x': 1.0}"]
+
+
 @pytest.mark.parametrize(
     ("reply", "word"),
     [
