@@ -58,7 +58,7 @@ def register_secret(secret: str) -> None:
 
 def masked(text: str) -> str:
     """The text, which may be JSON, with `[secret]` for every secret and every long piece of one."""
-    if not _parts or not any(map(_holds_secret, _RUNS.findall(text))):
+    if len(text) < PART_CHARACTERS or not _parts or not any(map(_holds_secret, _RUNS.findall(text))):
         return text
     return _RUNS_OF_JSON.sub(_masked_run, text)
 
@@ -148,7 +148,9 @@ def words_of(text: str) -> list[str]:
 def one_line(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
     """One line of at most `limit` characters, without control characters, invisible characters and secrets."""
     read = text[: limit + READ_BEYOND]
-    flat = masked(" ".join(words_of(read)))
+    # Ids, times and versions are one visible word, as most texts are.
+    is_one_word = read.isascii() and read.isprintable() and " " not in read
+    flat = masked(read if is_one_word else " ".join(words_of(read)))
     return flat if len(flat) <= limit and len(read) == len(text) else f"{flat[: limit - 1]}…"
 
 
