@@ -33,12 +33,12 @@ _CONSTRAINTS: Mapping[str, Mapping[str, str]] = {
 """Pydantic's constraints: the keyword of each, by type."""
 
 
-def parameters_schema(function: Callable[..., Any], hints: Mapping[str, Any], context: str) -> Schema:
-    """The schema of a tool's arguments.
+def parameters_schema(function: Callable[..., Any], hints: Mapping[str, Any], context: str = "") -> Schema:
+    """The schema of the arguments of a tool or a prompt.
 
     Args:
         hints: the function's annotations, evaluated.
-        context: the parameter that is not an argument.
+        context: the parameter that is not an argument, if any.
     """
     given = [each for each in inspect.signature(function).parameters.values() if each.name != context]
     properties = {each.name: _with_default(schema_of(hints[each.name]), each.default) for each in given}
