@@ -12,7 +12,7 @@ from deeporigin_mcp.extensions.deferral import (
     Working,
 )
 from deeporigin_mcp.extensions.freshness import serve_freshness, stays_fresh
-from deeporigin_mcp.extensions.registration import serve, served
+from deeporigin_mcp.extensions.registration import add_template, serve, served
 from deeporigin_mcp.extensions.subscriptions import Feed, Stop, Subscriptions
 from deeporigin_mcp.extensions.tasks import TasksExtension
 
@@ -30,6 +30,7 @@ __all__ = [
     "Task",
     "TasksExtension",
     "Working",
+    "add_template",
     "serve",
     "serve_freshness",
     "served",

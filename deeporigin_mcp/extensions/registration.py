@@ -1,4 +1,4 @@
-"""Handlers of our own for methods of the core protocol that the SDK's server handles otherwise."""
+"""What the SDK's server has no public way for: handlers of our own for its methods, and templates as they are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from mcp.server.context import HandlerResult
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.resources import ResourceTemplate
 from pydantic import BaseModel
 
 from deeporigin_mcp.extensions.deferral import RequestContext
@@ -38,3 +39,11 @@ def served(server: MCPServer[Any], method: str) -> Handler:
     if entry is None:
         raise LookupError(f"The server has no handler for {method}.")
     return entry.handler
+
+
+def add_template(server: MCPServer[Any], template: ResourceTemplate) -> None:
+    """Add a resource template as it is.
+
+    `MCPServer` makes templates only from functions (SDK 2.3.0), and builds models to read their annotations.
+    """
+    server._resource_manager._templates[template.uri_template] = template  # noqa: SLF001

@@ -32,16 +32,21 @@ Requests equal the official client's (deeporigin 5.4) byte for byte, except, on 
 Tests name these differences by their numbers (`tests/platform/test_wire.py`, from 14 on `test_wire_molecules.py`).
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from deeporigin_mcp.platform.client import DeepOriginClient
-from deeporigin_mcp.platform.clients.files import Transfer
-from deeporigin_mcp.platform.clients.imports import Import, LigandInput
-from deeporigin_mcp.platform.records.entities import Ligand, Pocket, Pose, Protein
 from deeporigin_mcp.platform.records.execution import Execution
-from deeporigin_mcp.platform.records.files import RemoteFile
 from deeporigin_mcp.platform.records.queries import ListQuery, SearchQuery
 from deeporigin_mcp.platform.records.tool_definition import ToolDefinition
 from deeporigin_mcp.platform.transport.retry import RetryPolicy
 from deeporigin_mcp.platform.transport.timing import Timing
+
+if TYPE_CHECKING:
+    from deeporigin_mcp.platform.clients.files import Transfer
+    from deeporigin_mcp.platform.clients.imports import Import, LigandInput
+    from deeporigin_mcp.platform.records.entities import Ligand, Pocket, Pose, Protein
+    from deeporigin_mcp.platform.records.files import RemoteFile
 
 __all__ = [
     "DeepOriginClient",
@@ -60,3 +65,17 @@ __all__ = [
     "ToolDefinition",
     "Transfer",
 ]
+
+_LATER = {
+    "Transfer": "clients.files",
+    **dict.fromkeys(("Import", "LigandInput"), "clients.imports"),
+    **dict.fromkeys(("Ligand", "Pocket", "Pose", "Protein"), "records.entities"),
+    "RemoteFile": "records.files",
+}
+"""Where the rest is imported from when it is used: a server starts without."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -7,9 +7,10 @@ import binascii
 import json
 import math
 import re
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import SecretStr
 
 from deeporigin_mcp.errors import CredentialError
 from deeporigin_mcp.settings.addresses import ISSUER_DOMAIN
@@ -19,10 +20,9 @@ _JWT = re.compile(r"[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]*")
 LOCAL_TOKEN_SECONDS = 365 * 24 * 3600
 
 
-class TokenClaims(BaseModel):
+@dataclass(frozen=True)
+class TokenClaims:
     """The claims of a JWT, read without checking the signature: the platform does that."""
-
-    model_config = ConfigDict(frozen=True)
 
     issuer: str = ""
     subject: str = ""

@@ -371,7 +371,7 @@ class ExecutionListing:
             if fields is None:
                 return response
             kept = {"executionId", "session", *fields}
-            slim = [{key: value for key, value in row.items() if key in kept} for row in rows_of(response)]
+            slim = [{key: row[key] for key in kept if key in row} for row in rows_of(response)]
             return slim if isinstance(response, list) else {**response, "data": slim}
 
         rows = await all_rows(fetch)

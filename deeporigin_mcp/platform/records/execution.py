@@ -108,7 +108,7 @@ class Execution:
         """USD that the platform has billed, or reserved while it runs; None before that."""
         return money.billed_cost(self.raw.get("billingTransaction"))
 
-    @property
+    @cached_property
     def cost(self) -> Decimal | None:
         """USD: what was billed, or the quote once the run has completed."""
         billed = self.billed

@@ -6,6 +6,7 @@ recorded. JavaScript prices 3 x 0.2 at 0.6000000000000001: 1e-9 USD beside whole
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from decimal import Context, Decimal
@@ -89,8 +90,18 @@ def _exactly(value: Any) -> Decimal | None:
     """The number with the digits of the wire, which a float keeps; None if it is not a price."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
+    if isinstance(value, str):
+        value = value.strip()
+        if len(value) > LONGEST_NUMBER:
+            return None
+    return _read(value)
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def _read(value: float | str | Decimal) -> Decimal | None:
+    # Remembered, because thousands of rows share a few prices.
     if isinstance(value, str | float):
-        digits = value.strip() if isinstance(value, str) else repr(value)
+        digits = value if isinstance(value, str) else repr(value)
         if len(digits) > LONGEST_NUMBER or not _NUMBER.fullmatch(digits):
             return None
         value = digits

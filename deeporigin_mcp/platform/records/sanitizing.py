@@ -58,7 +58,7 @@ def register_secret(secret: str) -> None:
 
 def masked(text: str) -> str:
     """The text, which may be JSON, with `[secret]` for every secret and every long piece of one."""
-    if not _parts or not any(map(_holds_secret, _RUNS.findall(text))):
+    if len(text) < PART_CHARACTERS or not _parts or not any(map(_holds_secret, _RUNS.findall(text))):
         return text
     return _RUNS_OF_JSON.sub(_masked_run, text)
 
@@ -148,7 +148,9 @@ def words_of(text: str) -> list[str]:
 def one_line(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
     """One line of at most `limit` characters, without control characters, invisible characters and secrets."""
     read = text[: limit + READ_BEYOND]
-    flat = masked(" ".join(words_of(read)))
+    # Ids, times and versions are one visible word, as most texts are.
+    is_one_word = read.isascii() and read.isprintable() and " " not in read
+    flat = masked(read if is_one_word else " ".join(words_of(read)))
     return flat if len(flat) <= limit and len(read) == len(text) else f"{flat[: limit - 1]}…"
 
 
@@ -194,6 +196,18 @@ MAX_DEPTH = 200
 """Levels of lists and objects. The deepest progress trees have some dozens; pydantic writes at most 255."""
 LARGEST_INTEGER = 2**63
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_DIGITS_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
+_LONG_NUMBER = b"0" * len(str(LARGEST_INTEGER))
+_LARGE_EXPONENT = re.compile(rb"0e\+?000+(?:[,\]}\s]|\Z)")
+
+
+def has_usual_numbers(json_text: bytes) -> bool:
+    """Whether no number in a JSON text can be beyond 64 bits or infinite; no, if in doubt.
+
+    A search in the bytes takes a sixth of the time that visiting each value does.
+    """
+    alike = json_text.translate(_DIGITS_ALIKE)
+    return _LONG_NUMBER not in alike and _LARGE_EXPONENT.search(alike) is None
 
 
 def sanitized(decoded: Any) -> Any:

@@ -19,7 +19,7 @@ from deeporigin_mcp.errors import (
     RestrictionError,
     StateConflictError,
 )
-from deeporigin_mcp.platform.records.sanitizing import one_line, sanitized
+from deeporigin_mcp.platform.records.sanitizing import has_usual_numbers, one_line, sanitized
 from deeporigin_mcp.platform.transport.tracing import request_id_in
 from deeporigin_mcp.settings.places import IN_ENVIRONMENT, CredentialPlaces
 
@@ -43,7 +43,7 @@ def failure(
         retry_after_seconds: of `Retry-After`, already parsed.
         places: where the caller's credentials come from.
     """
-    decoded = sanitized(decoded_body(body))
+    decoded = sanitized_body(body)
     request_id = request_id_in(headers)
     restriction = restriction_in(decoded, http_status=status)
     if restriction is not None:
@@ -93,6 +93,15 @@ def decoded_body(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def sanitized_body(body: bytes) -> Any:
+    """The JSON of a body as `sanitized` leaves it; None as in `decoded_body`."""
+    with contextlib.suppress(ValueError):
+        # What this accepts has no lone surrogates, and is not nested too deeply.
+        found = from_json(body, allow_inf_nan=False)
+        return found if has_usual_numbers(body) else sanitized(found)
+    return sanitized(decoded_body(body))
 
 
 def message_in(decoded: Any, body: bytes = b"") -> str:

@@ -22,10 +22,10 @@ from deeporigin_mcp.errors import (
     RateLimitError,
     RestrictionError,
 )
-from deeporigin_mcp.platform.records.sanitizing import one_line, register_secret, sanitized
+from deeporigin_mcp.platform.records.sanitizing import one_line, register_secret
 from deeporigin_mcp.platform.transport import tracing
 from deeporigin_mcp.platform.transport.decompression import ACCEPT_ENCODING, decoded
-from deeporigin_mcp.platform.transport.http_errors import decoded_body, failure, message_in
+from deeporigin_mcp.platform.transport.http_errors import failure, message_in, sanitized_body
 from deeporigin_mcp.platform.transport.network_errors import network_errors
 from deeporigin_mcp.platform.transport.retry import RETRYABLE_STATUSES, RetryPolicy, http_date, retry_after_seconds
 from deeporigin_mcp.platform.transport.signed_links import SignedLink, signed_link, store_failure
@@ -401,7 +401,7 @@ class Transport:
 def _decoded(content: bytes, what: str) -> Any:
     if not content.strip():
         return None
-    decoded = sanitized(decoded_body(content))
+    decoded = sanitized_body(content)
     if decoded is None and content.strip() != b"null":
         raise PlatformError(
             f"The response to {what} is not valid JSON: {message_in(None, content) or 'cut off'}",

@@ -8,22 +8,23 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from mcp.server.context import HandlerResult
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.prompts import Prompt
-from mcp.server.mcpserver.prompts.base import Message, UserMessage
+from mcp.server.mcpserver.prompts.base import Message, PromptArgument, UserMessage
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, GetPromptRequestParams, InputRequiredResult
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.extensions import RequestContext, serve, served
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.status import KNOWN, TERMINAL
 from deeporigin_mcp.tools.protocol.arguments import MAX_PROBLEMS
+from deeporigin_mcp.tools.protocol.schemas import parameters_schema
 from deeporigin_mcp.tools.protocol.tool import description_of
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.errors import explained
@@ -155,6 +156,8 @@ class PlatformPrompt(Prompt):
 
     notes: tuple[str, ...] = ()
 
+    model_config = ConfigDict(defer_build=True)
+
     async def render(
         self,
         arguments: dict[str, Any] | None,
@@ -181,9 +184,20 @@ class PlatformPrompt(Prompt):
 
 
 @functools.cache
-def _prompt(function: Callable[..., str], title: str) -> Prompt:
-    """Cached: making one takes the SDK longer than all tools together."""
-    return PlatformPrompt.from_function(function, title=title, description=description_of(function))
+def _prompt(offer: PromptOffer) -> Prompt:
+    """The prompt as clients see it. `from_function` would build models to find out what the annotations say."""
+    parameters = parameters_schema(offer.function, get_type_hints(offer.function, include_extras=True))
+    required = parameters.get("required", ())
+    return PlatformPrompt.model_construct(
+        name=offer.function.__name__,
+        title=offer.title,
+        description=description_of(offer.function),
+        arguments=[
+            PromptArgument(name=name, description=schema["description"], required=name in required)
+            for name, schema in parameters["properties"].items()
+        ],
+        fn=offer.function,
+    )
 
 
 def serve_prompts(server: MCPServer[ServerState], tools: Collection[str]) -> dict[str, list[str]]:
@@ -192,7 +206,7 @@ def serve_prompts(server: MCPServer[ServerState], tools: Collection[str]) -> dic
     for offer in PROMPTS:
         if set(offer.tools) <= set(tools):
             notes = tuple(note for tool, note in offer.notes.items() if tool in tools)
-            prompt = _prompt(offer.function, offer.title).model_copy(update={"notes": notes})
+            prompt = _prompt(offer).model_copy(update={"notes": notes})
             server.add_prompt(prompt)
             arguments[prompt.name] = [argument.name for argument in prompt.arguments or ()]
     get = served(server, "prompts/get")

@@ -16,11 +16,12 @@ import anyio.abc
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp.server.mcpserver.resources import DEFAULT_RESOURCE_SECURITY, ResourceTemplate
 from mcp.shared.uri_template import UriTemplate
 from pydantic import BaseModel
 
 from deeporigin_mcp.errors import ArgumentError
-from deeporigin_mcp.extensions import RequestContext, Stop, Subscriptions, serve_freshness, stays_fresh
+from deeporigin_mcp.extensions import RequestContext, Stop, Subscriptions, add_template, serve_freshness, stays_fresh
 from deeporigin_mcp.platform.clients.tools import CATALOGUE_SECONDS
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.status import TERMINAL
@@ -93,18 +94,27 @@ def serve_resources(server: MCPServer[ServerState], tools: Collection[str]) -> N
     """Add the resources whose tools the server has."""
     offers = offered_resources(tools)
     for offer in offers:
-        register = server.resource(
-            offer.uri_template,
-            name=offer.name,
-            title=offer.title,
-            description=description_of(offer.function),
-            mime_type="application/json",
-        )
-        register(_as_json(offer))
+        add_template(server, _template(offer))
     serve_freshness(server)
     followed = [offer.uri_template for offer in offers if offer.uri_template in (EXECUTION, EXECUTION_LOGS)]
     if followed:
         Subscriptions(ExecutionFeed(followed)).serve(server)
+
+
+@functools.cache
+def _template(offer: ResourceOffer) -> ResourceTemplate:
+    return ResourceTemplate.model_construct(
+        uri_template=offer.uri_template,
+        name=offer.name,
+        title=offer.title,
+        description=description_of(offer.function),
+        mime_type="application/json",
+        fn=_as_json(offer),
+        parameters={},
+        context_kwarg="context",
+        parsed_template=UriTemplate.parse(offer.uri_template),
+        security=DEFAULT_RESOURCE_SECURITY,
+    )
 
 
 def _as_json(offer: ResourceOffer) -> Callable[..., Awaitable[str]]:

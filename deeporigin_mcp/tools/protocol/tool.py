@@ -5,22 +5,23 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import json
 import textwrap
 from collections.abc import Callable, Collection, Mapping
-from types import UnionType
-from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import anyio
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata, func_metadata
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, SettingsError
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.protocol.arguments import MAX_PROBLEMS, argument_problems
+from deeporigin_mcp.tools.protocol.schemas import output_schema, parameters_schema
 from deeporigin_mcp.tools.responses.errors import error_from, error_result
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Content, within_limit
 from deeporigin_mcp.tools.responses.suggestions import did_you_mean
@@ -33,24 +34,51 @@ MAX_ENTRIES = 1_000
 
 
 class Arguments(FuncMetadata):
-    """Arguments as they were sent: a string stays a string, even one with JSON in it."""
+    """Validates a tool's arguments. The model for that is built by the first call, not by a server's start."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    function: Callable[..., Any]
+    context: str
+    """The parameter that is not an argument."""
+    takes_string: dict[str, bool]
+    """By argument."""
+    arg_model: type[ArgModelBase] = ArgModelBase
+    """Of no use: `validate_arguments` has the model."""
 
     def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
         """Parse a list or object in a string only where the schema takes no string; some clients send them so."""
-        read = super().pre_parse_json(data)
-        fields = self.arg_model.model_fields
         return {
-            name: read[name]
-            if name in fields and isinstance(read[name], list | dict) and not _takes_string(fields[name].annotation)
-            else value
+            name: _parsed(value) if isinstance(value, str) and not self.takes_string.get(name, True) else value
             for name, value in data.items()
         }
 
+    def validate_arguments(self, arguments_to_validate: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a call, by parameter.
 
-def _takes_string(annotation: Any) -> bool:
-    if get_origin(annotation) in (Union, UnionType):
-        return any(map(_takes_string, get_args(annotation)))
-    return annotation is str or (get_origin(annotation) is Annotated and _takes_string(get_args(annotation)[0]))
+        Raises:
+            ValidationError: they do not fit the schema.
+        """
+        model = _model_of(self.function, self.context)
+        return model.model_validate(self.pre_parse_json(arguments_to_validate)).model_dump_one_level()
+
+
+@functools.cache
+def _model_of(function: Callable[..., Any], context: str) -> type[ArgModelBase]:
+    return func_metadata(function, skip_names=[context], structured_output=False).arg_model
+
+
+def _takes_string(schema: dict[str, Any]) -> bool:
+    return any(option.get("type") == "string" for option in schema.get("anyOf", [schema]))
+
+
+def _parsed(text: str) -> Any:
+    """The list or object of a JSON text; any other text as it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, list | dict) else text
 
 
 def description_of(function: Callable[..., Any]) -> str:
@@ -74,22 +102,32 @@ def description_of(function: Callable[..., Any]) -> str:
 class PlatformTool(Tool):
     """A tool that returns views, and error results instead of exceptions."""
 
+    model_config = ConfigDict(defer_build=True)
+
     @classmethod
     def of(cls, function: Callable[..., Any], *, title: str, annotations: ToolAnnotations) -> PlatformTool:
         """Make a tool from a function; its docstring is the description."""
-        description = description_of(function)
-        made = cls.from_function(
-            function, title=title, description=description, annotations=annotations, structured_output=False
-        )
-        tool = cast("PlatformTool", made)
-        tool.fn_metadata = Arguments.model_construct(**dict(tool.fn_metadata))
-        tool.parameters = {**compact_schema(tool.parameters), "additionalProperties": False}
-        # The SDK would make this schema once for each tool; several tools return the same view.
-        returned = get_type_hints(function)["return"]
+        hints = get_type_hints(function, include_extras=True)
+        context = next(name for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Context))
+        parameters = parameters_schema(function, hints, context)
         # A tool that asks a person may return an elicitation instead of a view.
-        views = [part for part in get_args(returned) or (returned,) if part is not InputRequiredResult]
-        tool.fn_metadata.output_schema = output_schema(views[0])
-        return tool
+        views = [part for part in get_args(hints["return"]) or (hints["return"],) if part is not InputRequiredResult]
+        return cls.model_construct(
+            fn=function,
+            name=function.__name__,
+            title=title,
+            description=description_of(function),
+            parameters=parameters,
+            fn_metadata=Arguments.model_construct(
+                function=function,
+                context=context,
+                takes_string={name: _takes_string(schema) for name, schema in parameters["properties"].items()},
+                output_schema=output_schema(views[0]),
+            ),
+            is_async=True,
+            context_kwarg=context,
+            annotations=annotations,
+        )
 
     def with_see_also(self, names: Collection[str], see_also: Mapping[str, str]) -> PlatformTool:
         """The tool of a server with tools of these names: its description ends with sentences about them.
@@ -212,68 +250,3 @@ def _row_model(annotation: Any) -> type[BaseModel] | None:
         if found := _row_model(part):
             return found
     return None
-
-
-@functools.cache
-def output_schema(view: type[BaseModel]) -> dict[str, Any]:
-    """The schema of a view's structured content, as clients see it."""
-    return outline(compact_schema(view.model_json_schema()))
-
-
-def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON Schema that every client can read: references inlined, no titles, no unions with null.
-
-    A parameter that may be null may be omitted, so the null adds nothing for a caller.
-    """
-    definitions = schema.get("$defs", {})
-
-    def compact(node: Any, *, is_properties: bool = False) -> Any:
-        if isinstance(node, list):
-            return [compact(entry) for entry in node]
-        if not isinstance(node, dict):
-            return node
-        if is_properties:
-            return {name: compact(entry) for name, entry in node.items()}
-        if "$ref" in node:
-            target = definitions[node["$ref"].rsplit("/", 1)[-1]]
-            return compact({**target, **{key: value for key, value in node.items() if key != "$ref"}})
-        options = [option for option in node.get("anyOf", []) if option != {"type": "null"}]
-        if "anyOf" in node and len(options) == 1:
-            rest = {key: value for key, value in node.items() if key != "anyOf"}
-            return compact({**options[0], **rest})
-        if options:
-            node = {**node, "anyOf": options}
-        kept = {
-            key: compact(value, is_properties=key == "properties")
-            for key, value in node.items()
-            if key not in ("title", "$defs")
-            and not (key == "default" and value is None)
-            and not (key == "additionalProperties" and value is True)
-        }
-        if kept.get("type") == "object" and "properties" not in kept:
-            kept["properties"] = {}
-        return kept
-
-    root = {key: value for key, value in schema.items() if key != "description"}
-    return cast("dict[str, Any]", compact(root))
-
-
-def outline(schema: dict[str, Any]) -> dict[str, Any]:
-    """An output schema in short: the fields, their types, and which are required.
-
-    It allows other fields: a client that refuses them gains nothing, and would refuse the results of a newer server.
-    """
-
-    def outlined(node: Any, *, is_properties: bool = False) -> Any:
-        if isinstance(node, list):
-            return [outlined(entry) for entry in node]
-        if not isinstance(node, dict):
-            return node
-        dropped = () if is_properties else ("additionalProperties", "description", "default")
-        return {
-            key: outlined(value, is_properties=not is_properties and key == "properties")
-            for key, value in node.items()
-            if key not in dropped or (key == "additionalProperties" and isinstance(value, dict))
-        }
-
-    return cast("dict[str, Any]", outlined(schema))

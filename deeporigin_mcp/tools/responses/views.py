@@ -3,8 +3,7 @@
 Names are the platform's in snake_case. Money is in USD. Times are the platform's, ISO 8601 in UTC.
 """
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`: pydantic would have to compile each annotation at a server's start.
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -27,7 +26,8 @@ Number = Annotated[Decimal, PlainSerializer(float, return_type=float), WithJsonS
 class View(BaseModel):
     """The base of all results. An unknown field is a bug of ours."""
 
-    model_config = ConfigDict(extra="forbid")
+    # Built by the first result: a server that starts needs the fields only.
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     _at_most: int = PrivateAttr(RESULT_CHARACTERS)
 
@@ -159,7 +159,7 @@ class ExecutionListView(View):
 class SearchRow(BaseModel):
     """A row of the data platform; with `select`, its columns."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     execution_id: str | None = None
     data_platform_id: str | None = None

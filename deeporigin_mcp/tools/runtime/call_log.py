@@ -82,7 +82,9 @@ class Call:
             self.outcome = _outcome_of(self.error)
 
     def log(self, **more: bool) -> None:
-        error, traffic = self.error, self._traffic
+        error, traffic, level = self.error, self._traffic, self._level()
+        if not logger.isEnabledFor(level):
+            return
         line: dict[str, Any] = {self._kind: self._name, "outcome": self.outcome, **more}
         if isinstance(error, DeepOriginError):
             line |= {"error": type(error).__name__, "http_status": error.http_status}
@@ -99,7 +101,7 @@ class Call:
         span = trace.get_current_span().get_span_context()
         if span.is_valid:
             line["trace_id"] = trace.format_trace_id(span.trace_id)
-        logger.log(self._level(), "%s", json.dumps({key: value for key, value in line.items() if value is not None}))
+        logger.log(level, "%s", json.dumps({key: value for key, value in line.items() if value is not None}))
 
     def _level(self) -> int:
         if self.outcome == "crashed":

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deeporigin_mcp.errors import (
@@ -20,8 +20,8 @@ from deeporigin_mcp.errors import (
     RestrictionError,
     StateConflictError,
 )
-from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.transport.http_errors import decoded_body, failure, message_in
+from deeporigin_mcp.platform.records.sanitizing import LARGEST_INTEGER, one_line, sanitized
+from deeporigin_mcp.platform.transport.http_errors import decoded_body, failure, message_in, sanitized_body
 from tests.support.arbitrary import json_values, objects
 
 WHAT = "get execution e-1"
@@ -146,6 +146,29 @@ def test_a_body_is_read_as_pythons_own_json_reads_it(text: str, cut: bool) -> No
     except ValueError:
         expected = "null"
     assert json.dumps(decoded_body(body)) == expected
+
+
+@given(
+    st.one_of(
+        json_values.map(json.dumps), st.text(alphabet='[]",:0139.eE+- \n'), st.from_regex(r"-?[1-9]\d*[eE]\+?\d+")
+    ),
+    st.sampled_from(["%s", "[%s]", '{"a": [0.5,%s ,"1e999"]}', '["7e123", {"a":%s\n}]']),
+)
+@example("1" * 400, "%s")
+@example(f"{LARGEST_INTEGER + 1}", "[%s]")
+@example(f"-{LARGEST_INTEGER + 1}", "[%s]")
+@example(f"{LARGEST_INTEGER}", "[%s]")
+@example("1.5E+0000309", "[%s]")
+@example("-0.1e999", "%s")
+@example("NaN", "[%s]")
+@example('"\\ud83d"', "[%s]")
+def test_what_is_read_of_a_body_is_always_sanitized(value: str, around: str) -> None:
+    body = around.replace("%s", value).encode()
+    try:
+        expected = sanitized(json.loads(body))
+    except ValueError:
+        expected = None
+    assert json.dumps(sanitized_body(body), allow_nan=False) == json.dumps(expected, allow_nan=False)
 
 
 def test_a_body_in_another_encoding_or_nested_deeply_is_read_too() -> None:
