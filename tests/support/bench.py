@@ -110,6 +110,17 @@ class Agent:
     inputs: dict[str, Draft202012Validator]
     outputs: dict[str, Draft202012Validator]
 
+    @classmethod
+    async def of(cls, client: Client) -> Agent:
+        """The agent of a connected client."""
+        # The SDK's cache would copy all schemas, for a list that is seldom read again.
+        tools = (await client.list_tools(cache_mode="bypass")).tools
+        return cls(
+            client,
+            {tool.name: Draft202012Validator(tool.input_schema) for tool in tools},
+            {tool.name: Draft202012Validator(tool.output_schema or False) for tool in tools},
+        )
+
     async def call(self, tool: str, arguments: dict[str, Any]) -> Answer:
         """The call as the protocol answers it."""
         answer = await self.client.call_tool(tool, arguments)
@@ -243,12 +254,7 @@ class Bench:
 @contextlib.asynccontextmanager
 async def agent_of(server: MCPServer[ServerState], *, mode: str = "auto") -> AsyncIterator[Agent]:
     async with Client(server, mode=mode) as client:
-        tools = (await client.list_tools()).tools
-        yield Agent(
-            client,
-            {tool.name: Draft202012Validator(tool.input_schema) for tool in tools},
-            {tool.name: Draft202012Validator(tool.output_schema or False) for tool in tools},
-        )
+        yield await Agent.of(client)
 
 
 @contextlib.contextmanager

@@ -107,6 +107,7 @@ def serve_resources(server: MCPServer[ServerState], tools: Collection[str]) -> N
         Subscriptions(ExecutionFeed(followed)).serve(server)
 
 
+@functools.cache
 def _as_json(offer: ResourceOffer) -> Callable[..., Awaitable[str]]:
     """The function as the protocol needs it: JSON, within a deadline, with the messages of the tools for errors."""
     read = offer.function
