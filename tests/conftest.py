@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,8 +24,41 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+SLOWEST = (
+    "faults/test_killed.py",
+    "http/test_isolation.py",
+    "http/test_serving.py",
+    "http/test_swelling.py",
+    "http/test_workers.py",
+    "test_cli.py",
+    "test_demo.py",
+    "test_examples.py",
+    "test_packaging.py",
+    "test_readme.py",
+    "test_simulator_command.py",
+    "test_stdio.py",
+    "test_stdio_subscriptions.py",
+    "tools/approvals/test_audit.py",
+    "tools/approvals/test_ledger.py",
+    "tools/executions/test_list_executions.py",
+    "tools/protocol/test_toolsets.py",
+    "tools/responses/test_size_limit.py",
+    "tools/spending/test_raw_answers.py",
+)
+"""Tests that take seconds or wait for processes: run first, so that none of them is left to one worker at the end."""
+
 FOREIGN = ("DO_", "DEEPORIGIN_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_")
 """Beginnings of variables that must not reach a test, in any case."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    items.sort(key=lambda item: not item.path.relative_to(here).as_posix().startswith(SLOWEST))
+
+
+def pytest_collection_finish() -> None:
+    # Modules and tests stay to the end: no garbage collection needs to look at them again.
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

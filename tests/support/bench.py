@@ -133,6 +133,10 @@ class Agent:
 
     async def read(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The structured content of a success."""
+        return (await self.success(tool, **arguments)).content
+
+    async def success(self, tool: str, **arguments: Any) -> Answer:
+        """A success, whole."""
         answer = await self.call(tool, arguments)
         assert not answer.is_error, answer.text
         self.outputs[tool].validate(answer.content)
@@ -140,7 +144,7 @@ class Agent:
         assert_harmless(answer.text)
         assert max(len(answer.text), compact_size(answer.content)) <= MOST_CHARACTERS
         self._assert_says_how_to_go_on(answer.content)
-        return answer.content
+        return answer
 
     async def refused(self, tool: str, **arguments: Any) -> str:
         """The text of a refusal."""
