@@ -25,6 +25,7 @@ settings.register_profile("dev", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 SLOWEST = (
+    "evals/test_runner.py",
     "faults/test_killed.py",
     "http/test_isolation.py",
     "http/test_serving.py",
@@ -32,6 +33,7 @@ SLOWEST = (
     "http/test_workers.py",
     "test_cli.py",
     "test_demo.py",
+    "test_docs.py",
     "test_examples.py",
     "test_packaging.py",
     "test_readme.py",

@@ -111,7 +111,7 @@ class Agent:
     outputs: dict[str, Draft202012Validator]
 
     @classmethod
-    async def of(cls, client: Client) -> Agent:
+    async def connected(cls, client: Client) -> Agent:
         """The agent of a connected client."""
         # The SDK's cache would copy all schemas, for a list that is seldom read again.
         tools = (await client.list_tools(cache_mode="bypass")).tools
@@ -258,7 +258,7 @@ class Bench:
 @contextlib.asynccontextmanager
 async def agent_of(server: MCPServer[ServerState], *, mode: str = "auto") -> AsyncIterator[Agent]:
     async with Client(server, mode=mode) as client:
-        yield await Agent.of(client)
+        yield await Agent.connected(client)
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ async def agent_with(server: MCPServer[ServerState], person: Person, *, mode: st
     """An agent whose client can show questions to a person, unless there is none."""
     reply = person.reply if person.answer is not None else None
     async with Client(server, mode=mode, elicitation_callback=reply) as client:
-        yield await Agent.of(client)
+        yield await Agent.connected(client)
 
 
 def quotation(*prices: float | str | None) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class Site:
     async def agent(self, headers: Mapping[str, str] = ADA, **values: Any) -> AsyncIterator[Agent]:
         """A client that checks every answer it gets."""
         async with self.client(headers, **values) as client:
-            yield await Agent.of(client)
+            yield await Agent.connected(client)
 
 
 def operator(bench: Bench, **values: Any) -> Settings:
