@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import MCPError
 
+from deeporigin_mcp.server import create_server
+from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_simulator
+from deeporigin_mcp.tools.runtime.state import ServerState
 from tests.faults.calls import CREATION, IMPORT, OF_A_CREATION, OF_AN_IMPORT, PROJECT
 from tests.faults.proxy import MOMENTS, FaultProxy, Moment, fault_proxy
 
@@ -32,7 +36,8 @@ def proxy(platform: Platform) -> Iterator[FaultProxy]:
         yield made
 
 
-def server(proxy: FaultProxy, pid_file: str) -> StdioServerParameters:
+def process(proxy: FaultProxy, pid_file: str) -> StdioServerParameters:
+    """A server as a process that notes its number."""
     note_pid = f"import os, pathlib; pathlib.Path({pid_file!r}).write_text(str(os.getpid()))"
     return StdioServerParameters(
         command=sys.executable,
@@ -47,20 +52,26 @@ def server(proxy: FaultProxy, pid_file: str) -> StdioServerParameters:
     )
 
 
-async def called(proxy: FaultProxy, pid_file: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
+def next_server(proxy: FaultProxy) -> MCPServer[ServerState]:
+    """The server that is asked again; it knows nothing of the first one, so it need not be a process."""
+    fields = {"token": make_token(), "org_key": "deeporigin", "project_id": PROJECT, "base_url": proxy.base_url}
+    return create_server(Settings.model_validate(fields))
+
+
+async def called(server: Any, tool: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
     """The result of a call; None if the server died on the way."""
     answer = None
     try:
-        async with Client(stdio_client(server(proxy, pid_file))) as client:
+        async with Client(server) as client:
             answer = await client.call_tool(tool, arguments)
     except* (MCPError, OSError):
         pass
     return None if answer is None or answer.is_error else answer.structured_content
 
 
-async def create(proxy: FaultProxy, pid_file: str) -> str | None:
+async def create(server: Any) -> str | None:
     """The id of the execution; None if the server died on the way."""
-    found = await called(proxy, pid_file, "create_execution", CREATION)
+    found = await called(server, "create_execution", CREATION)
     return str(found["execution_id"]) if found else None
 
 
@@ -75,10 +86,10 @@ async def test_a_server_killed_during_a_creation_never_yields_two_executions(
         os.kill(int(Path(pid_file).read_text()), signal.SIGKILL)
 
     proxy.cut(OF_A_CREATION[place], moment, kill)
-    assert await create(proxy, pid_file) is None
+    assert await create(stdio_client(process(proxy, pid_file))) is None
 
     proxy.heal()
-    made = await create(proxy, pid_file)
+    made = await create(next_server(proxy))
 
     assert made is not None
     assert len(platform.creates) == 1
@@ -96,10 +107,10 @@ async def test_a_server_killed_during_an_import_loses_no_row_and_makes_none_twic
         os.kill(int(Path(pid_file).read_text()), signal.SIGKILL)
 
     proxy.cut(OF_AN_IMPORT[place], moment, kill)
-    assert await called(proxy, pid_file, "import_molecules", IMPORT) is None
+    assert await called(stdio_client(process(proxy, pid_file)), "import_molecules", IMPORT) is None
 
     proxy.heal()
-    found = await called(proxy, pid_file, "import_molecules", IMPORT)
+    found = await called(next_server(proxy), "import_molecules", IMPORT)
 
     assert found is not None
     assert [entry["smiles"] for entry in found["as_input"]] == IMPORT["smiles"]

@@ -110,6 +110,17 @@ class Agent:
     inputs: dict[str, Draft202012Validator]
     outputs: dict[str, Draft202012Validator]
 
+    @classmethod
+    async def connected(cls, client: Client) -> Agent:
+        """The agent of a connected client."""
+        # The SDK's cache would copy all schemas, for a list that is seldom read again.
+        tools = (await client.list_tools(cache_mode="bypass")).tools
+        return cls(
+            client,
+            {tool.name: Draft202012Validator(tool.input_schema) for tool in tools},
+            {tool.name: Draft202012Validator(tool.output_schema or False) for tool in tools},
+        )
+
     async def call(self, tool: str, arguments: dict[str, Any]) -> Answer:
         """The call as the protocol answers it."""
         answer = await self.client.call_tool(tool, arguments)
@@ -122,6 +133,10 @@ class Agent:
 
     async def read(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The structured content of a success."""
+        return (await self.success(tool, **arguments)).content
+
+    async def success(self, tool: str, **arguments: Any) -> Answer:
+        """A success, whole."""
         answer = await self.call(tool, arguments)
         assert not answer.is_error, answer.text
         self.outputs[tool].validate(answer.content)
@@ -129,7 +144,7 @@ class Agent:
         assert_harmless(answer.text)
         assert max(len(answer.text), compact_size(answer.content)) <= MOST_CHARACTERS
         self._assert_says_how_to_go_on(answer.content)
-        return answer.content
+        return answer
 
     async def refused(self, tool: str, **arguments: Any) -> str:
         """The text of a refusal."""
@@ -243,12 +258,7 @@ class Bench:
 @contextlib.asynccontextmanager
 async def agent_of(server: MCPServer[ServerState], *, mode: str = "auto") -> AsyncIterator[Agent]:
     async with Client(server, mode=mode) as client:
-        tools = (await client.list_tools()).tools
-        yield Agent(
-            client,
-            {tool.name: Draft202012Validator(tool.input_schema) for tool in tools},
-            {tool.name: Draft202012Validator(tool.output_schema or False) for tool in tools},
-        )
+        yield await Agent.connected(client)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp.client.context import ClientRequestContext
 from mcp.server.mcpserver import MCPServer
@@ -74,12 +73,7 @@ async def agent_with(server: MCPServer[ServerState], person: Person, *, mode: st
     """An agent whose client can show questions to a person, unless there is none."""
     reply = person.reply if person.answer is not None else None
     async with Client(server, mode=mode, elicitation_callback=reply) as client:
-        tools = (await client.list_tools()).tools
-        yield Agent(
-            client,
-            {tool.name: Draft202012Validator(tool.input_schema) for tool in tools},
-            {tool.name: Draft202012Validator(tool.output_schema or False) for tool in tools},
-        )
+        yield await Agent.connected(client)
 
 
 def quotation(*prices: float | str | None) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any
 import anyio
 import httpx2
 import uvicorn
-from jsonschema import Draft202012Validator
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from starlette.applications import Starlette
@@ -84,12 +83,7 @@ class Site:
     async def agent(self, headers: Mapping[str, str] = ADA, **values: Any) -> AsyncIterator[Agent]:
         """A client that checks every answer it gets."""
         async with self.client(headers, **values) as client:
-            tools = (await client.list_tools()).tools
-            yield Agent(
-                client,
-                {tool.name: Draft202012Validator(tool.input_schema) for tool in tools},
-                {tool.name: Draft202012Validator(tool.output_schema or False) for tool in tools},
-            )
+            yield await Agent.connected(client)
 
 
 def operator(bench: Bench, **values: Any) -> Settings:

@@ -93,7 +93,12 @@ class Organisation:
 
 def organisations() -> dict[str, Organisation]:
     """Fresh copies of both organisations, by key."""
-    content = copy.deepcopy(_content())
+    return copy.deepcopy(_organisations())
+
+
+@cache
+def _organisations() -> dict[str, Organisation]:
+    content = _content()
     examples = frozenset(content["files"])
     return {entry["key"]: _organisation(**entry, examples=examples) for entry in content["organisations"]}
 
