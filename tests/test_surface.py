@@ -63,7 +63,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "search_executions": {"limit": 20, "offset": 0, "with_total_count": False, "include_hidden": False},
     "get_execution": {"source": "tools_service", "detail": "concise"},
     "create_execution": {"tool_version": "latest", "start": False},
-    "confirm_execution": {},
+    "confirm_execution": {"wait_seconds": 10},
     "cancel_execution": {},
     "wait_executions": {"timeout_seconds": 45, "poll_interval_seconds": 5, "until": "all"},
     "find_platform_tools": {"query": "", "limit": 30, "include_disabled": False},
@@ -84,7 +84,7 @@ PARAMETERS = {
     "get_execution": "execution_id source detail",
     "create_execution": "tool_key tool_version inputs name metadata outputs project_id cluster_id sync batch_size tag "
     "billing_tag visibility idempotency_key start",
-    "confirm_execution": "execution_id expected_price",
+    "confirm_execution": "execution_id expected_price wait_seconds",
     "cancel_execution": "execution_id",
     "wait_executions": "execution_ids timeout_seconds poll_interval_seconds until",
     "find_platform_tools": "query limit include_disabled",

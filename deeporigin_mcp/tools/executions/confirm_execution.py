@@ -48,14 +48,14 @@ async def confirm_execution(
         Field(description="The quoted_price in USD that you told the user; another is refused.", ge=0),
     ] = None,
     wait_seconds: Annotated[
-        float, Field(description="0 to 45; then wait so long for the run's end.", ge=0, le=45)
+        float, Field(description="0 to 45, then for the run's end.", ge=0, le=45)
     ] = 10,
 ) -> ExecutionView | InputRequiredResult:
     """Start a quoted execution. This spends the organisation's money and cannot be undone.
 
     Within the operator's automatic limit (default: only free runs) it starts at once; otherwise a person is asked
     through the client. Without approval, or where nobody can be asked, nothing starts: pass the refusal on,
-    calling again does not help. Give expected_price so that a changed quote is noticed.
+    calling again does not help.
     """
     with errors.confirmation(one_line(execution_id, 60), expected_price).errors():
         return await _confirmed(ctx, execution_id, expected_price, wait_seconds)

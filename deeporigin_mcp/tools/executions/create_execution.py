@@ -65,7 +65,7 @@ async def create_execution(
     name: Annotated[str | None, Field(description="Shown to people.", max_length=500)] = None,
     metadata: Annotated[dict[str, Any] | None, Field(description="Notes of your own, kept with it.")] = None,
     outputs: Annotated[dict[str, Any] | None, Field(description="Output files; rarely needed.")] = None,
-    project_id: Annotated[str | None, Field(description="Needed if the server has no project set.")] = None,
+    project_id: Annotated[str | None, Field(description="Needed if none is set.")] = None,
     cluster_id: Annotated[str | None, Field(description="Default: the organisation's first.")] = None,
     sync: Annotated[
         bool | None, Field(description="true: starting it returns at its end. Default: the tool's own.")
@@ -91,8 +91,8 @@ async def create_execution(
 ) -> ExecutionView | InputRequiredResult:
     """Create an execution as a quote: it gets an id and a price in USD, and nothing runs or is charged yet.
 
-    Confirm it with confirm_execution to run it. All problems of the inputs are listed at once. It is sent once, never
-    repeated; if a response is lost, call again with the same idempotency_key.
+    confirm_execution runs it. It is sent once, never repeated; if a response is lost, call again with the same
+    idempotency_key.
     """
     key = idempotency_key or str(uuid.uuid4())
     optional = {

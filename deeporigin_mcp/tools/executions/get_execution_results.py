@@ -50,12 +50,12 @@ async def get_execution_results(
     result_type: Annotated[str | None, Field(description="Only this type, e.g. pose or pocket.")] = None,
     order: Annotated[str | None, Field(description="A column, then asc or desc, e.g. pose_score desc.")] = None,
     limit: Annotated[int, Field(description="1 to 200 rows.", ge=1, le=200)] = 20,
-    cursor: Annotated[str | None, Field(description="Where to read on, from a result.")] = None,
+    cursor: Annotated[str | None, Field(description="To read on.")] = None,
 ) -> ExecutionResultsView:
     """Read what a run found: its outputs, or the rows that it stored, such as poses with their scores.
 
     The call after Completed; `order` puts the best rows first. A big field is cut in place, with the cursor
-    that reads it; files are given by path. For price, inputs and progress use get_execution. Free, reads only.
+    that reads it; files are given by path. Free, reads only.
     """
     state = state_of(ctx)
     sort = row_order(order)

@@ -16,7 +16,7 @@ from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.suggestions import closest
 
 Detail = Literal["concise", "detailed"]
-ExecutionId = Annotated[str, Field(description="Execution id (UUID) of an earlier result.")]
+ExecutionId = Annotated[str, Field(description="Of an earlier result.")]
 
 RECENT = 100
 """Executions that a wrong id is compared with."""

@@ -57,7 +57,7 @@ _VALUE_SCHEMA = {
 class Condition(BaseModel):
     # One condition of a search; a docstring would be a part of the schema.
 
-    column: Annotated[str, Field(description="Column, e.g. name, started_at, tool_version.")]
+    column: Annotated[str, Field(description="E.g. name.")]
     op: Literal["eq", "neq", "in", "gt", "gte", "lt", "lte", "icontains"]
     value: Annotated[
         str | int | float | bool | list[Any] | None,
@@ -70,7 +70,7 @@ async def search_executions(
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
     tool_keys: Annotated[list[str] | None, Field(description="Only these tools.")] = None,
     status: Annotated[
-        str | None, Field(description="One status; DataIngesting: results are still being stored.")
+        str | None, Field(description="One; DataIngesting: results are being stored.")
     ] = None,
     compute_job_id: Annotated[str | None, Field(description="The execution_id of the other tools.")] = None,
     filters: Annotated[list[Condition] | None, Field(description="Further conditions; all must hold.")] = None,

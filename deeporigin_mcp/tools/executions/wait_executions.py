@@ -37,11 +37,11 @@ async def wait_executions(
     poll_interval_seconds: Annotated[float, Field(description="1 to 30.", ge=1, le=30)] = 5,
     until: Annotated[Literal["all", "any"], Field(description="any: return when the first is over.")] = "all",
 ) -> WaitView:
-    """Wait until executions are over (Completed, Failed, Cancelled, …) or time is up, reporting progress meanwhile.
+    """Wait until executions are over or time is up, reporting progress meanwhile.
 
     Use it instead of calling get_execution repeatedly. At the deadline it is no error: it returns every status,
-    all_done false and the call to go on with. Quoted ones are not waited for: they start only when confirmed. An
-    id that cannot be read becomes a row with an error. Free, reads only.
+    all_done false and the call to go on with. Quoted ones are not waited for: they start only when confirmed. Free,
+    reads only.
     """
     state = state_of(ctx)
     reported = 0.0

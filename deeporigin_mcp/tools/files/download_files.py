@@ -87,9 +87,9 @@ async def download_files(
     ctx: ToolContext,
     paths: Annotated[
         list[str] | None,
-        Field(description="Up to 1,000 files of the platform, instead of execution_id.", max_length=MAX_PATHS),
+        Field(description="Up to 1,000 files of the platform.", max_length=MAX_PATHS),
     ] = None,
-    execution_id: Annotated[str | None, Field(description="The run whose files are wanted.")] = None,
+    execution_id: Annotated[str | None, Field(description="The run.")] = None,
     what: Annotated[
         str, Field(description="Of a run: all, best_poses (one a ligand), or a result type, e.g. pose, pocket.")
     ] = ALL,

@@ -42,9 +42,9 @@ class FilesView(View):
 async def list_files(
     ctx: ToolContext,
     path: Annotated[str, Field(description="A folder; empty for the top.")] = "",
-    execution_id: Annotated[str | None, Field(description="The run whose files are wanted, instead of path.")] = None,
+    execution_id: Annotated[str | None, Field(description="A run, instead of path.")] = None,
     limit: Annotated[int, Field(description="1 to 200.", ge=1, le=MAX_ROWS)] = 50,
-    cursor: Annotated[str | None, Field(description="next_cursor of the result before.")] = None,
+    cursor: Annotated[str | None, Field(description="To read on.")] = None,
 ) -> FilesView:
     """List files of the platform with their sizes: those of a folder, and its folders (ending in /), or of a run.
 

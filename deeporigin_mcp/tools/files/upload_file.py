@@ -46,7 +46,7 @@ class UploadView(View):
 
 async def upload_file(
     ctx: ToolContext,
-    path: Annotated[str | None, Field(description="A file in the user's folders, such as hits.sdf.")] = None,
+    path: Annotated[str | None, Field(description="The user's file, e.g. hits.sdf.")] = None,
     text: Annotated[str | None, Field(description="The content itself instead, up to 64 KB.")] = None,
     destination: Annotated[
         str | None, Field(description=f"Path on the platform. Default: {FOLDER}/ and the file's name.")

@@ -185,8 +185,8 @@ async def find_molecules(
         run = await _run_of(state, given.get("execution_id"))
         project = project_id or (run.project_id or None if run else None)
         found = await _results(state.client, kind, given, project, sort, limit, place)
-        for pause in STORING_PAUSES if run and run.status == "Completed" and place == Place() else ():
-            if found.rows or not await _is_being_stored(state.client, run):
+        for pause in STORING_PAUSES if place == Place() else ():
+            if found.rows or run is None or run.status != "Completed" or not await _is_being_stored(state.client, run):
                 break
             await state.client.timing.sleep(pause)
             found = await _results(state.client, kind, given, project, sort, limit, place)

@@ -184,19 +184,19 @@ class PlatformPrompt(Prompt):
 
 
 @functools.cache
-def _prompt(offer: PromptOffer) -> Prompt:
+def _prompt(function: Callable[..., str], title: str) -> Prompt:
     """The prompt as clients see it. `from_function` would build models to find out what the annotations say."""
-    parameters = parameters_schema(offer.function, get_type_hints(offer.function, include_extras=True))
+    parameters = parameters_schema(function, get_type_hints(function, include_extras=True))
     required = parameters.get("required", ())
     return PlatformPrompt.model_construct(
-        name=offer.function.__name__,
-        title=offer.title,
-        description=description_of(offer.function),
+        name=function.__name__,
+        title=title,
+        description=description_of(function),
         arguments=[
             PromptArgument(name=name, description=schema["description"], required=name in required)
             for name, schema in parameters["properties"].items()
         ],
-        fn=offer.function,
+        fn=function,
     )
 
 
@@ -206,7 +206,7 @@ def serve_prompts(server: MCPServer[ServerState], tools: Collection[str]) -> dic
     for offer in PROMPTS:
         if set(offer.tools) <= set(tools):
             notes = tuple(note for tool, note in offer.notes.items() if tool in tools)
-            prompt = _prompt(offer).model_copy(update={"notes": notes})
+            prompt = _prompt(offer.function, offer.title).model_copy(update={"notes": notes})
             server.add_prompt(prompt)
             arguments[prompt.name] = [argument.name for argument in prompt.arguments or ()]
     get = served(server, "prompts/get")
