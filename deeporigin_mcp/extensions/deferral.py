@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp.server.context import ServerRequestContext
 from mcp_types import CallToolRequestParams, CallToolResult, ErrorData
@@ -20,8 +19,7 @@ RequestContext = ServerRequestContext[Any, Any]
 POLL_INTERVAL_MS = 5000
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A deferred call, read from its id: the same in every process and at every request."""
 
     id: str
@@ -34,8 +32,7 @@ class Task:
     """Since `created_at`; never negative."""
 
 
-@dataclass(frozen=True)
-class Working:
+class Working(NamedTuple):
     """Still running."""
 
     message: str = ""
@@ -43,8 +40,7 @@ class Working:
     poll_interval_ms: int = POLL_INTERVAL_MS
 
 
-@dataclass(frozen=True)
-class InputRequired:
+class InputRequired(NamedTuple):
     """Waiting for input of the client, which comes through `DeferredTool.update`."""
 
     requests: Mapping[str, Mapping[str, Any]]
@@ -53,23 +49,20 @@ class InputRequired:
     poll_interval_ms: int = POLL_INTERVAL_MS
 
 
-@dataclass(frozen=True)
-class Finished:
+class Finished(NamedTuple):
     """Ended with the result of the plain call, which may have `is_error`."""
 
     result: CallToolResult
     message: str = ""
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(NamedTuple):
     """Ended with a JSON-RPC error of the plain call; an error of the tool is `Finished`."""
 
     error: ErrorData
 
 
-@dataclass(frozen=True)
-class Cancelled:
+class Cancelled(NamedTuple):
     """Cancelled. Final: a tool that returns it must return it from then on."""
 
     message: str = ""

@@ -7,8 +7,7 @@ import binascii
 import json
 import math
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
@@ -20,8 +19,7 @@ _JWT = re.compile(r"[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]*")
 LOCAL_TOKEN_SECONDS = 365 * 24 * 3600
 
 
-@dataclass(frozen=True)
-class TokenClaims:
+class TokenClaims(NamedTuple):
     """The claims of a JWT, read without checking the signature: the platform does that."""
 
     issuer: str = ""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.platform.records.status import wire_words
@@ -16,8 +15,7 @@ MAX_PAGE_SIZE = 10_000
 """The largest `pageSize` the tools service takes (platform-facts 1.1)."""
 
 
-@dataclass(frozen=True)
-class ListQuery:
+class ListQuery(NamedTuple):
     """Filters and order of the tools service's list; None omits a parameter."""
 
     tool_key: str | None = None
@@ -52,8 +50,7 @@ class ListQuery:
         return {key: value for key, value in filters.items() if value is not None}
 
 
-@dataclass(frozen=True)
-class SearchQuery:
+class SearchQuery(NamedTuple):
     """A search on the data platform; None omits a key. Each of `props` is `{column, op, value}`."""
 
     project_id: str | None = None

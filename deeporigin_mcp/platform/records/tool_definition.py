@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from deeporigin_mcp.platform.records.sanitizing import word
 from deeporigin_mcp.platform.records.values import Json, text
@@ -16,8 +15,7 @@ _NUMBERS = re.compile(r"\d+")
 SyncPlace = Literal["inputs", "top level", "none"]
 
 
-@dataclass(frozen=True)
-class SyncRule:
+class SyncRule(NamedTuple):
     """Where a tool takes `sync`, and its default (platform-facts 2.5).
 
     False is the safe choice: the run goes on by itself and no request stays open. Tools that exist as quick

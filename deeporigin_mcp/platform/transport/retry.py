@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from deeporigin_mcp.platform.transport.timing import Timing
 
@@ -13,8 +13,7 @@ RETRYABLE_STATUSES = frozenset({429, 500, 502, 503, 504})
 """As in the official client (platform-facts 4.3)."""
 
 
-@dataclass(frozen=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How often and how long safe requests are retried. Others are sent with `attempts=1`."""
 
     attempts: int = 4

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from deeporigin_mcp.errors import ArgumentError
@@ -11,8 +10,7 @@ from deeporigin_mcp.errors import ArgumentError
 GIVE = "Give the {} that an earlier call returned."
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(NamedTuple):
     """One organisation and, where set, one project."""
 
     org_key: str

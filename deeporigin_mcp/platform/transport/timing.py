@@ -6,7 +6,7 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import anyio
 
@@ -21,8 +21,7 @@ def seconds_since_boot() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-@dataclass(frozen=True)
-class Timing:
+class Timing(NamedTuple):
     """Clocks and sleep of the client. All values are seconds."""
 
     wall: Callable[[], float] = time.time
