@@ -69,7 +69,7 @@ async def start_jobs(base_url: str, count: int, *, ligands: int, effort: int) ->
     """Start docking runs; their ids."""
     data = {
         "inputs": {
-            "protein": {"file_path": "a.pdb"},
+            "protein": {"file_path": "entities/proteins/toy.pdb"},
             "pocket": {"center": [1, 2, 3], "box_size_x": 20, "box_size_y": 20, "box_size_z": 20},
             "ligands": [{"smiles": "CCO"}] * ligands,
             "effort": effort,

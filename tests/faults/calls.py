@@ -8,7 +8,7 @@ from tests.faults.proxy import Place
 
 PROJECT = "09DEMAKNASE01"
 DOCKING_INPUTS: dict[str, Any] = {
-    "protein": {"file_path": "a.pdb"},
+    "protein": {"file_path": "entities/proteins/toy.pdb"},
     "pocket": {"center": [1, 2, 3], "box_size_x": 20, "box_size_y": 20, "box_size_z": 20},
     "ligands": [{"smiles": "CCO"}],
 }
@@ -25,6 +25,7 @@ CONFIRM = ":confirm"
 
 OF_A_CREATION = {
     "the tool": Place("GET /tools/protected/tools/deeporigin.docking/latest"),
+    "the file": Place("HEAD /files/deeporigin/"),
     "the key": Place(LIST),
     "the cluster": Place("GET /tools/deeporigin/clusters"),
     "the creation": Place(CREATE),
