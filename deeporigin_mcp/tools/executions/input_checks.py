@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, NotFoundError
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError
 from deeporigin_mcp.platform.records.entities import Protein
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.transport.remote_paths import cleaned
@@ -82,39 +82,43 @@ class _LookUp:
                 tasks.start_soon(self._file, path, by_path[path])
 
     async def _file(self, path: str, files: list[InputFile]) -> None:
-        known = self._state.known_files
         if path.rstrip().endswith(("/", "\\")):
             # A folder has no headers of its own.
             self._settle(files)
             return
-        if not _OF_A_COMPUTER.match(path):
-            async with self._at_once:
-                try:
-                    exists = path in known or await self._state.client.files.exists(path)
-                except ArgumentError as error:
-                    if not isinstance(error, NotFoundError) and error.code == "invalid_path":
-                        self._refuse(files, str(error))
-                    return
-                except DeepOriginError:
-                    return
-            if exists:
-                if len(known) < MAX_KNOWN_FILES:
-                    known.add(path)
-                self._settle(files)
-                for file in files:
-                    await self._list_file(file)
-                return
-        shown = one_line(path, PATH_CHARACTERS)
-        is_local = bool(_OF_A_COMPUTER.match(path) or _MAYBE_OF_A_COMPUTER.match(path))
-        self._missing += [(file, is_local) for file in files if file.is_certain or is_local]
-        what = "is a path of a computer; the platform reads files of its own storage only" if is_local else ""
+        try:
+            exists = not _OF_A_COMPUTER.match(path) and await self._exists(path)
+        except DeepOriginError as error:
+            if error.code == "invalid_path":
+                self._refuse(files, str(error))
+            return
+        self._settle(files)
         for file in files:
-            line = f"{shown!r} {what}" if is_local else f"the platform has no file {shown!r}"
-            if file.is_certain or is_local:
-                self._refuse([file], line)
+            if exists:
+                await self._list_file(file)
             else:
-                self._settle([file])
-                self._warnings.append(f"{file.at}: {line}.")
+                self._miss(file)
+
+    async def _exists(self, path: str) -> bool:
+        known = self._state.known_files
+        async with self._at_once:
+            exists = path in known or await self._state.client.files.exists(path)
+        if exists and len(known) < MAX_KNOWN_FILES:
+            known.add(path)
+        return exists
+
+    def _miss(self, file: InputFile) -> None:
+        shown = repr(one_line(file.path, PATH_CHARACTERS))
+        is_of_a_computer = bool(_OF_A_COMPUTER.match(file.path) or _MAYBE_OF_A_COMPUTER.match(file.path))
+        if is_of_a_computer:
+            line = f"{shown} is a path of a computer; the platform reads files of its own storage only"
+        else:
+            line = f"the platform has no file {shown}"
+        if is_of_a_computer or file.is_certain:
+            self._refuse([file], line)
+            self._missing.append((file, is_of_a_computer))
+        else:
+            self._warnings.append(f"{file.at}: {line}.")
 
     async def _list_file(self, file: InputFile) -> None:
         """Compare a list of ligands with the number that is said to be in it, and read its ligands."""
@@ -175,13 +179,11 @@ class _LookUp:
         order = [*self._problems]
         places = {file.at: place for place, file in enumerate(self._findings.files)}
         order.sort(key=lambda at: places.get(at, len(places)))
-        unchecked = [self._warning_of_unchecked()] if self._open else []
-        self._findings.add((self._problems[at] for at in order), [*self._warnings, *unchecked])
+        unchecked = [f"Not checked whether it exists: {_named(self._open)}."] if self._open else []
+        # Sorted, as they come in any order.
+        self._findings.add((self._problems[at] for at in order), [*sorted(self._warnings), *unchecked])
         self._missing.sort(key=lambda pair: (not pair[1], places[pair[0].at]))
         return _next_step(*self._missing[0], self._state.settings) if self._missing else ""
-
-    def _warning_of_unchecked(self) -> str:
-        return f"Not checked whether it exists: {_named(self._open)}."
 
     def _settle(self, found: Iterable[InputFile | InputEntity]) -> None:
         for one in found:
@@ -207,12 +209,14 @@ def _plain(path: str) -> str:
 def _next_step(file: InputFile, is_of_a_computer: bool, settings: Settings) -> str:
     """The call that finds the right file, or brings a missing one in."""
     kind = "" if file.at in LIST_FILES else next((kind for kind in KINDS if kind in file.at.lower()), "")
-    path = {"path": file.path} if is_of_a_computer and settings.is_local else {}
+    # A bare name may be a file of the user too.
+    is_local = settings.is_local and (is_of_a_computer or "/" not in file.path)
+    path = {"path": file.path} if is_local else {}
     bring = ("import_molecules", {"kind": KINDS[kind], **path}) if kind else ("upload_file", path)
     find = ("find_molecules", {"kind": kind}) if kind else ("list_files", {})
-    pairs = (
-        [(bring, "brings it in")] if is_of_a_computer else [(find, "shows what is there"), (bring, "brings in more")]
-    )
+    pairs = [(bring, "brings it in" if is_local or is_of_a_computer else "brings in more")]
+    if not is_of_a_computer:
+        pairs.insert(0, (find, "shows what is there"))
     found = [
         f"{steps.call(tool, **given)} {does}" for (tool, given), does in pairs if toolsets.is_offered(tool, settings)
     ]

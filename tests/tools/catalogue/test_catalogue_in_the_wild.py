@@ -109,6 +109,7 @@ async def test_a_file_is_sent_as_it_was_given(bench: Bench) -> None:
 
 async def test_a_file_of_another_name_than_the_pattern_is_a_warning_and_left_to_the_platform(bench: Bench) -> None:
     schema = {"type": "object", "properties": {"f": {**FILE, "pattern": r"^in\.pdf$"}}}
+    bench.platform.add_file("a.txt")
     async with serving(bench, tool(schema)) as agent:
         quote = await agent.read(
             "create_execution", tool_key="acme.tool", inputs={"f": {"$provider": "ufa", "key": "a.txt"}}

@@ -28,14 +28,14 @@ class Held:
         self.let_go = threading.Event()
         self.now = self.most = 0
 
-    def __call__(self, given: dict[str, Any], schema: dict[str, Any]) -> Findings:
+    def __call__(self, given: dict[str, Any], schema: dict[str, Any], tool_key: str = "") -> Findings:
         assert threading.current_thread() is not threading.main_thread()
         self.now += 1
         self.most = max(self.most, self.now)
         self.begun.release()
         assert self.let_go.wait(60)
         self.now -= 1
-        return checked(given, schema)
+        return checked(given, schema, tool_key)
 
     async def wait_begun(self) -> None:
         assert await anyio.to_thread.run_sync(lambda: self.begun.acquire(timeout=20))
