@@ -44,6 +44,9 @@ async def called(
 ) -> Answer:
     """The last of so many calls of a tool, before a platform that a test has prepared."""
     given = {"execution_id": named(1)} if arguments is None else arguments
+    if tool == "confirm_execution":
+        # A wait for the run's end would read it once more.
+        given = {"wait_seconds": 0, **given}
     async with lying() as liar:
         prepare(liar)
         async with liar.agent(person=person, mode=mode, **limits) as agent:
