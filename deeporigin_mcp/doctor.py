@@ -142,10 +142,12 @@ def _files(settings: Settings) -> Finding:
         return Finding("files", "warning", "no folder, because there is no home directory", "Set DEEPORIGIN_MCP_FILES.")
     folders, first = Folders(settings.files), settings.files[0]
     missing = [folder for folder in settings.files if not folder.is_dir()]
-    notes = dict.fromkeys(missing, " (does not exist)")
-    if first in missing and not os.path.lexists(first):
-        notes[first] = " (made on first use)"
-    detail = ", ".join(folders.shown(folder) + notes.get(folder, "") for folder in settings.files)
+    notes = {folder: "not a folder" if os.path.lexists(folder) else "does not exist" for folder in missing}
+    if notes.get(first) == "does not exist":
+        notes[first] = "made on first use"
+    detail = ", ".join(
+        folders.shown(folder) + (f" ({notes[folder]})" if folder in notes else "") for folder in settings.files
+    )
     made_in = next((folder for folder in (first, *first.parents) if os.path.lexists(folder)), first)
     if not made_in.is_dir() or not os.access(made_in, os.W_OK | os.X_OK):
         return Finding(

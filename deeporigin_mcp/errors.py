@@ -27,6 +27,7 @@ Codes finer than those of the classes:
 | ArgumentError | `invalid_inputs` | the inputs do not fit the tool's schema |
 | | `price_changed` | the quote's price is not the expected one |
 | | `tool_disabled` | the platform has disabled the tool |
+| | `invalid_structure`, `invalid_molecules` | a file without atoms; nothing that can be imported |
 | | `no_project`, `unknown_project` | which project an execution belongs to is not known |
 | | `invalid_path`, `path_reserved` | a path that cannot be; one that only the platform writes |
 | | `invalid_url` | an address that the platform cannot fetch |

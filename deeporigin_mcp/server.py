@@ -73,6 +73,7 @@ NEXT_STEP = (
 )
 NOTES = (
     ("list_executions", "What ran or is running: list_executions; by name or start time: search_executions."),
+    ("import_molecules", "The user's own structures and molecules: import_molecules first."),
     ("find_molecules", "Proteins, ligands, pockets and poses that are already there: find_molecules."),
     ("get_workspace", "Which organisation, project and limits: get_workspace."),
     (
@@ -159,7 +160,8 @@ SEE_ALSO: Mapping[str, Mapping[str, str]] = {
 }
 """By tool: what its description says of other tools, by their names; left out where that tool is disabled."""
 ELSEWHERE: Mapping[str, str] = {
-    "upload_file": "Without text it returns a signed link, and the command that uploads with it."
+    "upload_file": "Without text it returns a signed link, and the command that uploads with it.",
+    "download_files": "Here nothing is saved: it returns links, from which the user saves the files.",
 }
 """By tool: what its description adds where the server does not run on its user's machine."""
 

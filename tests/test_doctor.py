@@ -107,6 +107,7 @@ def test_a_good_configuration_is_all_well(examine: Examine, simulator: RunningSi
     assert found.checks == [
         "platform",
         "spending",
+        "files",
         "token",
         "issuer",
         "services",
@@ -121,6 +122,20 @@ def test_a_good_configuration_is_all_well(examine: Examine, simulator: RunningSi
     assert found["services"][1] == "billing, data-platform, entities, files, tools"
     assert found["organisation"][1] == "deeporigin (DO_ORG_KEY)"
     assert found["project"][1] == PROJECT
+
+
+def test_the_folders_are_shown_with_what_is_wrong_with_them(examine: Examine, tmp_path: Path) -> None:
+    assert examine()["files"] == ("ok", "~/deeporigin (made on first use)", "")
+    assert not (tmp_path / "deeporigin").exists()
+    for folder in ("sets", "locked"):
+        (tmp_path / folder).mkdir()
+    assert examine(DEEPORIGIN_MCP_FILES="~/sets,~/locked")["files"] == ("ok", "~/sets, ~/locked", "")
+    status, detail, fix = examine(DEEPORIGIN_MCP_FILES="~/sets,~/nowhere")["files"]
+    assert (status, "~/nowhere (does not exist)" in detail, bool(fix)) == ("warning", True, True)
+    (tmp_path / "file").touch()
+    for first in ("~/file", "~/file/below"):
+        found = examine(DEEPORIGIN_MCP_FILES=first)
+        assert (found.code, found.failed) == (1, ["files"])
 
 
 def test_every_limit_that_is_set_is_named(examine: Examine) -> None:
@@ -281,7 +296,7 @@ def test_a_broken_file_is_told_and_no_address_is_guessed(
 ) -> None:
     found = examine(DO_AUTH_TOKEN=None, DO_ORG_KEY=None, DO_BASE_URL=None, files={name: content})
     assert found.code == 1
-    assert found.checks == ["spending", "configuration"]
+    assert found.checks == ["spending", "files", "configuration"]
     assert f"~/.deeporigin/{name}" in found["configuration"][1]
     assert found["configuration"][2]
     assert simulator.platform.requests == []
@@ -299,7 +314,7 @@ def test_a_wrong_address_or_environment_is_not_called_a_wrong_token(
     examine: Examine, simulator: RunningSimulator, variables: dict[str, str | None], named: str
 ) -> None:
     found = examine(**variables)
-    assert (found.code, found.checks) == (1, ["spending", "configuration"])
+    assert (found.code, found.checks) == (1, ["spending", "files", "configuration"])
     assert named in found["configuration"][2]
     assert "token" not in found["configuration"][2]
     assert simulator.platform.requests == []

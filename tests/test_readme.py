@@ -124,7 +124,7 @@ def test_the_tools_are_those_of_the_server_in_its_order() -> None:
 
 def test_read_only_removes_as_many_tools_as_are_said() -> None:
     removed = len(listed_tools()) - len(listed_tools(read_only=True))
-    assert f"removes the {('no', 'one', 'two', 'three', 'four')[removed]} tools that change something" in README
+    assert f"removes the {('no', 'one', 'two', 'three', 'four', 'five')[removed]} tools that change something" in README
 
 
 def test_the_settings_are_those_that_are_read() -> None:

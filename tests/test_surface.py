@@ -30,6 +30,7 @@ SURFACE = Path(__file__).parent / "surface"
 
 READS = (True, False, True, True)
 STARTS = (False, True, True, True)
+SAVES = (False, False, True, True)
 HINTS = {
     "list_executions": READS,
     "search_executions": READS,
@@ -43,6 +44,10 @@ HINTS = {
     "get_execution_logs": READS,
     "get_execution_results": READS,
     "find_molecules": READS,
+    "import_molecules": SAVES,
+    "list_files": READS,
+    "upload_file": SAVES,
+    "download_files": SAVES,
     "get_workspace": READS,
 }
 """Every tool in its order: read-only, destructive, idempotent, open world (design 3)."""
@@ -66,6 +71,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "get_execution_logs": {"limit": 50, "offset": 0},
     "get_execution_results": {"limit": 20},
     "find_molecules": {"limit": 20},
+    "import_molecules": {"check_only": False},
+    "list_files": {"path": "", "limit": 50},
+    "upload_file": {},
+    "download_files": {"what": "all", "combine": False},
     "get_workspace": {},
 }
 PARAMETERS = {
@@ -83,6 +92,11 @@ PARAMETERS = {
     "get_execution_logs": "execution_id limit offset level contains",
     "get_execution_results": "execution_id result_type order limit cursor",
     "find_molecules": "kind query smiles pdb_id protein_id ligand_id execution_id project_id order limit cursor",
+    "import_molecules": "kind path pdb_id url smiles text format execution_id name protein_id project_id tags "
+    "check_only",
+    "list_files": "path execution_id limit cursor",
+    "upload_file": "path text destination",
+    "download_files": "paths execution_id what folder combine",
     "get_workspace": "",
 }
 FIRST_FACT = {
@@ -98,6 +112,10 @@ FIRST_FACT = {
     "get_execution_logs": "newest line first",
     "get_execution_results": "Read what a run found",
     "find_molecules": "Find proteins, ligands, pockets and poses that exist",
+    "import_molecules": "Bring a protein, ligands, or poses",
+    "list_files": "List files of the platform",
+    "upload_file": "Upload one file",
+    "download_files": "Get files of a run",
     "get_workspace": "Show who is signed in",
 }
 """What the first sentence of each description has to say."""
@@ -244,13 +262,14 @@ async def test_instructions_and_descriptions_name_only_tools_that_exist(tools: l
     named = {word for text in texts for word in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text)}
     parameters = {name for names in PARAMETERS.values() for name in names.split()}
     fields = {name for tool in tools for _, node in nodes(tool["outputSchema"]) for name in node.get("properties", {})}
-    assert named <= HINTS.keys() | parameters | fields | {"tools_service", "data_platform", "pose_score"}
+    assert named <= HINTS.keys() | parameters | fields | {"tools_service", "data_platform", "pose_score", "best_poses"}
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_read_only_mode_takes_away_exactly_the_writing_tools(mode: str) -> None:
     left = [tool["name"] for tool in await offered(mode=mode, read_only=True)]
-    assert left == [name for name, hints in HINTS.items() if hints[0]]
+    # Downloading changes nothing on the platform.
+    assert left == [name for name, hints in HINTS.items() if hints[0] or name == "download_files"]
     async with Client(create_server(Settings(read_only=True)), mode=mode) as client:
         for tool, arguments in (
             ("create_execution", {"tool_key": "t", "inputs": {}}),
@@ -276,6 +295,7 @@ TOOL_NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
         {"toolsets": ("executions",)},
         {"toolsets": ("catalogue",)},
         {"toolsets": ("workspace",)},
+        {"toolsets": ("files",)},
         {"toolsets": ("catalogue", "workspace"), "read_only": True},
     ],
     ids=str,

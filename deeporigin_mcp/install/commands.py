@@ -108,7 +108,7 @@ def request_of(name: str, command: str, env: Sequence[str], *, with_token: bool,
 def _folder(given: str) -> str:
     """A folder as a server reads it, wherever it is started."""
     folder = str(expanded(given, "--files").absolute())
-    if "," in folder or not folder.isprintable() or not Path(folder).is_dir():
+    if not given.strip() or "," in folder or not folder.isprintable() or not Path(folder).is_dir():
         raise SettingsError(
             f"Invalid --files {given[:200]!r}. Valid: a folder that exists, without a comma in its path.",
             code="invalid_files",

@@ -54,8 +54,9 @@ def test_fields_that_are_left_empty_are_as_if_there_were_none(left: str, tmp_pat
 
 
 def test_what_is_filled_in_arrives(tmp_path: Path) -> None:
-    found = settings_of({"organisation": "acme", "project": "P1", "auto_approve_up_to": 0.5, "budget": 20}, tmp_path)
-    assert (found.org_key, found.project_id) == ("acme", "P1")
+    answers = {"organisation": "acme", "project": "P1", "auto_approve_up_to": 0.5, "budget": 20, "files": "/data/sets"}
+    found = settings_of(answers, tmp_path)
+    assert (found.org_key, found.project_id, found.files) == ("acme", "P1", (Path("/data/sets"),))
     assert (found.auto_approve_up_to, found.budget) == (Decimal("0.5"), Decimal(20))
 
 

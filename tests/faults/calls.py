@@ -47,6 +47,13 @@ OF_A_CREATION_WITH_A_START = {
     "the confirmation": Place(CONFIRM),
     "the state": Place(READ, nth=2),
 }
+IMPORT: dict[str, Any] = {"kind": "ligands", "smiles": ["FCCCl", "CC(C)CCF"]}
+OF_AN_IMPORT = {
+    "the file": Place("PUT /files/deeporigin/imports/staging/"),
+    "the import": Place("POST /tools/deeporigin/tools/deeporigin.import-dataset"),
+    "its rows": Place("POST /data-platform/deeporigin/ligands/search"),
+}
+"""The requests of an import that change or show something, in order."""
 
 
 def places(requests: list[str], known: dict[str, Place]) -> list[str]:

@@ -354,6 +354,15 @@ class _Actions:
                     **self._some(limit=one((1, 50)), order="score desc", columns=["score"], result_type="pose"),
                 },
             ),
+            lambda: (
+                "find_molecules",
+                {
+                    "kind": (kind := one(("protein", "ligand", "pocket", "pose"))),
+                    **self._some(project_id=PROJECT, limit=2, order="created asc"),
+                    **(self._some(query="toy") if kind in ("protein", "ligand") else {}),
+                    **(self._some(execution_id=self._name()) if kind in ("pocket", "pose") else {}),
+                },
+            ),
             lambda: ("get_workspace", {}),
         ]
         return random.choice(calls)()

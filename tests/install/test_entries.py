@@ -81,6 +81,38 @@ def test_a_variable_that_is_a_secret_or_unknown_is_refused(item: str, code: str)
     assert "abc" not in str(refused.value)
 
 
+@pytest.mark.parametrize("client", NAMES)
+def test_folders_are_written_as_whole_paths(
+    home: Home, client: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home.folder / "sets").mkdir()
+    monkeypatch.chdir(home.folder)
+    monkeypatch.setenv("HOME", str(home.folder))
+    request = request_of("deeporigin", "", [], with_token=False, files=["sets", "~/sets"])
+    home.write(client)
+    assert home.install(client, env=request.env) == 0
+    folder = home.folder / "sets"
+    assert home.servers(client)["deeporigin"]["env"]["DEEPORIGIN_MCP_FILES"] == f"{folder},{folder}"
+    assert "others who use the file" not in capsys.readouterr().out
+
+
+def test_folders_in_a_shared_file_are_pointed_out(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert home.install("cursor", "project", env={"DEEPORIGIN_MCP_FILES": str(home.folder)}) == 0
+    assert "DEEPORIGIN_MCP_FILES holds paths of this machine" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "file", "a,b", ""])
+def test_a_folder_that_no_server_could_read_is_refused(
+    home: Home, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home.folder / "file").touch()
+    (home.folder / "a,b").mkdir()
+    monkeypatch.chdir(home.folder)
+    with pytest.raises(SettingsError) as refused:
+        request_of("deeporigin", "", [], with_token=False, files=[folder])
+    assert refused.value.code == "invalid_files"
+
+
 @pytest.mark.parametrize("name", ["", "a b", "a.b", 'a"', "x" * 65])
 def test_a_name_that_no_client_could_keep_is_refused(name: str) -> None:
     with pytest.raises(SettingsError) as refused:

@@ -17,6 +17,7 @@ LIMITS = {
     "DEEPORIGIN_MCP_BUDGET": "20",
     "DEEPORIGIN_MCP_SESSION": "s-1",
     "DEEPORIGIN_MCP_AUDIT_LOG": "/var/log/audit.jsonl",
+    "DEEPORIGIN_MCP_FILES": "~/deeporigin,/data/sets",
     "DO_BASE_URL": "http://127.0.0.1:6010",
 }
 SECRET = "hunter2"

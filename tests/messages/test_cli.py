@@ -44,6 +44,7 @@ def test_messages_of_the_doctor(
 ) -> None:
     said = {}
     issuer = "https://login.dev.deeporigin.io/realms/x"
+    (tmp_path / "notes.txt").touch()
     cases: dict[str, tuple[dict[str, str], Callable[[Platform], object]]] = {
         "all well": ({}, lambda _: None),
         "limits": (
@@ -73,6 +74,8 @@ def test_messages_of_the_doctor(
             lambda found: found.organisations[ORGANISATION].clusters[0].update(status="unhealthy"),
         ),
         "services down": ({}, lambda found: found.faults.append(parse_fault("GET /billing/health status=502 html"))),
+        "folder missing": ({"DEEPORIGIN_MCP_FILES": "~/deeporigin,~/sets"}, lambda _: None),
+        "folder that is a file": ({"DEEPORIGIN_MCP_FILES": "~/notes.txt"}, lambda _: None),
         "rule without a tool": ({"DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS": "docking"}, lambda _: None),
     }
     for case, (variables, prepare) in cases.items():

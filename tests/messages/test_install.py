@@ -66,6 +66,9 @@ def test_messages_of_refusals(tmp_path: Path) -> None:
         with pytest.raises(SettingsError) as caught:
             request_of(name, "", [item], with_token=False)
         said[case] = message_of(caught.value)
+    with pytest.raises(SettingsError) as caught:
+        request_of("deeporigin", "", [], with_token=False, files=["sets"])
+    said["no folder"] = message_of(caught.value)
     assert_as_agreed("install_refusals", said)
 
 

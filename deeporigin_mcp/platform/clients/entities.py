@@ -15,7 +15,7 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform.clients.paging import repeated_pages
-from deeporigin_mcp.platform.records.values import Json
+from deeporigin_mcp.platform.records.values import Json, text
 from deeporigin_mcp.platform.transport.requests import Transport
 from deeporigin_mcp.platform.transport.responses import (
     expect_object,
@@ -216,11 +216,11 @@ class Entities:
     ) -> dict[str, Json]:
         """Rows by id, in the order of `ids`; unknown ones are left out."""
         wanted = [*dict.fromkeys(ids)]
-        found: dict[Any, Json] = {}
+        found: dict[str, Json] = {}
         for start in range(0, len(wanted), IN_LIST):
             chunk = wanted[start : start + IN_LIST]
             page = await self.search(entity, {"id": {"in": chunk}}, limit=len(chunk), select=select)
-            found.update((row.get("id"), row) for row in rows_of(page))
+            found.update((text(row.get("id")), row) for row in rows_of(page))
         return {name: found[name] for name in wanted if name in found}
 
     async def ligands_by_smiles(self, smiles: Sequence[str], *, project_id: str | None = None) -> dict[str, Json]:

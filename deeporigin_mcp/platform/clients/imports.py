@@ -64,6 +64,8 @@ IMPORT_SECONDS = CREATE_TIMEOUT_SECONDS + sum(LOOK_UP_PAUSES) + LOOK_UP_SECONDS
 """How long an import may take, unless its caller says it."""
 SUBJECTS = 50_000
 RECENT_IMPORTS = 100
+ENDED_BADLY = ("import_failed", "import_incomplete")
+"""Codes of errors about a run that is over."""
 
 Suffix = Literal[".pdb", ".cif", ".mmcif", ".pdbqt", ".csv", ".smi", ".sdf"]
 
@@ -373,13 +375,13 @@ class Imports:
         no_row_seconds: float = NO_ROW_SECONDS,
     ) -> Import:
         """What a run made, once it is over; ids that come later with the data platform's rows are waited for."""
-        dto = await self._over(dto, self._left(until))
         is_workflow, execution_id = "csv_path" in inputs, Execution(dto).execution_id
         with_poses = bool(inputs.get("register_poses"))
-        done = _outcome(dto, staged_path, 0 if is_workflow else count, with_poses=with_poses)
-        if not done.is_completed:
-            return done
         try:
+            dto = await self._over(dto, self._left(until))
+            done = _outcome(dto, staged_path, 0 if is_workflow else count, with_poses=with_poses)
+            if not done.is_completed:
+                return done
             if is_workflow:
                 done = replace(done, ligands=[None] * len(smiles))
                 found = await self.ligand_rows(
@@ -395,6 +397,15 @@ class Imports:
                 return replace(done, poses=poses)
         except WaitTimeoutError:
             return replace(done, is_ingested=False)
+        except DeepOriginError as error:
+            if error.code in ENDED_BADLY:
+                raise
+            raise OutcomeUnknownError(
+                f"Import {execution_id} was started, but its outcome cannot be read: {error}",
+                next_step=error.next_step,
+                http_status=error.http_status,
+                request_id=error.request_id,
+            ) from None
         return done
 
     async def _poses_with_ids(

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, PlatformError
-from deeporigin_mcp.platform import DeepOriginClient, Execution, SearchQuery
+from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, PlatformError
+from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import Json, text
 from deeporigin_mcp.platform.transport.responses import next_cursor_of, rows_of
@@ -230,6 +230,8 @@ def _reads_cut(execution: Execution, cursor: str) -> str:
 async def _explain_no_rows(
     state: ServerState, view: ExecutionResultsView, execution: Execution, result_type: str | None, page: Page
 ) -> None:
+    from deeporigin_mcp.tools.files.run_files import is_being_stored
+
     name = execution.execution_id
     order = {"order": str(page.order)} if page.order else {}
     if not page.is_start:
@@ -255,7 +257,7 @@ async def _explain_no_rows(
     if execution.status != "Completed":
         next_step = steps.after(execution, state.settings) or ""
         view.next_step = f"It is {view.status} and has no results. {next_step}".strip()
-    elif await _is_being_stored(state.client, execution):
+    elif await is_being_stored(state.client, execution):
         again = steps.call("get_execution_results", execution_id=name, **order)
         view.next_step = f"It is completed, but its results are still being stored; {again} in a minute."
     else:
@@ -281,13 +283,3 @@ async def _types_seen(client: DeepOriginClient, execution: Execution) -> list[st
         rows = await page()
     names = {one_line(text(row.get("result_type")), 40) for row in rows} - {""}
     return sorted(names)[:20] or (None if rows else [])
-
-
-async def _is_being_stored(client: DeepOriginClient, execution: Execution) -> bool:
-    """Whether the data platform still stores the results of a completed execution (platform-facts 2.1, 8.28)."""
-    query = SearchQuery(compute_job_id=execution.execution_id, limit=1, select=["id", "status"], include_hidden=True)
-    try:
-        rows = rows_of(await client.listing.search(query))
-    except DeepOriginError:
-        return True
-    return not rows or rows[0].get("status") == "DataIngesting"

@@ -66,7 +66,6 @@ class DownloadsView(View):
     `requested`, `returned`: ligands of the run. `missing`: what is not there, by the user's own name.
     """
 
-    status: str | None = None
     folder: str | None = None
     count: int
     already_there: int | None = None
@@ -84,7 +83,8 @@ class DownloadsView(View):
 async def download_files(
     ctx: ToolContext,
     paths: Annotated[
-        list[str] | None, Field(description="Files of the platform, instead of execution_id.", max_length=MAX_PATHS)
+        list[str] | None,
+        Field(description="Up to 1,000 files of the platform, instead of execution_id.", max_length=MAX_PATHS),
     ] = None,
     execution_id: Annotated[str | None, Field(description="The run whose files are wanted.")] = None,
     what: Annotated[
@@ -95,8 +95,8 @@ async def download_files(
 ) -> DownloadsView:
     """Get files of a run (poses, pockets, structures, tables), or files by path.
 
-    They are saved in a folder, with an index.csv of molecules and scores; a remote server returns links instead.
-    Nothing is overwritten, and what is there is kept: after a cut repeat the call. Free.
+    They are saved in a folder, with an index.csv of molecules and scores. Nothing is overwritten, and what is there
+    is kept: after a cut repeat the call. Free.
     """
     state = state_of(ctx)
     if (execution_id is None) == (not paths):
@@ -164,35 +164,42 @@ def _add_missing(view: DownloadsView, found: Found, missing: tuple[int, list[tup
 
 
 def _next_step(state: ServerState, view: DownloadsView, request: Request, work: Download) -> str | None:
+    from deeporigin_mcp.tools.files.downloading import JOINED
     from deeporigin_mcp.tools.files.missing import NO_RESULT
 
     found, execution = work.found, request.execution
     again = _same_call(request)
     parts = []
     if execution is not None and not found.items:
-        return _why_nothing(state, execution, again)
+        return _why_nothing(state, execution, found, again)
     if execution is not None and not execution.is_terminal:
-        parts.append(f"It is {one_line(execution.status, 40)}: there may be more later.")
+        parts.append(f"It is {one_line(execution.status, 40)}, so there may be more later. {_after(state, execution)}")
     elif execution is not None and any(row.reason == NO_RESULT for row in view.missing or ()):
-        parts.append(toolsets.step(state.settings, steps.logs_of(execution.execution_id), "get_execution_logs"))
-    if any(item.problem and not item.local for item in found.items):
+        parts.append(_logs(state, execution.execution_id))
+    if any(item.may_come for item in found.items):
         parts.append(f"{again} tries what is missing again.")
-    if request.combine and not any(name.startswith("combined") for name in work.made):
+    if request.combine and not any(name.startswith(JOINED) for name in work.made):
         parts.append("Nothing was joined: there is no SDF file among them.")
     if found.is_cut:
         parts.append("There are more: these are the first 10,000.")
     return " ".join(parts) or None
 
 
-def _why_nothing(state: ServerState, execution: Execution, again: str) -> str:
-    name = execution.execution_id
-    if not execution.is_terminal:
-        wait = toolsets.step(state.settings, steps.call("wait_executions", execution_ids=[name]), "wait_executions")
-        return f"It is {one_line(execution.status, 40)} and has no files yet. {wait}"
-    if execution.status == "Completed":
-        return f"It is completed and has none yet. Results may still be being stored: {again} in a minute."
-    logs = toolsets.step(state.settings, steps.logs_of(name), "get_execution_logs")
-    return f"It is {one_line(execution.status, 40)} and left no files. {logs}"
+def _why_nothing(state: ServerState, execution: Execution, found: Found, again: str) -> str:
+    status, name = one_line(execution.status, 40), execution.execution_id
+    if found.is_being_stored:
+        return f"It is {status}, but its results are still being stored; {again} in a minute."
+    if execution.is_terminal:
+        return f"It is {status} and left no files. {_logs(state, name)}"
+    return f"It is {status} and has no files yet. {_after(state, execution)}".strip()
+
+
+def _after(state: ServerState, execution: Execution) -> str:
+    return toolsets.step(state.settings, steps.after(execution, state.settings) or "", "wait_executions")
+
+
+def _logs(state: ServerState, execution_id: str) -> str:
+    return toolsets.step(state.settings, steps.logs_of(execution_id), "get_execution_logs")
 
 
 def _call(paths: Sequence[str], execution: Execution | None, **chosen: object) -> str:
@@ -250,6 +257,9 @@ async def _links(state: ServerState, execution: Execution | None, paths: Sequenc
         view.pending = len(wanted) - MAX_LINKS
         parts.append(MORE_LINKS)
     if execution is not None and not found.items:
-        parts.append(_why_nothing(state, execution, _call((), execution, what=what)))
+        parts.append(_why_nothing(state, execution, found, _call((), execution, what=what)))
+    elif execution is not None and not wanted:
+        shown = toolsets.step(state.settings, steps.results_of(execution.execution_id), "get_execution_results")
+        parts.append(f"It has rows and no files. {shown}")
     view.next_step = " ".join(parts) or None
     return view

@@ -11,10 +11,11 @@ from typing import IO, NamedTuple
 
 from anyio.to_thread import run_sync
 
-from deeporigin_mcp.errors import DeepOriginError
+from deeporigin_mcp.errors import DeepOriginError, NetworkError, NotFoundError, PlatformError, RateLimitError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.clients.paging import gather
 from deeporigin_mcp.platform.records.files import RemoteFile
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.files import local_names, sdf
 from deeporigin_mcp.tools.files.folders import Folders
 from deeporigin_mcp.tools.files.missing import missing_of
@@ -30,6 +31,7 @@ NAME_CHARACTERS = 40
 REASON_CHARACTERS = 200
 SDF = (".sdf", ".sd", ".mol")
 PATHS_FOLDER = "files"
+JOINED = "combined"
 NOT_SEPARABLE = "its record in {} cannot be told from the others"
 
 
@@ -69,6 +71,7 @@ class Download(BackgroundWork[None]):
         self.already_there = 0
         self._files: list[_File] = []
         self._targets: list[Path] = []
+        self._state = state
         self._client = state.client
         self._folders = folders
         self._request = request
@@ -97,12 +100,14 @@ class Download(BackgroundWork[None]):
         if not self.found.items:
             return
         path = self.path = await run_sync(self._folders.new_folder, self._request.folder_name)
-        folder = await run_sync(Folder, path)
-        self._files = self._grouped()
-        await self._fetch(folder, self._files)
-        for file in self._files:
-            await run_sync(_take_records, folder, file)
-        await run_sync(self._write_tables, folder)
+        # Another call may write to the same folder.
+        async with self._state.key_lock(str(path)):
+            folder = await run_sync(Folder, path)
+            self._files = self._grouped()
+            await self._fetch(folder, self._files)
+            for file in self._files:
+                await run_sync(_take_records, folder, file)
+            await run_sync(self._write_tables, folder)
         if execution is not None and execution.is_terminal:
             self.missing = await missing_of(self._client, execution, self.found)
 
@@ -116,7 +121,7 @@ class Download(BackgroundWork[None]):
 
     async def _fetch(self, folder: Folder, files: Sequence[_File]) -> None:
         """Get the files that are not there yet."""
-        there = [file for file in files if await run_sync(folder.there, file.stem, file.suffix)]
+        there = [file for file in files if folder.there(file.stem, file.suffix)]
         numbers = iter(range(len(there)))
 
         async def look_up(_: int) -> None:
@@ -141,22 +146,23 @@ class Download(BackgroundWork[None]):
         self._targets = []
         for file, (_, target), outcome in zip(wanted, pairs, outcomes, strict=True):
             if isinstance(outcome, DeepOriginError):
-                file.fail(explained(outcome, REASON_CHARACTERS, with_step=False))
+                file.fail(outcome)
                 continue
             path, was_there = await run_sync(folder.settled, target, file.stem, file.suffix)
             file.keep(path, self if was_there else None)
 
     def _write_tables(self, folder: Folder) -> None:
-        """The SDF that joins all, and the table of all rows."""
+        """The SDF that joins all, and the table of all rows; named so that a whole one is not taken for a part."""
         items = self.found.items
+        suffix = "_incomplete" if any(item.problem for item in items) else ""
         joined = [item for item in items if item.local and item.suffix.lower() in SDF]
         if self._request.combine and joined:
-            path, _ = folder.write("combined", ".sdf", partial(_join, folder.path, joined))
+            path, _ = folder.write(f"{JOINED}{suffix}", ".sdf", partial(_join, folder.path, joined))
             self.made.append(path.name)
         if any(item.values for item in items):
             name = "index" if any(item.path for item in items) else "results"
             content = csv_of([_row(item) for item in items])
-            path, _ = folder.write(name, ".csv", lambda file: _write(file, content))
+            path, _ = folder.write(f"{name}{suffix}", ".csv", lambda file: _write(file, content))
             self.made.append(path.name)
 
 
@@ -183,9 +189,13 @@ class _File:
         for item in self.items:
             item.local = path.name
 
-    def fail(self, reason: str) -> None:
+    def fail(self, error: DeepOriginError) -> None:
+        reason = explained(error, REASON_CHARACTERS, with_step=False)
+        if isinstance(error, NotFoundError):
+            reason = one_line(f"{self.remote_path} is not on the platform", REASON_CHARACTERS)
         for item in self.items:
             item.problem = reason
+            item.may_come = isinstance(error, NetworkError | PlatformError | RateLimitError)
 
 
 def _take_records(folder: Folder, file: _File) -> None:
@@ -195,7 +205,7 @@ def _take_records(folder: Folder, file: _File) -> None:
         return
     with file.path.open("rb") as source:
         found = list(islice(sdf.records(source), sdf.MAX_RECORDS + 1))
-        if len(found) == 1 and len(sought) == 1 and not sought[0].record:
+        if len(found) <= 1 and len(sought) == 1 and not sought[0].record:
             return
         chosen = sdf.matched([_sought(item) for item in sought], found)
         for item, record in zip(sought, chosen, strict=True):

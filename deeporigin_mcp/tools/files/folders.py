@@ -92,11 +92,7 @@ class Folders:
             ArgumentError: `local_file_failed`.
         """
         if not self.allowed:
-            raise ArgumentError(
-                "No folder for files is known, because there is no home directory.",
-                next_step="Tell the user: the operator has to set DEEPORIGIN_MCP_FILES.",
-                code="local_file_failed",
-            )
+            raise _no_folder()
         return self._made(self.allowed[0])
 
     def new_folder(self, name: str) -> Path:
@@ -202,11 +198,15 @@ class Folders:
             raise self._not_found(path, places)
         if is_hidden:
             raise ArgumentError(
-                f"Invalid path {_shown(path)!r}: hidden files and folders are not read.", code="outside_folders"
+                f"Invalid path {_shown(path)!r}: hidden files and folders are not read.",
+                next_step="Tell the user, who can copy the file under a visible name.",
+                code="outside_folders",
             )
         raise self._outside(path)
 
     def _outside(self, path: str) -> ArgumentError:
+        if not self.allowed:
+            return _no_folder()
         return ArgumentError(
             f"Invalid path {_shown(path)!r}: only files in {self._listed()} are read.",
             next_step="Tell the user, who can put the file there, or have the operator add its folder to "
@@ -240,7 +240,15 @@ class Folders:
         )
 
     def _listed(self) -> str:
-        return ", ".join(map(self.shown, self.allowed)) or "no folder"
+        return ", ".join(map(self.shown, self.allowed))
+
+
+def _no_folder() -> ArgumentError:
+    return ArgumentError(
+        "No folder for files is known, because there is no home directory.",
+        next_step="Tell the user: the operator has to set DEEPORIGIN_MCP_FILES.",
+        code="outside_folders",
+    )
 
 
 def _checked_size(path: str, found: os.stat_result, max_bytes: int) -> int:

@@ -11,8 +11,9 @@ from deeporigin_mcp.platform.records.files import RemoteFile, listed_file
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.transport.remote_paths import MAX_CHARACTERS as PATH_CHARACTERS
 from deeporigin_mcp.platform.transport.remote_paths import cleaned
-from deeporigin_mcp.tools.responses import steps, toolsets
+from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit
+from deeporigin_mcp.tools.responses.toolsets import is_offered
 from deeporigin_mcp.tools.responses.views import View
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
@@ -85,14 +86,21 @@ async def _of_folder(state: ServerState, folder: str, limit: int, cursor: str | 
     if following is not None:
         view.next_step = f"{_call(folder, limit, cursor=following)} reads on."
     elif rows:
-        view.next_step = _download(state, rows)
+        paths = [row.path for row in rows if not row.path.endswith("/")][:PATHS_IN_STEP]
+        view.next_step = f"{steps.call('download_files', paths=paths)} fetches files." if paths else None
     else:
         view.next_step = "There is nothing. " + (f"{_call('', limit)} shows the top folder." if folder else "")
     return view
 
 
 async def _of_run(state: ServerState, execution_id: str, limit: int, cursor: str | None) -> FilesView:
-    from deeporigin_mcp.tools.files.run_files import ALL, execution_of, files_of_run, without_record
+    from deeporigin_mcp.tools.files.run_files import (
+        ALL,
+        execution_of,
+        files_of_run,
+        is_being_stored,
+        without_record,
+    )
 
     if cursor and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 7):
         raise ArgumentError(
@@ -100,7 +108,7 @@ async def _of_run(state: ServerState, execution_id: str, limit: int, cursor: str
             next_step=f"{steps.call('list_files', execution_id=execution_id)} lists them from the start.",
         )
     execution = await execution_of(state, execution_id)
-    found = await files_of_run(state.client, execution, ALL)
+    found = await files_of_run(state.client, execution, ALL, waits=False)
     rows, start = list[FileRow](), int(cursor or 0)
     named = {item.path: item for item in found.items if item.path}
     for path, item in [*named.items()][start : start + limit]:
@@ -114,10 +122,13 @@ async def _of_run(state: ServerState, execution_id: str, limit: int, cursor: str
     call = steps.call("list_files", execution_id=execution.execution_id, limit=limit, cursor=view.next_cursor)
     if has_more:
         view.next_step = f"{call} reads on."
+    elif not named and execution.status == "Completed" and await is_being_stored(state.client, execution):
+        again = steps.call("list_files", execution_id=execution.execution_id)
+        view.next_step = f"It is completed, but its results are still being stored; {again} in a minute."
     elif not named:
-        after = steps.after(execution, state.settings) or ""
-        view.next_step = f"It is {one_line(execution.status, 40)} and has no files. {after}".strip()
-    elif toolsets.is_offered("download_files", state.settings):
+        after = steps.after(execution, state.settings) if is_offered("get_execution", state.settings) else ""
+        view.next_step = f"It is {one_line(execution.status, 40)} and has no files. {after or ''}".strip()
+    else:
         fetch = steps.call("download_files", execution_id=execution.execution_id)
         view.next_step = f"{fetch} fetches them."
     return view
@@ -129,11 +140,3 @@ def _call(folder: str, limit: int, **more: str) -> str:
 
 def _row(file: RemoteFile) -> FileRow:
     return FileRow(path=one_line(file.path, PATH_CHARACTERS), size=None if file.is_folder else file.size)
-
-
-def _download(state: ServerState, rows: list[FileRow]) -> str | None:
-    """The call that fetches the files, where it is offered."""
-    paths = [row.path for row in rows if not row.path.endswith("/")]
-    if not paths or not toolsets.is_offered("download_files", state.settings):
-        return None
-    return f"{steps.call('download_files', paths=paths[:PATHS_IN_STEP])} fetches files."

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError
-from deeporigin_mcp.platform import DeepOriginClient, Execution
+from deeporigin_mcp.platform import DeepOriginClient, Execution, SearchQuery
 from deeporigin_mcp.platform.records.entities import Ligand, Pose, Protein
 from deeporigin_mcp.platform.records.files import RemoteFile
 from deeporigin_mcp.platform.records.sanitizing import one_line, word
@@ -26,6 +26,8 @@ MAX_LISTED = 10_000
 MAX_LIST_BYTES = 20_000_000
 """Of a run's list of ligands."""
 MAX_DEPTH = 6
+STORING_PAUSES = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0)
+"""Seconds between looks at the rows of a run that has just ended."""
 NAME_CHARACTERS = 80
 REASON_CHARACTERS = 200
 
@@ -64,7 +66,8 @@ class Item:
     local: str = ""
     """Name of the file that it has become."""
     problem: str = ""
-    """Why there is none."""
+    """Why there is none; `may_come`: whether trying again may help."""
+    may_come: bool = False
 
 
 @dataclass
@@ -77,7 +80,8 @@ class Found:
     ligand_count: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     """Reasons that rows give, by ligand id or SMILES."""
-    has_rows: bool = False
+    is_being_stored: bool = False
+    """The platform still stores its results, so that there may be some a minute later."""
     is_cut: bool = False
     """There are more than `MAX_ROWS` rows or `MAX_LISTED` files."""
     listed: dict[str, RemoteFile] = field(default_factory=dict)
@@ -109,8 +113,11 @@ def files_of_paths(paths: Sequence[str]) -> Found:
     return Found([_item(path) for path in dict.fromkeys(paths)])
 
 
-async def files_of_run(client: DeepOriginClient, execution: Execution, what: str) -> Found:
+async def files_of_run(client: DeepOriginClient, execution: Execution, what: str, *, waits: bool = True) -> Found:
     """Files and rows of an execution: all, its best poses, or those of one result type.
+
+    Args:
+        waits: for half a minute, while the results of a run that has just ended are being stored.
 
     Raises:
         ArgumentError: `what` is no type of result that it has.
@@ -118,12 +125,18 @@ async def files_of_run(client: DeepOriginClient, execution: Execution, what: str
     found = Found()
     wanted = _TYPES.get(what.strip().lower(), what.strip().lower())
     rows = await _rows(client, execution, wanted)
-    found.has_rows, found.is_cut = bool(rows), len(rows) >= MAX_ROWS
     if not rows:
-        # Those of a run that ended a minute ago may not be stored yet.
-        rows = [row for kind, row in _output_rows(execution) if wanted in (ALL, kind)]
-        if wanted == BEST_POSES:
-            rows = [row for kind, row in _output_rows(execution) if kind == "pose"]
+        kind = "pose" if wanted == BEST_POSES else wanted
+        rows = [row for name, row in _output_rows(execution) if kind in (ALL, name)]
+    for pause in STORING_PAUSES if waits else ():
+        if rows or execution.status != "Completed":
+            break
+        found.is_being_stored = await is_being_stored(client, execution)
+        if not found.is_being_stored:
+            break
+        await client.timing.sleep(pause)
+        rows = await _rows(client, execution, wanted)
+    found.is_cut = len(rows) >= MAX_ROWS
     if not rows and wanted not in (ALL, BEST_POSES):
         await _refuse_unknown_type(client, execution, what)
     if wanted == BEST_POSES:
@@ -134,6 +147,16 @@ async def files_of_run(client: DeepOriginClient, execution: Execution, what: str
     if wanted == ALL:
         await _add_others(client, found, execution)
     return found
+
+
+async def is_being_stored(client: DeepOriginClient, execution: Execution) -> bool:
+    """Whether the data platform still stores the results of a completed execution (platform-facts 2.1, 8.28)."""
+    query = SearchQuery(compute_job_id=execution.execution_id, limit=1, select=["id", "status"], include_hidden=True)
+    try:
+        rows = rows_of(await client.listing.search(query))
+    except DeepOriginError:
+        return True
+    return not rows or rows[0].get("status") == "DataIngesting"
 
 
 def without_record(path: str) -> str:
@@ -314,7 +337,7 @@ async def _add_rows(
         if reason := one_line(text(row.data.get("reason")), REASON_CHARACTERS):
             found.failures.update(dict.fromkeys(filter(None, (molecule.id, molecule.smiles)), reason))
         protein = proteins.get(word(row.data.get("id")))
-        paths = [*_paths(row.data)] or ([protein.file_path] if protein and protein.file_path else [])
+        paths = [*dict.fromkeys(_paths(row.data))] or ([protein.file_path] if protein and protein.file_path else [])
         for path in paths or [""]:
             item = _item(path, molecule=molecule, values=_values(row.data))
             if protein and not local_names.is_readable(item.stem):

@@ -17,7 +17,6 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.transport.remote_paths import writable_path
 from deeporigin_mcp.platform.transport.signed_links import AGAIN
 from deeporigin_mcp.tools.responses import steps
-from deeporigin_mcp.tools.responses.toolsets import step
 from deeporigin_mcp.tools.responses.views import View
 from deeporigin_mcp.tools.runtime.state import BackgroundWork, ServerState, ToolContext, state_of
 
@@ -102,7 +101,7 @@ def _target(destination: str | None, name: str) -> str:
     """
     given = (destination or "").strip()
     if not given and not name:
-        raise _invalid("Missing destination: a text has no name.", f"Give one such as {FOLDER}/ligands.csv.")
+        raise _invalid("Missing destination: the file's path on the platform.", f"Give one such as {FOLDER}/hits.csv.")
     if not given or given.endswith("/"):
         # Other clients of the platform would cut such a name.
         given = f"{given or FOLDER + '/'}{_NOT_SHAREABLE.sub('_', name)}"
@@ -205,7 +204,7 @@ async def _by_link(state: ServerState, target: str) -> UploadView:
         command=f"curl -f -H 'Content-Type: application/octet-stream' -T FILE '{link}'",
         warning=SECRET,
         next_step="Run the command where the file is, with its path for FILE, or have the user run it. "
-        + step(state.settings, f"Then {listed} shows it.", "list_files"),
+        f"Then {listed} shows it.",
     )
 
 

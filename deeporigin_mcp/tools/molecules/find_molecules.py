@@ -12,7 +12,7 @@ import anyio
 from pydantic import Field
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError
-from deeporigin_mcp.platform import DeepOriginClient, Execution
+from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.clients.results import is_paged_by_offset
 from deeporigin_mcp.platform.records.entities import Ligand, Pocket, Pose, Protein, Row, mean_of_atoms
 from deeporigin_mcp.platform.records.sanitizing import one_line
@@ -149,13 +149,13 @@ async def find_molecules(
     ligand_id: Annotated[str | None, Field(description="It or its poses.")] = None,
     execution_id: Annotated[str | None, Field(description="Its pockets or poses.")] = None,
     project_id: Annotated[str | None, Field(description="Only this one.")] = None,
-    order: Annotated[str | None, Field(description="E.g. name asc; default: newest or best.")] = None,
+    order: Annotated[str | None, Field(description="E.g. name asc.")] = None,
     limit: Annotated[int, Field(description="1 to 100.", ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Field(description="To read on.")] = None,
 ) -> MoleculesView:
-    """Find proteins, ligands, pockets and poses that exist; as_input goes into a run's inputs unchanged.
+    """Find proteins, ligands, pockets and poses that exist, newest or best first; as_input goes into inputs unchanged.
 
-    A high pose_score and a low binding_energy are good. Free, reads only.
+    High pose_score, low binding_energy: good. Free, reads only.
     """
     state = state_of(ctx)
     asked = {
@@ -177,7 +177,7 @@ async def find_molecules(
         rows = await _entity_rows(state, kind, found.rows, project_id)
         searched = None
     else:
-        project = project_id or await _project_of(state.client, given.get("execution_id"))
+        project = project_id or await _project_of(state, given.get("execution_id"))
         found = await _results(state.client, kind, given, project, sort, limit, place)
         rows = await (_pocket_rows if kind == "pocket" else _pose_rows)(state.client, found.rows, given)
         searched = await _project_searched(state, project)
@@ -388,20 +388,17 @@ def _usable(entity_id: str, as_input: Json | None) -> dict[str, Any]:
 # Pockets and poses
 
 
-async def _project_of(client: DeepOriginClient, execution_id: str | None) -> str | None:
-    """The project of a run, in which its results are."""
+async def _project_of(state: ServerState, execution_id: str | None) -> str | None:
+    """The project of a run, in which its results are.
+
+    Raises:
+        NotFoundError: an unknown id.
+    """
     if execution_id is None:
         return None
-    try:
-        execution = Execution(await client.executions.get(execution_id))
-    except (NotFoundError, InvalidRequestError) as error:
-        raise NotFoundError(
-            f"Unknown execution_id {one_line(execution_id, 80)!r} in this organisation.",
-            next_step="Valid: a UUID that list_executions shows.",
-            http_status=error.http_status,
-            request_id=error.request_id,
-        ) from None
-    return execution.project_id or None
+    from deeporigin_mcp.tools.files.run_files import execution_of
+
+    return (await execution_of(state, execution_id)).project_id or None
 
 
 async def _results(
@@ -592,9 +589,13 @@ async def _after_nothing(
 
 
 def _after_no_entities(settings: Settings, kind: Kind, given: Mapping[str, str], project_id: str | None) -> str:
-    looser = "a part of the name" if "query" in given else "fewer conditions" if given else ""
-    looser = ", or ".join(filter(None, (looser, "no project_id" if project_id else "")))
-    advice = f" Try {looser}." if looser else ""
+    looser = {
+        "a shorter part of the name": "query" in given,
+        "fewer conditions": len(given) > 1,
+        "no project_id": project_id is not None,
+    }
+    advice = ", or ".join(name for name, applies in looser.items() if applies)
+    advice = f" Try {advice}." if advice else ""
     if kind == "protein" and (pdb_id := given.get("pdb_id") or _pdb_id_in(given)):
         new = f"{steps.call('import_molecules', kind='protein', pdb_id=pdb_id)} imports it."
     elif smiles := given.get("smiles"):

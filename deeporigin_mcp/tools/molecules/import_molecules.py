@@ -6,52 +6,50 @@ call can be made again after any failure.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import anyio
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, OutcomeUnknownError
-from deeporigin_mcp.platform import DeepOriginClient, Execution
-from deeporigin_mcp.platform.records.money import ZERO
+from deeporigin_mcp.errors import (
+    ArgumentError,
+    InvalidRequestError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PlatformError,
+)
+from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.records.values import Json, as_object, moment
-from deeporigin_mcp.tools.approvals.ledger import reported_amount, was_started
-from deeporigin_mcp.tools.molecules.sources import Format, Kind, Source, chosen_source, opened, pdb_entry
+from deeporigin_mcp.platform.records.values import as_object
+from deeporigin_mcp.tools.molecules.imported import (
+    ROW_FIELDS,
+    ImportView,
+    Molecule,
+    RefusedRow,
+    add_protein,
+    is_over,
+    some,
+    with_rows,
+)
+from deeporigin_mcp.tools.molecules.sources import Format, Kind, Source, chosen_source, opened, pdb_entry, spooled
 from deeporigin_mcp.tools.responses import errors, steps, toolsets
-from deeporigin_mcp.tools.responses.views import View, Warned
 from deeporigin_mcp.tools.runtime.projects import chosen_project
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.runtime.threads import off_loop
-from deeporigin_mcp.tools.spending import spent
 
 if TYPE_CHECKING:
-    from deeporigin_mcp.platform.clients.imports import Import, Suffix
+    from deeporigin_mcp.platform.clients.imports import Suffix
     from deeporigin_mcp.tools.molecules.structures import Structure
     from deeporigin_mcp.tools.molecules.tables import Table
 
-MAX_INLINE = 100
-"""Ligands of one run; more are given in a file (molecules-and-files 6.5)."""
-MAX_FILES_INLINE = 20
 MAX_NAMED = 20
-"""Rows of one kind of note, and of a refusal."""
-LIST_FOLDER = "docking/ligand-lists"
-"""Where the official client puts the ligands of a docking. Other tools read a list from there as well."""
+"""Rows that a refusal names, and proteins of one PDB entry."""
 NO_ROW_SECONDS = 6.0
 """How long the data platform's row of a completed import is waited for: hidden runs may have none."""
 RESPONSE_SECONDS = 4.0
 """What is left of a call for its response."""
-VISIBLE_AFTER = (0.0, 0.5, 1.0, 2.0, 4.0)
-"""Seconds before each attempt to read new rows, which appear with a delay."""
-ROW_FIELDS: Mapping[str, Sequence[str]] = {
-    "ligands": ("id", "created_at", "name", "canonical_smiles", "smiles", "mol_file"),
-    "proteins": ("id", "created_at", "protein_name", "pdb_id", "state", "file_path"),
-}
 
 CALL = errors.ChangingCall(
     "nothing_changed",
@@ -60,60 +58,28 @@ CALL = errors.ChangingCall(
 )
 
 
-class RefusedRow(View):
-    row: int
-    name: str | None = None
-    reason: str
-
-
-class ImportView(Warned):
-    """What was imported. `as_input` goes into a run's inputs unchanged, a protein's, ligands' or poses'.
-
-    `requested`, `imported` and `refused` count rows of the user's own list, from 1. `status` is that of an import
-    that is not over. `as_file_input` is for tools that need coordinates, such as RBFE.
-    """
-
-    execution_id: str | None = None
-    status: str | None = None
-    requested: int | None = None
-    imported: int | None = None
-    refused: list[RefusedRow] | None = None
-    notes: list[str] | None = None
-    structure: str | None = None
-    as_input: dict[str, Any] | list[dict[str, Any]] | None = None
-    as_file_input: list[dict[str, Any]] | None = None
-    ligands_file: str | None = None
-    ligands_count: int | None = None
-    next_step: str | None = None
-
-    def note(self, *sentences: str) -> None:
-        if sentences:
-            self.notes = [*(self.notes or ()), *sentences]
-
-
 async def import_molecules(
     ctx: ToolContext,
     kind: Kind,
-    path: Annotated[str | None, Field(description="File of the user: .pdb, .cif, .pdbqt; .csv, .smi, .sdf.")] = None,
-    pdb_id: Annotated[str | None, Field(description="PDB entry, e.g. 1IEP.")] = None,
-    url: Annotated[str | None, Field(description="https address of a file.")] = None,
+    path: Annotated[str | None, Field(description="The user's file: .pdb .cif .pdbqt .csv .smi .sdf.")] = None,
+    pdb_id: Annotated[str | None, Field(description="E.g. 1IEP.")] = None,
+    url: Annotated[str | None, Field(description="https, or a path on the platform.")] = None,
     smiles: Annotated[
-        list[str | dict[str, Any]] | None, Field(description='SMILES, or {"smiles", "name"} objects.')
+        list[str | dict[str, Any]] | None, Field(description="SMILES, or objects {smiles, name}.")
     ] = None,
-    text: Annotated[str | None, Field(description="A file's text, up to 64 KB; needs format.")] = None,
-    format: Annotated[Format | None, Field(description="Of text, or of a file without suffix.")] = None,  # noqa: A002
-    execution_id: Annotated[str | None, Field(description="An import that was not over: reads its rows.")] = None,
-    name: Annotated[str | None, Field(description="The protein's, or a single ligand's.", max_length=200)] = None,
-    protein_id: Annotated[str | None, Field(description="The protein that poses are in.")] = None,
-    project_id: Annotated[str | None, Field(description="Needed if the server has no project set.")] = None,
-    tags: Annotated[dict[str, Any] | None, Field(description="Kept with each row.")] = None,
-    check_only: Annotated[bool, Field(description="Only say what would be changed or refused.")] = False,
+    text: Annotated[str | None, Field(description="A file's text, to 64 KB, with format.")] = None,
+    format: Format | None = None,  # noqa: A002
+    execution_id: Annotated[str | None, Field(description="An earlier import, to read its rows.")] = None,
+    name: Annotated[str | None, Field(description="Of a protein.")] = None,
+    protein_id: Annotated[str | None, Field(description="Of poses.")] = None,
+    project_id: Annotated[str | None, Field(description="Needed if none is set.")] = None,
+    tags: Annotated[dict[str, Any] | None, Field(description="Kept with the rows.")] = None,
+    check_only: Annotated[bool, Field(description="Import nothing.")] = False,
 ) -> ImportView:
-    """Bring molecules into the project: a protein, ligands, or poses in a protein, from one source.
+    """Bring a protein, ligands, or poses in a protein into the project, from one source.
 
-    Returns as_input for the inputs of a run, unchanged; beyond 100 ligands ligands_file and ligands_count. Rows that
-    cannot be used are refused by name and reason, the others imported. The same molecule keeps its id: repeating a
-    call changes nothing.
+    Returns as_input for a run's inputs (beyond 100 ligands: ligands_file, ligands_count). Unusable rows are named with
+    the reason, the others imported. A repeated call makes no second rows.
     """
     given = {"path": path, "pdb_id": pdb_id, "url": url, "smiles": smiles, "text": text, "execution_id": execution_id}
     state, seconds = state_of(ctx), CALL_SECONDS - RESPONSE_SECONDS
@@ -134,17 +100,22 @@ async def import_molecules(
         try:
             with anyio.move_on_after(seconds + RESPONSE_SECONDS / 2):
                 return await _imported(ctx, request)
-            raise OutcomeUnknownError(f"Timed out after {seconds + RESPONSE_SECONDS / 2:g} s waiting for the platform.")
-        except InvalidRequestError as error:
-            if error.code != "import_failed":
+            waited = f"Timed out after {seconds + RESPONSE_SECONDS / 2:g} s"
+            if request.is_sent:
+                raise OutcomeUnknownError(f"{waited} waiting for the platform to import it.")
+            raise PlatformError(f"{waited} reading, checking and uploading it.")
+        except (InvalidRequestError, PlatformError) as error:
+            if error.code not in ("import_failed", "import_incomplete"):
                 raise
             failure = error
     # Whether a failed run made some rows is not known, so nothing is said about it.
     raise failure
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Request:
+    """What a call asks for, and whether its import was sent."""
+
     kind: Kind
     source: str
     value: Any
@@ -155,25 +126,11 @@ class _Request:
     tags: Mapping[str, Any] | None
     check_only: bool
     until: float
+    is_sent: bool = False
 
     @property
     def seconds_left(self) -> float:
         return max(0.0, self.until - anyio.current_time())
-
-
-@dataclass(frozen=True)
-class _Molecule:
-    """A row of the user's list, checked."""
-
-    number: int
-    name: str
-    smiles: str
-    problem: str | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        return f"row {self.number} ({self.name})" if self.name else f"row {self.number}"
 
 
 async def _imported(ctx: ToolContext, request: _Request) -> ImportView:
@@ -186,12 +143,12 @@ async def _imported(ctx: ToolContext, request: _Request) -> ImportView:
         return await _ligands(state, request, tables.of_list(request.value))
     if request.source == "pdb_id" and (known := await _known_entry(state, request)):
         return known
-    if request.kind == "poses":
-        await _require_protein(state.client, request.protein_id)
     async with opened(ctx, request.kind, request.source, str(request.value), request.format) as source:
         try:
             if request.kind == "protein":
                 return await _protein(state, request, source)
+            if request.kind == "poses":
+                await _require_protein(state, request.protein_id)
             if source.format == "sdf":
                 return await _records(state, request, source)
             table = await off_loop(tables.of_csv if source.format == "csv" else tables.of_smi, source.file)
@@ -207,9 +164,11 @@ async def _imported(ctx: ToolContext, request: _Request) -> ImportView:
 async def _protein(state: ServerState, request: _Request, source: Source) -> ImportView:
     from deeporigin_mcp.tools.molecules.structures import check_structure
 
-    suffix: Suffix = f".{source.format}"  # type: ignore[assignment]
+    suffix = cast("Suffix", f".{source.format}")
     structure = await off_loop(check_structure, source.file, suffix)
     if structure.problem:
+        if source.staged_path:
+            await state.client.imports.discard(source.staged_path)
         raise ArgumentError(
             f"{source.shown} {structure.problem}.", next_step="Give another file.", code="invalid_structure"
         )
@@ -220,28 +179,19 @@ async def _protein(state: ServerState, request: _Request, source: Source) -> Imp
     client = state.client
     project = await chosen_project(client, request.project_id, "a protein")
     is_entry = request.source == "pdb_id"
+    path = source.staged_path or await client.imports.stage(source.file, suffix, name=source.shown)
+    request.is_sent = True
     done = await client.imports.protein(
-        source.staged_path or await client.imports.stage(source.file, suffix, name=source.shown),
+        path,
         name=request.name or source.stem,
         pdb_id=source.stem if is_entry else "",
         tags=request.tags,
         project_id=project,
         timeout_seconds=request.seconds_left,
     )
-    if await _is_over(state, request, view, done):
-        await _add_protein(state, view, done)
+    if await is_over(state, view, done, "protein", is_new=True):
+        await add_protein(state, view, done)
     return view
-
-
-async def _add_protein(state: ServerState, view: ImportView, done: Import) -> None:
-    from deeporigin_mcp.platform.records.entities import Protein
-
-    protein = done.proteins[0]
-    rows = await _visible(state, view, "proteins", [protein.id])
-    row = Protein({**protein.raw, **_known(rows.get(protein.id, {}))})
-    view.as_input = row.as_input
-    if _is_older(row.raw, done.execution):
-        view.note(f"The project had it already, as {row.name}: that row is used.")
 
 
 def _described(structure: Structure) -> str:
@@ -293,10 +243,17 @@ async def _known_entry(state: ServerState, request: _Request) -> ImportView | No
     return view
 
 
-async def _require_protein(client: DeepOriginClient, protein_id: str) -> None:
+async def _require_protein(state: ServerState, protein_id: str) -> None:
+    find = steps.call("find_molecules", kind="protein")
+    step = toolsets.step(state.settings, f"{find} shows the proteins that are there.", "find_molecules")
     if not protein_id:
-        raise ArgumentError("Missing protein_id: poses are in a protein.", next_step="Give the protein that they fit.")
-    await client.entities.get("proteins", protein_id)
+        raise ArgumentError("Missing protein_id: poses are in a protein.", next_step=step)
+    try:
+        await state.client.entities.get("proteins", protein_id)
+    except NotFoundError:
+        raise NotFoundError(
+            f"Unknown protein_id {one_line(protein_id, 60)!r} in this organisation.", next_step=step
+        ) from None
 
 
 # Ligands and poses
@@ -307,10 +264,10 @@ async def _ligands(state: ServerState, request: _Request, table: Table) -> Impor
     from deeporigin_mcp.platform.clients.imports import LigandInput
     from deeporigin_mcp.tools.molecules.chemistry import check_smiles
 
-    def check() -> list[_Molecule]:
+    def check() -> list[Molecule]:
         checked = [check_smiles(row.smiles) for row in table.rows]
         return [
-            _Molecule(row.number, row.name, one.smiles, one.problem, one.notes)
+            Molecule(row.number, row.name, one.smiles, one.problem, one.notes)
             for row, one in zip(table.rows, checked, strict=True)
         ]
 
@@ -322,13 +279,14 @@ async def _ligands(state: ServerState, request: _Request, table: Table) -> Impor
     if request.check_only:
         return view
     project = await chosen_project(state.client, request.project_id, "a ligand")
+    request.is_sent = True
     done = await state.client.imports.ligands(
         [LigandInput(one.smiles, one.name, request.tags) for one in accepted],
         project_id=project,
         timeout_seconds=request.seconds_left,
         no_row_seconds=NO_ROW_SECONDS,
     )
-    return await _with_rows(state, request, view, done, accepted)
+    return await with_rows(state, view, done, accepted, request.kind, is_new=True)
 
 
 async def _records(state: ServerState, request: _Request, source: Source) -> ImportView:
@@ -341,11 +299,13 @@ async def _records(state: ServerState, request: _Request, source: Source) -> Imp
     project = await chosen_project(client, request.project_id, "a ligand")
     path = source.staged_path
     if len(accepted) < len(molecules):
-        kept = await off_loop(_only, source, {one.number for one in accepted})
-        path = await client.imports.stage(io.BytesIO(kept), ".sdf", name=source.shown)
+        with spooled() as kept:
+            await off_loop(_only, source, {one.number for one in accepted}, kept)
+            path = await client.imports.stage(kept, ".sdf", name=source.shown)
     path = path or await client.imports.stage(source.file, ".sdf", name=source.shown)
     register = client.imports.poses if request.kind == "poses" else client.imports.sdf
     protein = {"protein_id": request.protein_id} if request.kind == "poses" else {}
+    request.is_sent = True
     done = await register(
         path,
         len(accepted),
@@ -354,28 +314,27 @@ async def _records(state: ServerState, request: _Request, source: Source) -> Imp
         project_id=project,
         timeout_seconds=request.seconds_left,
     )
-    return await _with_rows(state, request, view, done, accepted)
+    return await with_rows(state, view, done, accepted, request.kind, is_new=True)
 
 
-async def _read_sdf(source: Source) -> list[_Molecule]:
+async def _read_sdf(source: Source) -> list[Molecule]:
     from deeporigin_mcp.tools.molecules.chemistry import read_sdf
 
     records = await off_loop(read_sdf, source.file)
-    return [_Molecule(one.number + 1, one.name, one.smiles, one.problem, one.notes) for one in records]
+    return [Molecule(one.number + 1, one.name, one.smiles, one.problem, one.notes) for one in records]
 
 
-def _only(source: Source, numbers: Collection[int]) -> bytes:
-    """The records with these numbers, byte for byte."""
+def _only(source: Source, numbers: Collection[int], into: IO[bytes]) -> None:
+    """Copy the records with these numbers, byte for byte."""
     source.file.seek(0)
-    kept, number = bytearray(), 1
+    number = 1
     for line in source.file:
         if number in numbers:
-            kept += line
+            into.write(line)
         number += line.startswith(b"$$$$")
-    return bytes(kept)
 
 
-async def _checked(molecules: Sequence[_Molecule]) -> tuple[ImportView, list[_Molecule]]:
+async def _checked(molecules: Sequence[Molecule]) -> tuple[ImportView, list[Molecule]]:
     """What the checks say, and the molecules that can be imported.
 
     Raises:
@@ -400,113 +359,11 @@ async def _checked(molecules: Sequence[_Molecule]) -> tuple[ImportView, list[_Mo
     changed = [f"{one.label}: {note}" for one in accepted for note in one.notes if not note.startswith("written as ")]
     same = await off_loop(chemistry.duplicates, accepted)
     changed += [f"{accepted[at].label} is the same molecule as {accepted[first].label}" for at, first in same.items()]
-    view.note(*_some(changed))
+    view.note(*some(changed))
     if not await off_loop(chemistry.is_available):
-        view.note("Chemistry was not checked, as RDKit is not installed here: only the text of SMILES was.")
+        view.note("Chemistry was not checked, as this server has no RDKit.")
     view.next_step = f"Only checked: nothing was imported. {len(accepted)} of {len(molecules)} can be."
     return view, accepted
-
-
-def _some(sentences: Sequence[str]) -> list[str]:
-    more = [f"and {len(sentences) - MAX_NAMED} more of these"] if len(sentences) > MAX_NAMED else []
-    return [*sentences[:MAX_NAMED], *more]
-
-
-async def _with_rows(
-    state: ServerState, request: _Request, view: ImportView, done: Import, accepted: Sequence[_Molecule]
-) -> ImportView:
-    """The rows that an import of ligands or poses made."""
-    if not await _is_over(state, request, view, done):
-        return view
-    rows = done.poses or done.ligands
-    lacking = [one for one, row in zip(accepted, rows, strict=False) if row is None]
-    reason = "the platform made no row of it"
-    view.refused = (
-        sorted(
-            [
-                *(view.refused or ()),
-                *(RefusedRow(row=one.number, name=one.name or None, reason=reason) for one in lacking),
-            ],
-            key=lambda row: row.row,
-        )
-        or None
-    )
-    view.imported = len(rows) - len(lacking)
-    if lacking:
-        logs = steps.call("get_execution_logs", execution_id=done.execution.execution_id)
-        view.next_step = toolsets.step(state.settings, f"{logs} may say why.", "get_execution_logs")
-    if done.poses:
-        _add_poses(view, done)
-    else:
-        await _add_ligands(state, view, done, accepted)
-    return view
-
-
-def _add_poses(view: ImportView, done: Import) -> None:
-    inputs = [pose.as_input for pose in done.poses if pose and pose.as_input]
-    view.as_input = [entry for entry in inputs[:MAX_INLINE] if entry]
-    if len(inputs) > MAX_INLINE:
-        view.note(f"as_input has the first {MAX_INLINE} of {len(inputs)} poses.")
-
-
-async def _add_ligands(state: ServerState, view: ImportView, done: Import, accepted: Sequence[_Molecule]) -> None:
-    from deeporigin_mcp.platform.records.entities import Ligand
-
-    given = {row.id: one for one, row in zip(accepted, done.ligands, strict=False) if row}
-    raw = {row.id: row.raw for row in done.ligands if row}
-    if not any("canonical_smiles" in row for row in raw.values()):
-        # Else they were read already, as those of a workflow are.
-        found = await _visible(state, view, "ligands", [*raw])
-        raw = {name: {**row, **_known(found.get(name, {}))} for name, row in raw.items()}
-    ligands = [Ligand({"smiles": given[name].smiles if name in given else None, **row}) for name, row in raw.items()]
-    older = [ligand for ligand in ligands if ligand.id in given and _is_older(ligand.raw, done.execution)]
-    if older:
-        names = [
-            given[ligand.id].label + (f" as {ligand.name}" if ligand.name not in ("", given[ligand.id].name) else "")
-            for ligand in older
-        ]
-        view.note(f"Already in the project, and used as they are there: {', '.join(_some(names))}.")
-    inputs = [entry for ligand in ligands if (entry := ligand.as_input)]
-    files = [entry for ligand in ligands if (entry := ligand.as_file_input)]
-    if len(inputs) > MAX_INLINE:
-        view.ligands_file, view.ligands_count = await _listed(state.client, inputs), len(inputs)
-        return
-    view.as_input = inputs
-    if 0 < len(files) <= MAX_FILES_INLINE:
-        view.as_file_input = files
-
-
-async def _listed(client: DeepOriginClient, ligands: Sequence[Json]) -> str:
-    """The path of a list of ligands on the platform."""
-    content = json.dumps(ligands, separators=(",", ":")).encode()
-    path = f"{LIST_FOLDER}/{hashlib.sha256(content).hexdigest()[:32]}.json"
-    await client.files.upload(io.BytesIO(content), path, name="ligands.json", overwrite=True)
-    return path
-
-
-# The run of an import
-
-
-async def _is_over(state: ServerState, request: _Request, view: ImportView, done: Import) -> bool:
-    """Whether an import has made its rows; else the view says how to go on. A charge that nobody approved is said."""
-    view.next_step = None
-    execution = done.execution
-    if request.source != "execution_id" and was_started(execution) and reported_amount(execution):
-        await spent.record_start(state, execution)
-        view.warning = spent.dearer_than_approved(execution, ZERO)
-    if done.is_completed and done.is_ingested:
-        return True
-    view.execution_id, view.status = execution.execution_id, execution.status
-    if view.imported == 0:
-        view.imported = None
-    read = steps.call("import_molecules", kind=request.kind, execution_id=execution.execution_id)
-    if done.is_completed:
-        view.next_step = f"It is completed, and its rows are still being stored; {read} in a minute returns them."
-    else:
-        after = (steps.after(execution, state.settings) or "").rstrip(".")
-        needed = "confirm_execution" if execution.status == "Quoted" else "wait_executions"
-        view.next_step = toolsets.step(state.settings, f"{after}. Then {read} returns its rows.", needed)
-    return False
 
 
 async def _earlier(state: ServerState, request: _Request) -> ImportView:
@@ -525,15 +382,21 @@ async def _earlier(state: ServerState, request: _Request) -> ImportView:
     inputs, left = as_object(dto.get("userInputs")), request.seconds_left
     if inputs.get("process_pdb"):
         view, done = ImportView(), await client.imports.outcome(execution_id, timeout_seconds=left)
-        if await _is_over(state, request, view, done):
-            await _add_protein(state, view, done)
+        if await is_over(state, view, done, "protein", is_new=False):
+            await add_protein(state, view, done)
         return view
-    async with read_back(client, staged_path_of(dto), "sdf" if inputs.get("process_sdf") else "csv") as source:
-        if source.format == "sdf":
-            accepted = await _read_sdf(source)
-        else:
-            table = await off_loop(tables.of_csv, source.file)
-            accepted = [_Molecule(row.number, row.name, row.smiles) for row in table.rows]
+    accepted: list[Molecule] = []
+    try:
+        async with read_back(client, staged_path_of(dto), "sdf" if inputs.get("process_sdf") else "csv") as source:
+            if source.format == "sdf":
+                accepted = await _read_sdf(source)
+            else:
+                table = await off_loop(tables.of_csv, source.file)
+                accepted = [Molecule(row.number, row.name, row.smiles) for row in table.rows]
+    except NotFoundError:
+        if "csv_path" in inputs:
+            # Its rows are found by the SMILES that were in there.
+            raise
     done = await client.imports.outcome(
         execution_id,
         len(accepted),
@@ -541,35 +404,6 @@ async def _earlier(state: ServerState, request: _Request) -> ImportView:
         timeout_seconds=request.seconds_left,
         no_row_seconds=NO_ROW_SECONDS,
     )
-    return await _with_rows(state, request, ImportView(requested=len(accepted), imported=0), done, accepted)
-
-
-async def _visible(
-    state: ServerState, view: ImportView, entity: Literal["ligands", "proteins"], ids: Iterable[str]
-) -> dict[str, Json]:
-    """The rows with these ids, as soon as they can be read: a run that needs one of them checks that it is there."""
-    client, lacking, found = state.client, [*ids], dict[str, Json]()
-    for pause in VISIBLE_AFTER:
-        await client.timing.sleep(pause)
-        try:
-            found |= await client.entities.get_many(entity, lacking, select=ROW_FIELDS[entity])
-        except DeepOriginError:
-            break
-        lacking = [name for name in lacking if name not in found]
-        if not lacking:
-            return found
-    view.note(
-        f"Cannot be read yet: {', '.join(_some(lacking))}. A new row appears within seconds; one that does not was "
-        "deleted before, and the platform has given out its old id again. Tell the user then."
-    )
-    return found
-
-
-def _known(row: Json) -> Json:
-    return {name: value for name, value in row.items() if value is not None}
-
-
-def _is_older(row: Json, execution: Execution) -> bool:
-    """Whether a row was there before the import that returned it."""
-    made, started = moment(row.get("created_at")), moment(execution.raw.get("createdAt"))
-    return made is not None and started is not None and made < started
+    view = ImportView(requested=len(accepted) or None)
+    kind: Kind = "poses" if inputs.get("register_poses") else "ligands"
+    return await with_rows(state, view, done, accepted, kind, is_new=False)

@@ -8,9 +8,9 @@ import ipaddress
 import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import unquote, urlsplit
 
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError, PlatformError
@@ -18,6 +18,9 @@ from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.files.folders import folders_of
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
+
+if TYPE_CHECKING:
+    from deeporigin_mcp.platform.clients.imports import Suffix
 
 Kind = Literal["protein", "ligands", "poses"]
 Format = Literal["pdb", "cif", "pdbqt", "csv", "smi", "sdf"]
@@ -128,16 +131,22 @@ async def opened(
                     code="file_too_large",
                 )
             yield Source(io.BytesIO(content), _format(kind, "", given_format), "text")
+        case "url" if "://" not in value:
+            format_ = _format(kind, value, given_format)
+            path = (await client.files.stat(value.strip())).path
+            async with read_back(client, path, format_) as source:
+                # It is staged like any other file: by its staged path an import is found again.
+                yield replace(source, staged_path="", stem=PurePosixPath(path).stem)
         case "url":
             url = _public(value)
             path = unquote(urlsplit(url).path)
             format_ = _format(kind, path, given_format)
             host = one_line(urlsplit(url).hostname or "", 60)
-            with _spooled() as file:
+            with spooled() as file:
                 staged = await _fetched(client, url, format_, file)
                 yield Source(file, format_, f"the file from {host}", PurePosixPath(path).stem, staged)
         case _:
-            with _spooled() as file:
+            with spooled() as file:
                 yield await _entry(client, pdb_entry(value), file)
 
 
@@ -172,7 +181,7 @@ def _public(url: str) -> str:
         host, is_public = "", False
     if not is_public or not _is_public_host(host):
         raise ArgumentError(
-            f"Invalid url {one_line(url, 100)!r}. Valid: https://host/path on a public server.",
+            f"Invalid url {one_line(url, 100)!r}. Valid: https://host/path on a public server, or a platform path.",
             code="invalid_url",
         )
     return url.strip()
@@ -215,7 +224,7 @@ def _looks_like_entry(file: IO[bytes]) -> bool:
 
 async def _fetched(client: DeepOriginClient, url: str, format_: Format, file: IO[bytes]) -> str:
     """Have the platform fetch a file and read it back; returns its staged path."""
-    path = client.imports.fresh_path(f".{format_}")
+    path = client.imports.fresh_path(cast("Suffix", f".{format_}"))
     await client.files.fetch_from_url(url, path)
     try:
         await client.files.download(path, file, max_bytes=MAX_FETCHED_BYTES)
@@ -227,10 +236,10 @@ async def _fetched(client: DeepOriginClient, url: str, format_: Format, file: IO
 
 
 @contextlib.contextmanager
-def _spooled() -> Iterator[IO[bytes]]:
+def spooled() -> Iterator[IO[bytes]]:
     """A temporary file, in memory while it is small."""
     with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
-        yield file  # type: ignore[misc]
+        yield file
 
 
 @contextlib.asynccontextmanager
@@ -240,7 +249,7 @@ async def read_back(client: DeepOriginClient, path: str, format_: Format) -> Asy
     Raises:
         NotFoundError: it is not there any more.
     """
-    with _spooled() as file:
+    with spooled() as file:
         await client.files.download(path, file, max_bytes=MAX_FETCHED_BYTES)
         file.seek(0)
-        yield Source(file, format_, path, staged_path=path)
+        yield Source(file, format_, one_line(PurePosixPath(path).name, 100), staged_path=path)

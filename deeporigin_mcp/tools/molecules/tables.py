@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -36,7 +36,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def of_list(entries: Sequence[str | Mapping[str, Any]]) -> Table:
+def of_list(entries: Sequence[Any]) -> Table:
     """SMILES, or objects with `smiles` and `name`.
 
     Raises:
@@ -44,13 +44,14 @@ def of_list(entries: Sequence[str | Mapping[str, Any]]) -> Table:
     """
     rows = []
     for number, entry in enumerate(entries, 1):
-        values = {"smiles": entry} if isinstance(entry, str) else {str(key).lower(): entry[key] for key in entry}
+        given = {"smiles": entry} if isinstance(entry, str) else entry if isinstance(entry, dict) else {}
+        values = {str(key).lower(): value for key, value in given.items()}
         smiles, name = values.get("smiles"), values.get("name")
         if not isinstance(smiles, str) or not isinstance(name, str | int | None):
             raise ArgumentError(
                 f'Invalid entry {number} of smiles. Valid: a SMILES, or {{"smiles": "…", "name": "…"}}.',
             )
-        rows.append(Row(number, smiles.strip(), _name(str(name or ""))))
+        rows.append(Row(number, smiles.strip(), _name("" if name is None else str(name))))
     return Table(rows)
 
 

@@ -121,7 +121,7 @@ class PromptOffer(NamedTuple):
     title: str
     tools: tuple[str, ...]
     notes: Mapping[str, str] = {}
-    """By tool, a sentence at the end of the text where the server has that tool."""
+    """By tool, a line before the last paragraph where the server has that tool."""
 
 
 PROMPTS = (
@@ -151,7 +151,7 @@ PROMPTS = (
 
 
 class PlatformPrompt(Prompt):
-    """A prompt whose errors name the invalid argument, and whose text ends with these notes."""
+    """A prompt whose errors name the invalid argument, and whose text has these notes."""
 
     notes: tuple[str, ...] = ()
 
@@ -174,7 +174,8 @@ class PlatformPrompt(Prompt):
             problems += [f"unknown argument {name}" for name in unknown]
             raise MCPError(INVALID_PARAMS, f"{self.name}: {'; '.join(problems)}. Valid: {', '.join(known)}.")
         try:
-            return [UserMessage("\n".join([str(self.fn(**values)), *self.notes]))]
+            steps_of_it, _, rules = str(self.fn(**values)).rpartition("\n\n")
+            return [UserMessage("\n".join([steps_of_it, *self.notes, "", rules]))]
         except ArgumentError as error:
             raise MCPError(INVALID_PARAMS, f"{self.name}: {explained(error)}") from None
 

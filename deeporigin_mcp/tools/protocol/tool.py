@@ -241,6 +241,8 @@ def compact_schema(schema: dict[str, Any]) -> dict[str, Any]:
         if "anyOf" in node and len(options) == 1:
             rest = {key: value for key, value in node.items() if key != "anyOf"}
             return compact({**options[0], **rest})
+        if options:
+            node = {**node, "anyOf": options}
         kept = {
             key: compact(value, is_properties=key == "properties")
             for key, value in node.items()

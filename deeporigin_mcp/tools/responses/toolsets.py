@@ -25,7 +25,10 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
 }
 """The groups that `DEEPORIGIN_MCP_TOOLSETS` chooses from, and their tools."""
 WRITING = frozenset({"create_execution", "confirm_execution", "cancel_execution", "upload_file", "import_molecules"})
-"""Tools that read-only mode does not offer. Those for executions and all that read these are in one group."""
+"""Tools that read-only mode does not offer. Those for executions and all that read these are in one group.
+
+`download_files` writes too, but to the user's own disk: it is offered, because it changes nothing on the platform.
+"""
 LOCAL_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "import_molecules": ("path",),
     "upload_file": ("path",),

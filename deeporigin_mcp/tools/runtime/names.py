@@ -35,8 +35,9 @@ class Names:
     async def _people(self) -> dict[str, str]:
         found = {}
         for row in await self._client.organizations.users():
-            name = f"{text(row.get('firstName'))} {text(row.get('lastName'))}".strip() or text(row.get("email"))
-            found[word(row.get("id"))] = one_line(name, 60)
+            if user_id := word(row.get("id")):
+                name = f"{text(row.get('firstName'))} {text(row.get('lastName'))}".strip() or text(row.get("email"))
+                found[user_id] = one_line(name, 60)
         return found
 
     async def _read(self, what: str, request: Callable[[], Awaitable[dict[str, str]]]) -> dict[str, str]:

@@ -52,6 +52,12 @@ async def test_pages_that_repeat_themselves_are_an_error(server: Recorder) -> No
     assert len(server.requests) == 2
 
 
+async def test_rows_with_unusable_ids_are_not_among_those_by_id(server: Recorder) -> None:
+    server.answer(page({"id": ["1"]}, {"id": None}, {"id": "1"}))
+    async with client_for(server) as client:
+        assert await client.entities.get_many("ligands", ["1", "2"]) == {"1": {"id": "1"}}
+
+
 async def test_deleted_rows_are_never_asked_for(server: Recorder) -> None:
     server.answer(page())
     async with client_for(server) as client:

@@ -281,4 +281,4 @@ def test_without_a_home_directory_there_is_no_folder() -> None:
     assert code_of(Folders(()), "model.pdb") == "outside_folders"
     with pytest.raises(ArgumentError) as caught:
         _ = Folders(()).downloads
-    assert caught.value.code == "local_file_failed"
+    assert caught.value.code == "outside_folders"

@@ -26,7 +26,10 @@ def test_numbers_and_harmless_text_stay(number: Any) -> None:
 
 
 def test_rows_become_columns_in_their_order_without_empty_ones() -> None:
-    rows = [{"file": "a.sdf", "note": "", "x": 1}, {"file": "b, c.sdf", "note": "", "box": [1, 2]}]
+    rows: list[dict[str, Any]] = [
+        {"file": "a.sdf", "note": "", "x": 1},
+        {"file": "b, c.sdf", "note": "", "box": [1, 2]},
+    ]
     assert csv_of(rows).decode() == 'file,x,box\r\na.sdf,1,\r\n"b, c.sdf",,"[1,2]"\r\n'
 
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
+from mcp.shared.exceptions import MCPError
 from mcp_types import ErrorData, ListRootsResult, Root
 from pydantic import FileUrl
 
@@ -162,7 +163,7 @@ async def test_two_calls_for_the_same_file_at_once_upload_it_once(bench: Bench, 
 
 
 async def test_a_failure_ends_an_upload_and_the_next_call_begins_anew(bench: Bench, agent: Agent) -> None:
-    bench.fault("PUT /files status=400")
+    bench.fault("PUT /files/* status=400")
     assert (await agent.error("upload_file", path="hits.csv")).code == "invalid_request"
     bench.heal()
     assert (await agent.read("upload_file", path="hits.csv"))["status"] == "uploaded"
@@ -217,8 +218,13 @@ async def test_a_root_that_says_nothing_opens_nothing(bench: Bench, home: Path, 
 
     async with Client(bench.server(), mode=era, list_roots_callback=list_roots) as client:
         for path in (home / "project" / "model.pdb", home / ".ssh" / "id"):
-            answer = await client.call_tool("upload_file", {"path": str(path)})
-            assert answer.is_error
+            try:
+                answer = await client.call_tool("upload_file", {"path": str(path)})
+            except MCPError:
+                # A client of 2026-07-28 that declares roots and then refuses them has not called the tool.
+                assert (era, root) == ("auto", "refused")
+            else:
+                assert answer.is_error
     assert bench.sent("PUT") == []
 
 
@@ -233,7 +239,7 @@ async def test_a_client_that_does_not_respond_delays_a_call_by_seconds_only(
 ) -> None:
     monkeypatch.setattr("deeporigin_mcp.tools.files.folders.ROOTS_SECONDS", 0.05)
 
-    async def list_roots(_: ClientRequestContext) -> ListRootsResult:
+    async def list_roots(context: ClientRequestContext) -> ListRootsResult:
         await anyio.sleep_forever()
         raise AssertionError
 
@@ -250,12 +256,14 @@ async def test_over_http_there_is_no_path_and_a_signed_link_takes_the_file(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with running_site(bench) as site, site.agent() as agent:
-        assert "path" not in agent.inputs["upload_file"].schema["properties"]
+        shown = {tool.name: tool.input_schema for tool in (await agent.client.list_tools()).tools}
+        assert [*shown["upload_file"]["properties"]] == ["text", "destination"]
         refused = await agent.refused("upload_file", path=str(home / "deeporigin" / "hits.csv"))
         assert "path: unknown argument" in refused
         found = await agent.error("upload_file")
         assert found.code == "invalid_argument"
-        made = await agent.read("upload_file", destination="screens/big.sdf")
+        # It names the store, which is this machine here.
+        made = (await agent.call("upload_file", {"destination": "screens/big.sdf"})).content
         assert (made["status"], stored(bench, "screens/big.sdf")) == ("link_made", None)
         assert made["warning"]
         link = made["command"].rpartition(" ")[2].strip("'")
@@ -269,7 +277,10 @@ async def test_over_http_there_is_no_path_and_a_signed_link_takes_the_file(
         assert (await agent.read("upload_file", text=CSV, destination="a.csv"))["status"] == "uploaded"
     signature = link.rpartition("=")[2]
     assert len(signature) == 64
-    assert signature not in caplog.text
+    # The simulator and the test's own client log it; the server and what it uses do not.
+    ours = [record for record in caplog.records if record.name.startswith(("deeporigin_mcp", "mcp.server", "httpx"))]
+    assert ours
+    assert [record for record in ours if signature in record.getMessage()] == []
 
 
 @pytest.mark.parametrize("part", ["'; rm -rf ~; '", "$(id)'", "a b", '"', "`id`", "\n"])

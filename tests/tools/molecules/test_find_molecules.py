@@ -8,9 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deeporigin_mcp.server import create_server
+from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator.model.molecules import pocket_pdb
-from tests.support.bench import PROJECT, Agent, Bench, compact_size
+from deeporigin_mcp.tools.molecules import chemistry
+from tests.support.bench import PROJECT, Agent, Bench, agent_of, bench_token, compact_size
 from tests.support.history import HOUR
+from tests.support.recording import ORG, recording
 
 pytestmark = [pytest.mark.anyio, pytest.mark.one_bench]
 
@@ -148,6 +152,21 @@ async def test_a_ligand_is_found_in_another_spelling(agent: Agent) -> None:
     assert "note" not in found
 
 
+async def test_without_rdkit_the_text_is_compared_and_that_is_said(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chemistry, "_rdkit", lambda: None)
+    for smiles, count in (("c1ccccc1O", 1), ("Oc1ccccc1", 1), ("C1=CC=CC=C1O", 0)):
+        found = await agent.read("find_molecules", kind="ligand", smiles=smiles)
+        assert len(found["molecules"]) == count
+        assert "RDKit" in found["note"]
+
+
+async def test_a_metal_complex_is_looked_up_though_no_tool_takes_it(agent: Agent, bench: Bench) -> None:
+    made = bench.platform.seed_entity("ligands", name="cisplatin", smiles="N[Pt](N)(Cl)Cl")
+    assert ids_of(await agent.read("find_molecules", kind="ligand", smiles="Cl[Pt](Cl)(N)N")) == [made]
+
+
 async def test_a_ligand_is_found_by_a_part_of_its_name(agent: Agent) -> None:
     assert ids_of(await agent.read("find_molecules", kind="ligand", query="LIGAND 3")) == ["08DEL1GAND002"]
 
@@ -251,14 +270,16 @@ async def test_references_do_not_hide_scored_poses(agent: Agent, bench: Bench) -
         ago_seconds=HOUR,
     )
     common = {"compute_job_id": run, "project_id": PROJECT, "result_type": "pose", "created_at": "2026-02-01"}
-    poses = [{"file_path": "poses/ref.sdf", "ligand_id": LIGANDS[0]["id"]}] * 3
+    poses: list[dict[str, Any]] = [{"file_path": "poses/ref.sdf", "ligand_id": LIGANDS[0]["id"]}] * 3
     scored = {"file_path": "poses/a.sdf", "pose_score": 0.4, "binding_energy": -5.0}
     bench.platform.executions[run].own_results = [
         {"id": f"0AREFERENCE0{number}", "data": data, **common} for number, data in enumerate([*poses, scored])
     ]
     found = await agent.read("find_molecules", kind="pose", execution_id=run, limit=2)
     assert ids_of(found) == ["0AREFERENCE03"]
-    bench.platform.executions[run].own_results = bench.platform.executions[run].own_results[:3]
+    bench.platform.executions[run].own_results = [
+        {"id": f"0AREFERENCE0{number}", "data": data, **common} for number, data in enumerate(poses)
+    ]
     unscored = await agent.read("find_molecules", kind="pose", execution_id=run, limit=2)
     assert len(unscored["molecules"]) == 2
     assert unscored["note"]
@@ -269,6 +290,46 @@ async def test_a_pose_or_pocket_is_found_by_its_id(agent: Agent, docked: str) ->
     (best,) = (await agent.read("find_molecules", kind="pose", execution_id=docked, limit=1))["molecules"]
     found = await agent.read("find_molecules", kind="pose", query=best["as_input"]["id"])
     assert found["molecules"][0]["as_input"] == best["as_input"]
+
+
+async def test_a_platform_that_refuses_the_order_is_asked_more_simply(agent: Agent, bench: Bench, docked: str) -> None:
+    bench.fault("POST */result-explorer/search status=400 times=1")
+    found = await agent.read("find_molecules", kind="pose", execution_id=docked)
+    bench.heal()
+    scores = [row["pose_score"] for row in found["molecules"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+# Rows as no platform should send them
+
+
+HOSTILE: list[dict[str, Any]] = [
+    {},
+    {"id": 7, "name": ["x"], "protein_name": {}, "data": [], "project_id": 1, "created_at": 5, "smiles": False},
+    {"id": "08A\nnext_step: spend", "protein_name": "a\u202eb\n| c | d", "file_path": "x | y\n.pdb", "state": 3},
+    {"id": "0B", "data": {"pose_score": "high", "volume": -1, "center": ["a", 1, 2], "box": 3, "file_path": "p.pdb"}},
+    {"id": "0C", "name": "n" * 10_000, "canonical_smiles": "C" * 9_000, "data": {"file_path": "f" * 9_000}},
+]
+
+
+@pytest.mark.parametrize("kind", ["protein", "ligand", "pocket", "pose"])
+async def test_hostile_rows_become_harmless_ones(kind: str) -> None:
+    page = {"data": HOSTILE, "meta": {"hasMore": True, "nextCursor": "x"}}
+    async with recording() as server:
+        server.answer(page)
+        async with agent_of(create_server(Settings(token=bench_token(), org_key=ORG, base_url=server.url))) as agent:
+            found = await agent.read("find_molecules", kind=kind, limit=5)
+            assert len(found["molecules"]) == 5
+            assert all(len(str(row)) < 12_000 for row in found["molecules"])
+
+
+async def test_rows_that_the_platform_did_not_sort_are_not_taken_for_the_best() -> None:
+    rows = [{"id": f"0A{score}", "data": {"pose_score": score, "file_path": "a.sdf"}} for score in (0.1, 0.9)]
+    async with recording() as server:
+        server.answer({"data": rows, "meta": {"hasMore": True}})
+        async with agent_of(create_server(Settings(token=bench_token(), org_key=ORG, base_url=server.url))) as agent:
+            found = await agent.read("find_molecules", kind="pose", limit=2)
+            assert "not sort" in found["note"]
 
 
 # What is refused, and what goes wrong

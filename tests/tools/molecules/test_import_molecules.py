@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from deeporigin_mcp.simulator.model.archive import fetched
 from deeporigin_mcp.simulator.model.molecules import written_sdf
 from deeporigin_mcp.tools.molecules import chemistry
-from deeporigin_mcp.tools.molecules.import_molecules import _checked, _Molecule
+from deeporigin_mcp.tools.molecules.import_molecules import _checked
+from deeporigin_mcp.tools.molecules.imported import Molecule
 from tests.support.bench import Agent, Bench, running_bench
 
 pytestmark = pytest.mark.anyio
@@ -140,6 +141,16 @@ async def test_a_public_address_is_fetched_by_the_platform(agent: Agent, bench: 
     assert rows(bench)[ids(found)[0]]["name"] == "amide"
 
 
+async def test_a_file_that_was_uploaded_before_is_imported_by_its_path(agent: Agent, bench: Bench) -> None:
+    bench.platform.add_file("uploads/hits.sdf", sdf(*HITS))
+    found = await agent.read(TOOL, kind="ligands", url="uploads/hits.sdf")
+    assert found["imported"] == 3
+    assert content(bench, "uploads/hits.sdf") == sdf(*HITS)
+    again = await agent.read(TOOL, kind="ligands", url="/uploads/hits.sdf")
+    assert again["as_input"] == found["as_input"]
+    assert (await agent.error(TOOL, kind="ligands", url="uploads/none.sdf"))[0] == "file_not_found"
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -160,7 +171,7 @@ async def test_a_public_address_is_fetched_by_the_platform(agent: Agent, bench: 
         "https://data.example.org:8443/a.pdb",
         "https://data.example.org:x/a.pdb",
         "file:///etc/passwd.pdb",
-        "data.example.org/a.pdb",
+        "data://example.org/a.pdb",
     ],
 )
 async def test_what_is_not_a_public_https_address_never_reaches_the_platform(
@@ -415,6 +426,35 @@ async def test_a_cut_connection_loses_nothing_and_repeats_nothing(
     assert len(bench.platform.creates) == (1 if is_done and "pdb_id" in arguments else 2 if is_done else 1)
 
 
+PLACES = {
+    "file": "PUT */imports/*",
+    "cluster": "GET */clusters*",
+    "run": "POST */tools/*/executions",
+    "poll": "GET */tools/executions/*",
+    "ids": "POST */execution_subjects/search",
+    "rows": "POST */ligands/search",
+    "list": "PUT */ligand-lists/*",
+}
+
+
+@pytest.mark.parametrize("fault", ["reset", "status=500", "status=400", "status=403", "status=429 retry-after=1"])
+@pytest.mark.parametrize("place", PLACES)
+async def test_whatever_request_fails_no_answer_is_wrong_and_the_same_call_works_later(
+    agent: Agent, bench: Bench, place: str, fault: str, few_served: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deeporigin_mcp.tools.molecules.imported.MAX_INLINE", WORKFLOW - 1)
+    bench.fault(f"{PLACES[place]} {fault}")
+    answer = await agent.call(TOOL, {"kind": "ligands", "smiles": chain(WORKFLOW)})
+    is_created = bool(bench.platform.creates)
+    if answer.error:
+        assert is_created <= (answer.error.outcome == "unknown"), answer.text
+    else:
+        assert is_created
+    bench.heal()
+    found = await agent.read(TOOL, kind="ligands", smiles=chain(WORKFLOW))
+    assert (found["imported"], found["ligands_count"]) == (WORKFLOW, WORKFLOW)
+
+
 async def test_a_long_import_says_how_its_rows_are_read_and_they_are(
     agent: Agent, bench: Bench, few_served: None, no_time: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -489,7 +529,7 @@ async def test_a_server_that_only_reads_does_not_import(bench: Bench) -> None:
 )
 async def test_each_row_is_imported_or_refused_once_and_in_order(pairs: list[tuple[str, str]]) -> None:
     molecules = [
-        _Molecule(number, name, one.smiles, one.problem, one.notes)
+        Molecule(number, name, one.smiles, one.problem, one.notes)
         for number, (smiles, name) in enumerate(pairs, 1)
         for one in [chemistry.check_smiles(smiles)]
     ]

@@ -127,7 +127,15 @@ async def test_every_tool_that_a_prompt_names_is_one_that_it_needs(agent: Agent)
     for offer in prompts.PROMPTS:
         text = await text_of(agent, offer.function.__name__, **(RUN if offer.function is prompts.price_and_run else {}))
         named = {word for word in re.findall(r"[a-z]+(?:_[a-z]+)+", text) if word in agent.inputs}
-        assert named <= {*offer.tools}
+        assert named <= {*offer.tools, *offer.notes}
+
+
+@pytest.mark.parametrize(("toolsets", "is_named"), [((), True), (("executions", "catalogue"), False)])
+async def test_a_run_begins_with_the_molecules_that_are_there(
+    bench: Bench, toolsets: tuple[str, ...], is_named: bool
+) -> None:
+    async with bench.agent(toolsets=toolsets) as agent:
+        assert ("find_molecules" in await text_of(agent, "price_and_run", **RUN)) == is_named
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])

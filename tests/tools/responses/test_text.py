@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -24,6 +26,14 @@ def test_no_key_and_no_value_adds_a_line_or_a_column(rows: list[dict[str, str]])
     if not lines[0].startswith("{"):
         columns = len(dict.fromkeys(column for row in rows for column in row))
         assert [line.count(" | ") for line in (head, *lines)] == [columns - 1] * (len(rows) + 1)
+
+
+@given(st.lists(st.tuples(unruly, st.dictionaries(st.text(max_size=3), unruly, min_size=1)), min_size=3, max_size=5))
+def test_the_object_for_inputs_is_the_last_cell_and_can_be_copied(rows: list[tuple[str, dict[str, str]]]) -> None:
+    text = as_text({"rows": [{"as_input": usable, "name": name} for name, usable in rows]})
+    head, *lines = text.split("\n")
+    assert head == f"rows ({len(rows)}): name | as_input"
+    assert [json.loads(line.split(" | ", 1)[1]) for line in lines] == [usable for _, usable in rows]
 
 
 @given(st.text(), unruly)
