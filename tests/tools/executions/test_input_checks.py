@@ -70,7 +70,8 @@ async def test_what_does_not_fit_the_schema_is_listed_beside_missing_files(agent
 
 
 @pytest.mark.parametrize(
-    "path", ["/media/usb/x.pdb", "~/x.pdb", "./x.pdb", "../x.pdb", "C:\\work\\x.pdb", "file:///D:/x.pdb", "/d/work/x.pdb"]
+    "path",
+    ["/media/usb/x.pdb", "~/x.pdb", "./x.pdb", "../x.pdb", "C:\\work\\x.pdb", "file:///D:/x.pdb", "/d/work/x.pdb"],
 )
 async def test_a_path_of_the_users_computer_leads_to_the_call_that_brings_it_in(agent: Agent, path: str) -> None:
     text = await agent.refused("create_execution", **on(path))
