@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
+import anyio
 from anyio.to_thread import run_sync
 from pydantic import Field
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 WAIT_SECONDS = 42.0
-"""How long a call waits for a download, which goes on behind it."""
+"""How long a call may take before it returns; the download then goes on without it."""
 MAX_PATHS = 1_000
 MAX_LINKS = 20
 FEW_FILES, FIRST_FILES = 8, 4
@@ -98,7 +99,7 @@ async def download_files(
     They are saved in a folder, with an index.csv of molecules and scores. Nothing is overwritten, and what is there
     is kept: after a cut repeat the call. Free.
     """
-    state = state_of(ctx)
+    state, deadline = state_of(ctx), anyio.current_time() + WAIT_SECONDS
     if (execution_id is None) == (not paths):
         raise ArgumentError("Give either execution_id or paths.")
     if paths and what != ALL:
@@ -119,7 +120,7 @@ async def download_files(
     if not isinstance(work, Download):
         work = state.transfers[key] = Download(state, await folders_of(ctx), request)
     try:
-        is_over, _ = await work.result(state, WAIT_SECONDS)
+        is_over, _ = await work.result(state, max(0.0, deadline - anyio.current_time()))
     finally:
         if work.has_ended:
             state.transfers.pop(key, None)
@@ -174,6 +175,8 @@ def _next_step(state: ServerState, view: DownloadsView, request: Request, work: 
         return _why_nothing(state, execution, found, again)
     if execution is not None and not execution.is_terminal:
         parts.append(f"It is {one_line(execution.status, 40)}, so there may be more later. {_after(state, execution)}")
+    elif found.is_being_stored:
+        parts.append(f"Its results are still being stored: {again} in a minute may find more.")
     elif execution is not None and any(row.reason == NO_RESULT for row in view.missing or ()):
         parts.append(_logs(state, execution.execution_id))
     if any(item.may_come for item in found.items):

@@ -19,7 +19,14 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.files import local_names, sdf
 from deeporigin_mcp.tools.files.folders import Folders
 from deeporigin_mcp.tools.files.missing import missing_of
-from deeporigin_mcp.tools.files.run_files import Found, Item, files_of_paths, files_of_run, without_record
+from deeporigin_mcp.tools.files.run_files import (
+    Found,
+    Item,
+    files_of_paths,
+    files_of_run,
+    is_being_stored,
+    without_record,
+)
 from deeporigin_mcp.tools.files.saving import Folder
 from deeporigin_mcp.tools.files.tables import csv_of
 from deeporigin_mcp.tools.responses.errors import explained
@@ -110,6 +117,8 @@ class Download(BackgroundWork[None]):
             await run_sync(self._write_tables, folder)
         if execution is not None and execution.is_terminal:
             self.missing = await missing_of(self._client, execution, self.found)
+            if self.missing is not None and self.missing[0]:
+                self.found.is_being_stored = await is_being_stored(self._client, execution)
 
     def _grouped(self) -> list[_File]:
         """Each file once, with the items that it holds."""
@@ -156,6 +165,8 @@ class Download(BackgroundWork[None]):
         items = self.found.items
         suffix = "_incomplete" if any(item.problem for item in items) else ""
         joined = [item for item in items if item.local and item.suffix.lower() in SDF]
+        # A run may have other SDF files, such as what it was given.
+        joined = [item for item in joined if item.pose is not None] or joined
         if self._request.combine and joined:
             path, _ = folder.write(f"{JOINED}{suffix}", ".sdf", partial(_join, folder.path, joined))
             self.made.append(path.name)
@@ -200,15 +211,20 @@ class _File:
 
 def _take_records(folder: Folder, file: _File) -> None:
     """Where a file has records of several poses, give each item a file with its own record."""
-    sought = [item for item in file.items if item.pose is not None or item.record is not None]
-    if file.path is None or not sought or file.suffix.lower() not in SDF:
+    items = [item for item in file.items if item.pose is not None or item.record is not None]
+    is_sdf = file.suffix.lower() in SDF
+    if file.path is None or not items or (len(items) == 1 and not is_sdf):
         return
+    sought = [_sought(item) for item in items]
     with file.path.open("rb") as source:
-        found = list(islice(sdf.records(source), sdf.MAX_RECORDS + 1))
-        if len(found) <= 1 and len(sought) == 1 and not sought[0].record:
+        found = list(islice(sdf.records(source), sdf.MAX_RECORDS + 1)) if is_sdf else []
+        if is_sdf and len(found) <= 1 and len(items) == 1 and not items[0].record:
             return
-        chosen = sdf.matched([_sought(item) for item in sought], found)
-        for item, record in zip(sought, chosen, strict=True):
+        if len(found) > sdf.MAX_RECORDS:
+            # One that was not read might fit as well.
+            sought = [each if each.number is not None else sdf.Sought(-1, frozenset(), {}) for each in sought]
+        chosen = sdf.matched(sought, found)
+        for item, record in zip(items, chosen, strict=True):
             if record is None:
                 item.local, item.problem = "", NOT_SEPARABLE.format(file.path.name)
                 continue

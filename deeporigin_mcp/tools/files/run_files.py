@@ -225,13 +225,16 @@ async def _refuse_unknown_type(client: DeepOriginClient, execution: Execution, w
 
 
 def _best(rows: Sequence[Json]) -> list[Json]:
-    """One pose of each ligand: that which is marked as the best, else the one with the best score."""
+    """One pose of each ligand: that which is marked as the best, else the one with the best score.
+
+    Where no pose has a score, because a person registered them, all are returned.
+    """
     best: dict[str, Pose] = {}
     for pose in map(Pose, rows):
         key = pose.ligand_id or pose.smiles or pose.id
         if pose.is_scored and (key not in best or _rank(pose) < _rank(best[key])):
             best[key] = pose
-    return [pose.raw for pose in best.values()]
+    return [pose.raw for pose in best.values()] or [*rows]
 
 
 def _rank(pose: Pose) -> tuple[bool, float, float]:
@@ -331,6 +334,7 @@ async def _add_rows(
         item.values = {"rank": rank, "pose_rank": item.values.pop("rank", None), **item.values}
         item.stem = f"{rank:0{digits}d}_{local_names.stem_of(molecule.shown) or 'pose'}"
         item.suffix = item.suffix or ".sdf"
+        item.problem = "" if item.path else "its result names no file"
         found.items.append(item)
     for row in others:
         molecule = _molecule_of(row, molecules)

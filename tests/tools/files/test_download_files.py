@@ -204,6 +204,14 @@ async def test_a_row_whose_record_is_not_certain_gets_no_coordinates(
     assert [row.get("file", "") for row in table(tmp_path, "index_incomplete.csv")] == ["", ""]
 
 
+async def test_poses_that_share_a_file_without_records_get_no_coordinates(agent: Agent, platform: FilesOfRuns) -> None:
+    platform.put(**{f"{RUN}/all.pdb": "END\n"})
+    run = platform.run(pose("L1", 0.9, f"{RUN}/all.pdb"), pose("L2", 0.2, f"{RUN}/all.pdb"), pose("L3", 0.1, ""))
+    found = await agent.read("download_files", execution_id=run, what="pose")
+    assert [row["name"] for row in found["missing"]][-3:] == ["L1", "L2", "L3"]
+    assert [row["name"] for row in found["files"]] == ["index_incomplete.csv", "all.pdb"]
+
+
 async def test_the_best_pose_in_a_file_of_all_poses_of_its_ligand_is_taken_out(
     agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
@@ -316,6 +324,32 @@ async def test_a_file_of_the_platforms_own_needs_no_link(agent: Agent, tmp_path:
 # What is not there
 
 
+async def test_ligands_are_not_given_up_while_results_are_being_stored(agent: Agent, platform: FilesOfRuns) -> None:
+    platform.put(**{f"{RUN}/a.sdf": sdf("L1", 1)})
+    inputs = {"ligands": [{"id": "L1"}, {"id": "L2"}]}
+    run = platform.run(pose("L1", 0.9, f"{RUN}/a.sdf"), userInputs=inputs)
+    # The data platform has no row of the run yet.
+    platform.bench.fault("POST */executions/search status=503")
+    found = await agent.read("download_files", execution_id=run)
+    assert "being stored" in found["next_step"]
+    platform.bench.heal()
+    assert "being stored" not in (await agent.read("download_files", execution_id=run))["next_step"]
+
+
+async def test_two_equal_calls_at_once_fetch_once(agent: Agent, platform: FilesOfRuns) -> None:
+    run = await completed(agent, "CCO", "CCN")
+    found = []
+
+    async def call() -> None:
+        found.append(await agent.read("download_files", execution_id=run, what="best_poses"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        tasks.start_soon(call)
+    assert found[0] == found[1]
+    assert len(platform.fetched()) == 2
+
+
 async def test_a_file_that_is_gone_is_told_by_its_molecules_name(
     agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
@@ -342,6 +376,18 @@ async def test_a_file_that_failed_is_fetched_by_the_same_call_later(
     again = await agent.follow(found["next_step"])
     assert again["files"][0]["name"] == "index.csv"
     assert (again["returned"], again["already_there"], len(platform.fetched()) - sent) == (2, 1, 1)
+
+
+async def test_a_connection_that_is_cut_leaves_no_half_file(
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
+) -> None:
+    run = await completed(agent, "CCO", "CCN")
+    platform.bench.fault("GET /store/* half")
+    found = await agent.read("download_files", execution_id=run, what="best_poses")
+    assert [path.rpartition("/")[2] for path in on_disk(tmp_path)] == ["index_incomplete.csv"]
+    assert (found["returned"], len(found["missing"])) == (0, 2)
+    platform.bench.heal()
+    assert (await agent.follow(found["next_step"]))["returned"] == 2
 
 
 @pytest.mark.parametrize("status", ["Running", "Failed", "Quoted", "Completed"])
