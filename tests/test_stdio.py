@@ -22,6 +22,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult
 
+from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import ManualClock, Platform, RunningSimulator, running_simulator
 from tests.support.bench import PROJECT, bench_token
 from tests.support.errors import error_of
@@ -143,7 +144,7 @@ async def test_a_client_of_either_era_lists_tools_and_runs_a_job(
     with (tmp_path / "errors").open("w") as errors:
         async with Client(stdio_client(process, errlog=errors), mode=mode) as client:
             assert client.protocol_version == ("2025-11-25" if mode == "legacy" else "2026-07-28")
-            assert len((await client.list_tools()).tools) == 12
+            assert len((await client.list_tools()).tools) == len(TOOLS)
             created = await call(client, "create_execution", tool_key="acme.hello-test", inputs={}, start=True)
             name = created["execution_id"]
             clock = simulator.platform.clock
@@ -186,7 +187,7 @@ def test_raw_lines_of_2025_are_answered_and_nothing_else_is_printed(tmp_path: Pa
         assert answer["result"]["protocolVersion"] == "2025-11-25"
         assert answer["result"]["serverInfo"]["name"] == "deeporigin-mcp"
         process.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        assert len(process.ask("tools/list", {}, number=2)["result"]["tools"]) == 12
+        assert len(process.ask("tools/list", {}, number=2)["result"]["tools"]) == len(TOOLS)
         refused = process.ask("tools/call", {"name": "list_executions", "arguments": {}}, number=3)["result"]
         assert error_of(CallToolResult.model_validate(refused)).code == "not_signed_in"
         assert process.ask("ping", {}, number=4)["result"] == {}
@@ -201,7 +202,7 @@ def test_raw_lines_of_2026_need_no_handshake(tmp_path: Path) -> None:
         found = process.ask("server/discover", {"_meta": MODERN}, number=1)["result"]
         assert "2026-07-28" in found["supportedVersions"]
         listed = process.ask("tools/list", {"_meta": MODERN}, number=2)["result"]
-        assert len(listed["tools"]) == 12
+        assert len(listed["tools"]) == len(TOOLS)
         assert listed["ttlMs"] > 0
         given = {"name": "get_workspace", "arguments": {}, "_meta": MODERN}
         assert process.ask("tools/call", given, number=3)["result"]["isError"] is True
@@ -214,7 +215,7 @@ def test_invalid_lines_do_no_harm(tmp_path: Path) -> None:
         for garbage in (b"", b"hello", b"{", b"[]", b"null", b'{"jsonrpc": "1.0"}', b"\xff\xfe\x00", b"{}" * 50_000):
             process.send(garbage)
         process.send({"jsonrpc": "2.0", "id": 7, "method": "no/such/method", "params": {}})
-        assert len(process.ask("tools/list", {}, number=8)["result"]["tools"]) == 12
+        assert len(process.ask("tools/list", {}, number=8)["result"]["tools"]) == len(TOOLS)
         assert process.end() == 0
         assert "Traceback" not in process.errors()
 

@@ -177,6 +177,7 @@ PLACES = {
     "wait_executions": READ,
     "find_platform_tools": "GET /tools/protected/tools/definitions",
     "describe_platform_tool": OF_A_CREATION["the tool"].target,
+    "list_files": "GET /files/deeporigin/directory/",
     "get_workspace": "POST /data-platform/deeporigin/projects/search",
     # What comes before a creation and a confirmation
     "create_execution: the tool": OF_A_CREATION["the tool"].target,

@@ -363,6 +363,15 @@ class _Actions:
                     **(self._some(execution_id=self._name()) if kind in ("pocket", "pose") else {}),
                 },
             ),
+            lambda: (
+                "list_files",
+                self._some(path=one(("", "uploads", "tool-runs/")), limit=one((1, 200)), cursor="x"),
+            ),
+            lambda: ("list_files", {"execution_id": self._name(), **self._some(limit=2, cursor="2")}),
+            lambda: (
+                "upload_file",
+                {"text": one(("", "CCO")), **self._some(destination=one(("a.smi", "entities/x", "../x", "a/")))},
+            ),
             lambda: ("get_workspace", {}),
         ]
         return random.choice(calls)()

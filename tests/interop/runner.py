@@ -259,6 +259,7 @@ def _inspected(run: Callable[..., tuple[int, Any, str]], here: Scene) -> str:
         "get_execution_logs": {"execution_id": here.endless},
         "find_platform_tools": {"query": "dock"},
         "describe_platform_tool": {"tool_key": DOCKING},
+        "list_files": {},
         "get_workspace": {},
     }
     for tool, arguments in reads.items():

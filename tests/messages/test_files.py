@@ -16,7 +16,7 @@ from deeporigin_mcp.tools.files.folders import Folders
 from tests.messages.snapshot import assert_as_agreed, message_of
 from tests.support.bench import Agent, Bench
 from tests.support.file_store import FileStore
-from tests.support.recording import recording
+from tests.support.recording import Reply, recording
 from tests.support.site import running_site
 
 pytestmark = pytest.mark.anyio
@@ -99,7 +99,8 @@ async def of_lists(bench: Bench, agent: Agent) -> dict[str, str]:
         "cursor of a run": {"execution_id": done, "cursor": "x"},
     }
     messages |= {f"list: {case}": await agent.refused("list_files", **each) for case, each in calls.items()}
-    return {case: text.replace(running, "RUNNING").replace(done, "DONE") for case, text in messages.items()}
+    named = {case: text.replace(running, "RUNNING").replace(done, "DONE") for case, text in messages.items()}
+    return {case: re.sub(r" \(request id .*?\)", "", text) for case, text in named.items()}
 
 
 async def elsewhere(bench: Bench) -> dict[str, str]:
@@ -119,6 +120,11 @@ async def elsewhere(bench: Bench) -> dict[str, str]:
         )
         async with running_site(bench, base_url=platform.url) as site, site.agent() as agent:
             messages["over HTTP: link for no command"] = await agent.refused("upload_file", destination="a.sdf")
+    async with recording() as platform:
+        platform.handler = lambda request: Reply(b"", 404) if request.method == "HEAD" else Reply({})
+        async with bench.agent(base_url=platform.url) as agent:
+            text = await agent.refused("upload_file", text="CCO", destination="a.csv")
+            messages["upload: accepted and not there"] = text
     return messages
 
 

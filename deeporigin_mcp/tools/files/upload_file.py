@@ -10,7 +10,7 @@ from typing import IO, Annotated, Literal
 from anyio.to_thread import run_sync
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, PlatformError
+from deeporigin_mcp.errors import ArgumentError, NotFoundError, PlatformError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.records.files import md5_in
 from deeporigin_mcp.platform.records.sanitizing import one_line
@@ -141,6 +141,13 @@ async def _put(state: ServerState, content: IO[bytes], target: str) -> UploadVie
     client = state.client
     try:
         done = await client.files.upload(content, target, name=target.rpartition("/")[2])
+    except NotFoundError as error:
+        raise PlatformError(
+            f"The platform accepted the upload of {one_line(target, 200)!r} and does not have the file.",
+            next_step=AGAIN,
+            code="upload_incomplete",
+            request_id=error.request_id,
+        ) from None
     except ArgumentError as error:
         if error.code != "file_exists":
             raise

@@ -19,7 +19,7 @@ from pydantic import FileUrl
 from deeporigin_mcp.tools.files import upload_file as uploading
 from tests.support.bench import ERAS, Agent, Bench
 from tests.support.file_store import FileStore
-from tests.support.recording import recording
+from tests.support.recording import Reply, recording
 from tests.support.site import running_site
 
 pytestmark = pytest.mark.anyio
@@ -167,6 +167,22 @@ async def test_a_failure_ends_an_upload_and_the_next_call_begins_anew(bench: Ben
     assert (await agent.error("upload_file", path="hits.csv")).code == "invalid_request"
     bench.heal()
     assert (await agent.read("upload_file", path="hits.csv"))["status"] == "uploaded"
+
+
+@pytest.mark.parametrize(
+    "fault", ["reset times=1", "reset after=work times=1", "status=503 times=1", "half after=work times=1"]
+)
+async def test_a_lost_response_does_not_lose_the_file(bench: Bench, agent: Agent, fault: str) -> None:
+    bench.fault(f"PUT /files/* {fault}")
+    assert (await agent.read("upload_file", path="hits.csv"))["status"] == "uploaded"
+    assert stored(bench, "uploads/hits.csv") == CSV.encode()
+
+
+async def test_a_success_without_a_file_is_a_failure(home: Path, bench: Bench) -> None:
+    async with recording() as platform:
+        platform.handler = lambda request: Reply(b"", 404) if request.method == "HEAD" else Reply({})
+        async with bench.agent(base_url=platform.url) as agent:
+            assert (await agent.error("upload_file", path="hits.csv")).code == "upload_incomplete"
 
 
 async def test_what_has_the_same_size_but_no_checksum_counts_as_another_file(home: Path, bench: Bench) -> None:
