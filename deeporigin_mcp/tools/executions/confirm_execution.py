@@ -47,9 +47,7 @@ async def confirm_execution(
         float | None,
         Field(description="The quoted_price in USD that you told the user; another is refused.", ge=0),
     ] = None,
-    wait_seconds: Annotated[
-        float, Field(description="0 to 45, then for the run's end.", ge=0, le=45)
-    ] = 10,
+    wait_seconds: Annotated[float, Field(description="0 to 45, then for the run's end.", ge=0, le=45)] = 10,
 ) -> ExecutionView | InputRequiredResult:
     """Start a quoted execution. This spends the organisation's money and cannot be undone.
 

@@ -62,18 +62,14 @@ async def list_executions(
     tool_key: Annotated[str | None, Field(description="Only this tool, e.g. deeporigin.docking.")] = None,
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
     session: Annotated[str | None, Field(description="Only of this session.")] = None,
-    created_after: Annotated[
-        str | None, Field(description="UTC, e.g. 2026-05-07T15:00:00Z.")
-    ] = None,
+    created_after: Annotated[str | None, Field(description="UTC, e.g. 2026-05-07T15:00:00Z.")] = None,
     order: Annotated[
         str,
         Field(description="createdAt, startedAt, completedAt, status, tool, name or executionId, then asc or desc."),
     ] = "createdAt desc",
     page: Annotated[int, Field(description="From 0.", ge=0)] = 0,
     page_size: Annotated[int, Field(description="1 to 10000; over 200 come in parts.", ge=1, le=10_000)] = PAGE_SIZE,
-    fetch_all_pages: Annotated[
-        bool, Field(description="Adds totals by tool; all rows if they fit.")
-    ] = False,
+    fetch_all_pages: Annotated[bool, Field(description="Adds totals by tool; all rows if they fit.")] = False,
     status: Annotated[list[Status] | None, Field(description="Only these statuses.")] = None,
     detail: Annotated[Detail, Field(description="detailed adds start, end and project.")] = "concise",
 ) -> ExecutionListView:

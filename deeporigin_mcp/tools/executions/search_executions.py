@@ -69,9 +69,7 @@ async def search_executions(
     ctx: ToolContext,
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
     tool_keys: Annotated[list[str] | None, Field(description="Only these tools.")] = None,
-    status: Annotated[
-        str | None, Field(description="One; DataIngesting: results are being stored.")
-    ] = None,
+    status: Annotated[str | None, Field(description="One; DataIngesting: results are being stored.")] = None,
     compute_job_id: Annotated[str | None, Field(description="The execution_id of the other tools.")] = None,
     filters: Annotated[list[Condition] | None, Field(description="Further conditions; all must hold.")] = None,
     select: Annotated[list[str] | None, Field(description="Only these columns.")] = None,

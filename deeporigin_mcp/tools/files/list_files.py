@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError
-from deeporigin_mcp.platform.records.files import RemoteFile, listed_file
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.transport.remote_paths import MAX_CHARACTERS as PATH_CHARACTERS
 from deeporigin_mcp.platform.transport.remote_paths import cleaned
@@ -16,6 +15,9 @@ from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_th
 from deeporigin_mcp.tools.responses.toolsets import is_offered
 from deeporigin_mcp.tools.responses.views import View
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
+
+if TYPE_CHECKING:
+    from deeporigin_mcp.platform.records.files import RemoteFile
 
 ROOM = RESULT_CHARACTERS - 3_000
 """Leaves room for the next call, whose cursor may be long."""
@@ -59,6 +61,8 @@ async def list_files(
 
 
 async def _of_folder(state: ServerState, folder: str, limit: int, cursor: str | None) -> FilesView:
+    from deeporigin_mcp.platform.records.files import listed_file
+
     files = state.client.files
 
     async def page(count: int) -> tuple[list[FileRow], str | None]:

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from deeporigin_mcp.errors import ArgumentError, NotFoundError, PlatformError
 from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.platform.records.files import md5_in
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.transport.remote_paths import writable_path
 from deeporigin_mcp.platform.transport.signed_links import AGAIN
@@ -159,6 +158,8 @@ async def _same(client: DeepOriginClient, content: IO[bytes], target: str) -> in
     """The size of the file that is there, if it has this content."""
     there = await client.files.stat(target)
     size, md5 = await run_sync(_size_and_md5, content)
+    from deeporigin_mcp.platform.records.files import md5_in
+
     stored = md5_in(there.etag)
     if there.size == size and stored == md5:
         return size

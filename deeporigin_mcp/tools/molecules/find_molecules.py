@@ -19,7 +19,6 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.responses import has_more_of, next_cursor_of, rows_of
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.molecules.smiles import shown
 from deeporigin_mcp.tools.responses import steps, toolsets
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit, size
 from deeporigin_mcp.tools.responses.views import View
@@ -335,6 +334,7 @@ async def _forms(smiles: str) -> tuple[list[str], str | None]:
         ArgumentError: it is none. An element that no tool supports may still be there.
     """
     from deeporigin_mcp.tools.molecules.chemistry import check_smiles, is_available
+    from deeporigin_mcp.tools.molecules.smiles import shown
 
     checked, is_canonical = await off_loop(lambda: (check_smiles(smiles), is_available()))
     if checked.problem and not checked.elements:

@@ -16,7 +16,6 @@ from urllib.parse import unquote, urlsplit
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, NotFoundError, PlatformError
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.tools.files.folders import folders_of
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 if TYPE_CHECKING:
@@ -119,6 +118,8 @@ async def opened(
     match name:
         case "path":
             format_ = _format(kind, value, given_format)
+            from deeporigin_mcp.tools.files.folders import folders_of
+
             folders = await folders_of(ctx, value)
             with folders.open(value) as local:
                 yield Source(local.file, format_, one_line(local.name, 100), PurePosixPath(local.name).stem)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import anyio
 import anyio.abc
@@ -16,13 +16,15 @@ from mcp.server.mcpserver.context import Context
 from mcp_types import InputRequiredResult
 
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
-from deeporigin_mcp.platform.waiting.followers import Followers
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.approvals.ledger import BudgetScope, Ledger
 from deeporigin_mcp.tools.approvals.pending import Elicitations
 from deeporigin_mcp.tools.runtime import call_log
-from deeporigin_mcp.tools.runtime.names import Names
+
+if TYPE_CHECKING:
+    from deeporigin_mcp.platform.waiting.followers import Followers
+    from deeporigin_mcp.tools.runtime.names import Names
 
 T = TypeVar("T")
 
@@ -73,6 +75,8 @@ class ServerState:
     @cached_property
     def followers(self) -> Followers:
         """All subscriptions to executions."""
+        from deeporigin_mcp.platform.waiting.followers import Followers
+
         return Followers(self.client.observer, self.client.timing, self.tasks)
 
     @cached_property
@@ -88,6 +92,8 @@ class ServerState:
     @cached_property
     def names(self) -> Names:
         """Names of projects and people."""
+        from deeporigin_mcp.tools.runtime.names import Names
+
         return Names(self.client)
 
     @property
