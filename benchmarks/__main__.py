@@ -30,6 +30,7 @@ PARTS = (
     "call_cost",
     "throughput",
     "paging",
+    "files",
     "waiting",
     "bytes_read",
     "parsing",

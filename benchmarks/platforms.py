@@ -37,6 +37,13 @@ def replay(*, rows: int = 0, latency_seconds: float = 0.0) -> Iterator[str]:
         yield base_url
 
 
+@contextlib.contextmanager
+def store(*, latency_seconds: float = 0.0) -> Iterator[str]:
+    """A files service with made-up files, `benchmarks.store`; its address."""
+    with announced([sys.executable, "-m", "benchmarks.store", "--latency-seconds", str(latency_seconds)]) as (url, _):
+        yield url
+
+
 def settings(base_url: str) -> Settings:
     return Settings(
         token=SecretStr(make_token()),

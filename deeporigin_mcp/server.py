@@ -150,6 +150,7 @@ SEE_ALSO: Mapping[str, Mapping[str, str]] = {
         "list_executions": "For runs that exist use list_executions.",
     },
     "describe_platform_tool": {"create_execution": "Call it before create_execution, whose inputs must fit."},
+    "get_execution_results": {"download_files": "download_files saves the files."},
     "upload_file": {"import_molecules": "Molecules: import_molecules."},
 }
 """By tool: what its description says of other tools, by their names; left out where that tool is disabled."""

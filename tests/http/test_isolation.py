@@ -40,6 +40,7 @@ PRIED = (
     "confirm_execution",
     "get_execution_logs",
     "get_execution_results",
+    "download_files",
 )
 
 

@@ -10,7 +10,7 @@
 | serve over HTTP: one application, several workers | `site.py`, `workers.py` |
 | take results as tasks | `task_client.py`, `waiting_server.py` |
 | decide what time it is | `fake_time.py`; with a simulated platform, `bench.py` |
-| have a past of runs, rows or log lines | `history.py`, `rows.py` |
+| have a past of runs, rows, files or log lines | `history.py`, `rows.py`, `run_files.py` |
 | call every tool once, give hard schemas or any JSON | `calls.py`, `schemas.py`, `arbitrary.py` |
 | know what a text for a model may hold | `facts.py` |
 | compare documents with the program | `documents.py` |

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
+import anyio
 from anyio.to_thread import run_sync
 from pydantic import Field
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 WAIT_SECONDS = 42.0
-"""How long a call waits for a download, which goes on behind it."""
+"""How long a call may take before it returns; the download then goes on without it."""
 MAX_PATHS = 1_000
 MAX_LINKS = 20
 FEW_FILES, FIRST_FILES = 8, 4
@@ -66,7 +67,6 @@ class DownloadsView(View):
     `requested`, `returned`: ligands of the run. `missing`: what is not there, by the user's own name.
     """
 
-    status: str | None = None
     folder: str | None = None
     count: int
     already_there: int | None = None
@@ -99,7 +99,7 @@ async def download_files(
     They are saved in a folder, with an index.csv of molecules and scores. Nothing is overwritten, and what is there
     is kept: after a cut repeat the call. Free.
     """
-    state = state_of(ctx)
+    state, deadline = state_of(ctx), anyio.current_time() + WAIT_SECONDS
     if (execution_id is None) == (not paths):
         raise ArgumentError("Give either execution_id or paths.")
     if paths and what != ALL:
@@ -120,7 +120,7 @@ async def download_files(
     if not isinstance(work, Download):
         work = state.transfers[key] = Download(state, await folders_of(ctx), request)
     try:
-        is_over, _ = await work.result(state, WAIT_SECONDS)
+        is_over, _ = await work.result(state, max(0.0, deadline - anyio.current_time()))
     finally:
         if work.has_ended:
             state.transfers.pop(key, None)
@@ -165,35 +165,44 @@ def _add_missing(view: DownloadsView, found: Found, missing: tuple[int, list[tup
 
 
 def _next_step(state: ServerState, view: DownloadsView, request: Request, work: Download) -> str | None:
+    from deeporigin_mcp.tools.files.downloading import JOINED
     from deeporigin_mcp.tools.files.missing import NO_RESULT
 
     found, execution = work.found, request.execution
     again = _same_call(request)
     parts = []
     if execution is not None and not found.items:
-        return _why_nothing(state, execution, again)
+        return _why_nothing(state, execution, found, again)
     if execution is not None and not execution.is_terminal:
-        parts.append(f"It is {one_line(execution.status, 40)}: there may be more later.")
+        parts.append(f"It is {one_line(execution.status, 40)}, so there may be more later. {_after(state, execution)}")
+    elif found.is_being_stored:
+        parts.append(f"Its results are still being stored: {again} in a minute may find more.")
     elif execution is not None and any(row.reason == NO_RESULT for row in view.missing or ()):
-        parts.append(toolsets.step(state.settings, steps.logs_of(execution.execution_id), "get_execution_logs"))
-    if any(item.problem and not item.local for item in found.items):
+        parts.append(_logs(state, execution.execution_id))
+    if any(item.may_come for item in found.items):
         parts.append(f"{again} tries what is missing again.")
-    if request.combine and not any(name.startswith("combined") for name in work.made):
+    if request.combine and not any(name.startswith(JOINED) for name in work.made):
         parts.append("Nothing was joined: there is no SDF file among them.")
     if found.is_cut:
         parts.append("There are more: these are the first 10,000.")
     return " ".join(parts) or None
 
 
-def _why_nothing(state: ServerState, execution: Execution, again: str) -> str:
-    name = execution.execution_id
-    if not execution.is_terminal:
-        wait = toolsets.step(state.settings, steps.call("wait_executions", execution_ids=[name]), "wait_executions")
-        return f"It is {one_line(execution.status, 40)} and has no files yet. {wait}"
-    if execution.status == "Completed":
-        return f"It is completed and has none yet. Results may still be being stored: {again} in a minute."
-    logs = toolsets.step(state.settings, steps.logs_of(name), "get_execution_logs")
-    return f"It is {one_line(execution.status, 40)} and left no files. {logs}"
+def _why_nothing(state: ServerState, execution: Execution, found: Found, again: str) -> str:
+    status, name = one_line(execution.status, 40), execution.execution_id
+    if found.is_being_stored:
+        return f"It is {status}, but its results are still being stored; {again} in a minute."
+    if execution.is_terminal:
+        return f"It is {status} and left no files. {_logs(state, name)}"
+    return f"It is {status} and has no files yet. {_after(state, execution)}".strip()
+
+
+def _after(state: ServerState, execution: Execution) -> str:
+    return toolsets.step(state.settings, steps.after(execution, state.settings) or "", "wait_executions")
+
+
+def _logs(state: ServerState, execution_id: str) -> str:
+    return toolsets.step(state.settings, steps.logs_of(execution_id), "get_execution_logs")
 
 
 def _call(paths: Sequence[str], execution: Execution | None, **chosen: object) -> str:
@@ -251,6 +260,9 @@ async def _links(state: ServerState, execution: Execution | None, paths: Sequenc
         view.pending = len(wanted) - MAX_LINKS
         parts.append(MORE_LINKS)
     if execution is not None and not found.items:
-        parts.append(_why_nothing(state, execution, _call((), execution, what=what)))
+        parts.append(_why_nothing(state, execution, found, _call((), execution, what=what)))
+    elif execution is not None and not wanted:
+        shown = toolsets.step(state.settings, steps.results_of(execution.execution_id), "get_execution_results")
+        parts.append(f"It has rows and no files. {shown}")
     view.next_step = " ".join(parts) or None
     return view

@@ -11,14 +11,22 @@ from typing import IO, NamedTuple
 
 from anyio.to_thread import run_sync
 
-from deeporigin_mcp.errors import DeepOriginError
+from deeporigin_mcp.errors import DeepOriginError, NetworkError, NotFoundError, PlatformError, RateLimitError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.clients.paging import gather
 from deeporigin_mcp.platform.records.files import RemoteFile
+from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.files import local_names, sdf
 from deeporigin_mcp.tools.files.folders import Folders
 from deeporigin_mcp.tools.files.missing import missing_of
-from deeporigin_mcp.tools.files.run_files import Found, Item, files_of_paths, files_of_run, without_record
+from deeporigin_mcp.tools.files.run_files import (
+    Found,
+    Item,
+    files_of_paths,
+    files_of_run,
+    is_being_stored,
+    without_record,
+)
 from deeporigin_mcp.tools.files.saving import Folder
 from deeporigin_mcp.tools.files.tables import csv_of
 from deeporigin_mcp.tools.responses.errors import explained
@@ -30,6 +38,7 @@ NAME_CHARACTERS = 40
 REASON_CHARACTERS = 200
 SDF = (".sdf", ".sd", ".mol")
 PATHS_FOLDER = "files"
+JOINED = "combined"
 NOT_SEPARABLE = "its record in {} cannot be told from the others"
 
 
@@ -69,6 +78,7 @@ class Download(BackgroundWork[None]):
         self.already_there = 0
         self._files: list[_File] = []
         self._targets: list[Path] = []
+        self._state = state
         self._client = state.client
         self._folders = folders
         self._request = request
@@ -97,14 +107,18 @@ class Download(BackgroundWork[None]):
         if not self.found.items:
             return
         path = self.path = await run_sync(self._folders.new_folder, self._request.folder_name)
-        folder = await run_sync(Folder, path)
-        self._files = self._grouped()
-        await self._fetch(folder, self._files)
-        for file in self._files:
-            await run_sync(_take_records, folder, file)
-        await run_sync(self._write_tables, folder)
+        # Another call may write to the same folder.
+        async with self._state.key_lock(str(path)):
+            folder = await run_sync(Folder, path)
+            self._files = self._grouped()
+            await self._fetch(folder, self._files)
+            for file in self._files:
+                await run_sync(_take_records, folder, file)
+            await run_sync(self._write_tables, folder)
         if execution is not None and execution.is_terminal:
             self.missing = await missing_of(self._client, execution, self.found)
+            if self.missing is not None and self.missing[0]:
+                self.found.is_being_stored = await is_being_stored(self._client, execution)
 
     def _grouped(self) -> list[_File]:
         """Each file once, with the items that it holds."""
@@ -116,7 +130,7 @@ class Download(BackgroundWork[None]):
 
     async def _fetch(self, folder: Folder, files: Sequence[_File]) -> None:
         """Get the files that are not there yet."""
-        there = [file for file in files if await run_sync(folder.there, file.stem, file.suffix)]
+        there = [file for file in files if folder.there(file.stem, file.suffix)]
         numbers = iter(range(len(there)))
 
         async def look_up(_: int) -> None:
@@ -141,22 +155,25 @@ class Download(BackgroundWork[None]):
         self._targets = []
         for file, (_, target), outcome in zip(wanted, pairs, outcomes, strict=True):
             if isinstance(outcome, DeepOriginError):
-                file.fail(explained(outcome, REASON_CHARACTERS, with_step=False))
+                file.fail(outcome)
                 continue
             path, was_there = await run_sync(folder.settled, target, file.stem, file.suffix)
             file.keep(path, self if was_there else None)
 
     def _write_tables(self, folder: Folder) -> None:
-        """The SDF that joins all, and the table of all rows."""
+        """The SDF that joins all, and the table of all rows; named so that a whole one is not taken for a part."""
         items = self.found.items
+        suffix = "_incomplete" if any(item.problem for item in items) else ""
         joined = [item for item in items if item.local and item.suffix.lower() in SDF]
+        # A run may have other SDF files, such as what it was given.
+        joined = [item for item in joined if item.pose is not None] or joined
         if self._request.combine and joined:
-            path, _ = folder.write("combined", ".sdf", partial(_join, folder.path, joined))
+            path, _ = folder.write(f"{JOINED}{suffix}", ".sdf", partial(_join, folder.path, joined))
             self.made.append(path.name)
         if any(item.values for item in items):
             name = "index" if any(item.path for item in items) else "results"
             content = csv_of([_row(item) for item in items])
-            path, _ = folder.write(name, ".csv", lambda file: _write(file, content))
+            path, _ = folder.write(f"{name}{suffix}", ".csv", lambda file: _write(file, content))
             self.made.append(path.name)
 
 
@@ -183,22 +200,31 @@ class _File:
         for item in self.items:
             item.local = path.name
 
-    def fail(self, reason: str) -> None:
+    def fail(self, error: DeepOriginError) -> None:
+        reason = explained(error, REASON_CHARACTERS, with_step=False)
+        if isinstance(error, NotFoundError):
+            reason = one_line(f"{self.remote_path} is not on the platform", REASON_CHARACTERS)
         for item in self.items:
             item.problem = reason
+            item.may_come = isinstance(error, NetworkError | PlatformError | RateLimitError)
 
 
 def _take_records(folder: Folder, file: _File) -> None:
     """Where a file has records of several poses, give each item a file with its own record."""
-    sought = [item for item in file.items if item.pose is not None or item.record is not None]
-    if file.path is None or not sought or file.suffix.lower() not in SDF:
+    items = [item for item in file.items if item.pose is not None or item.record is not None]
+    is_sdf = file.suffix.lower() in SDF
+    if file.path is None or not items or (len(items) == 1 and not is_sdf):
         return
+    sought = [_sought(item) for item in items]
     with file.path.open("rb") as source:
-        found = list(islice(sdf.records(source), sdf.MAX_RECORDS + 1))
-        if len(found) == 1 and len(sought) == 1 and not sought[0].record:
+        found = list(islice(sdf.records(source), sdf.MAX_RECORDS + 1)) if is_sdf else []
+        if is_sdf and len(found) <= 1 and len(items) == 1 and not items[0].record:
             return
-        chosen = sdf.matched([_sought(item) for item in sought], found)
-        for item, record in zip(sought, chosen, strict=True):
+        if len(found) > sdf.MAX_RECORDS:
+            # One that was not read might fit as well.
+            sought = [each if each.number is not None else sdf.Sought(-1, frozenset(), {}) for each in sought]
+        chosen = sdf.matched(sought, found)
+        for item, record in zip(items, chosen, strict=True):
             if record is None:
                 item.local, item.problem = "", NOT_SEPARABLE.format(file.path.name)
                 continue

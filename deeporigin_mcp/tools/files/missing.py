@@ -26,7 +26,7 @@ async def missing_of(
     """
     if not found.ligand_count or not any(map(_names, found.items)):
         return None
-    kept = [item for item in found.items if (item.local or not item.path) and not _failure(found, item.molecule)]
+    kept = [item for item in found.items if _is_there(item) and not _failure(found, item.molecule)]
     there = {name for item in kept for name in _names(item)}
     lacking = [one for one in found.ligands if not there.intersection((one.id, one.smiles))]
     results = {item.molecule.id or item.molecule.smiles for item in kept} - {""}
@@ -42,6 +42,11 @@ async def missing_of(
         (one.shown, _reason(found, problems, one) or _said_of(one, log) or numbered.get(one) or NO_RESULT)
         for one in lacking
     ]
+
+
+def _is_there(item: Item) -> bool:
+    """Whether its file is, or it is a row that needs none."""
+    return bool(item.local) or not (item.path or item.problem)
 
 
 def _names(item: Item) -> set[str]:

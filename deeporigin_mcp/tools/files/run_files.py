@@ -66,7 +66,8 @@ class Item:
     local: str = ""
     """Name of the file that it has become."""
     problem: str = ""
-    """Why there is none."""
+    """Why there is none; `may_come`: whether trying again may help."""
+    may_come: bool = False
 
 
 @dataclass
@@ -79,6 +80,8 @@ class Found:
     ligand_count: int = 0
     failures: dict[str, str] = field(default_factory=dict)
     """Reasons that rows give, by ligand id or SMILES."""
+    is_being_stored: bool = False
+    """The platform still stores its results, so that there may be some a minute later."""
     is_cut: bool = False
     """There are more than `MAX_ROWS` rows or `MAX_LISTED` files."""
     listed: dict[str, RemoteFile] = field(default_factory=dict)
@@ -126,7 +129,10 @@ async def files_of_run(client: DeepOriginClient, execution: Execution, what: str
         kind = "pose" if wanted == BEST_POSES else wanted
         rows = [row for name, row in _output_rows(execution) if kind in (ALL, name)]
     for pause in STORING_PAUSES if waits else ():
-        if rows or execution.status != "Completed" or not await is_being_stored(client, execution):
+        if rows or execution.status != "Completed":
+            break
+        found.is_being_stored = await is_being_stored(client, execution)
+        if not found.is_being_stored:
             break
         await client.timing.sleep(pause)
         rows = await _rows(client, execution, wanted)
@@ -219,13 +225,16 @@ async def _refuse_unknown_type(client: DeepOriginClient, execution: Execution, w
 
 
 def _best(rows: Sequence[Json]) -> list[Json]:
-    """One pose of each ligand: that which is marked as the best, else the one with the best score."""
+    """One pose of each ligand: that which is marked as the best, else the one with the best score.
+
+    Where no pose has a score, because a person registered them, all are returned.
+    """
     best: dict[str, Pose] = {}
     for pose in map(Pose, rows):
         key = pose.ligand_id or pose.smiles or pose.id
         if pose.is_scored and (key not in best or _rank(pose) < _rank(best[key])):
             best[key] = pose
-    return [pose.raw for pose in best.values()]
+    return [pose.raw for pose in best.values()] or [*rows]
 
 
 def _rank(pose: Pose) -> tuple[bool, float, float]:
@@ -325,13 +334,14 @@ async def _add_rows(
         item.values = {"rank": rank, "pose_rank": item.values.pop("rank", None), **item.values}
         item.stem = f"{rank:0{digits}d}_{local_names.stem_of(molecule.shown) or 'pose'}"
         item.suffix = item.suffix or ".sdf"
+        item.problem = "" if item.path else "its result names no file"
         found.items.append(item)
     for row in others:
         molecule = _molecule_of(row, molecules)
         if reason := one_line(text(row.data.get("reason")), REASON_CHARACTERS):
             found.failures.update(dict.fromkeys(filter(None, (molecule.id, molecule.smiles)), reason))
         protein = proteins.get(word(row.data.get("id")))
-        paths = [*_paths(row.data)] or ([protein.file_path] if protein and protein.file_path else [])
+        paths = [*dict.fromkeys(_paths(row.data))] or ([protein.file_path] if protein and protein.file_path else [])
         for path in paths or [""]:
             item = _item(path, molecule=molecule, values=_values(row.data))
             if protein and not local_names.is_readable(item.stem):

@@ -5,32 +5,23 @@ from __future__ import annotations
 import csv
 import urllib.request
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import pytest
 
 from deeporigin_mcp.settings.places import IN_HEADERS
-from deeporigin_mcp.simulator.state.entities import add_row
-from deeporigin_mcp.simulator.state.files import find_file, put_file
 from deeporigin_mcp.tools.files import download_files as tool
-from tests.support.bench import PROJECT, Agent, Bench, docking
-from tests.support.rows import stored
+from tests.support.bench import Agent, Bench, docking
+from tests.support.run_files import FilesOfRuns, pose, sdf
 
 pytestmark = pytest.mark.anyio
 
-SDF = "{title}\n  made\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\n    {x:.4f}    0.0000    0.0000 C   0  0\nM  END\n"
 RUN = "tool-runs/e"
 ABSENT = "3f0c9a52-6f0e-4f0b-9a55-0d3b6e1c7a11"
-
-
-def sdf(title: str = "", x: float = 0, **fields: object) -> str:
-    return SDF.format(title=title, x=x) + "".join(f">  <{k}>\n{v}\n\n" for k, v in fields.items()) + "$$$$\n"
-
-
-def pose(ligand: str, score: float, path: str, **data: Any) -> dict[str, Any]:
-    return {"ligand_id": ligand, "pose_score": score, "best_pose": True, "file_path": path, **data}
 
 
 @pytest.fixture
@@ -39,43 +30,9 @@ async def agent(bench: Bench, tmp_path: Path) -> AsyncIterator[Agent]:
         yield found
 
 
-class Platform:
-    """The files and rows of the simulated organisation, put there by a test."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self._organisation = bench.platform.organisations["deeporigin"]
-
-    def put(self, **files: str) -> None:
-        for path, content in files.items():
-            put_file(self.bench.platform, self._organisation, path, content.encode())
-
-    def content(self, path: str) -> bytes:
-        found = find_file(self.bench.platform, self._organisation, path)
-        assert found is not None
-        return found.content
-
-    def add(self, table: str, identifier: str, **values: Any) -> None:
-        now = self.bench.platform.clock.now()
-        add_row(self.bench.platform, self._organisation, table, PROJECT, values, "ada", now, identifier=identifier)
-
-    def run(self, *rows: dict[str, Any], **dto: Any) -> str:
-        """A completed run with these result rows."""
-        name = stored(self.bench, *rows)
-        run = self.bench.platform.executions[name]
-        # It has left nothing but what the test puts there.
-        run.definition = None
-        run.stored.update({"jobOutputs": None, **dto})
-        return name
-
-    def fetched(self) -> list[str]:
-        """The files whose content was sent."""
-        return self.bench.sent("GET", "/store/")
-
-
 @pytest.fixture
-def platform(bench: Bench) -> Platform:
-    return Platform(bench)
+def platform(bench: Bench) -> FilesOfRuns:
+    return FilesOfRuns(bench)
 
 
 def on_disk(root: Path) -> dict[str, bytes]:
@@ -101,7 +58,7 @@ async def completed(agent: Agent, *smiles: str) -> str:
 
 
 async def test_the_best_poses_of_a_run_are_files_with_the_platforms_bytes(
-    agent: Agent, platform: Platform, tmp_path: Path
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
     run = await completed(agent, "CCO", "CCN", "c1ccccc1O")
     found = await agent.read("download_files", execution_id=run, what="best_poses")
@@ -114,7 +71,7 @@ async def test_the_best_poses_of_a_run_are_files_with_the_platforms_bytes(
     assert {row["name"]: row["size"] for row in found["files"]} == {name: len(files[name]) for name in files}
 
 
-async def test_a_second_call_fetches_nothing_and_says_so(agent: Agent, platform: Platform, tmp_path: Path) -> None:
+async def test_a_second_call_fetches_nothing_and_says_so(agent: Agent, platform: FilesOfRuns, tmp_path: Path) -> None:
     run = await completed(agent, "CCO", "CCN")
     first = await agent.read("download_files", execution_id=run, combine=True)
     before, sent = on_disk(tmp_path), len(platform.fetched())
@@ -124,7 +81,9 @@ async def test_a_second_call_fetches_nothing_and_says_so(agent: Agent, platform:
     assert second == {**first, "already_there": 6}
 
 
-async def test_poses_are_joined_best_first_with_their_scores(agent: Agent, platform: Platform, tmp_path: Path) -> None:
+async def test_poses_are_joined_best_first_with_their_scores(
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
+) -> None:
     platform.add("ligands", "L1", smiles="CCO", name="ethanol")
     platform.put(**{f"{RUN}/a.sdf": sdf("L1", 1), f"{RUN}/b.sdf": sdf("L2", 2)})
     run = platform.run(pose("L1", 0.4, f"{RUN}/a.sdf", binding_energy=-5), pose("L2", 0.9, f"{RUN}/b.sdf"))
@@ -138,7 +97,7 @@ async def test_poses_are_joined_best_first_with_their_scores(agent: Agent, platf
 
 
 async def test_a_local_file_with_another_content_is_left_alone(
-    agent: Agent, platform: Platform, tmp_path: Path
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
     platform.put(**{f"{RUN}/a.sdf": sdf("L1", 1)})
     run = platform.run(pose("L1", 0.4, f"{RUN}/a.sdf"))
@@ -154,7 +113,7 @@ async def test_a_local_file_with_another_content_is_left_alone(
     assert len(in_folder(tmp_path)) == 2
 
 
-async def test_a_link_in_the_folder_is_not_followed(agent: Agent, platform: Platform, tmp_path: Path) -> None:
+async def test_a_link_in_the_folder_is_not_followed(agent: Agent, platform: FilesOfRuns, tmp_path: Path) -> None:
     outside = tmp_path / "outside.sdf"
     outside.write_text(sdf("L1", 1))
     (tmp_path / "mine").mkdir()
@@ -170,7 +129,7 @@ HOSTILE = ("../../../evil", "CON", ".hidden", "a/b", "x" * 500, "nul\x00\n", "As
 
 
 async def test_no_name_of_the_platform_leads_out_of_the_folder(
-    agent: Agent, platform: Platform, tmp_path: Path
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
     inside = tmp_path / "allowed"
     rows = []
@@ -191,7 +150,7 @@ async def test_no_name_of_the_platform_leads_out_of_the_folder(
 
 @pytest.mark.parametrize("path", ["../../etc/passwd", "a/../../b.sdf", "", "/", "x\x00.sdf"])
 async def test_a_path_that_cannot_be_is_missing_and_writes_nothing(
-    agent: Agent, platform: Platform, tmp_path: Path, path: str
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path, path: str
 ) -> None:
     platform.put(**{f"{RUN}/a.sdf": sdf("L1", 1)})
     run = platform.run(pose("L1", 0.9, f"{RUN}/a.sdf"), pose("L2", 0.4, path, smiles="CC"))
@@ -202,7 +161,9 @@ async def test_a_path_that_cannot_be_is_missing_and_writes_nothing(
 # Which record
 
 
-async def test_poses_that_share_a_file_get_their_own_records(agent: Agent, platform: Platform, tmp_path: Path) -> None:
+async def test_poses_that_share_a_file_get_their_own_records(
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
+) -> None:
     path = f"{RUN}/all.sdf"
     platform.put(**{path: sdf("L1", 1, pose_score=0.2) + sdf("L1", 2, pose_score=0.9) + sdf("L2", 3)})
     run = platform.run(*(pose(name, score, path) for name, score in (("L1", 0.9), ("L1", 0.2), ("L2", 0.5))))
@@ -218,7 +179,7 @@ async def test_poses_that_share_a_file_get_their_own_records(agent: Agent, platf
     assert await agent.read("download_files", execution_id=run) == {**found, "already_there": 1}
 
 
-async def test_a_numbered_record_is_taken_from_its_file(agent: Agent, platform: Platform, tmp_path: Path) -> None:
+async def test_a_numbered_record_is_taken_from_its_file(agent: Agent, platform: FilesOfRuns, tmp_path: Path) -> None:
     path = "imports/staging/three.sdf"
     platform.put(**{path: sdf("a", 1) + sdf("b", 2) + sdf("c", 3)})
     run = platform.run(pose("L1", 0.5, f"/{path}#record-2"), pose("L2", 0.4, f"{path}#record-0"))
@@ -229,7 +190,7 @@ async def test_a_numbered_record_is_taken_from_its_file(agent: Agent, platform: 
 
 
 async def test_a_row_whose_record_is_not_certain_gets_no_coordinates(
-    agent: Agent, platform: Platform, tmp_path: Path
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
     path = f"{RUN}/all.sdf"
     platform.put(**{path: sdf("", 1) + sdf("", 2)})
@@ -240,11 +201,19 @@ async def test_a_row_whose_record_is_not_certain_gets_no_coordinates(
     assert in_folder(tmp_path) == {"all.sdf": platform.content(path).decode()}
     assert (found["requested"], found["returned"]) == (2, 0)
     assert {row["name"] for row in found["missing"]} == {"L1", "L2"}
-    assert [row.get("file") or "" for row in table(tmp_path)] == ["", ""]
+    assert [row.get("file", "") for row in table(tmp_path, "index_incomplete.csv")] == ["", ""]
+
+
+async def test_poses_that_share_a_file_without_records_get_no_coordinates(agent: Agent, platform: FilesOfRuns) -> None:
+    platform.put(**{f"{RUN}/all.pdb": "END\n"})
+    run = platform.run(pose("L1", 0.9, f"{RUN}/all.pdb"), pose("L2", 0.2, f"{RUN}/all.pdb"), pose("L3", 0.1, ""))
+    found = await agent.read("download_files", execution_id=run, what="pose")
+    assert [row["name"] for row in found["missing"]][-3:] == ["L1", "L2", "L3"]
+    assert [row["name"] for row in found["files"]] == ["index_incomplete.csv", "all.pdb"]
 
 
 async def test_the_best_pose_in_a_file_of_all_poses_of_its_ligand_is_taken_out(
-    agent: Agent, platform: Platform, tmp_path: Path
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
     path = f"{RUN}/L1.sdf"
     platform.put(**{path: sdf("L1", 1, **{"POSE SCORE": 0.2}) + sdf("L1", 2, **{"POSE SCORE": 0.9})})
@@ -259,7 +228,7 @@ async def test_the_best_pose_in_a_file_of_all_poses_of_its_ligand_is_taken_out(
 
 
 async def test_best_poses_are_chosen_by_score_where_no_row_says_which(
-    agent: Agent, platform: Platform, tmp_path: Path
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
     platform.put(**{f"{RUN}/{n}.sdf": sdf(str(n), n) for n in range(3)})
     rows = [
@@ -273,7 +242,7 @@ async def test_best_poses_are_chosen_by_score_where_no_row_says_which(
 
 
 async def test_poses_are_found_in_the_outputs_before_their_rows_are_stored(
-    agent: Agent, platform: Platform, tmp_path: Path
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
     platform.put(**{f"{RUN}/{n}.sdf": sdf(str(n), n) for n in range(2)})
     poses = [pose("L1", 0.5, f"{RUN}/0.sdf"), pose("L1", 0.3, f"{RUN}/1.sdf", best_pose=False)]
@@ -283,7 +252,7 @@ async def test_poses_are_found_in_the_outputs_before_their_rows_are_stored(
 
 
 async def test_a_prepared_protein_is_found_by_its_id_and_named(
-    agent: Agent, platform: Platform, tmp_path: Path
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
     digest = "d41d8cd98f00b204e9800998ecf8427e"
     path = f"entities/proteins/prepared/{digest}.pdb"
@@ -294,7 +263,9 @@ async def test_a_prepared_protein_is_found_by_its_id_and_named(
     assert in_folder(tmp_path) == {"BRD4_(bound)_prepared.pdb": "END\n"}
 
 
-async def test_all_of_a_run_includes_files_that_no_row_names(agent: Agent, platform: Platform, tmp_path: Path) -> None:
+async def test_all_of_a_run_includes_files_that_no_row_names(
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
+) -> None:
     run = platform.run({"plot_file_path": "a/plot.png", "network_html": "<html>x</html>", "score": 1})
     own = f"tool-runs/{run}"
     platform.put(**{"a/plot.png": "png", "a/in.pdf": "pdf", f"{own}/x/run.log": "log", f"{own}/y/run.log": "other"})
@@ -305,7 +276,7 @@ async def test_all_of_a_run_includes_files_that_no_row_names(agent: Agent, platf
     assert found["count"] == 5
 
 
-async def test_results_without_files_become_a_table(agent: Agent, platform: Platform, tmp_path: Path) -> None:
+async def test_results_without_files_become_a_table(agent: Agent, platform: FilesOfRuns, tmp_path: Path) -> None:
     ligands = [{"id": "L1", "name": "aspirin", "smiles": "CCO"}, {"id": "L2", "name": "bad one", "smiles": "C"}]
     rows: list[dict[str, Any]] = [{"ligand_id": "L1", "logp": -1.5}, {"ligand_id": "L2", "reason": "no parameters"}]
     run = platform.run(*rows, userInputs={"ligands": ligands})
@@ -319,7 +290,9 @@ async def test_results_without_files_become_a_table(agent: Agent, platform: Plat
     )
 
 
-async def test_names_come_from_the_list_file_of_a_large_run(agent: Agent, platform: Platform, tmp_path: Path) -> None:
+async def test_names_come_from_the_list_file_of_a_large_run(
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
+) -> None:
     listed = '[{"id": "L1", "smiles": "CCO", "name": "ethanol"}, {"id": "L2", "smiles": "C", "name": "methane"}]'
     platform.put(**{"lists/1.json": listed, f"{RUN}/a.sdf": sdf("L1", 1)})
     inputs = {"ligands_file": "lists/1.json", "ligands_count": 2}
@@ -329,12 +302,12 @@ async def test_names_come_from_the_list_file_of_a_large_run(agent: Agent, platfo
     assert [row["name"] for row in found["missing"]] == ["methane"]
 
 
-async def test_files_are_got_by_path_too(agent: Agent, platform: Platform, tmp_path: Path) -> None:
+async def test_files_are_got_by_path_too(agent: Agent, platform: FilesOfRuns, tmp_path: Path) -> None:
     platform.put(**{"a/x.sdf": sdf("a", 1), "b/X.sdf": sdf("b", 2)})
     paths = ["a/x.sdf", "b/X.sdf", "a/x.sdf", "b/none.csv"]
     found = await agent.read("download_files", paths=paths, combine=True)
     assert in_folder(tmp_path) == {
-        "combined.sdf": sdf("a", 1) + sdf("b", 2),
+        "combined_incomplete.sdf": sdf("a", 1) + sdf("b", 2),
         "x.sdf": sdf("a", 1),
         "X_2.sdf": sdf("b", 2),
     }
@@ -351,8 +324,34 @@ async def test_a_file_of_the_platforms_own_needs_no_link(agent: Agent, tmp_path:
 # What is not there
 
 
+async def test_ligands_are_not_given_up_while_results_are_being_stored(agent: Agent, platform: FilesOfRuns) -> None:
+    platform.put(**{f"{RUN}/a.sdf": sdf("L1", 1)})
+    inputs = {"ligands": [{"id": "L1"}, {"id": "L2"}]}
+    run = platform.run(pose("L1", 0.9, f"{RUN}/a.sdf"), userInputs=inputs)
+    # The data platform has no row of the run yet.
+    platform.bench.fault("POST */executions/search status=503")
+    found = await agent.read("download_files", execution_id=run)
+    assert "being stored" in found["next_step"]
+    platform.bench.heal()
+    assert "being stored" not in (await agent.read("download_files", execution_id=run))["next_step"]
+
+
+async def test_two_equal_calls_at_once_fetch_once(agent: Agent, platform: FilesOfRuns) -> None:
+    run = await completed(agent, "CCO", "CCN")
+    found = []
+
+    async def call() -> None:
+        found.append(await agent.read("download_files", execution_id=run, what="best_poses"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        tasks.start_soon(call)
+    assert found[0] == found[1]
+    assert len(platform.fetched()) == 2
+
+
 async def test_a_file_that_is_gone_is_told_by_its_molecules_name(
-    agent: Agent, platform: Platform, tmp_path: Path
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
     platform.put(**{f"{RUN}/a.sdf": sdf("L1", 1)})
     ligands = [{"id": "L1", "name": "one"}, {"id": "L2", "name": "two"}, {"id": "L3", "name": "three"}]
@@ -365,7 +364,7 @@ async def test_a_file_that_is_gone_is_told_by_its_molecules_name(
 
 
 async def test_a_file_that_failed_is_fetched_by_the_same_call_later(
-    agent: Agent, platform: Platform, tmp_path: Path
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
 ) -> None:
     run = await completed(agent, "CCO", "CCN")
     platform.bench.fault("GET /store/* status=403 skip=1 times=1")
@@ -373,19 +372,33 @@ async def test_a_file_that_failed_is_fetched_by_the_same_call_later(
     assert len(found["missing"]) == 1
     platform.bench.heal()
     sent = len(platform.fetched())
+    assert found["files"][0]["name"] == "index_incomplete.csv"
     again = await agent.follow(found["next_step"])
+    assert again["files"][0]["name"] == "index.csv"
     assert (again["returned"], again["already_there"], len(platform.fetched()) - sent) == (2, 1, 1)
 
 
+async def test_a_connection_that_is_cut_leaves_no_half_file(
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
+) -> None:
+    run = await completed(agent, "CCO", "CCN")
+    platform.bench.fault("GET /store/* half")
+    found = await agent.read("download_files", execution_id=run, what="best_poses")
+    assert [path.rpartition("/")[2] for path in on_disk(tmp_path)] == ["index_incomplete.csv"]
+    assert (found["returned"], len(found["missing"])) == (0, 2)
+    platform.bench.heal()
+    assert (await agent.follow(found["next_step"]))["returned"] == 2
+
+
 @pytest.mark.parametrize("status", ["Running", "Failed", "Quoted", "Completed"])
-async def test_a_run_without_files_says_what_to_do(agent: Agent, platform: Platform, status: str) -> None:
+async def test_a_run_without_files_says_what_to_do(agent: Agent, platform: FilesOfRuns, status: str) -> None:
     run = platform.run(status=status)
     found = await agent.read("download_files", execution_id=run)
     assert (found["count"], found["files"]) == (0, [])
     assert found["next_step"]
 
 
-async def test_an_unknown_type_is_refused_with_those_there_are(agent: Agent, platform: Platform) -> None:
+async def test_an_unknown_type_is_refused_with_those_there_are(agent: Agent, platform: FilesOfRuns) -> None:
     run = platform.run(pose("L1", 0.9, f"{RUN}/a.sdf"))
     assert "pose" in await agent.refused("download_files", execution_id=run, what="pockets")
 
@@ -405,8 +418,18 @@ async def test_an_unknown_run_is_not_found(agent: Agent) -> None:
 # Time
 
 
+async def test_two_downloads_into_one_folder_take_turns(agent: Agent, platform: FilesOfRuns, tmp_path: Path) -> None:
+    platform.put(**{f"{RUN}/a.sdf": sdf("a", 1), f"{RUN}/b.sdf": sdf("b", 2)})
+    runs = [platform.run(pose("L1", 0.9, f"{RUN}/{name}.sdf")) for name in "ab"]
+    async with anyio.create_task_group() as tasks:
+        for run in runs:
+            tasks.start_soon(partial(agent.read, "download_files", execution_id=run, folder="both"))
+    assert sorted(in_folder(tmp_path).values()) == [sdf("a", 1), sdf("b", 2)]
+    assert sorted(in_folder(tmp_path)) == ["01_L1.sdf", "01_L1_2.sdf"]
+
+
 async def test_a_long_download_goes_on_and_the_same_call_waits_for_it(
-    agent: Agent, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = await completed(agent, "CCO", "CCN")
     monkeypatch.setattr(tool, "WAIT_SECONDS", 0.0)
@@ -434,7 +457,7 @@ async def linked(remote: Agent, **arguments: Any) -> dict[str, Any]:
     return answer.content
 
 
-async def test_a_remote_server_gives_links_that_open_the_files(remote: Agent, platform: Platform) -> None:
+async def test_a_remote_server_gives_links_that_open_the_files(remote: Agent, platform: FilesOfRuns) -> None:
     run = await completed(remote, "CCO", "CCN")
     found = await linked(remote, execution_id=run, what="best_poses")
     assert (found["count"], found["requested"], found["returned"]) == (2, 2, 2)
@@ -445,7 +468,7 @@ async def test_a_remote_server_gives_links_that_open_the_files(remote: Agent, pl
     assert "secret" in found["next_step"]
 
 
-async def test_a_remote_server_gives_few_links_at_a_time(remote: Agent, platform: Platform) -> None:
+async def test_a_remote_server_gives_few_links_at_a_time(remote: Agent, platform: FilesOfRuns) -> None:
     paths = [f"a/{number}.csv" for number in range(30)]
     platform.put(**dict.fromkeys(paths, "x"))
     found = await linked(remote, paths=paths)
@@ -458,7 +481,7 @@ async def test_a_remote_server_has_no_parameters_of_a_disk(remote: Agent) -> Non
     assert (await remote.error("download_files", paths=["a"], folder="x")).code == "invalid_argument"
 
 
-async def test_a_link_to_a_file_that_is_not_there_is_not_given(remote: Agent, platform: Platform) -> None:
+async def test_a_link_to_a_file_that_is_not_there_is_not_given(remote: Agent, platform: FilesOfRuns) -> None:
     platform.put(**{"a/x.csv": "x"})
     found = await linked(remote, paths=["a/x.csv", "a/none.csv"])
     assert ([row["name"] for row in found["files"]], [row["name"] for row in found["missing"]]) == (
@@ -467,7 +490,7 @@ async def test_a_link_to_a_file_that_is_not_there_is_not_given(remote: Agent, pl
     )
 
 
-async def test_files_come_in_read_only_mode_too(bench: Bench, platform: Platform, tmp_path: Path) -> None:
+async def test_files_come_in_read_only_mode_too(bench: Bench, platform: FilesOfRuns, tmp_path: Path) -> None:
     platform.put(**{"a/x.csv": "x"})
     async with bench.agent(files=(tmp_path,), read_only=True) as agent:
         assert (await agent.read("download_files", paths=["a/x.csv"]))["count"] == 1

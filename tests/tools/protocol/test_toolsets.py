@@ -46,7 +46,7 @@ def _calls(ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield tool, {"no_such_argument": 1}
         yield tool, {}
     for name in (*ids, *STRAYS):
-        for tool in ("get_execution", "get_execution_logs", "get_execution_results"):
+        for tool in ("get_execution", "get_execution_logs", "get_execution_results", "download_files", "list_files"):
             yield tool, {"execution_id": name}
         yield "get_execution", {"execution_id": name, "detail": "detailed"}
         yield "get_execution", {"execution_id": name, "source": "data_platform"}
