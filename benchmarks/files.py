@@ -12,9 +12,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -91,30 +90,29 @@ async def large_by_ours(base_url: str, folder: Path, *, is_upload: bool) -> dict
     return measured.figures
 
 
-def large_by_bare(base_url: str, folder: Path, *, is_upload: bool) -> dict[str, float]:
-    """The least that httpx takes: no link, no checksum, no name at the end."""
+async def large_by_bare(base_url: str, folder: Path, *, is_upload: bool) -> dict[str, float]:
+    """The least that httpx takes, async as ours is: no link, no checksum, no name at the end."""
     address = f"{base_url}/bucket/{LARGE}"
-    with httpx.Client(timeout=60) as http:
-        http.get(f"{base_url}/bucket/warm/1000")
+    async with httpx.AsyncClient(timeout=60) as http:
+        await http.get(f"{base_url}/bucket/warm/1000")
         if is_upload:
             source = _made(folder / "source")
-            with _measured() as measured, source.open("rb") as file:
-                headers = {"Content-Length": str(LARGE_BYTES)}
-                http.put(address, content=_pieces(file), headers=headers).raise_for_status()
+            headers = {"Content-Length": str(LARGE_BYTES)}
+            with _measured() as measured:
+                (await http.put(address, content=_pieces(source), headers=headers)).raise_for_status()
         else:
-            with (
-                _measured() as measured,
-                http.stream("GET", address) as response,
-                (folder / "target").open("wb") as file,
-            ):
-                for piece in response.iter_bytes():
-                    file.write(piece)
+            target = folder / "target"
+            with _measured() as measured, target.open("wb") as file:
+                async with http.stream("GET", address) as response:
+                    async for piece in response.aiter_bytes():
+                        file.write(piece)
     return measured.figures
 
 
-def _pieces(file: Any) -> Iterator[bytes]:
-    while piece := file.read(512 * 1024):
-        yield piece
+async def _pieces(source: Path) -> AsyncIterator[bytes]:
+    with source.open("rb") as file:
+        while piece := file.read(512 * 1024):
+            yield piece
 
 
 def _made(path: Path) -> Path:
@@ -217,7 +215,7 @@ def _side(what: str, side: str, base_url: str) -> Mapping[str, float]:
             return poses_by_official(base_url, folder, side)
         if side == OURS:
             return asyncio.run(large_by_ours(base_url, folder, is_upload=what == "up"))
-        return large_by_bare(base_url, folder, is_upload=what == "up")
+        return asyncio.run(large_by_bare(base_url, folder, is_upload=what == "up"))
 
 
 def main() -> int:
