@@ -22,6 +22,7 @@ from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextCon
 
 from deeporigin_mcp.logs import say
 from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_simulator
+from deeporigin_mcp.simulator.model.molecules import helix_pdb
 
 ORGANISATION = "deeporigin"
 SESSION = "demo"
@@ -30,7 +31,7 @@ EXPENSIVE_TOOL = "deeporigin.abfe-end-to-end"
 MAX_WAITS = 20
 SHOWN_CHARACTERS = 240
 
-STRUCTURE = Path(__file__).parent / "demo_files" / "helix.pdb"
+STRUCTURE = "model.pdb"
 MOLECULES = (
     {"name": "aspirin", "smiles": "CC(=O)Oc1ccccc1C(=O)O"},
     {"name": "caffeine", "smiles": "Cn1cnc2c1c(=O)n(C)c(=O)n2C"},
@@ -124,6 +125,7 @@ def run_demo(*, speed: float, folder: Path | None = None) -> bool:
     """
     platform = Platform(clock=ScaledClock(speed), seed=int(time.time()))
     files = folder or Path(tempfile.mkdtemp(prefix="deeporigin-demo-"))
+    (files / STRUCTURE).write_text(helix_pdb(), encoding="utf-8")
     failures: list[str] = []
     with running_simulator(platform) as simulator, tempfile.TemporaryFile("w+") as server_log:
         say(f"Simulated Deep Origin platform on {simulator.base_url}, {speed:g} times as fast as real time.")
@@ -181,7 +183,7 @@ def _written(folder: Path) -> list[Path]:
 async def _run_journey(agent: Agent) -> dict[str, str]:
     """From a structure and SMILES to pose files; what became of each run."""
     project = (await agent.call("get_workspace"))["projects"][0]["project_id"]
-    protein = await agent.call("import_molecules", kind="protein", path=STRUCTURE.name, project_id=project)
+    protein = await agent.call("import_molecules", kind="protein", path=STRUCTURE, project_id=project)
     ligands = await agent.call("import_molecules", kind="ligands", smiles=[*MOLECULES], project_id=project)
     for row in ligands["refused"]:
         say(f"  ⇒ {row['name']} {row['reason']}")
@@ -222,7 +224,8 @@ async def _started(agent: Agent, project: str, name: str, tool_key: str, inputs:
     """Price a run, start it when the person agrees, and wait for its end; its id."""
     quote = await _quoted(agent, project, name, tool_key, inputs)
     execution_id = str(quote["execution_id"])
-    state = await agent.call("confirm_execution", execution_id=execution_id, expected_price=quote["quoted_price"])
+    price = quote["quoted_price"]
+    state = await agent.call("confirm_execution", execution_id=execution_id, expected_price=price, wait_seconds=0)
     if "wait_executions" in state.get("next_step", ""):
         for _ in range(MAX_WAITS):
             waited = await agent.call("wait_executions", execution_ids=[execution_id], poll_interval_seconds=1)
@@ -252,7 +255,7 @@ def _server(base_url: str, files: Path) -> StdioServerParameters:
             "DO_ORG_KEY": ORGANISATION,
             "DO_BASE_URL": base_url,
             "DEEPORIGIN_MCP_SESSION": SESSION,
-            "DEEPORIGIN_MCP_FILES": f"{files},{STRUCTURE.parent}",
+            "DEEPORIGIN_MCP_FILES": str(files),
         },
     )
 

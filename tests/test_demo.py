@@ -63,7 +63,7 @@ def test_a_structure_and_smiles_become_pose_files_on_disk() -> None:
     [folder] = re.findall(r"^On disk, in (.+):$", done.stdout, re.MULTILINE)
     sizes = re.findall(r"^ +(\S+) bytes  (\S+)$", done.stdout, re.MULTILINE)
     written = {str(path.relative_to(folder)): path for path in Path(folder).rglob("*") if path.is_file()}
-    assert {path.suffix for path in written.values()} == {".sdf", ".csv"}
+    assert {path.suffix for path in written.values()} == {".pdb", ".sdf", ".csv"}
     shown = {name: int(size.replace(",", "")) for size, name in sizes}
     assert shown == {name: path.stat().st_size for name, path in written.items()}
     poses = [path.read_text(encoding="utf-8") for path in written.values() if re.match(r"\d+_", path.name)]
@@ -145,7 +145,7 @@ def test_a_demo_without_a_usable_molecule_has_failed(
     assert run_demo(speed=120, folder=tmp_path) is False
     output = capsys.readouterr().out
     assert "\nFAILED: import_molecules " in output
-    assert not any(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pdb"]
 
 
 def test_progress_is_rewritten_in_place_on_a_terminal(

@@ -293,7 +293,7 @@ class CallerPool:
     async def _disconnect(self, entry: _Entry) -> None:
         """Close its connections; its next request opens new ones."""
         try:
-            await entry.state.client.aclose()
+            await entry.state.client.close_connections()
         except Exception as error:  # noqa: BLE001 (as in `_keep_open`)
             _log_failure(error)
             self._close(entry)

@@ -121,9 +121,14 @@ class DeepOriginClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections; a later request opens new ones."""
+        """Close all connections for good."""
         with anyio.CancelScope(shield=True):
             await self._transport.aclose()
+
+    async def close_connections(self) -> None:
+        """Close all connections; a later request opens new ones."""
+        with anyio.CancelScope(shield=True):
+            await self._transport.close_connections()
 
     @property
     def requests_sent(self) -> int:

@@ -93,6 +93,7 @@ class Transport:
         self.on_accepted: Callable[[], None] = lambda: None
         """Called after each 2xx response to a request with the token."""
         self._clock_offset = 0.0
+        self._is_closed = False
         self._stores: dict[str, tuple[httpx.AsyncClient, Route]] = {}
         if settings.token is not None:
             register_secret(settings.token.get_secret_value())
@@ -116,12 +117,15 @@ class Transport:
 
         Raises:
             SettingsError: a variable about proxies or certificates is invalid.
+            RuntimeError: the client is closed.
         """
         return self._new_http(self._settings.base_url, self._route, {"Accept": ACCEPT_JSON})
 
     def _new_http(self, base_url: str, route: Route, headers: Mapping[str, str]) -> httpx.AsyncClient:
         import httpx
 
+        if self._is_closed:
+            raise RuntimeError("Cannot send a request, as the client has been closed.")
         proxy = route.proxy
         certificates = _certificates(self._trust_for(base_url) if base_url.startswith("https:") else None)
         return httpx.AsyncClient(
@@ -171,6 +175,11 @@ class Transport:
         return trusted() if url.startswith("https:") else Trust()
 
     async def aclose(self) -> None:
+        """Close all connections for good."""
+        self._is_closed = True
+        await self.close_connections()
+
+    async def close_connections(self) -> None:
         """Close all connections; a later request opens new ones."""
         pools = [http for http, _ in self._stores.values()]
         self._stores.clear()
