@@ -494,3 +494,12 @@ async def test_files_come_in_read_only_mode_too(bench: Bench, platform: FilesOfR
     platform.put(**{"a/x.csv": "x"})
     async with bench.agent(files=(tmp_path,), read_only=True) as agent:
         assert (await agent.read("download_files", paths=["a/x.csv"]))["count"] == 1
+
+
+async def test_the_end_of_a_run_is_waited_for(agent: Agent, bench: Bench, tmp_path: Path) -> None:
+    run = bench.platform.seed_run("deeporigin.docking", docking("CCO")["inputs"], ago_seconds=10)
+    found = await agent.read("download_files", execution_id=run, what="best_poses")
+    while "waits on" in found.get("next_step", ""):
+        found = await agent.follow(found["next_step"])
+    assert bench.platform.status(run) == "Completed"
+    assert sorted(Path(name).suffix for name in on_disk(tmp_path)) == [".csv", ".sdf"]

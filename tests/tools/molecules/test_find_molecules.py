@@ -399,3 +399,26 @@ async def test_whatever_is_asked_is_answered_or_refused(agent: Agent, arguments:
     answer = await agent.call("find_molecules", arguments)
     assert not answer.is_error or answer.error is None or answer.error.code != "internal"
     assert max(len(answer.text), compact_size(answer.content)) <= 20_000
+
+
+# Runs that are not over
+
+
+async def test_rows_of_a_run_are_waited_for_until_it_is_over_and_they_are_stored(agent: Agent, bench: Bench) -> None:
+    run = bench.platform.seed_run("deeporigin.pocket-finder", {"protein": PROTEIN, "pocket_count": 2}, ago_seconds=20)
+    assert bench.platform.status(run) == "Running"
+    found = await agent.read("find_molecules", kind="pocket", execution_id=run)
+    assert len(found["molecules"]) == 2
+    assert bench.platform.status(run) == "Completed"
+
+
+async def test_a_run_that_takes_longer_comes_with_the_call_that_waits_on(agent: Agent, bench: Bench) -> None:
+    inputs = {"protein": PROTEIN, "pocket": {"center": [0, 0, 0], **BOX}, "ligands": LIGANDS, "effort": 5}
+    run = bench.platform.seed_run("deeporigin.docking", inputs, ago_seconds=5)
+    began = bench.time.elapsed()
+    found = await agent.read("find_molecules", kind="pose", execution_id=run)
+    assert found["molecules"] == []
+    assert bench.time.elapsed() - began <= 45
+    while not found["molecules"]:
+        found = await agent.follow(found["next_step"])
+    assert {row["ligand_id"] for row in found["molecules"]} == {ligand["id"] for ligand in LIGANDS}
