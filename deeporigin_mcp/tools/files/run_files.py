@@ -152,6 +152,8 @@ async def files_of_run(client: DeepOriginClient, execution: Execution, what: str
             break
         await client.timing.sleep(pause)
         rows = await _rows(client, execution, wanted)
+    # Where rows have come, whether some are missing is told by the ligands.
+    found.is_being_stored = found.is_being_stored and not rows
     found.is_cut = len(rows) >= MAX_ROWS
     if not rows and wanted not in (ALL, BEST_POSES):
         await _refuse_unknown_type(client, execution, what)
