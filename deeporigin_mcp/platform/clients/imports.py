@@ -486,7 +486,7 @@ class Imports:
         raise OutcomeUnknownError(
             str(lost),
             next_step="It may still appear: list the hidden executions before importing again. "
-            "Importing the same molecules twice makes no second rows.",
+            "A second import makes no second proteins or ligands, but second poses.",
             http_status=lost.http_status,
             request_id=lost.request_id,
         ) from None

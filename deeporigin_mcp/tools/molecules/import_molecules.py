@@ -1,7 +1,7 @@
 """Molecules in: a file, a PDB entry, an address or SMILES become rows of the platform (design 6).
 
-Bytes go up unchanged, and the platform's import tool makes rows of them. It recognises what it has, so that the same
-call can be made again after any failure.
+Bytes go up unchanged, and the platform's import tool makes rows of them. It recognises proteins and ligands that it
+has, so that the same call can be made again after any failure. Poses it makes anew.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ async def import_molecules(
     """Bring a protein, ligands, or poses in a protein into the project, from one source.
 
     Returns as_input for a run's inputs (beyond 100 ligands: ligands_file, ligands_count). Unusable rows are named with
-    the reason, the others imported. A repeated call makes no second rows.
+    the reason, the others imported. Repeated, it makes only poses anew.
     """
     given = {"path": path, "pdb_id": pdb_id, "url": url, "smiles": smiles, "text": text, "execution_id": execution_id}
     state, seconds = state_of(ctx), CALL_SECONDS - RESPONSE_SECONDS
-    with CALL.errors():
+    with (_poses_call(protein_id or "") if kind == "poses" else CALL).errors():
         source = chosen_source(kind, given, is_local=state.settings.is_local)
         request = _Request(
             kind=kind,
@@ -112,6 +112,13 @@ async def import_molecules(
             failure = error
     # Whether a failed run made some rows is not known, so nothing is said about it.
     raise failure
+
+
+def _poses_call(protein_id: str) -> errors.ChangingCall:
+    find = steps.call("find_molecules", kind="pose", protein_id=protein_id, order="created")
+    return CALL._replace(
+        find_out=f"In a minute {find} shows whether they are there; to import them again makes them a second time."
+    )
 
 
 @dataclass

@@ -426,6 +426,18 @@ async def test_a_cut_connection_loses_nothing_and_repeats_nothing(
     assert len(bench.platform.creates) == (1 if is_done and "pdb_id" in arguments else 2 if is_done else 1)
 
 
+async def test_poses_whose_import_is_uncertain_are_looked_for_and_not_imported_again(
+    agent: Agent, bench: Bench
+) -> None:
+    protein = (await agent.read(TOOL, kind="protein", path="model.pdb"))["as_input"]["id"]
+    bench.fault("POST */executions reset times=1")
+    arguments = {"kind": "poses", "path": "hits.sdf", "protein_id": protein}
+    answer = await agent.call(TOOL, arguments)
+    assert answer.error == ("outcome_unknown", "unknown")
+    assert f'find_molecules(kind="pose", protein_id="{protein}"' in answer.text
+    assert TOOL not in answer.text
+
+
 PLACES = {
     "file": "PUT */imports/*",
     "cluster": "GET */clusters*",
