@@ -14,7 +14,7 @@ from deeporigin_mcp.errors import (
     PlatformError,
     StateConflictError,
 )
-from deeporigin_mcp.platform.clients.paging import repeated_pages
+from deeporigin_mcp.platform.clients.paging import Cursors
 from deeporigin_mcp.platform.records.values import Json, text
 from deeporigin_mcp.platform.transport.requests import Transport
 from deeporigin_mcp.platform.transport.responses import (
@@ -189,18 +189,17 @@ class Entities:
         size = PAGE_ROWS if limit is None else min(limit, PAGE_ROWS)
         rows: list[Json] = []
         cursor: str | None = None
-        seen: set[str] = set()
+        cursors = Cursors(entity)
         while True:
             page = await self.search(
                 entity, conditions, cursor=cursor, limit=size, offset=offset, select=select, sort=sort
             )
-            rows += rows_of(page)
-            cursor, offset = next_cursor_of(page), None
-            if cursor is None or (limit is not None and len(rows) >= limit):
+            found = rows_of(page)
+            rows += found
+            following, offset = next_cursor_of(page), None
+            if following is None or (limit is not None and len(rows) >= limit):
                 return rows[:limit]
-            if cursor in seen:
-                raise repeated_pages(entity)
-            seen.add(cursor)
+            cursor = cursors.next(following, has_new=bool(found))
 
     async def get(self, entity: str, entity_id: str) -> Json:
         """One row with all its columns.

@@ -33,7 +33,7 @@ from deeporigin_mcp.errors import (
     PlatformError,
     RestrictionError,
 )
-from deeporigin_mcp.platform.clients.paging import gather
+from deeporigin_mcp.platform.clients.paging import Cursors, gather
 from deeporigin_mcp.platform.records.files import RemoteFile, described_file, listed_file, md5_in
 from deeporigin_mcp.platform.records.values import Json, as_object, text
 from deeporigin_mcp.platform.transport.decompression import decoded
@@ -199,21 +199,15 @@ class Files:
         """
         found: dict[str, RemoteFile] = {}
         token: str | None = None
-        seen: set[str | None] = set()
-        while token not in seen and len(found) < limit:
-            seen.add(token)
+        tokens = Cursors(f"the folder {cleaned(path)[:200]!r}")
+        while len(found) < limit:
+            before = len(found)
             page = await self.page(path, recursive=recursive, continuation_token=token, **options)
             found.update((row.path, row) for row in map(listed_file, page["data"]) if row.path)
-            token = page["continuationToken"]
+            token = tokens.next(page["continuationToken"], has_new=len(found) > before)
             if token is None:
-                return [*found.values()][:limit]
-        if len(found) >= limit:
-            return [*found.values()][:limit]
-        raise PlatformError(
-            f"The listing of {cleaned(path)[:200]!r} repeats itself, so files may be missing.",
-            next_step=AGAIN,
-            code="invalid_response",
-        )
+                break
+        return [*found.values()][:limit]
 
     async def stat(self, path: str) -> RemoteFile:
         """Size, ETag and date of one file, without its content.

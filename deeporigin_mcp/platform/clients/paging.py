@@ -19,6 +19,8 @@ from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.responses import AGAIN, rows_of, total_of
 
 MAX_CONCURRENT_PAGES = 16
+MAX_EMPTY_PAGES = 20
+"""In a row, of a list that is read by cursors."""
 
 FetchPage = Callable[[int], Awaitable[Any]]
 """Page number, from 0 → the platform's response in any envelope."""
@@ -118,8 +120,27 @@ def _distinct(rows: list[Json], key: str) -> list[Json]:
     return kept
 
 
-def repeated_pages(what: str) -> PlatformError:
-    """That the platform gives a cursor twice, which would never end."""
-    return PlatformError(
-        f"The pages of {what} repeat themselves, so rows may be missing.", next_step=AGAIN, code="invalid_response"
-    )
+class Cursors:
+    """The cursors of a reading, each once. A filter may leave pages empty, but only few of them in a row."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._seen: set[str] = set()
+        self._empty = 0
+
+    def next(self, cursor: str | None, *, has_new: bool) -> str | None:
+        """The cursor of the next page; None at the end.
+
+        Raises:
+            PlatformError: the pages would never end.
+        """
+        self._empty = 0 if has_new else self._empty + 1
+        if cursor is not None and (cursor in self._seen or self._empty > MAX_EMPTY_PAGES):
+            raise PlatformError(
+                f"The pages of {self._what} do not end: they repeat themselves or are empty.",
+                next_step=AGAIN,
+                code="invalid_response",
+            )
+        if cursor is not None:
+            self._seen.add(cursor)
+        return cursor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from deeporigin_mcp.platform.clients.paging import repeated_pages
+from deeporigin_mcp.platform.clients.paging import Cursors
 from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.requests import Transport
 from deeporigin_mcp.platform.transport.responses import has_more_of, in_envelope, next_cursor_of, rows_of
@@ -157,19 +157,16 @@ class Results:
         """
         rows: list[Json] = []
         cursor: str | None = None
-        seen: set[str | None] = set()
+        cursors = Cursors("results")
         while limit is None or len(rows) < limit:
-            seen.add(cursor)
             page = await fetch(cursor, len(rows))
             found = rows_of(page)
             rows += found
             if by_offset:
                 is_last = not found or has_more_of(page) is False
             else:
-                cursor = next_cursor_of(page)
+                cursor = cursors.next(next_cursor_of(page), has_new=bool(found))
                 is_last = cursor is None
-                if not is_last and cursor in seen:
-                    raise repeated_pages("results")
             if is_last:
                 break
         return rows[:limit]

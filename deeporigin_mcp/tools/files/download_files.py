@@ -35,7 +35,6 @@ WAIT_SECONDS = 42.0
 RUN_SECONDS = 38.0
 """How long it waits for the end of the run before that."""
 MAX_PATHS = 1_000
-MAX_LINKS = 20
 FEW_FILES, FIRST_FILES = 8, 4
 """So many files are all named; of more, the first."""
 MAX_MISSING = 20
@@ -108,16 +107,21 @@ async def download_files(
         raise ArgumentError(
             f"Invalid what {one_line(what, 40)!r}: it is for the files of an execution_id, not of paths."
         )
-    from deeporigin_mcp.tools.files.run_files import execution_of
+    from deeporigin_mcp.tools.files.run_files import STORING_PAUSES, execution_of
 
     execution = None if execution_id is None else await execution_of(state, execution_id, wait_seconds=RUN_SECONDS)
     if not state.settings.is_local:
-        return await _links(state, execution, paths or [], what)
+        # Both waits together would last longer than a call.
+        waits = anyio.current_time() <= deadline - sum(STORING_PAUSES)
+        return await _links(state, execution, paths or [], what, waits=waits)
     from deeporigin_mcp.tools.files.downloading import Download, Request
     from deeporigin_mcp.tools.files.folders import folders_of
 
     request = Request(tuple(paths or ()), execution, what, folder, combine)
-    key = json.dumps(["download", paths, execution_id, what, folder, combine])
+    # What a running execution had left when an earlier call looked says nothing of the ended one.
+    status = execution and execution.status
+    key = json.dumps(["download", paths, execution_id, status, what, folder, combine])
+    state.forget_ended_transfers()
     work = state.transfers.get(key)
     if not isinstance(work, Download):
         work = state.transfers[key] = Download(state, await folders_of(ctx), request)
@@ -224,13 +228,15 @@ def _same_call(request: Request) -> str:
     return _call(request.paths, request.execution, what=request.what, folder=request.folder, combine=request.combine)
 
 
-async def _links(state: ServerState, execution: Execution | None, paths: Sequence[str], what: str) -> DownloadsView:
+async def _links(
+    state: ServerState, execution: Execution | None, paths: Sequence[str], what: str, *, waits: bool
+) -> DownloadsView:
     """Signed links to the first files, where there is no disk of the user's."""
     from deeporigin_mcp.tools.files.missing import missing_of
     from deeporigin_mcp.tools.files.run_files import files_of_paths, files_of_run, without_record
 
     client = state.client
-    found = files_of_paths(paths) if execution is None else await files_of_run(client, execution, what)
+    found = files_of_paths(paths) if execution is None else await files_of_run(client, execution, what, waits=waits)
     by_path: dict[str, list[Item]] = {}
     for item in found.items:
         if item.path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
@@ -148,20 +149,23 @@ def matched(sought: Sequence[Sought], found: Sequence[Record]) -> list[Record | 
     """
     everyone = frozenset[str]().union(*(one.names for one in sought))
     chosen = [_only(one, found, everyone, is_alone=len(sought) == 1) for one in sought]
-    taken = [record.number for record in chosen if record is not None]
-    return [record if record is not None and taken.count(record.number) == 1 else None for record in chosen]
+    taken = Counter(record.number for record in chosen if record is not None)
+    return [record if record is not None and taken[record.number] == 1 else None for record in chosen]
 
 
 def _only(sought: Sought, found: Sequence[Record], everyone: frozenset[str], *, is_alone: bool) -> Record | None:
     if is_alone and len(found) == 1 and not sought.number:
         return found[0]
+    if sought.number is not None:
+        # One alone is looked at: a file may have as many records as there are rows.
+        found = found[sought.number : sought.number + 1]
     possible = [
         record
         for record in found
         if (record.title in sought.names or record.title not in everyone) and _same_scores(sought, record) is not False
     ]
     if sought.number is not None:
-        return next((record for record in possible if record.number == sought.number), None)
+        return possible[0] if possible else None
     titled = [record for record in possible if record.title in sought.names]
     scored = [record for record in titled or possible if _same_scores(sought, record)]
     if scored:

@@ -111,6 +111,7 @@ async def _joined(
     state: ServerState, key: str, target: str, work: Callable[[], Awaitable[UploadView]], again: str = ""
 ) -> UploadView:
     """The outcome of an upload that this call starts, or that an earlier one did; or that it goes on."""
+    state.forget_ended_transfers()
     running = state.transfers.pop(key, None)
     if running is not None and running.has_ended:
         # Raises what it ended with. What it uploaded is compared with the file as it is now.
@@ -139,7 +140,9 @@ async def _put(state: ServerState, content: IO[bytes], target: str) -> UploadVie
     """
     client = state.client
     try:
-        done = await client.files.upload(content, target, name=target.rpartition("/")[2])
+        # The platform overwrites: whether the path is free is only known until the next upload to it.
+        async with state.key_lock(f"upload\0{target}"):
+            done = await client.files.upload(content, target, name=target.rpartition("/")[2])
     except NotFoundError as error:
         raise PlatformError(
             f"The platform accepted the upload of {one_line(target, 200)!r} and does not have the file.",

@@ -15,6 +15,7 @@ from typing import IO, Any, NamedTuple
 from deeporigin_mcp.errors import ArgumentError
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.molecules.smiles import SUPPORTED_ELEMENTS, smiles_problem, unsupported_elements
+from deeporigin_mcp.tools.runtime.threads import stop_if_abandoned
 
 MAX_CHECKED_CHARACTERS = 1_000
 """Of a SMILES that RDKit reads. It computes without letting anything else run, and for longer the larger it is."""
@@ -100,6 +101,7 @@ def read_sdf(content: IO[bytes]) -> list[SdfRecord]:
     """
     records: list[SdfRecord] = []
     for number, block in enumerate(_blocks(content)):
+        stop_if_abandoned()
         if number == MAX_SDF_RECORDS:
             raise ArgumentError(
                 f"The SDF has more than {MAX_SDF_RECORDS:,} records.",

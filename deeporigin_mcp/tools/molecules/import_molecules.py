@@ -37,7 +37,8 @@ from deeporigin_mcp.tools.molecules.sources import Format, Kind, Source, chosen_
 from deeporigin_mcp.tools.responses import errors, steps, toolsets
 from deeporigin_mcp.tools.runtime.projects import chosen_project
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.runtime.threads import off_loop
+from deeporigin_mcp.tools.runtime.threads import off_loop, stop_if_abandoned
+from deeporigin_mcp.tools.spending import approval
 
 if TYPE_CHECKING:
     from deeporigin_mcp.platform.clients.imports import Suffix
@@ -50,6 +51,7 @@ NO_ROW_SECONDS = 6.0
 """How long the data platform's row of a completed import is waited for: hidden runs may have none."""
 RESPONSE_SECONDS = 4.0
 """What is left of a call for its response."""
+COUNTED_AS_SENT = "Rows are counted in the list that was sent, without those that were refused before."
 
 CALL = errors.ChangingCall(
     "nothing_changed",
@@ -134,15 +136,19 @@ class _Request:
 
 
 async def _imported(ctx: ToolContext, request: _Request) -> ImportView:
+    from deeporigin_mcp.platform.clients.imports import TOOL_KEY
     from deeporigin_mcp.tools.molecules import tables
 
     state = state_of(ctx)
     if request.source == "execution_id":
         return await _earlier(state, request)
-    if request.source == "smiles":
-        return await _ligands(state, request, tables.of_list(request.value))
     if request.source == "pdb_id" and (known := await _known_entry(state, request)):
         return known
+    if not request.check_only:
+        # An import is a run like any other.
+        approval.require_allowed_tool(TOOL_KEY, state.settings)
+    if request.source == "smiles":
+        return await _ligands(state, request, tables.of_list(request.value))
     async with opened(ctx, request.kind, request.source, str(request.value), request.format) as source:
         try:
             if request.kind == "protein":
@@ -154,7 +160,7 @@ async def _imported(ctx: ToolContext, request: _Request) -> ImportView:
             table = await off_loop(tables.of_csv if source.format == "csv" else tables.of_smi, source.file)
             return await _ligands(state, request, table)
         finally:
-            if source.staged_path and (request.check_only or source.format in ("csv", "smi")):
+            if source.staged_path and (not request.is_sent or source.format in ("csv", "smi")):
                 await state.client.imports.discard(source.staged_path)
 
 
@@ -167,8 +173,6 @@ async def _protein(state: ServerState, request: _Request, source: Source) -> Imp
     suffix = cast("Suffix", f".{source.format}")
     structure = await off_loop(check_structure, source.file, suffix)
     if structure.problem:
-        if source.staged_path:
-            await state.client.imports.discard(source.staged_path)
         raise ArgumentError(
             f"{source.shown} {structure.problem}.", next_step="Give another file.", code="invalid_structure"
         )
@@ -265,11 +269,12 @@ async def _ligands(state: ServerState, request: _Request, table: Table) -> Impor
     from deeporigin_mcp.tools.molecules.chemistry import check_smiles
 
     def check() -> list[Molecule]:
-        checked = [check_smiles(row.smiles) for row in table.rows]
-        return [
-            Molecule(row.number, row.name, one.smiles, one.problem, one.notes)
-            for row, one in zip(table.rows, checked, strict=True)
-        ]
+        checked = []
+        for row in table.rows:
+            stop_if_abandoned()
+            one = check_smiles(row.smiles)
+            checked.append(Molecule(row.number, row.name, one.smiles, one.problem, one.notes))
+        return checked
 
     molecules = await off_loop(check)
     if len(molecules) == 1 and request.name:
@@ -408,4 +413,7 @@ async def _earlier(state: ServerState, request: _Request) -> ImportView:
     )
     view = ImportView(requested=len(accepted) or None)
     kind: Kind = "poses" if inputs.get("register_poses") else "ligands"
-    return await with_rows(state, view, done, accepted, kind, is_new=False)
+    view = await with_rows(state, view, done, accepted, kind, is_new=False)
+    if view.refused or view.notes:
+        view.note(COUNTED_AS_SENT)
+    return view

@@ -28,6 +28,7 @@ _TOKEN = re.compile(
     r"|(?:\[[^\[\]]+\]|Cl|Br|[BCNOPSFIbcnops*]|->|<-|[-=#$:/\\~.>]){1,100}"
 )
 _NOT_PRINTABLE = re.compile(r"[^!-~]")
+_RING = re.compile(r"%\d\d|%\(\d{1,5}\)|\d")
 _BRACKETED = re.compile(r"\[[^\[\]]+\]")
 _ATOM = re.compile(r"[A-Za-z*]")
 _SYMBOL = re.compile(r"\[\d*([A-Z][a-z]?|[a-z]{1,2}|\*)[^\[\]]*\]|(Cl|Br|[BCNOPSFIbcnops*])")
@@ -90,7 +91,7 @@ def _syntax_problems(text: str) -> Iterator[str]:
             )
             return
         if ring := token["ring"]:
-            rings[ring.strip("%()").lstrip("0") or "0"] += 1
+            rings[_label(ring)] += 1
         elif branch := token["branch"]:
             depth += 1 if branch == "(" else -1
             if depth < 0:
@@ -110,10 +111,28 @@ def _syntax_problems(text: str) -> Iterator[str]:
 
 def unsupported_elements(text: str) -> tuple[str, ...]:
     """Elements of a valid SMILES that no drug-like ligand has. Those of counter-ions are left out: they are dropped."""
-    parts = [_elements(part) for part in text.split(".")]
+    parts = [_elements(part) for part in _molecules(text)]
     organic = [part for part in parts if "C" in part]
     kept = organic if len(organic) == 1 else parts
     return tuple(sorted(set().union(*kept) - SUPPORTED_ELEMENTS.keys()))
+
+
+def _molecules(text: str) -> list[str]:
+    """The molecules of a SMILES: its parts, where those that a ring closure joins, as in `C1.C1`, are one."""
+    found: list[tuple[str, set[str]]] = []
+    for part in text.split("."):
+        labels = Counter(map(_label, _RING.findall(_BRACKETED.sub("*", part))))
+        whole, still_open = part, {label for label, count in labels.items() if count % 2}
+        joined = [one for one in found if one[1] & still_open]
+        found = [one for one in found if one not in joined]
+        for other, rings in joined:
+            whole, still_open = f"{other}.{whole}", still_open ^ rings
+        found.append((whole, still_open))
+    return [whole for whole, _ in found]
+
+
+def _label(ring: str) -> str:
+    return ring.strip("%()").lstrip("0") or "0"
 
 
 def _elements(text: str) -> set[str]:

@@ -37,6 +37,8 @@ LOOK_UP_SECONDS = 10.0
 RECENT_SECONDS = 10.0
 """How long the newest executions are fresh, because each key press requests completions."""
 RECENT_ROWS = 100
+MAX_ENDED_TRANSFERS = 20
+"""Outcomes that are kept for a call that asks for them again."""
 
 
 @dataclass
@@ -104,6 +106,12 @@ class ServerState:
     def record(self, execution: Execution, decision: str, reason: str, *, price: Decimal | None = None) -> None:
         """Put a decision about money on record; see `AuditLog.record`."""
         self.audit.record(self.settings, execution, decision, reason, price=price, now=self.client.timing.wall())
+
+    def forget_ended_transfers(self) -> None:
+        """Drop the oldest outcomes of transfers that no call has asked for again."""
+        ended = [key for key, work in self.transfers.items() if work.has_ended]
+        for key in ended[:-MAX_ENDED_TRANSFERS]:
+            del self.transfers[key]
 
     @contextlib.asynccontextmanager
     async def key_lock(self, key: str) -> AsyncIterator[None]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 
@@ -18,9 +20,19 @@ _THREADS: RunVar[anyio.CapacityLimiter] = RunVar("threads that compute")
 
 
 async def off_loop(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call a function in one of a few threads. A cancelled caller does not wait for it, so it should change nothing."""
+    """Call a function in one of a few threads. A cancelled caller does not wait for it, so it should change nothing.
+
+    One that may take long calls `stop_if_abandoned` now and then.
+    """
     limiter = _THREADS.get(None)
     if limiter is None:
         limiter = anyio.CapacityLimiter(MAX_THREADS)
         _THREADS.set(limiter)
     return await anyio.to_thread.run_sync(function, *arguments, abandon_on_cancel=True, limiter=limiter)
+
+
+def stop_if_abandoned() -> None:
+    """End a thread of `off_loop` whose caller was cancelled: the few threads are for calls that are waited for."""
+    with contextlib.suppress(RuntimeError):
+        # Outside of such a thread there is nobody to ask.
+        anyio.from_thread.check_cancelled()

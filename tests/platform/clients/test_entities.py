@@ -1,7 +1,9 @@
 """Ligands and proteins: searched in full, created once, looked up after a lost response."""
 
+import itertools
 from typing import Any
 
+import anyio
 import pytest
 
 from deeporigin_mcp.errors import (
@@ -50,6 +52,16 @@ async def test_pages_that_repeat_themselves_are_an_error(server: Recorder) -> No
         with pytest.raises(PlatformError, check=with_code("invalid_response")):
             await client.entities.all("ligands")
     assert len(server.requests) == 2
+
+
+async def test_pages_that_never_end_are_an_error(server: Recorder) -> None:
+    cursors = itertools.count()
+    server.handler = lambda _: Reply(page(cursor=str(next(cursors))))
+    async with client_for(server) as client:
+        with anyio.fail_after(20), pytest.raises(PlatformError, check=with_code("invalid_response")):
+            await client.entities.all("ligands")
+        with anyio.fail_after(20), pytest.raises(PlatformError, check=with_code("invalid_response")):
+            await client.results.all(lambda cursor, _: client.results.poses(cursor=cursor), 10)
 
 
 async def test_rows_with_unusable_ids_are_not_among_those_by_id(server: Recorder) -> None:

@@ -1,6 +1,7 @@
 """Files in and out: whole, resumed after a cut, never overwritten; links stay secret and the token stays at home."""
 
 import io
+import itertools
 import logging
 import os
 import traceback
@@ -526,6 +527,16 @@ async def test_a_listing_that_repeats_itself_is_an_error(client: DeepOriginClien
     with pytest.raises(PlatformError, check=with_code("invalid_response")):
         await client.files.list("r/")
     assert len(files.platform.requests) == 2
+
+
+@pytest.mark.parametrize("rows", [[], [{"Key": "a"}]])
+async def test_a_listing_that_never_ends_is_an_error(
+    client: DeepOriginClient, files: FileStore, rows: list[dict[str, str]]
+) -> None:
+    tokens = itertools.count()
+    files.platform.handler = lambda _: Reply({"data": rows, "continuationToken": str(next(tokens))})
+    with anyio.fail_after(20), pytest.raises(PlatformError, check=with_code("invalid_response")):
+        await client.files.list("r/")
 
 
 async def test_a_file_is_looked_up_without_its_content(client: DeepOriginClient, files: FileStore) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import pytest
 
 from deeporigin_mcp.errors import (
@@ -17,6 +18,7 @@ from deeporigin_mcp.errors import (
     RestrictionError,
 )
 from deeporigin_mcp.platform import DeepOriginClient
+from deeporigin_mcp.platform.clients import imports
 from deeporigin_mcp.platform.clients.imports import LigandInput, by_record
 from tests.support.fake_time import FakeTime
 from tests.support.file_store import FileStore
@@ -225,6 +227,16 @@ async def test_a_refused_import_leaves_no_staged_file(
     assert platform.files == {}
     with pytest.raises(ArgumentError, check=with_code("invalid_path")):
         await client.imports.discard("mine/a.pdb")
+
+
+async def test_a_staged_file_is_not_deleted_for_longer_than_a_moment(
+    client: DeepOriginClient, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await staged(client)
+    monkeypatch.setattr(imports, "DISCARD_SECONDS", 0.05)
+    platform.spoil = lambda request, reply: Reply(fault="hang") if request.method == "DELETE" else reply
+    with anyio.fail_after(5, shield=True):
+        await client.imports.discard(path)
 
 
 async def test_an_import_that_outlasts_the_time_is_read_later(client: DeepOriginClient, platform: Platform) -> None:

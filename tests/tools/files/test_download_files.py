@@ -442,6 +442,22 @@ async def test_a_long_download_goes_on_and_the_same_call_waits_for_it(
     assert len(platform.fetched()) == 2
 
 
+async def test_a_download_that_outlasted_its_call_is_not_taken_for_one_of_the_ended_run(
+    agent: Agent, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = bench.platform.seed_run("deeporigin.docking", docking("CCO")["inputs"], ago_seconds=10)
+    monkeypatch.setattr(tool, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(tool, "RUN_SECONDS", 0.0)
+    assert (await agent.read("download_files", execution_id=run))["has_more"]
+    monkeypatch.undo()
+    found = await agent.read("download_files", execution_id=run)
+    while "waits on" in found.get("next_step", ""):
+        found = await agent.follow(found["next_step"])
+    assert bench.platform.status(run) == "Completed"
+    assert (found["requested"], found["returned"]) == (1, 1)
+    assert in_folder(tmp_path)
+
+
 # Over HTTP
 
 
@@ -504,3 +520,16 @@ async def test_the_end_of_a_run_is_waited_for(agent: Agent, bench: Bench, tmp_pa
         found = await agent.follow(found["next_step"])
     assert bench.platform.status(run) == "Completed"
     assert sorted(Path(name).suffix for name in on_disk(tmp_path)) == [".csv", ".sdf"]
+
+
+async def test_a_remote_call_that_has_waited_for_its_run_does_not_wait_for_its_rows_too(
+    remote: Agent, bench: Bench, platform: FilesOfRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = platform.run()
+    bench.fault("POST */executions/search status=503")
+    monkeypatch.setattr(tool, "WAIT_SECONDS", 0.0)
+    await linked(remote, execution_id=run)
+    looks = len(bench.sent("POST", "/result-explorer/search"))
+    monkeypatch.undo()
+    await linked(remote, execution_id=run)
+    assert len(bench.sent("POST", "/result-explorer/search")) - looks > looks

@@ -17,7 +17,7 @@ from mcp_types import ErrorData, ListRootsResult, Root
 from pydantic import FileUrl
 
 from deeporigin_mcp.tools.files import upload_file as uploading
-from tests.support.bench import ERAS, Agent, Bench
+from tests.support.bench import ERAS, Agent, Answer, Bench
 from tests.support.file_store import FileStore
 from tests.support.recording import Reply, recording
 from tests.support.site import running_site
@@ -159,6 +159,19 @@ async def test_two_calls_for_the_same_file_at_once_upload_it_once(bench: Bench, 
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
             tasks.start_soon(upload)
+    assert len(bench.sent("PUT")) == 1
+
+
+async def test_two_files_for_one_destination_at_once_do_not_overwrite_each_other(bench: Bench, agent: Agent) -> None:
+    answers: list[Answer] = []
+
+    async def upload(text: str) -> None:
+        answers.append(await agent.call("upload_file", {"text": text, "destination": "a.csv"}))
+
+    async with anyio.create_task_group() as tasks:
+        for text in ("one", "two", "three"):
+            tasks.start_soon(upload, text)
+    assert [answer.is_error for answer in answers].count(False) == 1
     assert len(bench.sent("PUT")) == 1
 
 

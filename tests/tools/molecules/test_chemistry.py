@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deeporigin_mcp.errors import ArgumentError
@@ -104,6 +104,8 @@ def test_any_mixture_and_any_spelling_becomes_what_the_official_client_would_sen
 
 
 @given(st.lists(st.sampled_from(MOLECULES), min_size=1, max_size=4))
+@example(["C1.C1", "N.N.Cl[Pt]Cl"])
+@example(["C1.[Na+].C%01", "[Pt]"])
 def test_elements_are_the_same_without_rdkit(parts: list[str]) -> None:
     whole = ".".join(parts)
     assert unsupported_elements(whole) == check_smiles(whole).elements

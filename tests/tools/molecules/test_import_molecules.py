@@ -502,6 +502,40 @@ async def test_a_charge_that_nobody_approved_is_said_and_on_record(
     assert spending["spent"] == 1.5
 
 
+async def test_no_import_runs_where_the_operator_allows_other_tools_only(bench: Bench, tmp_path: Path) -> None:
+    async with bench.agent(files=(tmp_path,), allowed_tool_keys=("deeporigin.docking",)) as agent:
+        for arguments in (
+            {"kind": "ligands", "smiles": NEW},
+            {"kind": "protein", "pdb_id": "1IEP"},
+            {"kind": "ligands", "text": "CCO", "format": "smi"},
+        ):
+            assert (await agent.error(TOOL, **arguments)).code == "tool_not_allowed"
+        assert await agent.read(TOOL, kind="ligands", smiles=NEW, check_only=True)
+    assert not bench.platform.creates
+    assert not bench.sent("PUT")
+    assert not bench.sent("POST", "/files/")
+
+
+async def test_a_file_that_was_fetched_and_is_not_imported_is_not_left_behind(bench: Bench) -> None:
+    async with bench.agent(project_id="") as agent:
+        url = "https://files.rcsb.org/download/1iep.pdb"
+        assert (await agent.error(TOOL, kind="protein", url=url)).code == "no_project"
+    assert bench.sent("POST", "/files/")
+    assert len(bench.sent("DELETE", "/imports/staging/")) == 1
+
+
+async def test_rows_that_are_read_later_are_said_to_count_in_the_list_that_was_sent(
+    agent: Agent, few_served: None, no_time: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await agent.read(TOOL, kind="ligands", smiles=["C1CC", "CCO", *chain(WORKFLOW)])
+    monkeypatch.undo()
+    wait, _, read = found["next_step"].partition("Then ")
+    await agent.follow_to_the_end(wait)
+    known, counted = (await agent.follow(read))["notes"]
+    assert "row 9 " in known  # The tenth of the whole list.
+    assert "without" in counted
+
+
 async def test_the_id_of_another_run_is_no_import(agent: Agent, bench: Bench) -> None:
     refused = await agent.refused(TOOL, kind="ligands", execution_id=bench.seeded("Completed"))
     assert "get_execution_results" in refused
