@@ -74,8 +74,8 @@ NEXT_STEP = (
 NOTES = (
     ("list_executions", "What ran or is running: list_executions; by name or start time: search_executions."),
     ("import_molecules", "The user's own structures and molecules: import_molecules first."),
-    ("find_molecules", "Proteins, ligands, pockets and poses that are already there: find_molecules."),
-    ("download_files", "Files of a run, such as the best poses, for the user: download_files."),
+    ("find_molecules", "Molecules, pockets and poses that are there: find_molecules."),
+    ("download_files", "The files of a run: download_files."),
     ("get_workspace", "Which organisation, project and limits: get_workspace."),
     (
         "create_execution",

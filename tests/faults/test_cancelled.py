@@ -126,7 +126,7 @@ async def test_the_places_are_all_the_requests_of_a_call(bench: Bench) -> None:
     for tool, arguments, known in (
         ("create_execution", CREATION, OF_A_CREATION),
         ("create_execution", {**CREATION, "idempotency_key": "another", "start": True}, OF_A_CREATION_WITH_A_START),
-        ("confirm_execution", {"execution_id": bench.quoted()}, OF_A_CONFIRMATION),
+        ("confirm_execution", {"execution_id": bench.quoted(), "wait_seconds": 0}, OF_A_CONFIRMATION),
     ):
         async with bench.agent(budget=1000) as client:
             bench.proxy.seen.clear()

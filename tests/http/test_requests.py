@@ -135,7 +135,7 @@ async def test_a_person_is_asked_over_http_and_the_record_says_who(
     person = Person()
     name = quoted(bench, 5)
     async with site.agent(ADA, person=person) as agent:
-        assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Created"
+        assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Running"
     assert len(person.questions) == 1
     [line] = [json.loads(record.message) for record in caplog.records if record.name == "deeporigin_mcp.audit"]
     assert (line["decision"], line["user"], line["organization"]) == (
@@ -161,7 +161,7 @@ async def test_nobody_else_can_answer_an_elicitation(
                 await answer(other, name, asked)
         assert not bench.sent("PATCH")
         async with site.client(ADA, person=Person()) as ada:
-            assert '"Created"' in (await answer(ada, name, asked)).model_dump_json()
+            assert '"Running"' in (await answer(ada, name, asked)).model_dump_json()
     assert bench.platform.confirms == [name]
 
 

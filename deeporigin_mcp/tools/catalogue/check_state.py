@@ -70,6 +70,7 @@ class InputEntity(NamedTuple):
     """`protein` or `ligand`."""
     id: str
     file_path: str
+    smiles: str = ""
 
 
 @dataclass
@@ -185,8 +186,8 @@ class CheckState:
     def is_entity(self, value: Any, kind: str) -> None:
         """Note that an object is a protein or a ligand of the platform."""
         if isinstance(value, Object) and isinstance(name := value.get("id"), str) and name.strip():
-            path = value.get("file_path")
-            self._entities[value.path] = InputEntity(value.path, kind, str(name), str(path) if path else "")
+            path, smiles = (text if isinstance(text := value.get(key), str) else "" for key in ("file_path", "smiles"))
+            self._entities[value.path] = InputEntity(value.path, kind, str(name), str(path), str(smiles))
 
     def noted(self, value: Any, path: str, name: str) -> Any:
         """A value with paths in it; molecules and files are noted by the names of their fields."""

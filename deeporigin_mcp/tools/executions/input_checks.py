@@ -8,14 +8,15 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import anyio
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError
-from deeporigin_mcp.platform.records.entities import Protein
+from deeporigin_mcp.platform.records.entities import Ligand, Protein
 from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.remote_paths import cleaned
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.catalogue.check_state import LIST_FILES, InputEntity, InputFile
@@ -155,7 +156,7 @@ class _LookUp:
         ids = [*dict.fromkeys(entity.id for entity in given)][:MAX_IDS]
         if not ids:
             return
-        fields = ["id", "file_path"] if kind == "protein" else ["id"]
+        fields = ["id", "file_path"] if kind == "protein" else ["id", "smiles", "canonical_smiles"]
         try:
             rows = await self._state.client.entities.get_many(f"{kind}s", ids, select=fields)
         except DeepOriginError:
@@ -166,6 +167,8 @@ class _LookUp:
             self._warnings.append(
                 f"No {kind} {_named(unknown)} is found in this organisation; a new one may take 15 s to appear."
             )
+        if kind == "ligand":
+            self._warnings += await off_loop(_other_molecules, given, rows)
         for entity in given:
             path = Protein(rows.get(entity.id, {})).file_path
             if path and entity.file_path and _plain(path) != _plain(entity.file_path):
@@ -192,6 +195,24 @@ class _LookUp:
     def _refuse(self, files: list[InputFile], line: str) -> None:
         self._settle(files)
         self._problems |= {file.at: f"{file.at}: {line}" for file in files}
+
+
+def _other_molecules(given: Iterable[InputEntity], rows: Mapping[str, Json]) -> list[str]:
+    """A warning for each ligand whose id belongs to another molecule than its SMILES."""
+    from deeporigin_mcp.tools.molecules import chemistry
+
+    if not chemistry.is_available():
+        # Two spellings of one molecule cannot be told from two molecules.
+        return []
+    warnings = []
+    for entity in given:
+        own = Ligand(rows.get(entity.id, {})).smiles
+        if own and entity.smiles and own != entity.smiles:
+            found, asked = (chemistry.check_smiles(text) for text in (own, entity.smiles))
+            if not (found.problem or asked.problem) and found.smiles != asked.smiles:
+                named, shown = one_line(entity.id, 60), one_line(own, PATH_CHARACTERS)
+                warnings.append(f"{entity.at}: ligand {named} is {shown!r}, not the given SMILES.")
+    return warnings
 
 
 def _named(names: Iterable[str]) -> str:

@@ -155,7 +155,7 @@ async def files_of_run(client: DeepOriginClient, execution: Execution, what: str
     # Where rows have come, whether some are missing is told by the ligands.
     found.is_being_stored = found.is_being_stored and not rows
     found.is_cut = len(rows) >= MAX_ROWS
-    if not rows and wanted not in (ALL, BEST_POSES):
+    if not rows and wanted != ALL:
         await _refuse_unknown_type(client, execution, what)
     if wanted == BEST_POSES:
         rows = _best(rows)
@@ -238,7 +238,7 @@ async def _refuse_unknown_type(client: DeepOriginClient, execution: Execution, w
     if types - {""}:
         raise ArgumentError(
             f"Invalid what {one_line(what, 40)!r}: the run has no such results. "
-            f"Valid: all, best_poses, {', '.join(sorted(types - {''})[:20])}."
+            f"Valid: all, {'best_poses, ' if 'pose' in types else ''}{', '.join(sorted(types - {''})[:20])}."
         )
 
 

@@ -219,7 +219,8 @@ def _check_arguments(kind: Kind, given: Mapping[str, str]) -> None:
         hint = f" {steps.call('find_molecules', kind='ligand', **{other: given[other]})} gives the ligand_id."
     elif other in ("pdb_id", None):
         name = other or "query"
-        hint = f" {steps.call('find_molecules', kind='protein', **{name: given[name]})} gives the protein_id."
+        wanted = "ligand" if other is None and kind == "pose" else "protein"
+        hint = f" {steps.call('find_molecules', kind=wanted, **{name: given[name]})} gives the {wanted}_id."
     if other is not None:
         raise ArgumentError(f"Invalid {other} for kind {kind!r}.", next_step=f"Valid: {', '.join(valid)}.{hint}")
     raise ArgumentError(

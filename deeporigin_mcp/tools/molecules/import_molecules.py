@@ -356,6 +356,8 @@ async def _checked(molecules: Sequence[Molecule]) -> tuple[ImportView, list[Mole
 
     accepted = [one for one in molecules if one.problem is None]
     refused = [one for one in molecules if one.problem is not None]
+    if not molecules:
+        raise ArgumentError("There are no molecules in it.", next_step="Give another source.", code="invalid_molecules")
     if not accepted:
         lines = [f"- {one.label} {one.problem}" for one in refused[:MAX_NAMED]]
         more = [f"- and {len(refused) - MAX_NAMED} more"] if len(refused) > MAX_NAMED else []

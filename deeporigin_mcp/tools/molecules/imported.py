@@ -182,6 +182,8 @@ async def _add_ligands(state: ServerState, view: ImportView, done: Import, accep
             for ligand in older
         ]
         view.note(f"Already in the project, and used as they are there: {', '.join(some(names))}.")
+    if view.imported and len(ligands) < view.imported:
+        view.note(f"These {view.imported} rows are {len(ligands)} different molecules.")
     inputs = [entry for ligand in ligands if (entry := ligand.as_input)]
     files = [entry for ligand in ligands if (entry := ligand.as_file_input)]
     if len(inputs) > MAX_INLINE or len(json.dumps(inputs)) > MAX_INLINE_CHARACTERS:

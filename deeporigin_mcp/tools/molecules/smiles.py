@@ -99,7 +99,7 @@ def _syntax_problems(text: str) -> Iterator[str]:
                 return
         place = token.end()
     if depth:
-        yield f"has {depth} ( without )"
+        yield f"has {depth} ( that no ) closes"
     if open_rings := [label for label, count in rings.items() if count % 2]:
         yield f"does not close ring {', '.join(open_rings[:5])}"
     bare = _BRACKETED.sub(lambda atom: "*" * len(atom[0]), text)

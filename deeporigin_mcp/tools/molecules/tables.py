@@ -130,7 +130,9 @@ def _column_of_smiles(columns: Sequence[str]) -> int:
     alike = [at for at, name in enumerate(names) if "smiles" in name]
     if len(alike) == 1:
         return alike[0]
-    shown = ", ".join(one_line(name, 40) for name in columns[:COLUMNS_NAMED]) or "none"
+    if not names:
+        raise ArgumentError("The CSV is empty.", next_step="Give another file.", code="invalid_molecules")
+    shown = ", ".join(one_line(name, 40) for name in columns[:COLUMNS_NAMED])
     raise ArgumentError(
         f"The CSV has no column smiles; its first line has: {shown}.",
         next_step="Give the column with the SMILES this name.",

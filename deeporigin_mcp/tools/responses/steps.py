@@ -12,6 +12,7 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.responses import toolsets
 
 MAX_IDS_NAMED = 100
+POCKET_FINDER = "deeporigin.pocket-finder"
 
 
 WITHOUT_A_PRICE = (
@@ -37,7 +38,7 @@ def after(execution: Execution, settings: Settings) -> str | None:
         case "Quoted":
             return _confirm(execution, settings)
         case "Completed":
-            return results_of(name)
+            return _completed(execution, settings)
         case "Failed":
             return logs_of(name)
         case "InsufficientFunds":
@@ -51,6 +52,13 @@ def after(execution: Execution, settings: Settings) -> str | None:
             return AFTER_CANCELLING.get(execution.cost_state)
         case _:
             return call("wait_executions", execution_ids=[name])
+
+
+def _completed(execution: Execution, settings: Settings) -> str:
+    if execution.tool_key == POCKET_FINDER and toolsets.is_offered("find_molecules", settings):
+        pockets = call("find_molecules", kind="pocket", execution_id=execution.execution_id)
+        return f"{pockets} shows its pockets, as docking wants them."
+    return results_of(execution.execution_id)
 
 
 def results_of(execution_id: str) -> str:
@@ -114,8 +122,8 @@ def _after_done(done: Sequence[Execution], settings: Settings) -> str | None:
         cancel = call("cancel_execution", execution_id=quoted[0].execution_id)
         return f"{len(quoted)} only quoted. " + WITHOUT_A_PRICE.format("those", cancel)
     reads = []
-    for status, read in (("Completed", results_of), ("Failed", logs_of)):
+    for status in ("Completed", "Failed"):
         first = next((execution for execution in done if execution.status == status), None)
         if first is not None:
-            reads.append(read(first.execution_id))
+            reads.append(_completed(first, settings) if status == "Completed" else logs_of(first.execution_id))
     return " ".join(reads) or None

@@ -306,6 +306,7 @@ class WorkspaceView(View):
     session: str
     project_id: str | None = None
     projects: list[ProjectRow]
+    files: list[str] | None = None
     clusters: list[ClusterRow]
     spending: SpendingView
     time: str

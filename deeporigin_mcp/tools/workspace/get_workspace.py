@@ -30,8 +30,9 @@ MAX_ROWS = 30
 async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     """Show who is signed in and what may be done: organisation, projects, clusters, spending limits, services.
 
-    Call it first if unsure about project, limits or connection. It says which project new executions get, what may
-    start without a person, what this session has spent, and when the token ends. Free, reads only.
+    Call it first if unsure about project, limits or connection. It says which project new executions get, in which
+    folders the user's files are, what may start without a person, what this session has spent, and when the token
+    ends. Free, reads only.
     """
     state = state_of(ctx)
     client = state.client
@@ -105,6 +106,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         session=settings.session,
         project_id=settings.project_id or (project_rows[0].project_id if len(project_rows) == 1 else None),
         projects=project_rows[:MAX_ROWS],
+        files=_folders(settings),
         clusters=[
             ClusterRow(
                 cluster_id=word(row.get("id")),
@@ -127,14 +129,27 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         read_only=settings.read_only,
         services=services,
         problems=problems or None,
-        next_step=None if problems else _next_step(settings),
+        next_step=None
+        if problems
+        else _next_step(settings, has_project=bool(settings.project_id) or len(project_rows) < 2),
     )
 
 
-def _next_step(settings: Settings) -> str:
+def _next_step(settings: Settings, *, has_project: bool) -> str:
     offered = [is_offered(tool, settings) for tool in ("find_platform_tools", "list_executions")]
     texts = ("find_platform_tools finds tools.", "list_executions shows runs.")
-    return " ".join(itertools.compress(texts, offered)) or NOT_OFFERED
+    found = " ".join(itertools.compress(texts, offered)) or NOT_OFFERED
+    return found if has_project or settings.read_only else f"No project is set: name one as project_id. {found}"
+
+
+def _folders(settings: Settings) -> list[str] | None:
+    """The folders of this machine for the user's files; None where the server runs on another one."""
+    from deeporigin_mcp.tools.files.folders import Folders
+
+    if not settings.is_local:
+        return None
+    folders = Folders(settings.files)
+    return [folders.shown(folder) for folder in folders.allowed]
 
 
 def _counted(settings: Settings) -> str:

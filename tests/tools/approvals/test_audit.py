@@ -67,7 +67,7 @@ async def test_a_start_is_one_line_with_who_what_how_much_and_why(bench: Bench, 
     free, dear = quoted(bench, 0), quoted(bench, 5)
     async with agent_with(bench.server(audit_log=log), Person()) as agent:
         for name in (free, dear):
-            await agent.read("confirm_execution", execution_id=name)
+            await agent.read("confirm_execution", execution_id=name, wait_seconds=0)
     assert lines_in(log) == audited
     assert [list(line) for line in audited] == [FIELDS, FIELDS]
     assert audited[1] == {

@@ -92,7 +92,7 @@ async def test_the_next_call_joins_the_open_elicitation_and_the_yes_starts_it_on
     else:
         await answer_between_calls(person)
         assert not bench.sent("PATCH")
-        assert (await agent.follow(found["next_step"]))["status"] == "Created"
+        assert (await agent.follow(found["next_step"]))["status"] == "Running"
     assert bench.platform.confirms == [name]
     assert len(person.questions) == 1
 
@@ -117,7 +117,7 @@ async def test_what_came_between_two_calls_is_said_once_and_then_asked_anew(
     assert await agent.error("confirm_execution", execution_id=name) == (code, "nothing_started")
     assert [line["decision"] for line in audited] == ["refused"]
     person.answer = YES
-    assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Created"
+    assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Running"
     assert len(person.questions) == 2
 
 
@@ -175,7 +175,7 @@ async def test_a_yes_to_another_price_is_dropped_and_its_elicitation_withdrawn(
     assert ["for 6.0 USD" in question for question in person.questions] == [False, False, True, True]
     patience(30)
     think_no_more(person)
-    assert (await agent.read("confirm_execution", execution_id=open_still))["status"] == "Created"
+    assert (await agent.read("confirm_execution", execution_id=open_still))["status"] == "Running"
     assert bench.platform.confirms == [open_still]
 
 
@@ -228,7 +228,7 @@ async def test_a_jump_of_the_clock_neither_opens_nor_closes_an_elicitation(
     await person.until_asked(2)
     bench.time.token_ages_seconds += jump_seconds
     patience(30)
-    assert (await agent.read("confirm_execution", execution_id=kept))["status"] == "Created"
+    assert (await agent.read("confirm_execution", execution_id=kept))["status"] == "Running"
     think_no_more(person, NO)
     assert await agent.error("confirm_execution", execution_id=late) == ("declined", "nothing_started")
     assert bench.platform.confirms == [kept]
@@ -245,7 +245,7 @@ async def test_a_call_that_the_client_cancels_withdraws_its_elicitation(
     await person.dismissed.wait()
     assert not bench.sent("PATCH")
     think_no_more(person)
-    assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Created"
+    assert (await agent.read("confirm_execution", execution_id=name))["status"] == "Running"
     assert len(person.questions) == 2
 
 

@@ -168,13 +168,14 @@ async def test_runs_without_files_and_ids_are_not_looked_up(agent: Agent, bench:
 
 async def test_ids_of_a_kind_are_asked_for_at_once(agent: Agent, bench: Bench) -> None:
     bench.platform.requests.clear()
-    given = [{"id": f"08DEL1GAND00{n}", "smiles": "C" * (n + 1)} for n in range(3)]
+    smiles = ("CCO", "Oc1ccccc1", "CC(=O)Nc1ccc(O)cc1")
+    given = [{"id": f"08DEL1GAND00{n}", "smiles": text} for n, text in enumerate(smiles)]
     assert await warnings(agent, **docking(ligands=given)) == []
     assert len(bench.sent("POST", "ligands/search")) == len(bench.sent("POST", "proteins/search")) == 1
 
 
 async def test_an_unknown_id_is_told_and_not_refused(agent: Agent) -> None:
-    given = [{"id": "08NEW", "smiles": "CCO"}, {"id": "08DEL1GAND001", "smiles": "CCN"}]
+    given = [{"id": "08NEW", "smiles": "CCO"}, {"id": "08DEL1GAND001", "smiles": "Oc1ccccc1"}]
     told = await warnings(agent, **docking(ligands=given, protein={**PROTEIN, "id": "08OTHER"}))
     assert sorted(line.partition(" is")[0] for line in told) == ["No ligand 08NEW", "No protein 08OTHER"]
 
@@ -279,3 +280,10 @@ async def test_without_rdkit_a_run_goes_from_its_quote_to_its_results_and_says_w
                 if found.get("rows"):
                     break
             assert {row["smiles"] for row in found["rows"]} >= {"CCO", "OCC"}
+
+
+async def test_a_ligand_id_of_another_molecule_is_told(agent: Agent) -> None:
+    known = "08DEL1GAND001"
+    assert await warnings(agent, **docking(ligands=[{"id": known, "smiles": "OC1=CC=CC=C1"}])) == []
+    (told,) = await warnings(agent, **docking(ligands=[{"id": known, "smiles": "CCCCO"}]))
+    assert known in told

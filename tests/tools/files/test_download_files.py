@@ -78,7 +78,8 @@ async def test_a_second_call_fetches_nothing_and_says_so(agent: Agent, platform:
     second = await agent.read("download_files", execution_id=run, combine=True)
     assert on_disk(tmp_path) == before
     assert len(platform.fetched()) == sent
-    assert second == {**first, "already_there": 6}
+    # Whether its results are still being stored may change between the calls.
+    assert second | {"next_step": ""} == {**first, "already_there": 6, "next_step": ""}
 
 
 async def test_poses_are_joined_best_first_with_their_scores(

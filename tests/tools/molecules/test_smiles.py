@@ -35,7 +35,7 @@ BAD = {
     "CCO;CCN": "has ';' at character 4",
     '"CCO"': "has '\"' at character 1",
     "aspirin": "has 'a' at character 1",
-    "CC[C@H](O": "has 1 ( without )",
+    "CC[C@H](O": "has 1 ( that no ) closes",
     "CC)O": "has a ) without its ( at character 3",
     "C[C@HC": "has a bracket [ without its other half at character 2",
     "C]C": "has a bracket ] without its other half at character 2",

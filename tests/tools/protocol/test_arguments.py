@@ -91,7 +91,7 @@ async def test_each_problem_of_the_arguments_is_one_line_that_begins_with_its_pa
             ['{"x":null}', "string", "number", "boolean", "array"],
         ),
         ("search_executions", {"filters": ["name=x"]}, ['"name=x"', "column", "op", "value"]),
-        ("get_execution", {}, ["execution_id", "string", "UUID"]),
+        ("get_execution", {}, ["execution_id", "string"]),
         ("get_execution", {"execution_id": ID, "source": "tools"}, ["tools_service?", "data_platform"]),
         ("wait_executions", {"execution_ids": [ID], "until": "first"}, ['"first"', "all", "any"]),
         ("wait_executions", {"execution_ids": [ID], "timeout_seconds": 600}, ["600", "50", "45"]),
