@@ -18,8 +18,6 @@ from deeporigin_mcp.platform.clients.files import new_file
 from deeporigin_mcp.platform.records.files import RemoteFile, md5_in
 from deeporigin_mcp.tools.files.local_names import Names, folded, parts
 
-LARGE_BYTES = 1_000_000
-"""A smaller file of the same size may be another one: poses of one ligand are equally long."""
 ABANDONED_SECONDS = 600.0
 """A transfer under way writes to its unfinished file more often."""
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{12}\.part")
@@ -62,13 +60,14 @@ class Folder:
         return self.path / self._names.of(stem, suffix)
 
     def same_as(self, remote: RemoteFile, stem: str, suffix: str) -> Path | None:
-        """The file that is there already and is certainly this one, claimed; None if there is none."""
+        """The file that is there already and is certainly this one, claimed; None if there is none.
+
+        Its MD5 proves it. The size does not: structures of one protein, and poses of one ligand, are equally long.
+        """
         md5 = md5_in(remote.etag)
-        for path in self.there(stem, suffix):
+        for path in self.there(stem, suffix) if md5 else ():
             with contextlib.suppress(OSError):
-                if path.stat().st_size != remote.size:
-                    continue
-                if _md5(path) == md5 if md5 else path.stat().st_size >= LARGE_BYTES:
+                if path.stat().st_size == remote.size and _md5(path) == md5:
                     return self.claim(path)
         return None
 
