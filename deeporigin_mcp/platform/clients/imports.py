@@ -585,7 +585,7 @@ def by_record(rows: Sequence[Json], count: int) -> list[Json | None]:
     A row without an id is none. Of rows with equal indexes the first is kept.
 
     Args:
-        count: records of the input; 0: as many as there are rows.
+        count: records of the input; 0, where that is not known: those that have a row.
     """
     if not any("record_index" in row for row in rows):
         found: dict[int | None, Json] = {**dict(enumerate(rows))}
@@ -593,8 +593,8 @@ def by_record(rows: Sequence[Json], count: int) -> list[Json | None]:
         found = {}
         for row in rows:
             found.setdefault(index(row.get("record_index")), row)
-    usable = {number: row for number, row in found.items() if _is_usable(row)}
-    return [usable.get(number) for number in range(count or len(rows))]
+    usable = {number: row for number, row in found.items() if number is not None and _is_usable(row)}
+    return [usable.get(number) for number in (range(count) if count else sorted(usable))]
 
 
 def _is_usable(row: Json) -> bool:

@@ -407,7 +407,8 @@ async def _earlier(state: ServerState, request: _Request) -> ImportView:
             else:
                 table = await off_loop(tables.of_csv, source.file)
                 accepted = [Molecule(row.number, row.name, row.smiles) for row in table.rows]
-    except NotFoundError:
+    except (NotFoundError, ArgumentError):
+        # It is gone or too large: then the user's names are missing, nothing else.
         if "csv_path" in inputs:
             # Its rows are found by the SMILES that were in there.
             raise

@@ -154,8 +154,8 @@ async def with_rows(
 
 
 def _add_poses(view: ImportView, done: Import) -> None:
-    inputs = [pose.as_input for pose in done.poses if pose and pose.as_input]
-    view.as_input = [entry for entry in inputs[:MAX_INLINE] if entry]
+    inputs = [entry for pose in done.poses if pose and (entry := pose.as_input)]
+    view.as_input = inputs[:MAX_INLINE]
     if len(inputs) < (view.imported or 0):
         read = steps.call("import_molecules", kind="poses", execution_id=done.execution.execution_id)
         view.next_step = f"{view.imported} poses are stored, {len(inputs)} have an id so far; {read} in a minute."

@@ -147,6 +147,7 @@ async def test_rows_are_joined_by_their_record(client: DeepOriginClient, platfor
         ([{"id": "a"}, {"id": "b"}], 2, ["a", "b"]),
         ([{"id": "a"}], 2, ["a", None]),
         ([{"id": "a"}, {"id": "b"}], 0, ["a", "b"]),
+        ([{"id": "b", "record_index": 7}, {"id": "a", "record_index": 0}], 0, ["a", "b"]),
         ([{"id": "a", "record_index": 1}, {"id": "b"}], 2, [None, "a"]),
         ([{"id": "a", "record_index": 0}, {"id": "b", "record_index": 0}], 1, ["a"]),
         ([{"id": None, "record_index": 0}], 1, [None]),

@@ -549,6 +549,16 @@ async def test_rows_that_are_read_later_are_said_to_count_in_the_list_that_was_s
     assert "without those that were refused" in counted
 
 
+async def test_the_rows_of_a_file_that_is_too_large_to_be_read_back_are_there(
+    agent: Agent, bench: Bench, no_time: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = await agent.read(TOOL, kind="ligands", path="hits.sdf")
+    monkeypatch.setattr("deeporigin_mcp.tools.molecules.sources.MAX_FETCHED_BYTES", 10)
+    (run,) = (one for one in bench.platform.executions.values() if one.inputs.get("process_sdf"))
+    found = await agent.read(TOOL, kind="ligands", execution_id=run.id)
+    assert (found["imported"], ids(found)) == (3, ids(done))
+
+
 async def test_the_id_of_another_run_is_no_import(agent: Agent, bench: Bench) -> None:
     refused = await agent.refused(TOOL, kind="ligands", execution_id=bench.seeded("Completed"))
     assert "get_execution_results" in refused
