@@ -200,9 +200,8 @@ def _blocks(content: IO[bytes]) -> Iterator[bytes]:
     """The records of an SDF file, cut where they are too long. The last one may lack its end."""
     lines: list[bytes] = []
     size = 0
-    # A line without an end is read in pieces.
-    while line := content.readline(MAX_RECORD_BYTES):
-        if line.startswith(_END):
+    for line, begins in lines_in_pieces(content):
+        if begins and line.startswith(_END):
             yield b"".join(lines)
             lines, size = [], 0
         elif size <= MAX_RECORD_BYTES:
@@ -210,3 +209,11 @@ def _blocks(content: IO[bytes]) -> Iterator[bytes]:
             size += len(line)
     if any(line.strip() for line in lines):
         yield b"".join(lines)
+
+
+def lines_in_pieces(content: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """The lines of a file, and whether each begins as a line: one that is too long for the memory comes in pieces."""
+    begins = True
+    while line := content.readline(MAX_RECORD_BYTES):
+        yield line, begins
+        begins = line.endswith(b"\n")

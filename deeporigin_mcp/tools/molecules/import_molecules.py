@@ -338,12 +338,14 @@ async def _read_sdf(source: Source) -> list[Molecule]:
 
 def _only(source: Source, numbers: Collection[int], into: IO[bytes]) -> None:
     """Copy the records with these numbers, byte for byte."""
+    from deeporigin_mcp.tools.molecules.chemistry import lines_in_pieces
+
     source.file.seek(0)
     number = 1
-    for line in source.file:
+    for line, begins in lines_in_pieces(source.file):
         if number in numbers:
             into.write(line)
-        number += line.startswith(b"$$$$")
+        number += begins and line.startswith(b"$$$$")
 
 
 async def _checked(molecules: Sequence[Molecule]) -> tuple[ImportView, list[Molecule]]:

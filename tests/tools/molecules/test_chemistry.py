@@ -253,3 +253,10 @@ def test_no_text_breaks_the_check(text: str) -> None:
     checked = check_smiles(text)
     if checked.problem is None:
         assert check_smiles(checked.smiles).smiles == checked.smiles
+
+
+def test_what_ends_a_record_ends_it_at_the_start_of_a_line_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chemistry, "MAX_RECORD_BYTES", 8)
+    content = b"one\n" + b"x" * 8 + b"$$$$ is no end here\n$$$$\ntwo\n$$$$\n"
+    assert [one.name for one in read_sdf(io.BytesIO(content))] == ["one", "two"]
+    assert [*chemistry.lines_in_pieces(io.BytesIO(content))][-1] == (b"$$$$\n", True)
