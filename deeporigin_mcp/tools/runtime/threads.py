@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 
@@ -33,6 +32,8 @@ async def off_loop(function: Callable[..., Result], *arguments: Any) -> Result:
 
 def stop_if_abandoned() -> None:
     """End a thread of `off_loop` whose caller was cancelled: the few threads are for calls that are waited for."""
+    from anyio.from_thread import check_cancelled
+
     with contextlib.suppress(RuntimeError):
         # Outside of such a thread there is nobody to ask.
-        anyio.from_thread.check_cancelled()
+        check_cancelled()
