@@ -8,6 +8,7 @@ import errno
 import ipaddress
 import logging
 import socket
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -24,6 +25,8 @@ from deeporigin_mcp.tools.runtime.state import CALL_SECONDS
 
 STOP_SECONDS = CALL_SECONDS + 5
 """How long running calls may take to end once the server is stopping."""
+M_MMAP_THRESHOLD, MAPPED_BYTES = -3, 128 * 1024
+"""`mallopt`'s parameter, and glibc's own threshold at the start of a process."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than proxies commonly keep idle connections, so that this side does not close one that is about to be used."""
 MAX_HEADER_BYTES = 32 * 1024
@@ -35,6 +38,21 @@ OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 WARNING_SECONDS = 60.0
 
 logger = logging.getLogger("deeporigin_mcp")
+
+
+def _give_back_freed_memory() -> None:
+    """Keep glibc's allocator from holding freed request bodies, as it does when it has seen large ones.
+
+    It raises the size from which it asks the system for a block of its own with each large block that is freed; bodies
+    then come from its heap, which they fragment. A set size stays (mallopt(3)).
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        # Another C library has another name, or no mallopt.
+        ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
 
 
 def serve(
@@ -59,6 +77,7 @@ def serve(
         SettingsError: a setting is invalid; or other machines could call, and no host name is allowed.
         OSError: the address cannot be used.
     """
+    _give_back_freed_memory()
     if not _is_loopback(host) and not settings.allowed_hosts:
         raise SettingsError(
             f"Listening on {host} lets other machines call, but no host name is allowed. Add --allowed-host "
