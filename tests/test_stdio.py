@@ -303,7 +303,7 @@ async def test_the_official_client_and_this_server_see_the_same_executions(
             assert {row["execution_id"] for row in listed["executions"]} == {ours, theirs}
             official_rows = await anyio.to_thread.run_sync(lambda: official.executions.list()["data"])
             assert {row["executionId"] for row in official_rows} == {ours, theirs}
-            started = await call(client, "confirm_execution", execution_id=theirs)
+            started = await call(client, "confirm_execution", execution_id=theirs, wait_seconds=0)
             assert started["status"] == "Created"
             assert (await anyio.to_thread.run_sync(official.executions.get, theirs))["status"] == "Created"
     finally:

@@ -25,8 +25,8 @@ from deeporigin_mcp.tools.runtime.state import CALL_SECONDS
 
 STOP_SECONDS = CALL_SECONDS + 5
 """How long running calls may take to end once the server is stopping."""
-M_MMAP_THRESHOLD, MAPPED_BYTES = -3, 128 * 1024
-"""`mallopt`'s parameter, and glibc's own threshold at the start of a process."""
+MALLOPT = {-3: 128 * 1024, -8: 1}
+"""M_MMAP_THRESHOLD: as it is at the start of a process. M_ARENA_MAX: Python allocates under one lock anyway."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than proxies commonly keep idle connections, so that this side does not close one that is about to be used."""
 MAX_HEADER_BYTES = 32 * 1024
@@ -52,7 +52,9 @@ def _give_back_freed_memory() -> None:
 
     with contextlib.suppress(OSError, AttributeError):
         # Another C library has another name, or no mallopt.
-        ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
+        libc = ctypes.CDLL("libc.so.6")
+        for parameter, value in MALLOPT.items():
+            libc.mallopt(parameter, value)
 
 
 def serve(

@@ -142,14 +142,16 @@ async def test_a_confirmation_cancelled_anywhere_starts_once_and_only_on_record(
     name = bench.quoted()
     async with bench.agent(budget=1000) as client:
         bench.hold(OF_A_CONFIRMATION[place], moment)
-        await bench.cancelled_at_the_held_request(client, "confirm_execution", {"execution_id": name})
+        await bench.cancelled_at_the_held_request(
+            client, "confirm_execution", {"execution_id": name, "wait_seconds": 0}
+        )
         bench.release()
         was_sent = place in ONCE_SENT
         if was_sent:
             await until(lambda: bench.platform.confirms)
         assert bench.decisions(name) == ["approved"] * was_sent
 
-        again = await called(client, "confirm_execution", {"execution_id": name})
+        again = await called(client, "confirm_execution", {"execution_id": name, "wait_seconds": 0})
 
     assert bench.platform.confirms == [name]
     assert bool(again.is_error) is was_sent
@@ -176,7 +178,9 @@ async def test_a_confirmation_that_is_refused_after_its_call_was_cancelled_gives
     async with bench.agent(budget=price) as client:
         bench.proxy.break_with(CONFIRM, refuse_late)
         bench._reached = reached
-        await bench.cancelled_at_the_held_request(client, "confirm_execution", {"execution_id": name})
+        await bench.cancelled_at_the_held_request(
+            client, "confirm_execution", {"execution_id": name, "wait_seconds": 0}
+        )
         assert bench.decisions(name) == ["approved"]
         released.set()
         await until(lambda: len(bench.lines("calls")) == 2)
@@ -187,7 +191,7 @@ async def test_a_confirmation_that_is_refused_after_its_call_was_cancelled_gives
 
         bench.proxy.heal()
         other = bench.quoted()
-        await read(client, "confirm_execution", {"execution_id": other})
+        await read(client, "confirm_execution", {"execution_id": other, "wait_seconds": 0})
 
     assert bench.platform.confirms == [other]
 

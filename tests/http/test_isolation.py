@@ -149,7 +149,7 @@ class Actor:
         made = await self.read("create_execution", **run)
         name = made["execution_id"]
         side.ids.append(name)
-        await self.call("confirm_execution", execution_id=name)
+        await self.call("confirm_execution", execution_id=name, wait_seconds=0)
         await self.read("wait_executions", execution_ids=[name], timeout_seconds=2)
         detail = await self.read("get_execution", execution_id=name, detail="detailed")
         assert detail["name"] == named

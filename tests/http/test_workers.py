@@ -131,7 +131,7 @@ async def test_an_elicitation_is_answered_to_the_other_worker(cluster: Cluster) 
     async with cluster.client(person=person) as client:
         for name in names:
             cluster.front.served.clear()
-            confirmed = await client.call_tool("confirm_execution", {"execution_id": name})
+            confirmed = await client.call_tool("confirm_execution", {"execution_id": name, "wait_seconds": 0})
             assert not confirmed.is_error, confirmed.content
             rounds = [number for number, method in cluster.front.served if method == CALL]
             assert sorted(rounds) == [0, 1]
@@ -241,7 +241,8 @@ async def test_a_budget_is_kept_by_both_workers(tmp_path: Path) -> None:
     ):
         names = [quoted(cluster.bench, 4, session=SESSION) for _ in range(4)]
         refused = [
-            bool((await client.call_tool("confirm_execution", {"execution_id": name})).is_error) for name in names
+            bool((await client.call_tool("confirm_execution", {"execution_id": name, "wait_seconds": 0})).is_error)
+            for name in names
         ]
         assert cluster.front.workers_of(CALL) == BOTH
         assert refused == [False, False, True, True]
@@ -260,7 +261,7 @@ async def test_at_the_same_moment_both_workers_keep_one_budget_and_send_one_conf
         async with anyio.create_task_group() as tasks:
             for name in names:
                 for client in clients:
-                    tasks.start_soon(client.call_tool, "confirm_execution", {"execution_id": name})
+                    tasks.start_soon(client.call_tool, "confirm_execution", {"execution_id": name, "wait_seconds": 0})
         assert len(cluster.bench.platform.confirms) == len(cluster.bench.sent("PATCH", ":confirm")) == 2
         spending = [(await cluster.read(client, "get_workspace"))["spending"]["spent"] for client in clients]
         assert spending == [8, 8]
@@ -276,7 +277,7 @@ async def test_a_worker_that_is_killed_while_it_confirms_takes_its_spending_with
             async def confirm() -> None:
                 with contextlib.suppress(Exception):
                     async with cluster.client() as client:
-                        await client.call_tool("confirm_execution", {"execution_id": sent})
+                        await client.call_tool("confirm_execution", {"execution_id": sent, "wait_seconds": 0})
 
             tasks.start_soon(confirm)
             async with cluster.client() as client:
@@ -290,7 +291,7 @@ async def test_a_worker_that_is_killed_while_it_confirms_takes_its_spending_with
             async with balancer(again) as front:
                 cluster.front = front
                 async with cluster.client() as client:
-                    refused = await client.call_tool("confirm_execution", {"execution_id": other})
+                    refused = await client.call_tool("confirm_execution", {"execution_id": other, "wait_seconds": 0})
                     assert refused.is_error
                     assert (await cluster.read(client, "get_workspace"))["spending"]["left"] == 1
         assert cluster.bench.platform.status(other) == "Quoted"

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import create_server
 from tests.support.bench import Agent
+from tests.support.fake_time import FakeTime
 from tests.support.people import Person, agent_with
 from tests.support.recording import Reply, Request, recording, settings_for
 
@@ -86,7 +88,9 @@ class Liar:
     async def agent(self, *, person: Person | None = None, mode: str = "auto", **limits: Any) -> AsyncIterator[Agent]:
         """An agent of a new server in front of it."""
         settings = settings_for(self.url, **{"session": SESSION} | limits)
-        async with agent_with(create_server(settings), person or Person(None), mode=mode) as agent:
+        # Its sleeps take no time: a confirmation waits a little for the run's end.
+        server = create_server(settings, connect=lambda each: DeepOriginClient(each, timing=FakeTime().timing))
+        async with agent_with(server, person or Person(None), mode=mode) as agent:
             yield agent
 
 

@@ -243,7 +243,7 @@ async def test_where_it_cannot_be_written_nothing_starts_and_everything_else_goe
     state = blocked_state_directory()
     free = quoted(bench, 0)
     async with bench.agent(auto_approve_up_to=5) as agent:
-        answer = await agent.call("confirm_execution", {"execution_id": free})
+        answer = await agent.call("confirm_execution", {"execution_id": free, "wait_seconds": 0})
         assert answer.error == ("not_on_record", "nothing_started")
         assert str(state) not in answer.text
         found = await agent.read("create_execution", tool_key="acme.hello-test", inputs={"message": "hi"}, start=True)
@@ -253,7 +253,7 @@ async def test_where_it_cannot_be_written_nothing_starts_and_everything_else_goe
         await agent.read("cancel_execution", execution_id=bench.seeded("Running"))
         assert not bench.sent("PATCH", ":confirm")
         (state / "deeporigin-mcp").unlink()
-        await agent.read("confirm_execution", execution_id=free)
+        await agent.read("confirm_execution", execution_id=free, wait_seconds=0)
     assert bench.platform.confirms == [free]
 
 
@@ -307,7 +307,7 @@ async def test_one_that_another_process_holds_is_waited_for(ledger: Ledger, path
 async def test_a_full_disk_starts_nothing(liar: Liar, path: Path) -> None:
     resource = pytest.importorskip("resource")
     async with liar.agent(ledger=path, auto_approve_up_to=10) as agent:
-        await agent.read("confirm_execution", execution_id=named(1))
+        await agent.read("confirm_execution", execution_id=named(1), wait_seconds=0)
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
         try:
@@ -315,7 +315,7 @@ async def test_a_full_disk_starts_nothing(liar: Liar, path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert found == ("not_on_record", "nothing_started")
-        await agent.read("confirm_execution", execution_id=named(2))
+        await agent.read("confirm_execution", execution_id=named(2), wait_seconds=0)
     assert liar.confirmed == [named(1), named(2)]
 
 
@@ -393,7 +393,7 @@ async def test_what_a_killed_process_had_sent_is_settled_by_reading_it_back(
     liar.get = lambda name, started: record(name, became if name == named(1) and not started else "Quoted")
     async with liar.agent(ledger=path, audit_log=log, auto_approve_up_to=10, budget=9) as agent:
         assert (await agent.read("get_workspace"))["spending"]["spent"] == spends
-        answer = await agent.call("confirm_execution", {"execution_id": named(2)})
+        answer = await agent.call("confirm_execution", {"execution_id": named(2), "wait_seconds": 0})
         assert (answer.error == ("over_budget", "nothing_started")) is (spends > 0)
         await agent.read("get_workspace")
     found = [(line["decision"], line["price_usd"]) for line in lines_in(log) if line["execution_id"] == named(1)]
@@ -427,7 +427,7 @@ async def test_a_quote_whose_confirmation_was_lost_with_its_process_can_be_confi
 async def test_quotes_that_others_made_count_when_they_are_started_here(bench: Bench) -> None:
     names = [quoted(bench, 0.8, session=session) for session in ("theirs", None, "another's")]
     async with bench.agent(auto_approve_up_to=1, budget=1) as agent:
-        await agent.read("confirm_execution", execution_id=names[0])
+        await agent.read("confirm_execution", execution_id=names[0], wait_seconds=0)
     async with bench.agent(auto_approve_up_to=1, budget=1) as agent:
         for name in names[1:]:
             assert await agent.error("confirm_execution", execution_id=name) == ("over_budget", "nothing_started")
@@ -451,7 +451,9 @@ async def test_two_servers_in_front_of_one_platform_send_one_confirmation(liar: 
     ):
 
         async def confirm(agent: Any) -> None:
-            answers.append((await agent.call("confirm_execution", {"execution_id": named(1)})).is_error)
+            answers.append(
+                (await agent.call("confirm_execution", {"execution_id": named(1), "wait_seconds": 0})).is_error
+            )
 
         for agent in (one, two, one, two):
             tasks.start_soon(confirm, agent)
@@ -471,7 +473,7 @@ async def test_a_refusal_to_write_is_the_operators_matter() -> None:
 )
 async def test_one_with_values_that_nobody_wrote_starts_nothing(liar: Liar, path: Path, damage: str) -> None:
     async with liar.agent(auto_approve_up_to=100, budget=100, ledger=path) as agent:
-        await agent.read("confirm_execution", execution_id=named(1))
+        await agent.read("confirm_execution", execution_id=named(1), wait_seconds=0)
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
             database.execute(f"UPDATE runs SET {damage}")
         assert await agent.error("confirm_execution", execution_id=named(2)) == ("not_on_record", "nothing_started")

@@ -74,7 +74,9 @@ class Wire:
                 return message
 
     def confirm(self, **more: Any) -> int:
-        return self.request("tools/call", name="confirm_execution", arguments={"execution_id": self.quote}, **more)
+        return self.request(
+            "tools/call", name="confirm_execution", arguments={"execution_id": self.quote, "wait_seconds": 0}, **more
+        )
 
     def asked(self) -> int:
         """The id of the elicitation that comes next."""
