@@ -91,4 +91,6 @@ async def test_a_killed_download_leaves_whole_files_only_and_is_continued(
     assert found is not None
     assert (found["count"], found.get("already_there", 0)) == (len(PATHS), len(there))
     assert visible(tmp_path) == CONTENT
-    assert sum("GET /store/" in request for request in proxy.seen) == len(PATHS) - len(there)
+    # What the killed server had asked for may reach the proxy late; none of that was whole.
+    fetched = {path for path in PATHS for request in proxy.seen if "GET /store/" in request and path in request}
+    assert fetched == {*PATHS} - there.keys()
