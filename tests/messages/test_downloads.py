@@ -72,7 +72,9 @@ async def test_messages_about_downloads(bench: Bench, tmp_path: Path, monkeypatc
         monkeypatch.setattr(tool, "WAIT_SECONDS", 0.0)
         # Nobody moves the clock that it waits for.
         bench.fault("GET */signedUrl/* delay=3")
-        found["goes on"] = (await agent.call("download_files", {"paths": ["r/a.csv"], "folder": "x"})).text
+        text = (await agent.call("download_files", {"paths": ["r/a.csv"], "folder": "x"})).text
+        # How far it has come depends on the machine.
+        found["goes on"] = re.sub(r"pending: \d+\n", "", text)
     bench.heal()
     async with bench.agent(places=IN_HEADERS) as agent:
         run = platform.run({"ligand_id": "L1", "logp": 1.5})
