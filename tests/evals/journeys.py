@@ -305,25 +305,19 @@ def _docked_before(platform: Platform) -> Judge:
     return judge
 
 
-async def _abfe_of_best(solver: Solver) -> dict[str, Any]:
+async def _abfe(solver: Solver, *, of_first_try: bool = False) -> dict[str, Any]:
     await _tools(solver, "absolute free energy")
     rows = await solver.rows(tool_key=DOCKING)
-    run = next(row for row in rows if row["name"] == "painkillers")
-    pose = (await solver.read("find_molecules", kind="pose", execution_id=run["execution_id"], limit=1))["molecules"][0]
-    details = await solver.read("get_execution", execution_id=run["execution_id"], detail="detailed")
+    run = next(row for row in rows if (row["name"] != "painkillers") is of_first_try)["execution_id"]
+    pose = (await solver.read("find_molecules", kind="pose", execution_id=run, limit=1))["molecules"][0]
+    details = await solver.read("get_execution", execution_id=run, detail="detailed")
     inputs = {"protein": details["inputs"]["protein"], "pose1": pose["as_input"]}
     quote = await solver.read("create_execution", tool_key=ABFE, inputs=inputs)
     return {"usd": quote["quoted_price"]}
 
 
 async def _abfe_of_first_try(solver: Solver) -> dict[str, Any]:
-    rows = await solver.rows(tool_key=DOCKING)
-    run = next(row for row in rows if row["name"] != "painkillers")
-    pose = (await solver.read("find_molecules", kind="pose", execution_id=run["execution_id"], limit=1))["molecules"][0]
-    details = await solver.read("get_execution", execution_id=run["execution_id"], detail="detailed")
-    inputs = {"protein": details["inputs"]["protein"], "pose1": pose["as_input"]}
-    quote = await solver.read("create_execution", tool_key=ABFE, inputs=inputs)
-    return {"usd": quote["quoted_price"]}
+    return await _abfe(solver, of_first_try=True)
 
 
 FREE_ENERGY_OF_BEST_POSE = Task(
@@ -331,7 +325,7 @@ FREE_ENERGY_OF_BEST_POSE = Task(
     prompt="What would an absolute free energy (ABFE) of the best-scored pose of my docking 'painkillers' cost?",
     answer_form='{"usd": 0.0}',
     arrange=_docked_before,
-    reference=_abfe_of_best,
+    reference=_abfe,
     creates=1,
     mistakes=(Mistake("takes a pose of another run", _abfe_of_first_try),),
 )

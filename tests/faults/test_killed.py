@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client, StdioServerParameters
-from mcp.client.stdio import stdio_client
 from mcp.server.mcpserver import MCPServer
-from mcp.shared.exceptions import MCPError
 
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
@@ -21,6 +15,7 @@ from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_
 from deeporigin_mcp.tools.runtime.state import ServerState
 from tests.faults.calls import CREATION, IMPORT, OF_A_CREATION, OF_AN_IMPORT, PROJECT
 from tests.faults.proxy import MOMENTS, FaultProxy, Moment, fault_proxy
+from tests.faults.servers import called, killer, process
 
 pytestmark = pytest.mark.anyio
 
@@ -36,37 +31,10 @@ def proxy(platform: Platform) -> Iterator[FaultProxy]:
         yield made
 
 
-def process(proxy: FaultProxy, pid_file: str) -> StdioServerParameters:
-    """A server as a process that notes its number."""
-    note_pid = f"import os, pathlib; pathlib.Path({pid_file!r}).write_text(str(os.getpid()))"
-    return StdioServerParameters(
-        command=sys.executable,
-        args=["-c", f"{note_pid}; from deeporigin_mcp.cli import main; main(['serve'])"],
-        env={
-            "HOME": "/nonexistent",
-            "DO_AUTH_TOKEN": make_token(),
-            "DO_ORG_KEY": "deeporigin",
-            "DO_PROJECT_ID": PROJECT,
-            "DO_BASE_URL": proxy.base_url,
-        },
-    )
-
-
 def next_server(proxy: FaultProxy) -> MCPServer[ServerState]:
     """The server that is asked again; it knows nothing of the first one, so it need not be a process."""
     fields = {"token": make_token(), "org_key": "deeporigin", "project_id": PROJECT, "base_url": proxy.base_url}
     return create_server(Settings.model_validate(fields))
-
-
-async def called(server: Any, tool: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """The result of a call; None if the server died on the way."""
-    answer = None
-    try:
-        async with Client(server) as client:
-            answer = await client.call_tool(tool, arguments)
-    except* (MCPError, OSError):
-        pass
-    return None if answer is None or answer.is_error else answer.structured_content
 
 
 async def create(server: Any) -> str | None:
@@ -80,13 +48,9 @@ async def create(server: Any) -> str | None:
 async def test_a_server_killed_during_a_creation_never_yields_two_executions(
     moment: Moment, place: str, platform: Platform, proxy: FaultProxy, tmp_path: Path
 ) -> None:
-    pid_file = f"{tmp_path}/pid"
-
-    def kill() -> None:
-        os.kill(int(Path(pid_file).read_text()), signal.SIGKILL)
-
-    proxy.cut(OF_A_CREATION[place], moment, kill)
-    assert await create(stdio_client(process(proxy, pid_file))) is None
+    pid_file = tmp_path / "pid"
+    proxy.cut(OF_A_CREATION[place], moment, killer(pid_file))
+    assert await create(process(proxy, pid_file)) is None
 
     proxy.heal()
     made = await create(next_server(proxy))
@@ -101,13 +65,9 @@ async def test_a_server_killed_during_a_creation_never_yields_two_executions(
 async def test_a_server_killed_during_an_import_loses_no_row_and_makes_none_twice(
     moment: Moment, place: str, platform: Platform, proxy: FaultProxy, tmp_path: Path
 ) -> None:
-    pid_file = f"{tmp_path}/pid"
-
-    def kill() -> None:
-        os.kill(int(Path(pid_file).read_text()), signal.SIGKILL)
-
-    proxy.cut(OF_AN_IMPORT[place], moment, kill)
-    assert await called(stdio_client(process(proxy, pid_file)), "import_molecules", IMPORT) is None
+    pid_file = tmp_path / "pid"
+    proxy.cut(OF_AN_IMPORT[place], moment, killer(pid_file))
+    assert await called(process(proxy, pid_file), "import_molecules", IMPORT) is None
 
     proxy.heal()
     found = await called(next_server(proxy), "import_molecules", IMPORT)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client, StdioServerParameters
-from mcp.client.stdio import stdio_client
-from mcp.shared.exceptions import MCPError
 
-from deeporigin_mcp.simulator import Platform, make_token, running_simulator
+from deeporigin_mcp.simulator import Platform, running_simulator
 from deeporigin_mcp.simulator.state.files import put_file
-from tests.faults.calls import PROJECT
 from tests.faults.proxy import FaultProxy, Place, fault_proxy
+from tests.faults.servers import called, killer, process
 
 pytestmark = pytest.mark.anyio
 
@@ -39,31 +33,10 @@ def proxy(platform: Platform) -> Iterator[FaultProxy]:
         yield made
 
 
-def server(proxy: FaultProxy, folder: Path) -> StdioServerParameters:
-    note_pid = f"import os, pathlib; pathlib.Path({str(folder / 'pid')!r}).write_text(str(os.getpid()))"
-    return StdioServerParameters(
-        command=sys.executable,
-        args=["-c", f"{note_pid}; from deeporigin_mcp.cli import main; main(['serve'])"],
-        env={
-            "HOME": "/nonexistent",
-            "DO_AUTH_TOKEN": make_token(),
-            "DO_ORG_KEY": "deeporigin",
-            "DO_PROJECT_ID": PROJECT,
-            "DO_BASE_URL": proxy.base_url,
-            "DEEPORIGIN_MCP_FILES": str(folder / "mine"),
-        },
-    )
-
-
 async def download(proxy: FaultProxy, folder: Path) -> dict[str, Any] | None:
     """What the tool says; None if the server died on the way."""
-    answer = None
-    try:
-        async with Client(stdio_client(server(proxy, folder))) as client:
-            answer = await client.call_tool("download_files", {"paths": PATHS})
-    except* (MCPError, OSError):
-        pass
-    return None if answer is None else answer.structured_content
+    server = process(proxy, folder / "pid", DEEPORIGIN_MCP_FILES=str(folder / "mine"))
+    return await called(server, "download_files", {"paths": PATHS})
 
 
 def visible(folder: Path) -> dict[str, bytes]:
@@ -75,10 +48,7 @@ def visible(folder: Path) -> dict[str, bytes]:
 async def test_a_killed_download_leaves_whole_files_only_and_is_continued(
     nth: int, platform: Platform, proxy: FaultProxy, tmp_path: Path
 ) -> None:
-    def kill() -> None:
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
-
-    proxy.cut(Place("GET /store/", nth), "after the platform worked", kill)
+    proxy.cut(Place("GET /store/", nth), "after the platform worked", killer(tmp_path / "pid"))
     assert await download(proxy, tmp_path) is None
     there = visible(tmp_path)
     assert there.items() <= CONTENT.items()

@@ -12,10 +12,10 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.errors import ChangingCall
 from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionView, execution_view
+from deeporigin_mcp.tools.runtime.executions import ExecutionId, existing
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
 

@@ -20,12 +20,12 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.money import usd
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.waiting.engine import LAST_POLL_SECONDS, watch
+from deeporigin_mcp.platform.waiting.engine import LAST_POLL_SECONDS
 from deeporigin_mcp.tools.approvals.pending import Answer, Reply
 from deeporigin_mcp.tools.executions.details import ended_view
-from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
 from deeporigin_mcp.tools.responses import errors, steps
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView, execution_view
+from deeporigin_mcp.tools.runtime.executions import ExecutionId, at_its_end, existing
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.spending import approval, elicitation, spent
 
@@ -37,7 +37,6 @@ CONFIRMED_BY_SECONDS = CALL_SECONDS - 2.0
 """When a call stops waiting for the confirmation, counted from its start: before the call itself times out."""
 ENDED_BY_SECONDS = CALL_SECONDS - LAST_POLL_SECONDS - 1
 """When a call stops waiting for the end of the run, counted from its start."""
-POLL_SECONDS = 2.0
 
 
 async def confirm_execution(
@@ -81,26 +80,11 @@ async def _confirmed(
         raise OutcomeUnknownError(
             f"Timed out after {CONFIRMED_BY_SECONDS:g} s waiting for the platform to confirm {quote.execution_id}."
         )
-    confirmed = await _at_its_end(state, confirmed, min(wait_seconds, began + ENDED_BY_SECONDS - anyio.current_time()))
+    seconds_left = began + ENDED_BY_SECONDS - anyio.current_time()
+    confirmed = await at_its_end(state.client, confirmed, min(wait_seconds, seconds_left))
     view = ended_view(confirmed, steps.after(confirmed, state.settings))
     view.warning = spent.dearer_than_approved(confirmed, quote.quoted_price)
     return view
-
-
-async def _at_its_end(state: ServerState, started: Execution, seconds: float) -> Execution:
-    """The run when it is over, or as it was read last when the time is up: a short one needs no call more."""
-    if started.is_settled or seconds <= 0:
-        return started
-    name = started.execution_id
-    client = state.client
-    found = await watch(
-        client.observer,
-        [name],
-        poll_interval_seconds=POLL_SECONDS,
-        timeout_seconds=seconds,
-        timing=client.timing,
-    )
-    return Execution(found.found.get(name, started.raw))
 
 
 async def _needs_a_person(

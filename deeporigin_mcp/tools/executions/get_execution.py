@@ -11,10 +11,10 @@ from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.records.sanitizing import word
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.executions.details import detailed_view
-from deeporigin_mcp.tools.executions.identifiers import Detail, ExecutionId, existing, not_on_data_platform
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS
 from deeporigin_mcp.tools.responses.views import ExecutionDetailView, execution_view
+from deeporigin_mcp.tools.runtime.executions import Detail, ExecutionId, existing, not_on_data_platform
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 

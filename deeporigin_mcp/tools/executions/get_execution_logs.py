@@ -12,11 +12,11 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import Json, text
 from deeporigin_mcp.platform.transport.responses import has_more_of, rows_of
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
 from deeporigin_mcp.tools.executions.lists import cut_to
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit, without_columns
 from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionLogsView, LogRow
+from deeporigin_mcp.tools.runtime.executions import ExecutionId, existing
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 Level = Literal["debug", "info", "warning", "error"]

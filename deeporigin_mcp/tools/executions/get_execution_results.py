@@ -14,7 +14,6 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import Json, text
 from deeporigin_mcp.platform.transport.responses import next_cursor_of, rows_of
 from deeporigin_mcp.tools.executions.details import big_fields, result_files
-from deeporigin_mcp.tools.executions.identifiers import ExecutionId, existing
 from deeporigin_mcp.tools.executions.lists import cut_to
 from deeporigin_mcp.tools.executions.result_pages import (
     VALID_CURSOR,
@@ -31,6 +30,7 @@ from deeporigin_mcp.tools.executions.result_pages import (
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Summary, part_at, rows_that_fit
 from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionResultsView
+from deeporigin_mcp.tools.runtime.executions import ExecutionId, existing, is_being_stored
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
 ROOM = RESULT_CHARACTERS - 3_000
@@ -230,8 +230,6 @@ def _reads_cut(execution: Execution, cursor: str) -> str:
 async def _explain_no_rows(
     state: ServerState, view: ExecutionResultsView, execution: Execution, result_type: str | None, page: Page
 ) -> None:
-    from deeporigin_mcp.tools.files.run_files import is_being_stored
-
     name = execution.execution_id
     order = {"order": str(page.order)} if page.order else {}
     if not page.is_start:

@@ -17,7 +17,6 @@ from deeporigin_mcp.platform.records.status import Status
 from deeporigin_mcp.platform.records.values import moment, utc_stamp
 from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.executions.filters import checked_order
-from deeporigin_mcp.tools.executions.identifiers import Detail
 from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, room_for, unknown_filters, with_progress
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import size, without_columns
@@ -30,6 +29,7 @@ from deeporigin_mcp.tools.responses.views import (
     ToolTotal,
     execution_row,
 )
+from deeporigin_mcp.tools.runtime.executions import Detail
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 ROWS_OF_MANY = 50

@@ -12,12 +12,12 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import utc_stamp
 from deeporigin_mcp.platform.waiting.engine import LAST_POLL_SECONDS, LIST_ACTIVE_FROM, Outline, WaitState, watch
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.executions.identifiers import is_execution_id, not_found
 from deeporigin_mcp.tools.executions.lists import PROGRESS_SECONDS, with_progress
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.errors import explained
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, size
 from deeporigin_mcp.tools.responses.views import WaitRow, WaitView, wait_row
+from deeporigin_mcp.tools.runtime.executions import is_execution_id, not_found
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ToolContext, state_of
 
 MAX_ID_CHARACTERS = 200

@@ -23,6 +23,7 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.responses import steps, toolsets
 from deeporigin_mcp.tools.responses.errors import explained
 from deeporigin_mcp.tools.responses.views import View
+from deeporigin_mcp.tools.runtime.executions import at_its_end, existing
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
 if TYPE_CHECKING:
@@ -107,9 +108,11 @@ async def download_files(
         raise ArgumentError(
             f"Invalid what {one_line(what, 40)!r}: it is for the files of an execution_id, not of paths."
         )
-    from deeporigin_mcp.tools.files.run_files import STORING_PAUSES, execution_of
+    from deeporigin_mcp.tools.files.run_files import STORING_PAUSES
 
-    execution = None if execution_id is None else await execution_of(state, execution_id, wait_seconds=RUN_SECONDS)
+    execution = None if execution_id is None else await existing(state.client, execution_id.strip())
+    if execution is not None:
+        execution = await at_its_end(state.client, execution, RUN_SECONDS)
     if not state.settings.is_local:
         # Both waits together would last longer than a call.
         waits = anyio.current_time() <= deadline - sum(STORING_PAUSES)

@@ -19,17 +19,11 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.files import local_names, sdf
 from deeporigin_mcp.tools.files.folders import Folders
 from deeporigin_mcp.tools.files.missing import missing_of
-from deeporigin_mcp.tools.files.run_files import (
-    Found,
-    Item,
-    files_of_paths,
-    files_of_run,
-    is_being_stored,
-    without_record,
-)
+from deeporigin_mcp.tools.files.run_files import Found, Item, files_of_paths, files_of_run, without_record
 from deeporigin_mcp.tools.files.saving import Folder
 from deeporigin_mcp.tools.files.tables import csv_of
 from deeporigin_mcp.tools.responses.errors import explained
+from deeporigin_mcp.tools.runtime.executions import is_being_stored
 from deeporigin_mcp.tools.runtime.state import BackgroundWork, ServerState
 
 LOOK_UPS_AT_ONCE = 20

@@ -14,6 +14,7 @@ from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit
 from deeporigin_mcp.tools.responses.toolsets import is_offered
 from deeporigin_mcp.tools.responses.views import View
+from deeporigin_mcp.tools.runtime.executions import existing, is_being_stored
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
 if TYPE_CHECKING:
@@ -98,20 +99,14 @@ async def _of_folder(state: ServerState, folder: str, limit: int, cursor: str | 
 
 
 async def _of_run(state: ServerState, execution_id: str, limit: int, cursor: str | None) -> FilesView:
-    from deeporigin_mcp.tools.files.run_files import (
-        ALL,
-        execution_of,
-        files_of_run,
-        is_being_stored,
-        without_record,
-    )
+    from deeporigin_mcp.tools.files.run_files import ALL, files_of_run, without_record
 
     if cursor and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 7):
         raise ArgumentError(
             f"Invalid cursor {one_line(cursor, 60)!r}.",
             next_step=f"{steps.call('list_files', execution_id=execution_id)} lists them from the start.",
         )
-    execution = await execution_of(state, execution_id)
+    execution = await existing(state.client, execution_id.strip())
     found = await files_of_run(state.client, execution, ALL, waits=False)
     rows, start = list[FileRow](), int(cursor or 0)
     named = {item.path: item for item in found.items if item.path}

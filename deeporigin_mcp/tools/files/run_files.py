@@ -8,17 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError
-from deeporigin_mcp.platform import DeepOriginClient, Execution, SearchQuery
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError
+from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.records.entities import Ligand, Pose, Protein
 from deeporigin_mcp.platform.records.files import RemoteFile
 from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.records.values import Json, as_object, text
 from deeporigin_mcp.platform.transport.responses import rows_of
-from deeporigin_mcp.platform.waiting.engine import watch
 from deeporigin_mcp.tools.files import local_names
-from deeporigin_mcp.tools.responses import toolsets
-from deeporigin_mcp.tools.runtime.state import ServerState
+from deeporigin_mcp.tools.runtime.executions import is_being_stored
 
 ALL, BEST_POSES = "all", "best_poses"
 PAGE_ROWS = 1_000
@@ -27,7 +25,6 @@ MAX_LISTED = 10_000
 MAX_LIST_BYTES = 20_000_000
 """Of a run's list of ligands."""
 MAX_DEPTH = 6
-POLL_SECONDS = 2.0
 STORING_PAUSES = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0)
 """Seconds between looks at the rows of a run that has just ended."""
 NAME_CHARACTERS = 80
@@ -90,40 +87,6 @@ class Found:
     """What a listing says of files, by path."""
 
 
-async def execution_of(state: ServerState, execution_id: str, *, wait_seconds: float = 0) -> Execution:
-    """The execution whose files or rows are wanted.
-
-    Args:
-        wait_seconds: how long to wait for the end of one that is running, which saves a call.
-
-    Raises:
-        NotFoundError: an unknown id.
-    """
-    client = state.client
-    try:
-        execution = Execution(await client.executions.get(execution_id.strip()))
-        if execution.is_settled or not wait_seconds:
-            return execution
-        found = await watch(
-            client.observer,
-            [execution.execution_id],
-            poll_interval_seconds=POLL_SECONDS,
-            timeout_seconds=wait_seconds,
-            timing=client.timing,
-        )
-        return Execution(found.found.get(execution.execution_id, execution.raw))
-    except (NotFoundError, InvalidRequestError) as error:
-        valid = toolsets.step(
-            state.settings, "Valid: a UUID that list_executions or search_executions shows.", "list_executions"
-        )
-        raise NotFoundError(
-            f"Unknown execution_id {one_line(execution_id, 80)!r} in this organisation.",
-            next_step=valid,
-            http_status=error.http_status,
-            request_id=error.request_id,
-        ) from None
-
-
 def files_of_paths(paths: Sequence[str]) -> Found:
     """The files that a caller names."""
     return Found([_item(path) for path in dict.fromkeys(paths)])
@@ -165,16 +128,6 @@ async def files_of_run(client: DeepOriginClient, execution: Execution, what: str
     if wanted == ALL:
         await _add_others(client, found, execution)
     return found
-
-
-async def is_being_stored(client: DeepOriginClient, execution: Execution) -> bool:
-    """Whether the data platform still stores the results of a completed execution (platform-facts 2.1, 8.28)."""
-    query = SearchQuery(compute_job_id=execution.execution_id, limit=1, select=["id", "status"], include_hidden=True)
-    try:
-        rows = rows_of(await client.listing.search(query))
-    except DeepOriginError:
-        return True
-    return not rows or rows[0].get("status") == "DataIngesting"
 
 
 def without_record(path: str) -> str:

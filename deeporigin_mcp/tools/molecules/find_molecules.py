@@ -12,7 +12,7 @@ import anyio
 from pydantic import Field
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError
-from deeporigin_mcp.platform import DeepOriginClient, Execution
+from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.clients.results import is_paged_by_offset
 from deeporigin_mcp.platform.records.entities import Ligand, Pocket, Pose, Protein, Row, mean_of_atoms
 from deeporigin_mcp.platform.records.sanitizing import one_line
@@ -22,6 +22,7 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.responses import steps, toolsets
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit, size
 from deeporigin_mcp.tools.responses.views import View
+from deeporigin_mcp.tools.runtime.executions import at_its_end, existing, is_being_stored
 from deeporigin_mcp.tools.runtime.projects import unknown_project
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.runtime.threads import off_loop
@@ -181,11 +182,12 @@ async def find_molecules(
         rows = await _entity_rows(state, kind, found.rows, project_id)
         searched = None
     else:
-        run = await _run_of(state, given.get("execution_id"))
+        if "execution_id" in given:
+            run = await at_its_end(state.client, await existing(state.client, given["execution_id"]), RUN_SECONDS)
         project = project_id or (run.project_id or None if run else None)
         found = await _results(state.client, kind, given, project, sort, limit, place)
         for pause in STORING_PAUSES if place == Place() else ():
-            if found.rows or run is None or run.status != "Completed" or not await _is_being_stored(state.client, run):
+            if found.rows or run is None or run.status != "Completed" or not await is_being_stored(state.client, run):
                 break
             await state.client.timing.sleep(pause)
             found = await _results(state.client, kind, given, project, sort, limit, place)
@@ -400,25 +402,6 @@ def _usable(entity_id: str, as_input: Json | None) -> dict[str, Any]:
 
 
 # Pockets and poses
-
-
-async def _run_of(state: ServerState, execution_id: str | None) -> Execution | None:
-    """The run whose rows are wanted: at its end, or as it is when the time for that is up.
-
-    Raises:
-        NotFoundError: an unknown id.
-    """
-    if execution_id is None:
-        return None
-    from deeporigin_mcp.tools.files.run_files import execution_of
-
-    return await execution_of(state, execution_id, wait_seconds=RUN_SECONDS)
-
-
-async def _is_being_stored(client: DeepOriginClient, run: Execution) -> bool:
-    from deeporigin_mcp.tools.files.run_files import is_being_stored
-
-    return await is_being_stored(client, run)
 
 
 async def _results(

@@ -1,4 +1,4 @@
-"""The arguments that name an execution, and unknown ids."""
+"""An execution by its id: found or unknown, waited for, and whether its results are stored yet."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from deeporigin_mcp.errors import DeepOriginError, InvalidRequestError, NotFoundError, Outcome
-from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
+from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, SearchQuery
 from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.transport.responses import rows_of
-from deeporigin_mcp.tools.responses import steps
+from deeporigin_mcp.platform.waiting.engine import watch
+from deeporigin_mcp.tools.responses import steps, toolsets
 from deeporigin_mcp.tools.responses.suggestions import closest
 
 Detail = Literal["concise", "detailed"]
 ExecutionId = Annotated[str, Field(description="Of an earlier result.")]
 
+POLL_SECONDS = 2.0
 RECENT = 100
 """Executions that a wrong id is compared with."""
 LEAST_ALIKE = 0.88
@@ -47,8 +49,35 @@ async def existing(client: DeepOriginClient, execution_id: str, *, outcome: Outc
         if outcome is not None:
             unknown = not_found(execution_id, error)
             unknown.outcome = outcome
-            raise unknown from None
-        raise await not_found_but_close(client, execution_id, error) from None
+        else:
+            unknown = await not_found_but_close(client, execution_id, error)
+        unknown.next_step = toolsets.step(client.settings, unknown.next_step, "list_executions")
+        raise unknown from None
+
+
+async def at_its_end(client: DeepOriginClient, execution: Execution, seconds: float) -> Execution:
+    """The execution when it is over, or as it was read last when the time is up: that saves a call."""
+    if execution.is_settled or seconds <= 0:
+        return execution
+    name = execution.execution_id
+    found = await watch(
+        client.observer,
+        [name],
+        poll_interval_seconds=POLL_SECONDS,
+        timeout_seconds=seconds,
+        timing=client.timing,
+    )
+    return Execution(found.found.get(name, execution.raw))
+
+
+async def is_being_stored(client: DeepOriginClient, execution: Execution) -> bool:
+    """Whether the data platform still stores the results of a completed execution (platform-facts 2.1, 8.28)."""
+    query = SearchQuery(compute_job_id=execution.execution_id, limit=1, select=["id", "status"], include_hidden=True)
+    try:
+        rows = rows_of(await client.listing.search(query))
+    except DeepOriginError:
+        return True
+    return not rows or rows[0].get("status") == "DataIngesting"
 
 
 def is_execution_id(text: str) -> bool:
