@@ -27,6 +27,8 @@ from deeporigin_mcp.platform.clients.imports import LigandInput
 
 POSES, POSE_BYTES, LATENCY_SECONDS = 200, 20_000, 0.05
 LARGE_BYTES = 500_000_000
+LINK_BYTES_PER_SECOND = 1e9 / 8
+"""A link of 1 Gbit/s, faster than most that lead to a platform."""
 SMILES = 500
 POSES_AIM, MANY_AIM, STREAM_AIM, MEMORY_AIM_MIB = 8.0, 1.0, 0.9, 20.0
 OURS, ONE_BY_ONE, MANY, BARE = "ours", "one_by_one", "many", "bare"
@@ -177,19 +179,23 @@ def measure_poses(table: Table, repeats: int) -> None:
 
 
 def measure_large(table: Table, repeats: int) -> None:
-    with store() as base_url:
-        for what in ("down", "up"):
-            sides = {side: functools.partial(_child, what, side, base_url) for side in (OURS, BARE)}
-            found = interleaved(sides, repeats)
-            ours, bare = found[OURS], found[BARE]
-            ratio = bare["seconds"].median / ours["seconds"].median
-            measured = f"{_rate(ours['seconds'])} against {_rate(bare['seconds'])}: {ratio:.2f} times"
-            size = f"{LARGE_BYTES / 1e6:.0f} MB {what}"
-            table.add(f"{size}, against a bare httpx stream", measured, f"≥ {STREAM_AIM} times", ratio >= STREAM_AIM)
-            memory = ours["mib"]
-            aim = f"≤ {MEMORY_AIM_MIB:.0f} MiB"
-            measured = f"{memory.told('MiB', digits=1)}; the bare stream {bare['mib'].told('MiB', digits=1)}"
-            table.add(f"{size}, memory", measured, aim, memory.median <= MEMORY_AIM_MIB)
+    for link, bytes_per_second in (("", 0.0), (" over 1 Gbit/s", LINK_BYTES_PER_SECOND)):
+        with store(bytes_per_second=bytes_per_second) as base_url:
+            for what in ("down", "up"):
+                sides = {side: functools.partial(_child, what, side, base_url) for side in (OURS, BARE)}
+                found = interleaved(sides, 3 if bytes_per_second else repeats)
+                _add_large(table, f"{LARGE_BYTES / 1e6:.0f} MB {what}{link}", found, has_memory=not link)
+
+
+def _add_large(table: Table, what: str, found: Mapping[str, Mapping[str, Sample]], *, has_memory: bool) -> None:
+    ours, bare = found[OURS], found[BARE]
+    ratio = bare["seconds"].median / ours["seconds"].median
+    measured = f"{_rate(ours['seconds'])} against {_rate(bare['seconds'])}: {ratio:.2f} times"
+    table.add(f"{what}, against a bare httpx stream", measured, f"≥ {STREAM_AIM} times", ratio >= STREAM_AIM)
+    if has_memory:
+        aim, memory = f"≤ {MEMORY_AIM_MIB:.0f} MiB", ours["mib"]
+        measured = f"{memory.told('MiB', digits=1)}; the bare stream {bare['mib'].told('MiB', digits=1)}"
+        table.add(f"{what}, memory", measured, aim, memory.median <= MEMORY_AIM_MIB)
 
 
 def _rate(seconds: Sample) -> str:
@@ -232,7 +238,8 @@ def main() -> int:
     measure_import(table)
     table.note(
         f"Pose files of {POSE_BYTES / 1e3:.0f} kB, {LATENCY_SECONDS * 1e3:.0f} ms before each answer. Ours compares "
-        "the MD5 of every file with the store's and gives a file its name at the end; the bare stream does neither. "
+        "the MD5 of every file with the store's and gives a file its name at the end; the bare stream does neither, "
+        "which is what loopback shows: MD5 takes as long as the transfer there. "
         "Memory is what the peak of the process grew by during the transfer."
     )
     return table.exit_code

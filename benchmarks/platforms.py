@@ -38,9 +38,10 @@ def replay(*, rows: int = 0, latency_seconds: float = 0.0) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def store(*, latency_seconds: float = 0.0) -> Iterator[str]:
+def store(*, latency_seconds: float = 0.0, bytes_per_second: float = 0.0) -> Iterator[str]:
     """A files service with made-up files, `benchmarks.store`; its address."""
-    with announced([sys.executable, "-m", "benchmarks.store", "--latency-seconds", str(latency_seconds)]) as (url, _):
+    limits = ["--latency-seconds", str(latency_seconds), "--bytes-per-second", str(bytes_per_second)]
+    with announced([sys.executable, "-m", "benchmarks.store", *limits]) as (url, _):
         yield url
 
 
