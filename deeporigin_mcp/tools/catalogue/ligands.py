@@ -13,6 +13,9 @@ from deeporigin_mcp.tools.molecules.chemistry import CheckedSmiles
 
 DRUG_LIKE = frozenset({"deeporigin.docking", "deeporigin.constrained-docking", "deeporigin.admet-properties"})
 """Tools that have no parameters for other elements than those of drug-like ligands, and would charge for the try."""
+PLACEHOLDER = "*"
+"""An open attachment point."""
+MAY_FAIL = "It may get no result, but is part of the price."
 MAX_CHECKED = 2_000
 CHECK_SECONDS = 5.0
 MAX_NAMED = 5
@@ -32,9 +35,11 @@ class Ligands:
 def read_ligands(texts: Mapping[str, str], tool_key: str) -> Ligands:
     """Read SMILES whose text is valid.
 
+    What cannot be read is a problem; an unsupported element is one if no other ligand is left to compute.
+
     Args:
         texts: by the path of their field.
-        tool_key: decides whether an element is a problem or a warning.
+        tool_key: decides whether an element can be a problem.
     """
     found = Ligands()
     if not texts:
@@ -49,17 +54,27 @@ def read_ligands(texts: Mapping[str, str], tool_key: str) -> Ligands:
             break
         checked[path] = chemistry.check_smiles(text)
     unusual: list[str] = []
+    doubtful: list[str] = []
     for path, one in checked.items():
         found.canonical[path] = one.smiles
         shown = one_line(json.dumps(one.given[:SHOWN_CHARACTERS]), SHOWN_CHARACTERS)
         if one.problem is not None:
-            is_certain = not one.elements or tool_key in DRUG_LIKE
-            (found.problems if is_certain else found.warnings).append(f"{path}: {shown} {one.problem}")
+            line = f"{path}: {shown} {one.problem}"
+            if one.elements and tool_key in DRUG_LIKE and one.elements != (PLACEHOLDER,):
+                doubtful.append(line)
+            elif one.elements or one.is_readable_elsewhere:
+                found.warnings.append(f"{line}. {MAY_FAIL}")
+            else:
+                found.problems.append(line)
         elif one.dropped:
             unusual.append(f"{path} is a salt ({one.dropped} beside {one_line(one.smiles, SHOWN_CHARACTERS)})")
         else:
             notes = (note for note in one.notes if not note.startswith("written as"))
             unusual += [f"{path} {'is ' if note.startswith('a ') else ''}{note}" for note in notes]
+    if found.problems or len(doubtful) == len(texts):
+        found.problems += doubtful
+    else:
+        found.warnings += [f"{line}. {MAY_FAIL}" for line in doubtful]
     if unusual:
         more = f" and {len(unusual) - MAX_NAMED} more" if len(unusual) > MAX_NAMED else ""
         found.warnings.append(f"Sent as given: {'; '.join(unusual[:MAX_NAMED])}{more}.")

@@ -37,6 +37,7 @@ class CheckedSmiles:
         notes: what was changed or is unusual.
         elements: those that are not supported; then they are the problem.
         dropped: counter-ions that `smiles` lacks.
+        is_readable_elsewhere: the problem is RDKit's model of aromaticity; other toolkits have others.
     """
 
     given: str
@@ -45,6 +46,7 @@ class CheckedSmiles:
     notes: tuple[str, ...] = ()
     elements: tuple[str, ...] = ()
     dropped: str = ""
+    is_readable_elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ def check_smiles(given: str) -> CheckedSmiles:
         return CheckedSmiles(given, text, None, (_NOT_CHECKED,))
     molecule = chem.MolFromSmiles(text)
     if molecule is None:
-        return CheckedSmiles(given, text, _unreadable("a SMILES", chem, chem.MolFromSmiles(text, sanitize=False)))
+        unsanitized = chem.MolFromSmiles(text, sanitize=False)
+        problem = _unreadable("a SMILES", chem, unsanitized)
+        return CheckedSmiles(given, text, problem, is_readable_elsewhere=_is_aromaticity(chem, unsanitized))
     parent = _parent_of(chem, molecule)
     notes = parent.notes
     if parent.smiles not in (text, *text.split(".")):
@@ -176,6 +180,12 @@ def _unreadable(what: str, chem: Any, unsanitized: Any) -> str:
     reasons = chem.DetectChemistryProblems(unsanitized) if unsanitized is not None else ()
     reason = f": {one_line(reasons[0].Message(), REASON_CHARACTERS)}" if reasons else ""
     return f"is not {what} that RDKit can read{reason}"
+
+
+def _is_aromaticity(chem: Any, unsanitized: Any) -> bool:
+    """Whether all that RDKit finds wrong is that it cannot assign double bonds to aromatic rings."""
+    reasons = chem.DetectChemistryProblems(unsanitized) if unsanitized is not None else ()
+    return bool(reasons) and all(reason.GetType() == "KekulizeException" for reason in reasons)
 
 
 def _record(number: int, block: bytes) -> SdfRecord:

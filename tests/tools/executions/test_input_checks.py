@@ -227,7 +227,24 @@ async def test_a_ligand_that_no_chemist_could_read_is_refused(agent: Agent, benc
 async def test_an_unusual_element_is_told_where_a_tool_may_take_it(agent: Agent) -> None:
     inputs = {"ligands": [{"smiles": "N[Pt](N)(Cl)Cl"}]}
     told = await warnings(agent, tool_key="deeporigin.mol-props-combined", inputs=inputs)
-    assert told == [f'ligands.0.smiles: "N[Pt](N)(Cl)Cl" {ELEMENTS}']
+    assert told == [f'ligands.0.smiles: "N[Pt](N)(Cl)Cl" {ELEMENTS}. {ligands.MAY_FAIL}']
+
+
+async def test_an_unsupported_element_is_told_where_other_ligands_are_left_and_refused_where_none_is(
+    agent: Agent, bench: Bench
+) -> None:
+    (told,) = await warnings(agent, **docking("CCO", "N[Pt](N)(Cl)Cl", "CCN"))
+    assert told == f'ligands.1.smiles: "N[Pt](N)(Cl)Cl" {ELEMENTS}. {ligands.MAY_FAIL}'
+    bench.platform.creates.clear()
+    text = await agent.refused("create_execution", **docking("N[Pt](N)(Cl)Cl", "C[Pt]"))
+    assert len(lines_of(text)) == 2
+    assert not bench.platform.creates
+
+
+@pytest.mark.parametrize("smiles", ["*CCO", "c1ccc2%10ccccc2c1.C%10"])
+async def test_a_smiles_that_other_toolkits_may_take_is_told(agent: Agent, smiles: str) -> None:
+    (told,) = await warnings(agent, **docking(smiles))
+    assert told.endswith(ligands.MAY_FAIL)
 
 
 async def test_another_spelling_of_a_molecule_is_a_duplicate(agent: Agent) -> None:
@@ -264,9 +281,12 @@ async def test_without_rdkit_a_run_goes_from_its_quote_to_its_results_and_says_w
                 (block,) = answer.content
                 return bool(answer.is_error), getattr(block, "text", ""), answer.structured_content or {}
 
-            is_error, text, _ = await call("create_execution", **docking("CCO", "CC(C", "C[Pt]"))
+            is_error, text, _ = await call("create_execution", **docking("CCO", "CC(C"))
             assert is_error
-            assert [line.partition(":")[0] for line in lines_of(text)] == ["ligands.1.smiles", "ligands.2.smiles"]
+            assert [line.partition(":")[0] for line in lines_of(text)] == ["ligands.1.smiles"]
+            is_error, text, _ = await call("create_execution", **docking("C[Pt]"))
+            assert is_error
+            assert [line.partition(":")[0] for line in lines_of(text)] == ["ligands.0.smiles"]
             # RDKit would have refused the second one.
             _, _, made = await call("create_execution", **docking("CCO", "c1cccc1", "OCC", sync=False))
             assert made["input_warnings"] == [ligands.WITHOUT_RDKIT]
