@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-import anyio
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, NotFoundError
-from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.platform.clients.results import is_paged_by_offset
-from deeporigin_mcp.platform.records.entities import Ligand, Pocket, Pose, Protein, Row, mean_of_atoms
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, NotFoundError
+from deeporigin_mcp.platform.records.entities import Row
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.records.values import Json
-from deeporigin_mcp.platform.transport.responses import has_more_of, next_cursor_of, rows_of
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.molecules.molecule_rows import ID, ORDERS, PDB_ID, Kind, MoleculeRow, Place, Search
 from deeporigin_mcp.tools.responses import steps, toolsets
-from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit, size
+from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit
 from deeporigin_mcp.tools.responses.views import View
 from deeporigin_mcp.tools.runtime.executions import at_its_end, existing, is_being_stored
 from deeporigin_mcp.tools.runtime.projects import unknown_project
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.runtime.threads import off_loop
-
-Kind = Literal["protein", "ligand", "pocket", "pose"]
-Conditions = dict[str, dict[str, Any]]
-"""Column → operator → value."""
 
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "protein": ("query", "pdb_id", "protein_id"),
@@ -38,78 +27,16 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "pose": ("query", "protein_id", "ligand_id", "execution_id"),
 }
 """What each kind is found by, beside the project."""
-ORDERS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "protein": {"created": ("created_at", "desc"), "name": ("protein_name", "asc")},
-    "ligand": {"created": ("created_at", "desc"), "name": ("name", "asc")},
-    "pocket": {
-        "druggability": ("drugability_score", "desc"),
-        "volume": ("volume", "desc"),
-        "created": ("created_at", "desc"),
-    },
-    "pose": {
-        "pose_score": ("pose_score", "desc"),
-        "binding_energy": ("binding_energy", "asc"),
-        "created": ("created_at", "desc"),
-    },
-}
-"""What each kind is ordered by, the usual first: by its name in rows, the platform's field and usual direction."""
-_OF_ALL = ("id", "project_id", "created_at", "modified_by")
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "protein": (*_OF_ALL, "protein_name", "pdb_id", "gene_symbol", "file_path", "state", "origin_entity_id"),
-    "ligand": (*_OF_ALL, "name", "canonical_smiles", "smiles", "mol_file"),
-}
-
 ROOM = RESULT_CHARACTERS - 2_000
 """Leaves room for the next call."""
-INPUT_CHARACTERS = 4_000
-"""A longer object is not shown: what is cut is no input any more."""
-NAME_CHARACTERS = 80
-MAX_REQUESTS = 10
-"""For one page. Only a platform that returns empty pages needs so many."""
-POCKET_FILE_BYTES = 2_000_000
 RUN_SECONDS = 38.0
 """How long a call waits for the end of a run whose pockets or poses are wanted."""
 STORING_PAUSES = (1.0, 2.0, 4.0)
 """Seconds before it searches again, while the platform stores the results of a run that has just ended."""
-LOWEST_SCORE = -1e9
-"""Sorts poses without a score out, which would come first."""
-
-NO_RDKIT = "RDKit is not installed here, so the SMILES was compared as text: in another spelling it is not found."
-NOT_SORTED = "The platform did not sort these rows: better ones may be on later pages."
-UNSCORED = "None has a score: they are references, or were registered from a file."
 NEW_ROWS = "What was made in the last 15 s may not be found yet."
 
-_ID = re.compile(r"(?=.*\d)[0-9A-Z]{13}")
-_PDB_ID = re.compile(r"[0-9][A-Za-z0-9]{3}|pdb_[A-Za-z0-9]{8}", re.IGNORECASE)
 _ORDER = re.compile(r"(\w{1,40})(?:\s+(asc|desc))?", re.IGNORECASE)
 _CURSOR = re.compile(r"(protein|ligand|pocket|pose)(\d)\.(\d{1,9}):(.*)", re.DOTALL)
-
-
-class MoleculeRow(View):
-    """One protein, ligand, pocket or pose. `id` is shown where there is no `as_input`.
-
-    `druggability` from 0 to 1, `volume` in Å³; `created` is a date; `by`: who changed it last.
-    """
-
-    id: str | None = None
-    name: str | None = None
-    pdb_id: str | None = None
-    prepared: bool | None = None
-    prepared_from: str | None = None
-    pose_score: float | None = None
-    binding_energy: float | None = None
-    best: bool | None = None
-    druggability: float | None = None
-    volume: float | None = None
-    ligand_id: str | None = None
-    smiles: str | None = None
-    protein_id: str | None = None
-    execution_id: str | None = None
-    file_path: str | None = None
-    project: str | None = None
-    created: str | None = None
-    by: str | None = None
-    as_input: dict[str, Any] | None = None
 
 
 class MoleculesView(View):
@@ -121,26 +48,6 @@ class MoleculesView(View):
     next_cursor: str | None = None
     note: str | None = None
     next_step: str | None = None
-
-
-class Place(NamedTuple):
-    """Where a page begins: which of several searches, the platform's cursor in it, and rows to skip there.
-
-    An order that the platform pages by offset has no cursors: all rows before are skipped.
-    """
-
-    search: int = 0
-    cursor: str | None = None
-    skipped: int = 0
-
-
-class Found(NamedTuple):
-    """Rows with their places, the place after them, and what has to be said of them."""
-
-    rows: list[Json]
-    places: list[Place]
-    after: Place | None
-    note: str | None = None
 
 
 async def find_molecules(
@@ -161,6 +68,9 @@ async def find_molecules(
 
     High pose_score, low binding_energy: good. Free, reads only.
     """
+    # Only its calls need them.
+    from deeporigin_mcp.tools.molecules import entity_search, result_search
+
     state = state_of(ctx)
     asked = {
         "query": query,
@@ -178,20 +88,23 @@ async def find_molecules(
     repeated |= {name: value for name, value in {"project_id": project_id, "order": order}.items() if value}
     run = None
     if kind in ("protein", "ligand"):
-        found = await _entities(state.client, kind, given, project_id, sort, limit, place)
-        rows = await _entity_rows(state, kind, found.rows, project_id)
+        found = await entity_search.search_entities(Search(state.client, kind, given, project_id, sort, limit), place)
+        rows = await entity_search.entity_rows(state, kind, found.rows, project_id)
         searched = None
     else:
         if "execution_id" in given:
             run = await at_its_end(state.client, await existing(state.client, given["execution_id"]), RUN_SECONDS)
         project = project_id or (run.project_id or None if run else None)
-        found = await _results(state.client, kind, given, project, sort, limit, place)
+        search = Search(state.client, kind, given, project, sort, limit)
+        found = await result_search.search_results(search, place)
         for pause in STORING_PAUSES if place == Place() else ():
             if found.rows or run is None or run.status != "Completed" or not await is_being_stored(state.client, run):
                 break
             await state.client.timing.sleep(pause)
-            found = await _results(state.client, kind, given, project, sort, limit, place)
-        rows = await (_pocket_rows if kind == "pocket" else _pose_rows)(state.client, found.rows, given)
+            found = await result_search.search_results(search, place)
+        rows = await (result_search.pocket_rows if kind == "pocket" else result_search.pose_rows)(
+            state.client, found.rows, given
+        )
         searched = await _project_searched(state, project)
     count = rows_that_fit(rows, ROOM)
     following = found.places[count] if count < len(rows) else found.after
@@ -214,7 +127,7 @@ def _check_arguments(kind: Kind, given: Mapping[str, str]) -> None:
     """Refuse what this kind is not found by: to leave it out would find too much."""
     valid = ARGUMENTS[kind]
     other = next((name for name in given if name not in valid), None)
-    if other is None and not (kind in ("pocket", "pose") and "query" in given and not _ID.fullmatch(given["query"])):
+    if other is None and not (kind in ("pocket", "pose") and "query" in given and not ID.fullmatch(given["query"])):
         return
     hint = ""
     if other in ("smiles", "query") and kind == "pose":
@@ -254,301 +167,6 @@ def _place_of(kind: Kind, cursor: str | None) -> Place:
             next_step="Valid: next_cursor of an earlier response, unchanged, with the same other arguments.",
         )
     return Place(int(match[2]), match[4] or None, int(match[3]))
-
-
-# Proteins and ligands
-
-
-async def _entities(
-    client: DeepOriginClient,
-    kind: Kind,
-    given: Mapping[str, str],
-    project_id: str | None,
-    sort: tuple[str, str],
-    limit: int,
-    start: Place,
-) -> Found:
-    searches, note = await _searches(kind, given)
-    if start.search >= len(searches):
-        start = Place()
-    rows: list[Json] = []
-    places: list[Place] = []
-    place: Place | None = start
-    for _ in range(MAX_REQUESTS):
-        if place is None or len(rows) >= limit:
-            break
-        conditions: dict[str, Any] = {**({"project_id": project_id} if project_id else {}), **searches[place.search]}
-        page = await client.entities.search(
-            f"{kind}s",
-            conditions,
-            cursor=place.cursor,
-            limit=place.skipped + limit - len(rows),
-            select=COLUMNS[kind],
-            sort=dict([sort]),
-        )
-        for index, row in enumerate(rows_of(page)[place.skipped :], place.skipped):
-            # No search of the platform has an "or": a row that several of ours match is shown once.
-            if not any(_matches(row, earlier) for earlier in searches[: place.search]):
-                rows.append(row)
-                places.append(place._replace(skipped=index))
-        following = next_cursor_of(page)
-        if following is not None and following != place.cursor:
-            place = Place(place.search, following)
-        elif place.search + 1 < len(searches) and not (rows and "id" in searches[place.search]):
-            place = Place(place.search + 1)
-        else:
-            place = None
-    return Found(rows, places, place, note)
-
-
-async def _searches(kind: Kind, given: Mapping[str, str]) -> tuple[list[Conditions], str | None]:
-    """What to search for, one after the other: what the query names exactly, then parts of names."""
-    common: Conditions = {}
-    if entity_id := given.get(f"{kind}_id"):
-        common["id"] = {"in": [entity_id]}
-    if pdb_id := given.get("pdb_id"):
-        common["pdb_id"] = _pdb_condition(pdb_id)
-    if smiles := given.get("smiles"):
-        forms, note = await _forms(smiles)
-        return [{**common, column: {"in": forms}} for column in ("canonical_smiles", "smiles")], note
-    query = given.get("query")
-    if query is None:
-        return [common], None
-    named = {**common, "protein_name" if kind == "protein" else "name": {"icontains": query}}
-    if _ID.fullmatch(query) and "id" not in common:
-        return [{**common, "id": {"in": [query]}}, named], None
-    if kind == "protein" and _PDB_ID.fullmatch(query) and "pdb_id" not in common:
-        return [{**common, "pdb_id": _pdb_condition(query)}, named], None
-    return [named], None
-
-
-def _pdb_condition(pdb_id: str) -> dict[str, Any]:
-    return {"in": [*dict.fromkeys((pdb_id.upper(), pdb_id.lower(), pdb_id))]}
-
-
-def _matches(row: Json, conditions: Conditions) -> bool:
-    return all(row.get(column) in condition.get("in", ()) for column, condition in conditions.items())
-
-
-async def _forms(smiles: str) -> tuple[list[str], str | None]:
-    """How a SMILES may be written on the platform, and what that leaves out.
-
-    Raises:
-        ArgumentError: it is none. An element that no tool supports may still be there.
-    """
-    from deeporigin_mcp.tools.molecules.chemistry import check_smiles, is_available
-    from deeporigin_mcp.tools.molecules.smiles import shown
-
-    checked, is_canonical = await off_loop(lambda: (check_smiles(smiles), is_available()))
-    if checked.problem and not checked.elements:
-        raise ArgumentError(
-            f"Invalid smiles {shown(smiles)!r}: it {checked.problem}.", next_step="Valid: the SMILES of one molecule."
-        )
-    return [*dict.fromkeys((checked.smiles, smiles))], None if is_canonical else NO_RDKIT
-
-
-async def _entity_rows(
-    state: ServerState, kind: Kind, rows: Sequence[Json], project_id: str | None
-) -> list[MoleculeRow]:
-    if not rows:
-        return []
-    projects: dict[str, str] = {}
-    people: dict[str, str] = {}
-
-    async def read_projects() -> None:
-        nonlocal projects
-        projects = await state.names.projects()
-
-    async def read_people() -> None:
-        nonlocal people
-        people = await state.names.people()
-
-    async with anyio.create_task_group() as tasks:
-        if not project_id:
-            tasks.start_soon(read_projects)
-        tasks.start_soon(read_people)
-
-    def common(entity: Row) -> dict[str, Any]:
-        own = "" if project_id else entity.project_id
-        return {
-            "project": projects.get(own) or own or None,
-            "created": entity.created_at[:10] or None,
-            "by": people.get(entity.modified_by),
-        }
-
-    made = []
-    for row in rows:
-        if kind == "protein":
-            protein = Protein(row)
-            own: dict[str, Any] = {
-                "pdb_id": protein.pdb_id or None,
-                "prepared": protein.is_prepared or None,
-                "prepared_from": (protein.is_prepared and protein.origin_id) or None,
-            }
-            entity: Protein | Ligand = protein
-        else:
-            entity = Ligand(row)
-            # For tools that need coordinates.
-            own = {"file_path": one_line(entity.file_path, INPUT_CHARACTERS) or None}
-        name = one_line(entity.name, NAME_CHARACTERS) or None
-        made.append(MoleculeRow(name=name, **own, **common(entity), **_usable(entity.id, entity.as_input)))
-    return made
-
-
-def _usable(entity_id: str, as_input: Json | None) -> dict[str, Any]:
-    if as_input is None or size(as_input) > INPUT_CHARACTERS:
-        return {"id": entity_id}
-    return {"as_input": as_input}
-
-
-# Pockets and poses
-
-
-async def _results(
-    client: DeepOriginClient,
-    kind: Kind,
-    given: Mapping[str, str],
-    project: str | None,
-    sort: tuple[str, str],
-    limit: int,
-    place: Place,
-) -> Found:
-    by_score = sort[0] == "pose_score"
-    if by_score and place.search == 0:
-        found = await _result_page(client, kind, given, project, sort, limit, place, least_score=LOWEST_SCORE)
-        if found.rows or place.skipped:
-            return found
-        place = Place(1)
-    if by_score:
-        found = await _result_page(client, kind, given, project, ORDERS[kind]["created"], limit, place)
-        return found._replace(note=UNSCORED) if found.rows else found
-    return await _result_page(client, kind, given, project, sort, limit, place)
-
-
-async def _result_page(
-    client: DeepOriginClient,
-    kind: Kind,
-    given: Mapping[str, str],
-    project: str | None,
-    sort: tuple[str, str],
-    limit: int,
-    place: Place,
-    **more: Any,
-) -> Found:
-    by_offset = is_paged_by_offset(dict([sort]))
-    before = 0 if by_offset else place.skipped
-    wanted: dict[str, Any] = {
-        "protein_id": given.get("protein_id"),
-        "compute_job_id": given.get("execution_id"),
-        "row_id": given.get("query"),
-        "project_id": project,
-        "limit": before + limit,
-        "cursor": place.cursor,
-        "offset": place.skipped,
-        "extra_columns": ("created_at",),
-    }
-    if kind == "pose":
-        wanted |= {"ligand_id": given.get("ligand_id"), **more}
-    read = client.results.poses if kind == "pose" else client.results.pockets
-    try:
-        # By the id too, so that rows of one value keep their order between two pages.
-        page = await read(**wanted, sort={sort[0]: sort[1], "id": "asc"} if by_offset else dict([sort]))
-    except InvalidRequestError:
-        if not by_offset:
-            raise
-        # Whether the platform sorts by two fields, and compares a field of its results, is not documented.
-        page = await read(**wanted | dict.fromkeys(more), sort=dict([sort]))
-    rows = rows_of(page)[before:]
-    seen = place.skipped + len(rows)
-    if by_offset:
-        places = [Place(place.search, None, place.skipped + index) for index in range(len(rows))]
-        more_rows = has_more_of(page)
-        has_more = len(rows) >= limit if more_rows is None else more_rows
-        after = Place(place.search, None, seen) if has_more and rows else None
-    else:
-        places = [place._replace(skipped=before + index) for index in range(len(rows))]
-        following = next_cursor_of(page)
-        after = Place(place.search, following) if following else None
-    return Found(rows, places, after, NOT_SORTED if after and by_offset and not _is_sorted(rows, sort) else None)
-
-
-def _is_sorted(rows: Iterable[Json], sort: tuple[str, str]) -> bool:
-    values = [value for row in rows if isinstance(value := Pose(row).data.get(sort[0]), int | float)]
-    return not any(first < second if sort[1] == "desc" else first > second for first, second in pairwise(values))
-
-
-async def _pocket_rows(client: DeepOriginClient, rows: Sequence[Json], given: Mapping[str, str]) -> list[MoleculeRow]:
-    pockets = [Pocket(row) for row in rows]
-    inputs = [pocket.as_input for pocket in pockets]
-
-    async def measure(index: int) -> None:
-        inputs[index] = pockets[index].input_at(await _centre_in(client, pockets[index].file_path))
-
-    async with anyio.create_task_group() as tasks:
-        for index, pocket in enumerate(pockets):
-            if inputs[index] is None and pocket.box is not None and pocket.file_path:
-                tasks.start_soon(measure, index)
-    return [
-        MoleculeRow(
-            druggability=_rounded(pocket.druggability, 3),
-            volume=_rounded(pocket.volume, 1),
-            file_path=one_line(pocket.file_path, INPUT_CHARACTERS) or None,
-            **_origin(pocket, given),
-            **_usable(pocket.id, as_input),
-        )
-        for pocket, as_input in zip(pockets, inputs, strict=True)
-    ]
-
-
-async def _centre_in(client: DeepOriginClient, path: str) -> list[float] | None:
-    """The middle of the atoms of a pocket whose row does not tell its centre; None if its file cannot be read."""
-    file = io.BytesIO()
-    try:
-        await client.files.download(path, file, max_bytes=POCKET_FILE_BYTES)
-    except DeepOriginError:
-        return None
-    centre = mean_of_atoms(file.getvalue().decode("utf-8", "replace"))
-    return centre and [round(coordinate, 3) for coordinate in centre]
-
-
-async def _pose_rows(client: DeepOriginClient, rows: Sequence[Json], given: Mapping[str, str]) -> list[MoleculeRow]:
-    poses = [Pose(row) for row in rows]
-    names: dict[str, str] = {}
-    if ids := [*filter(None, dict.fromkeys(pose.ligand_id for pose in poses))]:
-        try:
-            ligands = await client.entities.get_many("ligands", ids, select=("id", "name"))
-            names = {name: one_line(Ligand(row).name, NAME_CHARACTERS) for name, row in ligands.items()}
-        except DeepOriginError:
-            pass
-    return [
-        MoleculeRow(
-            name=names.get(pose.ligand_id) or None,
-            pose_score=pose.score,
-            binding_energy=pose.binding_energy,
-            best=pose.is_best or None,
-            ligand_id=(pose.ligand_id if pose.ligand_id != given.get("ligand_id") else "") or None,
-            # Tells the molecule where no name does.
-            smiles=(pose.smiles if not names.get(pose.ligand_id) else "") or None,
-            **_origin(pose, given),
-            **_usable(pose.id, pose.as_input),
-        )
-        for pose in poses
-    ]
-
-
-def _origin(row: Pocket | Pose, given: Mapping[str, str]) -> dict[str, str | None]:
-    """Of which protein and run it is, unless that was asked for."""
-    if "execution_id" in given:
-        return {}
-    return {
-        "protein_id": (row.protein_id if row.protein_id != given.get("protein_id") else "") or None,
-        "execution_id": row.execution_id or None,
-        "created": row.created_at[:10] or None,
-    }
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
 
 
 async def _project_searched(state: ServerState, project: str | None) -> str | None:
@@ -610,7 +228,7 @@ def _after_no_entities(settings: Settings, kind: Kind, given: Mapping[str, str],
 
 def _pdb_id_in(given: Mapping[str, str]) -> str | None:
     query = given.get("query", "")
-    return query if _PDB_ID.fullmatch(query) else None
+    return query if PDB_ID.fullmatch(query) else None
 
 
 async def _elsewhere(state: ServerState, kind: Kind, given: Mapping[str, str], searched: str | None) -> str | None:
