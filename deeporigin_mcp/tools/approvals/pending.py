@@ -1,4 +1,4 @@
-"""Pending elicitations about money, from the request to the one start that the answer is good for."""
+"""Open questions about money, from the asking to the one start that the answer is good for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mcp_types import InputRequiredResult
 from deeporigin_mcp.tools.approvals.ledger import being_confirmed
 
 KEPT_SECONDS = 600.0
-"""How long a call joins an elicitation that is still open, and how long an answer counts that no call waited for."""
+"""How long a call joins a question that is still open, and how long an answer counts that no call waited for."""
 
 
 class Answer(Enum):
@@ -27,29 +27,45 @@ class Answer(Enum):
     PENDING = "pending"
 
 
+class Outcome:
+    """What became of a yes, for the page on which it was given."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.known = anyio.Event()
+
+    def tell(self, text: str) -> None:
+        """Say it, in a sentence for a person."""
+        self.text = text
+        self.known.set()
+
+
 @dataclass(frozen=True)
 class Reply:
-    """The outcome of an elicitation.
+    """What came of asking a person.
 
     Args:
-        detail: by which way a yes or no came, why nobody could be asked, or where the person finds the pending one.
+        detail: by which way a yes or no came, why nobody could be asked, or where the person finds the open question.
             Empty for a way that is not open at all.
         request: if the client brings the answer by calling again, the result that asks for it.
+        outcome: where the person waits to see what became of a yes.
     """
 
     answer: Answer
     detail: str = ""
     request: InputRequiredResult | None = None
+    outcome: Outcome | None = None
 
 
-WITHDRAWN = Reply(Answer.NOBODY, "the elicitation was withdrawn")
+WITHDRAWN = Reply(Answer.NOBODY, "the question was withdrawn")
 
 
-class _Elicitation:
-    """An elicitation that is open, or whose reply no call has taken."""
+class _Question:
+    """A question that is open, or whose reply no call has taken."""
 
-    def __init__(self, about: object, since_boot: Callable[[], float]) -> None:
+    def __init__(self, about: object, way: str, since_boot: Callable[[], float]) -> None:
         self.about = about
+        self.way = way
         self.reply = WITHDRAWN
         self.replied = anyio.Event()
         self.waiting = 0
@@ -62,7 +78,7 @@ class _Elicitation:
             with self.scope:
                 self.reply = await ask()
         except Exception as error:  # noqa: BLE001 (it runs beside the calls, where nobody else would catch it)
-            self.reply = Reply(Answer.NOBODY, f"the elicitation failed inside this MCP server ({type(error).__name__})")
+            self.reply = Reply(Answer.NOBODY, f"asking failed inside this MCP server ({type(error).__name__})")
         finally:
             self._changed_at = self._since_boot()
             self.replied.set()
@@ -73,8 +89,8 @@ class _Elicitation:
 
 
 @dataclass
-class Elicitations:
-    """The elicitations of one caller. An answer counts for one start, at the price that was shown.
+class OpenQuestions:
+    """The questions of one caller. An answer counts for one start, at the price that was shown.
 
     Args:
         since_boot: a clock that also runs while the machine sleeps, and that nobody can set.
@@ -83,24 +99,31 @@ class Elicitations:
     since_boot: Callable[[], float]
     process: str = field(default_factory=lambda: secrets.token_urlsafe(8))
     """This process, by whose clock a sealed time is."""
-    _open: dict[str, _Elicitation] = field(default_factory=dict)
+    _open: dict[str, _Question] = field(default_factory=dict)
     _used: dict[str, float] = field(default_factory=dict)
+
+    def open_way(self, execution_id: str, about: object) -> str | None:
+        """By which way a question about this is open, or was answered without a call that waited."""
+        question = self._open.get(execution_id)
+        return question.way if question and question.about == about and not question.is_stale else None
 
     async def reply(
         self,
         tasks: anyio.abc.TaskGroup,
         execution_id: str,
         about: object,
+        way: str,
         ask: Callable[[], Awaitable[Reply]],
         *,
         until: float,
     ) -> Reply | None:
-        """The reply to the open elicitation about this execution, or else to a new one.
+        """The reply to the open question about this execution, or else to a new one.
 
         Args:
-            about: what is asked, such as the price; an elicitation about anything else is withdrawn.
-            tasks: where the elicitation stays open when the call ends.
-            ask: sends the elicitation and returns the reply.
+            about: what is asked, such as the price; a question about anything else is withdrawn.
+            tasks: where the question stays open when the call ends.
+            way: by which it is asked.
+            ask: asks, and returns the reply.
             until: when to stop waiting, by `anyio.current_time()`.
 
         Returns:
@@ -110,41 +133,41 @@ class Elicitations:
             StateConflictError: another call has taken the yes.
         """
         for name, old in [*self._open.items()]:
-            if old.is_stale or (name == execution_id and old.about != about):
+            if old.is_stale or (name == execution_id and (old.about, old.way) != (about, way)):
                 self.withdraw(name)
-        elicitation = self._open.get(execution_id)
-        if elicitation is None:
-            elicitation = self._open[execution_id] = _Elicitation(about, self.since_boot)
-            tasks.start_soon(elicitation.send, ask)
-        elicitation.waiting += 1
+        question = self._open.get(execution_id)
+        if question is None:
+            question = self._open[execution_id] = _Question(about, way, self.since_boot)
+            tasks.start_soon(question.send, ask)
+        question.waiting += 1
         try:
             with anyio.CancelScope(deadline=until):
-                await elicitation.replied.wait()
+                await question.replied.wait()
         except anyio.get_cancelled_exc_class():
             # The client cancelled the call: nobody waits for the answer any more, so it must not count later.
-            if elicitation.waiting == 1 and self._open.get(execution_id) is elicitation:
+            if question.waiting == 1 and self._open.get(execution_id) is question:
                 self.withdraw(execution_id)
             raise
         finally:
-            elicitation.waiting -= 1
-        if not elicitation.replied.is_set():
+            question.waiting -= 1
+        if not question.replied.is_set():
             return None
-        if self._open.get(execution_id) is elicitation:
+        if self._open.get(execution_id) is question:
             del self._open[execution_id]
-        elif elicitation.reply.answer is Answer.YES:
+        elif question.reply.answer is Answer.YES:
             raise being_confirmed(execution_id)
-        return elicitation.reply
+        return question.reply
 
     def withdraw(self, execution_id: str) -> None:
-        """Close the elicitation about this execution, if there is one, also in the client; forget its answer."""
-        if elicitation := self._open.pop(execution_id, None):
-            elicitation.scope.cancel()
+        """Close the question about this execution, if there is one, also for the person; forget its answer."""
+        if question := self._open.pop(execution_id, None):
+            question.scope.cancel()
 
-    def use(self, elicitation_id: str) -> bool:
+    def use(self, question_id: str) -> bool:
         """Use up an answer whose request state the client keeps; False if that was done before."""
         now = self.since_boot()
         self._used = {name: at for name, at in self._used.items() if now - at <= 2 * KEPT_SECONDS}
-        if elicitation_id in self._used:
+        if question_id in self._used:
             return False
-        self._used[elicitation_id] = now
+        self._used[question_id] = now
         return True

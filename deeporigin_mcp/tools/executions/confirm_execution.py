@@ -27,7 +27,7 @@ from deeporigin_mcp.tools.responses import errors, steps
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView, execution_view
 from deeporigin_mcp.tools.runtime.executions import ExecutionId, at_its_end, existing
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.spending import approval, elicitation, spent
+from deeporigin_mcp.tools.spending import approval, asking, spent
 
 READ_SECONDS = 12.0
 """How long the requests before a confirmation may take together."""
@@ -50,9 +50,9 @@ async def confirm_execution(
 ) -> ExecutionView | InputRequiredResult:
     """Start a quoted execution. This spends the organisation's money and cannot be undone.
 
-    Within the operator's automatic limit (default: only free runs) it starts at once; otherwise a person is asked
-    through the client. Without approval, or where nobody can be asked, nothing starts: pass the refusal on,
-    calling again does not help.
+    Within the operator's automatic limit (default: only free runs) it starts at once; otherwise a person is asked,
+    in the client, a browser or a terminal. approval "pending": tell the user where, then call again. After a refusal
+    do not.
     """
     with errors.confirmation(one_line(execution_id, 60), expected_price).errors():
         return await _confirmed(ctx, execution_id, expected_price, wait_seconds)
@@ -66,7 +66,7 @@ async def _confirmed(
         quote = await existing(state.client, execution_id, outcome="nothing_started")
     reply = None
     if await _needs_a_person(state, quote, expected_price, read_until=began + READ_SECONDS):
-        reply = await elicitation.ask(ctx, quote, until=began + PERSON_SECONDS)
+        reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS)
     if reply is not None and reply.answer is Answer.PENDING:
         return reply.request or _pending_view(quote, reply, expected_price)
     if reply is not None and reply.answer is not Answer.YES:
@@ -74,12 +74,13 @@ async def _confirmed(
         state.record(quote, "refused", str(refusal))
         raise refusal
     rule = approval.AUTOMATIC if reply is None else f"yes by {reply.detail}"
-    with anyio.CancelScope(deadline=began + CONFIRMED_BY_SECONDS) as limit:
-        confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
-    if limit.cancelled_caught:
-        raise OutcomeUnknownError(
-            f"Timed out after {CONFIRMED_BY_SECONDS:g} s waiting for the platform to confirm {quote.execution_id}."
-        )
+    with asking.outcome_told(reply):
+        with anyio.CancelScope(deadline=began + CONFIRMED_BY_SECONDS) as limit:
+            confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
+        if limit.cancelled_caught:
+            raise OutcomeUnknownError(
+                f"Timed out after {CONFIRMED_BY_SECONDS:g} s waiting for the platform to confirm {quote.execution_id}."
+            )
     seconds_left = began + ENDED_BY_SECONDS - anyio.current_time()
     confirmed = await at_its_end(state.client, confirmed, min(wait_seconds, seconds_left))
     view = ended_view(confirmed, steps.after(confirmed, state.settings))
@@ -104,7 +105,7 @@ async def _needs_a_person(
             await approval.require_within_limits(state, quote)
     except DeepOriginError as refusal:
         if isinstance(refusal, StateConflictError):
-            state.elicitations.withdraw(quote.execution_id)
+            state.questions.withdraw(quote.execution_id)
         state.record(quote, "refused", str(refusal))
         raise
     return True
@@ -139,7 +140,7 @@ def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> Spendin
     asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {usd(quote.quoted_price)} ({quote.execution_id})"
     if reply.answer is Answer.NO:
         refusal = SpendingLimitError(
-            f"The approval form for {asked} was answered with no. It stays quoted and costs nothing.",
+            f"A person said no to {asked}. It stays quoted and costs nothing.",
             code="declined",
         )
     else:

@@ -42,7 +42,7 @@ from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView
 from deeporigin_mcp.tools.runtime.projects import chosen_project, set_project_error
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.runtime.threads import off_loop
-from deeporigin_mcp.tools.spending import approval, elicitation, spent
+from deeporigin_mcp.tools.spending import approval, asking, spent
 
 if TYPE_CHECKING:
     from deeporigin_mcp.tools.catalogue.checking import Findings
@@ -209,7 +209,7 @@ async def _created(
 ) -> _Created | InputRequiredResult:
     """The execution with this key, or a new one; an elicitation where a person has to approve a new one before."""
     state, key, rule = state_of(ctx), request.key, spent.UNAPPROVED
-    client = state.client
+    client, reply = state.client, None
     forget_ended(state, key)
     if request.is_callers_key and (existing := await execution_with_key(client, key, fingerprint, KEY_LOOKBACK)):
         execution = Execution(existing)
@@ -227,7 +227,8 @@ async def _created(
     request.is_sent = True
     version = definition.version or request.tool_version
     try:
-        dto = await created_once(state, request.tool_key, version, body, key, fingerprint, rule)
+        with asking.outcome_told(reply):
+            dto = await created_once(state, request.tool_key, version, body, key, fingerprint, rule)
     except ArgumentError as refusal:
         raise await set_project_error(client, refusal) from None
     state.approved_creations.pop(key, None)
@@ -315,13 +316,9 @@ async def _approval_of(ctx: ToolContext, run: Execution) -> Reply:
                 "A person can run it in the Deep Origin web app.",
                 code="no_complete_price",
             )
-        reply = await elicitation.ask(ctx, run, until=anyio.current_time() + PERSON_SECONDS)
+        reply = await asking.ask(ctx, run, until=anyio.current_time() + PERSON_SECONDS)
         if reply.answer in (Answer.NO, Answer.NOBODY):
-            became = (
-                "the form was answered with no"
-                if reply.answer is Answer.NO
-                else reply.detail or "this client cannot ask one"
-            )
+            became = "a person said no" if reply.answer is Answer.NO else reply.detail or "this client cannot ask one"
             code = "declined" if reply.answer is Answer.NO else "not_approved" if reply.detail else "nobody_to_ask"
             raise SpendingLimitError(
                 f"{what}; so a person has to approve it before: {became}. A person can run it in the Deep Origin web "

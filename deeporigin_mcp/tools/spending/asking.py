@@ -1,0 +1,176 @@
+"""Asking a person whether a quote may start: what they read, and one way after the other (design 5)."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import anyio
+
+from deeporigin_mcp.errors import DeepOriginError, OutcomeUnknownError
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.records.money import rounded, usd
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import text
+from deeporigin_mcp.platform.transport.responses import rows_of
+from deeporigin_mcp.tools.approvals.pending import Answer, Reply
+from deeporigin_mcp.tools.approvals.question import Question
+from deeporigin_mcp.tools.responses.inputs_summary import inputs_summary
+from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.spending import spent
+from deeporigin_mcp.tools.spending.approval import subject_of
+from deeporigin_mcp.tools.spending.elicitation import by_elicitation
+
+MAX_ITEMS_SHOWN = 10
+READ_SECONDS = 3.0
+"""How long it may take to read what a person need not know to decide."""
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")
+"""What needs no quotation marks: keys, versions, ids."""
+QUOTATION_MARKS = re.compile('["\u201c-\u201f\u00ab\u00bb\u2033\u301d-\u301f\uff02]')
+
+Way = Callable[[ToolContext, Question, float], Awaitable[Reply]]
+"""A way to a person: asks the question, and waits for the answer until the given `anyio.current_time()`."""
+
+
+async def _by_browser(ctx: ToolContext, question: Question, until: float) -> Reply:
+    from deeporigin_mcp.tools.spending.on_this_machine import by_browser
+
+    return await by_browser(ctx, question, until)
+
+
+async def _by_terminal(ctx: ToolContext, question: Question, until: float) -> Reply:
+    from deeporigin_mcp.tools.spending.on_this_machine import by_terminal
+
+    return await by_terminal(ctx, question, until)
+
+
+WAYS: Mapping[str, Way] = {"elicitation": by_elicitation, "browser": _by_browser, "terminal": _by_terminal}
+
+
+async def ask(ctx: ToolContext, quote: Execution, *, until: float) -> Reply:
+    """Ask by one way after the other, until one reaches somebody. A question that is open is joined.
+
+    Args:
+        quote: as it was read in this call, with a complete price; or a run that is to be created and that the
+            platform starts without a quote.
+        until: when to stop waiting for an answer, by `anyio.current_time()`.
+
+    Returns:
+        NOBODY, with the reasons, if no way reaches anybody.
+
+    Raises:
+        StateConflictError: another call has taken the yes.
+    """
+    state = state_of(ctx)
+    question = await _question(state, quote)
+    ways = [name for name in state.settings.approval if name in WAYS]
+    open_way = state.questions.open_way(question.execution_id, question.about)
+    closed = []
+    for name in ways[ways.index(open_way) if open_way in ways else 0 :]:
+        reply = await WAYS[name](ctx, question, until)
+        if reply.answer is not Answer.NOBODY:
+            return reply
+        closed += [reply.detail] if reply.detail else []
+    return Reply(Answer.NOBODY, "; ".join(closed))
+
+
+@contextlib.contextmanager
+def outcome_told(reply: Reply | None) -> Iterator[None]:
+    """Let the page on which a person said yes show whether the run has started."""
+    tell = reply.outcome.tell if reply is not None and reply.outcome is not None else lambda _: None
+    try:
+        yield
+    except OutcomeUnknownError:
+        tell("It was confirmed, and it is not known yet whether it has started. Your assistant can look.")
+        raise
+    except DeepOriginError as refusal:
+        tell(f"It was not started: {refusal}")
+        raise
+    tell("Started. You can close this page.")
+
+
+async def _question(state: ServerState, quote: Execution) -> Question:
+    """What a person reads about a quote, the price first."""
+    items = quote.line_items
+    price = usd(quote.quoted_price)
+    charged = _value(state.settings.org_key, 80)
+    shown_items = [
+        (_value(item.name or item.code or "unnamed", 80), usd(item.total)) for item in items[:MAX_ITEMS_SHOWN]
+    ]
+    if len(items) > MAX_ITEMS_SHOWN:
+        shown_items.append((f"and {len(items) - MAX_ITEMS_SHOWN} more items", ""))
+    inputs = inputs_summary(quote.inputs)
+    optional = {
+        "Inputs": _quoted(inputs, 120) if inputs else "",
+        "Limits": await _left(state, quote),
+        "Execution": "" if quote.quoted_price is None else _value(quote.execution_id, 60),
+    }
+    return Question(
+        execution_id=quote.execution_id,
+        title=f"Start this Deep Origin run for {price}, charged to {charged}?",
+        price=price,
+        facts=(
+            ("Tool", f"{_value(quote.tool_key, 80)} {_value(quote.tool_version, 40)}"),
+            ("Name", _quoted(quote.name, 80) if quote.name else "none"),
+            ("Project", await _project(state, quote.project_id)),
+            *((label, value) for label, value in optional.items() if value),
+        ),
+        items=tuple(shown_items),
+        consequence=f"Yes starts it at once and cannot be undone. {_without_a_yes(quote)}",
+        about=(price, *subject_of(quote)),
+    )
+
+
+def _without_a_yes(quote: Execution) -> str:
+    if quote.quoted_price is None:
+        return "The platform names the price only afterwards. No creates nothing."
+    return "No leaves it as a quote, which costs nothing."
+
+
+async def _left(state: ServerState, quote: Execution) -> str:
+    """What the operator's budget leaves after this run; empty without one, or if it cannot be read soon."""
+    budget, price = state.settings.budget, quote.quoted_price
+    if budget is None or price is None:
+        return ""
+    with anyio.move_on_after(READ_SECONDS):
+        try:
+            left = spent.left_of(budget, await spent.spent_by_session(state))
+        except DeepOriginError:
+            return ""
+        return (
+            "" if left is None else f"{usd(max(left - rounded(price), left * 0))} of {usd(budget)} are left afterwards"
+        )
+    return ""
+
+
+async def _project(state: ServerState, project_id: str) -> str:
+    """A project's id, and its name if that can be read soon."""
+    if not PLAIN.fullmatch(project_id):
+        return _value(project_id, 40) if project_id else "none"
+    rows: list[dict[str, Any]] = []
+    with anyio.move_on_after(READ_SECONDS):
+        try:
+            rows = rows_of(await state.client.projects.get(project_id=project_id))
+        except DeepOriginError:
+            rows = []
+    names = [text(row.get("name")) for row in rows if row.get("id") == project_id]
+    name = f" {_quoted(names[0], 60)}" if names and names[0] else ""
+    return _value(project_id, 40) + name
+
+
+def _value(raw: str, characters: int) -> str:
+    """A value of the platform: as it is if it is one plain word, else in quotation marks."""
+    return shown if PLAIN.fullmatch(shown := _shown(raw, characters)) else f'"{shown}"'
+
+
+def _quoted(raw: str, characters: int) -> str:
+    return f'"{_shown(raw, characters)}"'
+
+
+def _shown(raw: str, characters: int) -> str:
+    """One line of its visible characters, without one that would end a quotation."""
+    # More than is shown, but not megabytes.
+    visible = "".join(each if each.isprintable() else " " for each in raw[: 10 * characters])
+    return QUOTATION_MARKS.sub("'", one_line(visible, characters))
