@@ -12,6 +12,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"
 """Where it is looked for, on the path."""
 FOREIGN_SITE = "foreign.test"
 """A host name that leads to this machine in this browser, as a rebound name of an attacker's would."""
+UNUSED = ("AutofillServerCommunication", "MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints", "Translate")
 FLAGS = (
     # It draws without a GPU and inside a container.
     "--no-sandbox",
@@ -30,8 +31,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-default-apps",
     "--disable-domain-reliability",
-    "--disable-features=AutofillServerCommunication,CertificateTransparencyComponentUpdater,MediaRouter,"
-    "NetworkTimeServiceQuerying,OptimizationHints,Translate",
+    f"--disable-features={','.join(UNUSED)}",
     "--disable-sync",
     "--metrics-recording-only",
     "--no-first-run",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.browser.chromium import FOREIGN_SITE
