@@ -93,6 +93,11 @@ class Settings(BaseModel):
         """Whether the server runs on its user's machine (stdio), so that a path means the same to both."""
         return self.places != IN_HEADERS
 
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The ways to a person that can be open: a page and a terminal only on the machine of the user."""
+        return tuple(way for way in self.approval if self.is_local or way not in ("browser", "terminal"))
+
     def allows_tool(self, tool_key: str) -> bool:
         """Whether the operator allows this platform tool."""
         key = tool_key.casefold()

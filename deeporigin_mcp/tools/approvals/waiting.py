@@ -76,9 +76,7 @@ async def answered(question: Question, sleep: Callable[[float], Awaitable[None]]
                 return Reply(Answer.YES if reply.get("answer") == "yes" else Answer.NO, WAY)
             await sleep(POLL_SECONDS)
     finally:
-        for each in (path, path.with_suffix(ANSWER)):
-            with contextlib.suppress(OSError):
-                each.unlink(missing_ok=True)
+        close(Waiting(path, key, question))
 
 
 def questions() -> list[Waiting]:
@@ -96,10 +94,14 @@ def questions() -> list[Waiting]:
             at, process = content.get("at"), content.get("process")
             if not isinstance(at, float) or not isinstance(process, str) or not PROCESS.fullmatch(process):
                 continue
-            if not is_alive(process, time.time() - at):
-                path.unlink(missing_ok=True)
-            elif question := _question(content.get("question")):
-                found.append((at, Waiting(path, str(content.get("key")), question)))
+            question = _question(content.get("question"))
+            if question is None:
+                continue
+            waiting = Waiting(path, str(content.get("key")), question)
+            if is_alive(process, time.time() - at):
+                found.append((at, waiting))
+            else:
+                close(waiting)
     return [waiting for _, waiting in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -109,6 +111,17 @@ def answer(waiting: Waiting, *, is_yes: bool) -> bool:
         return False
     _write(waiting.path.with_suffix(ANSWER), {"key": waiting.key, "answer": "yes" if is_yes else "no"})
     return True
+
+
+def close(waiting: Waiting) -> bool:
+    """Remove a question and its answer; whether there was an answer that nobody had taken."""
+    was_left = False
+    # In this order: where there is no question any more, an answer was not taken.
+    for path in (waiting.path.with_suffix(ANSWER), waiting.path):
+        with contextlib.suppress(OSError):
+            path.unlink()
+            was_left = was_left or path.suffix == ANSWER
+    return was_left
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

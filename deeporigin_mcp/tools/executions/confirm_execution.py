@@ -28,6 +28,7 @@ from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView,
 from deeporigin_mcp.tools.runtime.executions import ExecutionId, at_its_end, existing
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.spending import approval, asking, spent
+from deeporigin_mcp.tools.spending.failures import failed_in_a_row
 
 READ_SECONDS = 12.0
 """How long the requests before a confirmation may take together."""
@@ -65,12 +66,13 @@ async def _confirmed(
     with _reading_until(began + READ_SECONDS):
         quote = await existing(state.client, execution_id, outcome="nothing_started")
     reply = None
-    if await _needs_a_person(state, quote, expected_price, read_until=began + READ_SECONDS):
-        reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS)
+    failed = await _reason_to_ask(state, quote, expected_price, read_until=began + READ_SECONDS)
+    if failed is not None:
+        reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS, failed=failed)
     if reply is not None and reply.answer is Answer.PENDING:
         return reply.request or _pending_view(quote, reply, expected_price)
     if reply is not None and reply.answer is not Answer.YES:
-        refusal = _not_approved(quote, reply, state)
+        refusal = _not_approved(quote, reply, state, failed or 0)
         state.record(quote, "refused", str(refusal))
         raise refusal
     rule = approval.AUTOMATIC if reply is None else f"yes by {reply.detail}"
@@ -88,19 +90,26 @@ async def _confirmed(
     return view
 
 
-async def _needs_a_person(
+async def _reason_to_ask(
     state: ServerState, quote: Execution, expected_price: float | None, *, read_until: float
-) -> bool:
-    """Whether a person has to approve this quote, as it is above the operator's automatic limit.
+) -> int | None:
+    """Why a person has to approve this quote: how often its inputs have failed in a row, or 0 for its price.
+
+    Returns:
+        None if it may start automatically.
 
     Raises:
         DeepOriginError: it may not start, whoever approves it.
     """
+    failed = 0
     try:
         approval.require_quoted(quote)
         approval.require_expected(quote, expected_price)
         if approval.within_automatic_limit(quote, state.settings):
-            return False
+            with _reading_until(read_until):
+                failed = await failed_in_a_row(state, quote)
+            if not failed:
+                return None
         with _reading_until(read_until):
             await approval.require_within_limits(state, quote)
     except DeepOriginError as refusal:
@@ -108,7 +117,7 @@ async def _needs_a_person(
             state.questions.withdraw(quote.execution_id)
         state.record(quote, "refused", str(refusal))
         raise
-    return True
+    return failed
 
 
 @contextlib.contextmanager
@@ -133,8 +142,10 @@ def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) 
     return view
 
 
-def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> SpendingLimitError:
+def _not_approved(quote: Execution, reply: Reply, state: ServerState, failed: int) -> SpendingLimitError:
     """Why it does not start, without the claim that a person declined where that is not known."""
+    if reply.answer is Answer.NOBODY and failed:
+        return approval.failed_too_often(quote, failed, reply.detail)
     if reply.answer is Answer.NOBODY and not reply.detail:
         return approval.nobody_to_ask(quote, state.settings)
     asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {usd(quote.quoted_price)} ({quote.execution_id})"

@@ -43,6 +43,7 @@ from deeporigin_mcp.tools.runtime.projects import chosen_project, set_project_er
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.runtime.threads import off_loop
 from deeporigin_mcp.tools.spending import approval, asking, spent
+from deeporigin_mcp.tools.spending.failures import failed_in_a_row
 
 if TYPE_CHECKING:
     from deeporigin_mcp.tools.catalogue.checking import Findings
@@ -194,7 +195,10 @@ async def _create(ctx: ToolContext, request: _Request) -> ExecutionView | InputR
         warning = _other_than_requested(execution, definition, project)
     may_start = execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings)
     if request.start and may_start and warning is None:
-        execution, warning, next_step = await _start(state, execution, request)
+        if failed := await failed_in_a_row(state, execution):
+            next_step = f"The execution exists. {errors.explained(approval.failed_too_often(execution, failed))}"
+        else:
+            execution, warning, next_step = await _start(state, execution, request)
     view = ended_view(execution, next_step or steps.after(execution, state.settings))
     view.warning = warning
     repeated = [repeats.message(execution.quoted_price) for repeats in findings.repeats]

@@ -114,6 +114,25 @@ def nobody_to_ask(execution: Execution, settings: Settings) -> SpendingLimitErro
     )
 
 
+def failed_too_often(execution: Execution, failed: int, nobody: str = "") -> SpendingLimitError:
+    """The refusal of an automatic start whose inputs have failed so often in a row.
+
+    Args:
+        nobody: why no person could be asked instead.
+    """
+    asked = f" Nobody is known to have approved it: {nobody}." if nobody else ""
+    refusal = SpendingLimitError(
+        f"The last {failed} runs of {one_line(execution.tool_key, NAME_CHARACTERS)} with these inputs failed, so a "
+        f"person has to approve the next one (DEEPORIGIN_MCP_MAX_FAILURES).{asked} {execution.execution_id} stays "
+        "Quoted and costs nothing.",
+        code="failed_in_a_row",
+    )
+    shown = steps.call("list_executions", tool_key=execution.tool_key, status=["Failed"])
+    confirm = steps.call("confirm_execution", execution_id=execution.execution_id)
+    refusal.next_step = f"{shown} shows them. Tell the user; {confirm} asks for approval."
+    return refusal
+
+
 # The confirmation
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import anyio
 
 from deeporigin_mcp.errors import DeepOriginError, OutcomeUnknownError
 from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.records.money import rounded, usd
+from deeporigin_mcp.platform.records.money import ZERO, added, usd
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import text
 from deeporigin_mcp.platform.transport.responses import rows_of
@@ -49,13 +50,14 @@ async def _by_terminal(ctx: ToolContext, question: Question, until: float) -> Re
 WAYS: Mapping[str, Way] = {"elicitation": by_elicitation, "browser": _by_browser, "terminal": _by_terminal}
 
 
-async def ask(ctx: ToolContext, quote: Execution, *, until: float) -> Reply:
+async def ask(ctx: ToolContext, quote: Execution, *, until: float, failed: int = 0) -> Reply:
     """Ask by one way after the other, until one reaches somebody. A question that is open is joined.
 
     Args:
         quote: as it was read in this call, with a complete price; or a run that is to be created and that the
             platform starts without a quote.
         until: when to stop waiting for an answer, by `anyio.current_time()`.
+        failed: how many runs with these inputs have failed in a row, if a person is asked for that reason.
 
     Returns:
         NOBODY, with the reasons, if no way reaches anybody.
@@ -64,8 +66,8 @@ async def ask(ctx: ToolContext, quote: Execution, *, until: float) -> Reply:
         StateConflictError: another call has taken the yes.
     """
     state = state_of(ctx)
-    question = await _question(state, quote)
-    ways = [name for name in state.settings.approval if name in WAYS]
+    question = await _question(state, quote, failed)
+    ways = [name for name in state.settings.ways if name in WAYS]
     open_way = state.questions.open_way(question.execution_id, question.about)
     closed = []
     for name in ways[ways.index(open_way) if open_way in ways else 0 :]:
@@ -91,7 +93,7 @@ def outcome_told(reply: Reply | None) -> Iterator[None]:
     tell("Started. You can close this page.")
 
 
-async def _question(state: ServerState, quote: Execution) -> Question:
+async def _question(state: ServerState, quote: Execution, failed: int) -> Question:
     """What a person reads about a quote, the price first."""
     items = quote.line_items
     price = usd(quote.quoted_price)
@@ -104,6 +106,7 @@ async def _question(state: ServerState, quote: Execution) -> Question:
     inputs = inputs_summary(quote.inputs)
     optional = {
         "Inputs": _quoted(inputs, 120) if inputs else "",
+        "Earlier": f"the last {failed} runs with these inputs failed" if failed else "",
         "Limits": await _left(state, quote),
         "Execution": "" if quote.quoted_price is None else _value(quote.execution_id, 60),
     }
@@ -130,19 +133,20 @@ def _without_a_yes(quote: Execution) -> str:
 
 
 async def _left(state: ServerState, quote: Execution) -> str:
-    """What the operator's budget leaves after this run; empty without one, or if it cannot be read soon."""
-    budget, price = state.settings.budget, quote.quoted_price
-    if budget is None or price is None:
-        return ""
-    with anyio.move_on_after(READ_SECONDS):
-        try:
-            left = spent.left_of(budget, await spent.spent_by_session(state))
-        except DeepOriginError:
-            return ""
-        return (
-            "" if left is None else f"{usd(max(left - rounded(price), left * 0))} of {usd(budget)} are left afterwards"
-        )
-    return ""
+    """What the operator's limits leave after this run; empty without any, or if it cannot be read soon."""
+    limits, price = spent.limits_of(state), quote.quoted_price
+    found = []
+    with anyio.move_on_after(READ_SECONDS), contextlib.suppress(DeepOriginError):
+        if limits.budget is not None and price is not None:
+            found.append(_afterwards(limits.budget, await spent.spent_by_session(state), price, "the budget"))
+        if limits.per_day is not None and price is not None:
+            found.append(_afterwards(limits.per_day, await spent.started_in_a_day(state), price, "24 hours"))
+    return ", ".join(found)
+
+
+def _afterwards(limit: Decimal, used: Decimal, price: Decimal, what: str) -> str:
+    left = max(ZERO, added([limit, -used, -price]))
+    return f"{usd(left)} of {usd(limit)} for {what} are left afterwards"
 
 
 async def _project(state: ServerState, project_id: str) -> str:

@@ -23,7 +23,7 @@ FIRST_CALL_SECONDS = 1.0
 async def by_browser(ctx: ToolContext, question: Question, until: float) -> Reply:
     """The approval page, where a browser can be opened. The same question can be answered in a terminal."""
     state = state_of(ctx)
-    if not state.settings.is_local or not shows_windows():
+    if not shows_windows():
         return Reply(Answer.NOBODY)
     return await _asked(state, question, page.WAY, lambda: _on_page(state, question), ON_PAGE, until)
 
@@ -31,8 +31,6 @@ async def by_browser(ctx: ToolContext, question: Question, until: float) -> Repl
 async def by_terminal(ctx: ToolContext, question: Question, until: float) -> Reply:
     """`deeporigin-mcp approve`. The first call returns soon: the user has to be told of it."""
     state = state_of(ctx)
-    if not state.settings.is_local:
-        return Reply(Answer.NOBODY)
     if state.questions.open_way(question.execution_id, question.about) != waiting.WAY:
         until = min(until, anyio.current_time() + FIRST_CALL_SECONDS)
     return await _asked(state, question, waiting.WAY, lambda: _in_terminal(state, question), IN_TERMINAL, until)
