@@ -22,7 +22,7 @@ from deeporigin_mcp.platform.clients.paging import gather
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.responses import steps, toolsets
 from deeporigin_mcp.tools.responses.errors import explained
-from deeporigin_mcp.tools.responses.views import View
+from deeporigin_mcp.tools.responses.views import MissingRow, View
 from deeporigin_mcp.tools.runtime.executions import at_its_end, existing
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
@@ -56,11 +56,6 @@ class FileRow(View):
     name: str
     size: int | None = None
     link: str | None = None
-
-
-class MissingRow(View):
-    name: str
-    reason: str
 
 
 class DownloadsView(View):

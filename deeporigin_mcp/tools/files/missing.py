@@ -8,14 +8,28 @@ from collections.abc import Mapping, Sequence
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.records.values import text
+from deeporigin_mcp.platform.records.values import Json, text
 from deeporigin_mcp.platform.transport.responses import rows_of
-from deeporigin_mcp.tools.files.run_files import Found, Item, Molecule
+from deeporigin_mcp.tools.files.run_files import Found, Item, Molecule, found_in
 
 LOG_LINES = 200
 REASON_CHARACTERS = 200
+NAME_CHARACTERS = 80
+MAX_NAMED = 1_000
 NO_RESULT = "the run gave no result"
 _NUMBERED = re.compile(r"\bligand #?(\d{1,6})\b", re.IGNORECASE)
+
+
+async def missing_in(
+    client: DeepOriginClient, execution: Execution, rows: Sequence[Json]
+) -> tuple[int, int, list[tuple[str, str]]] | None:
+    """How many ligands were given, how many have no result in `rows`, and these as by `missing_of`.
+
+    `rows` are all that the run has. None where the inputs list no ligands, or the results are not of single ones.
+    """
+    found = await found_in(client, execution, rows)
+    missing = await missing_of(client, execution, found)
+    return None if missing is None else (found.ligand_count, *missing)
 
 
 async def missing_of(
@@ -38,8 +52,12 @@ async def missing_of(
     unexplained = [one for one in lacking if not _reason(found, problems, one)]
     log = await _log_lines(client, execution) if unexplained else []
     numbered = _by_number(log, found.ligands, lacking)
+    stored = await _stored_names(client, lacking)
     return len(lacking), [
-        (one.shown, _reason(found, problems, one) or _said_of(one, log) or numbered.get(one) or NO_RESULT)
+        (
+            stored.get(one.id) or one.shown,
+            _reason(found, problems, one) or _said_of(one, log) or numbered.get(one) or NO_RESULT,
+        )
         for one in lacking
     ]
 
@@ -60,6 +78,16 @@ def _failure(found: Found, one: Molecule) -> str:
 
 def _reason(found: Found, problems: Mapping[str, str], one: Molecule) -> str:
     return _failure(found, one) or problems.get(one.id) or problems.get(one.smiles) or ""
+
+
+async def _stored_names(client: DeepOriginClient, ligands: Sequence[Molecule]) -> dict[str, str]:
+    """Names of ligands that the inputs give by id only."""
+    ids = [one.id for one in ligands if one.id and not one.name][:MAX_NAMED]
+    try:
+        rows = await client.entities.get_many("ligands", ids, select=("id", "name")) if ids else {}
+    except DeepOriginError:
+        return {}
+    return {name: shown for name, row in rows.items() if (shown := one_line(text(row.get("name")), NAME_CHARACTERS))}
 
 
 async def _log_lines(client: DeepOriginClient, execution: Execution) -> list[str]:

@@ -130,6 +130,21 @@ async def files_of_run(client: DeepOriginClient, execution: Execution, what: str
     return found
 
 
+async def all_rows(client: DeepOriginClient, execution: Execution) -> list[Json]:
+    """The result rows of an execution, up to `MAX_ROWS`: one request for each 1,000."""
+    return await _rows(client, execution, ALL)
+
+
+async def found_in(client: DeepOriginClient, execution: Execution, rows: Sequence[Json]) -> Found:
+    """What rows say of the ligands of an execution, whatever became of their files."""
+    found = Found()
+    found.ligands, found.ligand_count = await _ligands(client, execution)
+    await _add_rows(client, found, rows, {name: one for one in found.ligands for name in (one.id, one.smiles) if name})
+    for item in found.items:
+        item.path = item.problem = ""
+    return found
+
+
 def without_record(path: str) -> str:
     """The path of the file that `a.sdf#record-2` is in."""
     return _RECORD.sub("", path).lstrip("/")

@@ -113,6 +113,7 @@ class ExecutionDetailView(ExecutionRow, Warned):
     billing: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     session: str | None = None
+    record: dict[str, Any] | None = None
     cut: list[str] | None = None
     next_step: str | None = None
 
@@ -203,10 +204,18 @@ class ExecutionLogsView(View):
     next_step: str | None = None
 
 
+class MissingRow(View):
+    """What is not there, by the user's own name."""
+
+    name: str
+    reason: str
+
+
 class ExecutionResultsView(View):
     """Results of a run: `outputs` are in its record, or files that it was to write; `rows` are in the result store.
 
-    `next_cursor` reads on. What a cursor reads of another field comes under that field's own name; of a row, under
+    `requested`, `returned`: ligands of a run that gave fewer than it was given; `missing`: the others. `next_cursor`
+    reads on. What a cursor reads of another field comes under that field's own name; of a row, under
     `row`.
     """
 
@@ -219,6 +228,10 @@ class ExecutionResultsView(View):
     progress: dict[str, Any] | None = None
     prices: dict[str, Any] | None = None
     row: dict[str, Any] | None = None
+    requested: int | None = None
+    returned: int | None = None
+    missing: list[MissingRow] | None = None
+    missing_count: int | None = None
     rows: list[dict[str, Any]] | None = None
     result_types: list[str] | None = None
     has_more: bool
