@@ -11,10 +11,11 @@ from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.records.sanitizing import word
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.executions.details import detailed_view
+from deeporigin_mcp.tools.executions.record import record_view
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS
 from deeporigin_mcp.tools.responses.views import ExecutionDetailView, execution_view
-from deeporigin_mcp.tools.runtime.executions import Detail, ExecutionId, existing, not_on_data_platform
+from deeporigin_mcp.tools.runtime.executions import ExecutionId, existing, not_on_data_platform
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 
@@ -26,7 +27,8 @@ async def get_execution(
         Field(description="data_platform takes search_executions' 13-character id."),
     ] = "tools_service",
     detail: Annotated[
-        Detail, Field(description="detailed adds price items, progress, inputs, outputs, billing.")
+        Literal["concise", "detailed", "record"],
+        Field(description="detailed adds price items, progress, inputs, outputs, billing; record: to cite or repeat."),
     ] = "concise",
 ) -> ExecutionDetailView:
     """Read one execution: status, progress, price, cost, reason of a failure; with detail, its inputs and outputs.
@@ -40,6 +42,8 @@ async def get_execution(
     view = execution_view(execution, next_step=steps.after(execution, state.settings))
     if detail == "detailed":
         return detailed_view(view, execution)
+    if detail == "record":
+        return record_view(view, execution)
     return ExecutionDetailView.of(view).limited_to(CONCISE_CHARACTERS)
 
 
