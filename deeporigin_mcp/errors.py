@@ -34,6 +34,7 @@ Codes finer than those of the classes:
 | | `file_exists`, `file_changed` | there is one already; it changed while it was read |
 | | `file_too_large`, `local_file_failed` | above the limit; this machine refuses it |
 | | `outside_folders`, `local_file_not_found` | a path where nothing may be read; no file there |
+| | `wrong_nonce` | an answer for the approval card that does not come from it |
 | NotFoundError | `file_not_found` | no such file on the platform |
 | InvalidRequestError | `import_failed` | the import ended without success; its reason is in the message |
 | | `file_refused`, `file_too_large` | the file store does not take it |
@@ -44,6 +45,7 @@ Codes finer than those of the classes:
 | | `another_run` | the platform shows another run under this id than before |
 | | `key_in_use` | the idempotency key belongs to another request |
 | | `awaiting_approval` | a person has been asked and has not decided yet |
+| | `late_nonce`, `used_nonce` | an answer of an approval card that is too old, or was answered before |
 | SpendingLimitError | `above_max_price`, `over_budget` | the limit for one run, or for the session |
 | | `tool_not_allowed` | not on the operator's list of tools |
 | | `no_complete_price` | the quote has no complete price, so no limit can be kept |

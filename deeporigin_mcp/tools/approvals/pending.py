@@ -1,4 +1,4 @@
-"""Pending elicitations about money, from the request to the one start that the answer is good for."""
+"""Open questions about money, by whichever way they were asked, until the one start that the answer is good for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 import anyio
 import anyio.abc
 from mcp_types import InputRequiredResult
 
+from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.tools.approvals.ledger import being_confirmed
 
 KEPT_SECONDS = 600.0
@@ -35,11 +37,15 @@ class Reply:
         detail: by which way a yes or no came, why nobody could be asked, or where the person finds the pending one.
             Empty for a way that is not open at all.
         request: if the client brings the answer by calling again, the result that asks for it.
+        meta: of a pending one, what only the client's own page may see of the call's result.
+        start: of a yes that came together with the start of the run: starts it, or joins that start.
     """
 
     answer: Answer
     detail: str = ""
     request: InputRequiredResult | None = None
+    meta: dict[str, Any] | None = None
+    start: Callable[[], Awaitable[Execution]] | None = None
 
 
 WITHDRAWN = Reply(Answer.NOBODY, "the elicitation was withdrawn")
@@ -48,8 +54,9 @@ WITHDRAWN = Reply(Answer.NOBODY, "the elicitation was withdrawn")
 class _Elicitation:
     """An elicitation that is open, or whose reply no call has taken."""
 
-    def __init__(self, about: object, since_boot: Callable[[], float]) -> None:
+    def __init__(self, about: object, pending: Reply, since_boot: Callable[[], float]) -> None:
         self.about = about
+        self.pending = pending
         self.reply = WITHDRAWN
         self.replied = anyio.Event()
         self.waiting = 0
@@ -67,6 +74,12 @@ class _Elicitation:
             self._changed_at = self._since_boot()
             self.replied.set()
 
+    def answer(self, reply: Reply) -> None:
+        """Take a reply that came by a request of its own."""
+        self.reply = reply
+        self.replied.set()
+        self.scope.cancel()
+
     @property
     def is_stale(self) -> bool:
         return self._since_boot() - self._changed_at > KEPT_SECONDS
@@ -83,39 +96,53 @@ class Elicitations:
     since_boot: Callable[[], float]
     process: str = field(default_factory=lambda: secrets.token_urlsafe(8))
     """This process, by whose clock a sealed time is."""
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    """Where the operator gave no key that all processes share."""
     _open: dict[str, _Elicitation] = field(default_factory=dict)
     _used: dict[str, float] = field(default_factory=dict)
 
-    async def reply(
+    def is_open(self, execution_id: str, about: object) -> bool:
+        """Whether this was asked already; what was asked about another price, or too long ago, is withdrawn."""
+        for name, old in [*self._open.items()]:
+            if old.is_stale or (name == execution_id and old.about != about):
+                self.withdraw(name)
+        return execution_id in self._open
+
+    def open(
         self,
         tasks: anyio.abc.TaskGroup,
         execution_id: str,
         about: object,
         ask: Callable[[], Awaitable[Reply]],
-        *,
-        until: float,
-    ) -> Reply | None:
-        """The reply to the open elicitation about this execution, or else to a new one.
+        pending: Reply,
+    ) -> None:
+        """Ask, beside the calls, unless it was asked already.
 
         Args:
-            about: what is asked, such as the price; an elicitation about anything else is withdrawn.
-            tasks: where the elicitation stays open when the call ends.
-            ask: sends the elicitation and returns the reply.
-            until: when to stop waiting, by `anyio.current_time()`.
+            tasks: where the question stays open when the call ends.
+            about: what is asked, such as the price.
+            ask: sends the question and returns the reply.
+            pending: what a call gets that ends before the reply comes.
+        """
+        if not self.is_open(execution_id, about):
+            elicitation = self._open[execution_id] = _Elicitation(about, pending, self.since_boot)
+            tasks.start_soon(elicitation.send, ask)
 
-        Returns:
-            None if there is none yet.
+    def answer(self, execution_id: str, about: object, reply: Reply) -> None:
+        """Give a reply that came by a request of its own to the calls that wait for it, or to the next one."""
+        if self.is_open(execution_id, about):
+            self._open[execution_id].answer(reply)
+
+    async def reply(self, execution_id: str, *, until: float) -> Reply:
+        """The reply to the open question about this execution; PENDING if there is none yet.
+
+        Args:
+            until: when to stop waiting, by `anyio.current_time()`.
 
         Raises:
             StateConflictError: another call has taken the yes.
         """
-        for name, old in [*self._open.items()]:
-            if old.is_stale or (name == execution_id and old.about != about):
-                self.withdraw(name)
-        elicitation = self._open.get(execution_id)
-        if elicitation is None:
-            elicitation = self._open[execution_id] = _Elicitation(about, self.since_boot)
-            tasks.start_soon(elicitation.send, ask)
+        elicitation = self._open[execution_id]
         elicitation.waiting += 1
         try:
             with anyio.CancelScope(deadline=until):
@@ -128,10 +155,10 @@ class Elicitations:
         finally:
             elicitation.waiting -= 1
         if not elicitation.replied.is_set():
-            return None
+            return elicitation.pending
         if self._open.get(execution_id) is elicitation:
             del self._open[execution_id]
-        elif elicitation.reply.answer is Answer.YES:
+        elif elicitation.reply.answer is Answer.YES and elicitation.reply.start is None:
             raise being_confirmed(execution_id)
         return elicitation.reply
 

@@ -27,7 +27,7 @@ from deeporigin_mcp.tools.responses import errors, steps
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView, execution_view
 from deeporigin_mcp.tools.runtime.executions import ExecutionId, at_its_end, existing
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.spending import approval, elicitation, spent
+from deeporigin_mcp.tools.spending import approval, asking, spent
 
 READ_SECONDS = 12.0
 """How long the requests before a confirmation may take together."""
@@ -66,7 +66,7 @@ async def _confirmed(
         quote = await existing(state.client, execution_id, outcome="nothing_started")
     reply = None
     if await _needs_a_person(state, quote, expected_price, read_until=began + READ_SECONDS):
-        reply = await elicitation.ask(ctx, quote, until=began + PERSON_SECONDS)
+        reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS)
     if reply is not None and reply.answer is Answer.PENDING:
         return reply.request or _pending_view(quote, reply, expected_price)
     if reply is not None and reply.answer is not Answer.YES:
@@ -75,7 +75,10 @@ async def _confirmed(
         raise refusal
     rule = approval.AUTOMATIC if reply is None else f"yes by {reply.detail}"
     with anyio.CancelScope(deadline=began + CONFIRMED_BY_SECONDS) as limit:
-        confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
+        if reply is not None and reply.start is not None:
+            confirmed = await reply.start()
+        else:
+            confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
     if limit.cancelled_caught:
         raise OutcomeUnknownError(
             f"Timed out after {CONFIRMED_BY_SECONDS:g} s waiting for the platform to confirm {quote.execution_id}."
@@ -129,7 +132,7 @@ def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) 
     again = steps.call("confirm_execution", execution_id=quote.execution_id, **named)
     view = execution_view(quote, next_step=f"Nothing is started yet. {again} waits on for the user's answer.")
     view.approval, view.look_for = "pending", reply.detail
-    return view
+    return view.with_meta(reply.meta)
 
 
 def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> SpendingLimitError:

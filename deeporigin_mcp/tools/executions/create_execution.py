@@ -42,7 +42,7 @@ from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView
 from deeporigin_mcp.tools.runtime.projects import chosen_project, set_project_error
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.runtime.threads import off_loop
-from deeporigin_mcp.tools.spending import approval, elicitation, spent
+from deeporigin_mcp.tools.spending import approval, asking, spent
 
 if TYPE_CHECKING:
     from deeporigin_mcp.tools.catalogue.checking import Findings
@@ -315,7 +315,7 @@ async def _approval_of(ctx: ToolContext, run: Execution) -> Reply:
                 "A person can run it in the Deep Origin web app.",
                 code="no_complete_price",
             )
-        reply = await elicitation.ask(ctx, run, until=anyio.current_time() + PERSON_SECONDS)
+        reply = await asking.ask(ctx, run, until=anyio.current_time() + PERSON_SECONDS)
         if reply.answer in (Answer.NO, Answer.NOBODY):
             became = (
                 "the form was answered with no"

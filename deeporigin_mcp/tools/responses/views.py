@@ -30,6 +30,7 @@ class View(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     _at_most: int = PrivateAttr(RESULT_CHARACTERS)
+    _meta: dict[str, Any] | None = PrivateAttr(None)
 
     @property
     def at_most(self) -> int:
@@ -39,6 +40,16 @@ class View(BaseModel):
     def limited_to(self, characters: int) -> Self:
         """The view, with another limit."""
         self._at_most = characters
+        return self
+
+    @property
+    def meta(self) -> dict[str, Any] | None:
+        """What no model sees: the result's `_meta`, for the page that a client shows beside it."""
+        return self._meta
+
+    def with_meta(self, meta: dict[str, Any] | None) -> Self:
+        """The view, with that."""
+        self._meta = meta
         return self
 
 

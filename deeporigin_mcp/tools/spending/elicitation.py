@@ -1,4 +1,4 @@
-"""The ways to a person who may approve a quote, and what that person reads (design 5).
+"""Asking a person by an elicitation of the client (design 5).
 
 A client of protocol 2025-11-25 gets an elicitation in the middle of the call. One of 2026-07-28 gets it as the call's
 result and calls again with the answer and a sealed request state: execution, price, caller.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hmac
 import json
-import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.elicitation import render_elicitation_schema
 from mcp.shared.exceptions import MCPError
@@ -22,28 +20,17 @@ from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, Inpu
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, Field, ValidationError
 
-from deeporigin_mcp.errors import DeepOriginError
-from deeporigin_mcp.platform import Execution
-from deeporigin_mcp.platform.records.money import usd
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.records.values import text
-from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS, Answer, Reply
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.spending.approval import subject_of
+from deeporigin_mcp.tools.spending.question import Question
 
 ASKS_BY_RESULT = "2026-07-28"
 """From this protocol revision on, an elicitation is a result, and the client calls again with the answer."""
 KEY = "approval"
 """The name of the elicitation in such a result."""
 PURPOSE = b"deeporigin-mcp/approval/1"
-MAX_ITEMS_SHOWN = 10
-PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")
-"""What needs no quotation marks: keys, versions, ids."""
-QUOTATION_MARKS = re.compile('["\u201c-\u201f\u00ab\u00bb\u2033\u301d-\u301f\uff02]')
-PROJECT_NAME_SECONDS = 3.0
-"""How long a project's name may take."""
 CLOCKS_APART_SECONDS = 60.0
 """How far the clocks of two workers may differ."""
 
@@ -57,9 +44,6 @@ class Approval(BaseModel):
     )
 
 
-Way = Callable[[ToolContext, Execution, float], Awaitable[Reply]]
-"""A way to a person: asks whether this quote may start and waits until the given `anyio.current_time()`."""
-
 YES = Reply(Answer.YES, "elicitation")
 NO = Reply(Answer.NO, "elicitation")
 # Clients decline and cancel by themselves, so neither is known to be a person's answer.
@@ -68,43 +52,17 @@ CLOSED = Reply(Answer.NOBODY, "the elicitation was cancelled, by a person or by 
 INVALID = Reply(Answer.NOBODY, "the client's response to the elicitation is invalid")
 
 
-async def ask(ctx: ToolContext, quote: Execution, *, until: float) -> Reply:
-    """Ask by one way after the other, until one reaches somebody.
-
-    Args:
-        quote: as it was read in this call, with a complete price; or a run that is to be created and that the
-            platform starts without a quote.
-        until: when to stop waiting for an answer, by `anyio.current_time()`.
-
-    Returns:
-        NOBODY, with the reasons, if no way reaches anybody.
-
-    Raises:
-        StateConflictError: another call has taken the yes.
-    """
-    closed = []
-    for way in WAYS:
-        reply = await way(ctx, quote, until)
-        if reply.answer is not Answer.NOBODY:
-            return reply
-        closed += [reply.detail] if reply.detail else []
-    return Reply(Answer.NOBODY, "; ".join(closed))
-
-
-async def by_elicitation(ctx: ToolContext, quote: Execution, until: float) -> Reply:
+async def by_elicitation(ctx: ToolContext, question: Question, until: float) -> Reply:
     """Elicitation in form mode, if the client supports it."""
     if not can_ask(ctx):
         return Reply(Answer.NOBODY)
     if _asks_by_result(ctx):
-        return await _by_result(ctx, quote)
+        return _by_result(ctx, question)
     state = state_of(ctx)
-    reply = await state.elicitations.reply(
-        state.tasks, quote.execution_id, _about(quote), lambda: _elicited(ctx, quote), until=until
+    state.elicitations.open(
+        state.tasks, question.execution_id, question.about, lambda: _elicited(ctx, question), _pending(question)
     )
-    return _pending(ctx, quote) if reply is None else reply
-
-
-WAYS: tuple[Way, ...] = (by_elicitation,)
+    return await state.elicitations.reply(question.execution_id, until=until)
 
 
 def can_ask(ctx: ToolContext) -> bool:
@@ -121,20 +79,15 @@ def _asks_by_result(ctx: ToolContext) -> bool:
     return version is not None and is_version_at_least(version, ASKS_BY_RESULT)
 
 
-def _about(quote: Execution) -> list[str]:
-    """What a yes is bound to."""
-    return [usd(quote.quoted_price), *subject_of(quote)]
-
-
-def _pending(ctx: ToolContext, quote: Execution, request: InputRequiredResult | None = None) -> Reply:
-    return Reply(Answer.PENDING, f"A form in this client: {_title(quote, state_of(ctx).settings)}", request)
+def _pending(question: Question, request: InputRequiredResult | None = None) -> Reply:
+    return Reply(Answer.PENDING, f"A form in this client: {question.title}", request)
 
 
 # 2025-11-25: in the middle of a call, which may end before the answer comes
 
 
-async def _elicited(ctx: ToolContext, quote: Execution) -> Reply:
-    form = await _form(ctx, quote)
+async def _elicited(ctx: ToolContext, question: Question) -> Reply:
+    form = _form(question)
     try:
         # Not related to the call, which may have ended by then.
         result = await ctx.session.elicit_form(form.message, form.requested_schema)
@@ -179,25 +132,20 @@ async def valid_input_responses(ctx: ServerRequestContext[Any, Any], call_next: 
     return await call_next(replace(ctx, params={**(ctx.params or {}), "inputResponses": read}))
 
 
-async def _by_result(ctx: ToolContext, quote: Execution) -> Reply:
+def _by_result(ctx: ToolContext, question: Question) -> Reply:
     state = state_of(ctx)
     bound = {
-        "execution": quote.execution_id,
-        "about": _about(quote),
-        "caller": _caller(state.settings),
+        "execution": question.execution_id,
+        "about": [*question.about],
+        "caller": caller_of(state.settings),
     }
     answer = (ctx.input_responses or {}).get(KEY)
     if answer is not None and _is_valid(state, ctx.request_state, bound):
         return _reply(answer)
-    asked = {
-        "id": secrets.token_urlsafe(12),
-        "process": state.elicitations.process,
-        "since_boot": state.elicitations.since_boot(),
-        "time": state.client.timing.wall(),
-    }
-    request = ElicitRequest(params=await _form(ctx, quote))
+    asked = stamp(state)
+    request = ElicitRequest(params=_form(question))
     result = InputRequiredResult(input_requests={KEY: request}, request_state=json.dumps(bound | asked))
-    return _pending(ctx, quote, result)
+    return _pending(question, result)
 
 
 def _are_roots(value: Any) -> bool:
@@ -216,15 +164,31 @@ def _is_valid(state: ServerState, sealed: str | None, bound: dict[str, Any]) -> 
         return False
     if not isinstance(asked, dict) or any(asked.get(name) != value for name, value in bound.items()):
         return False
+    return is_recent(state, asked) and state.elicitations.use(asked["id"])
+
+
+def stamp(state: ServerState) -> dict[str, Any]:
+    """What a question carries that the client keeps: a name of its own, and when it was asked."""
+    return {
+        "id": secrets.token_urlsafe(12),
+        "process": state.elicitations.process,
+        "since_boot": state.elicitations.since_boot(),
+        "time": state.client.timing.wall(),
+    }
+
+
+def is_recent(state: ServerState, asked: Mapping[str, Any]) -> bool:
+    """Whether a question with this stamp may still be answered."""
     if asked["process"] == state.elicitations.process:
         age = state.elicitations.since_boot() - asked["since_boot"]
     else:
         # Another worker sent it, maybe on another machine, whose boot time is unknown.
         age = state.client.timing.wall() - asked["time"]
-    return -CLOCKS_APART_SECONDS <= age <= KEPT_SECONDS and state.elicitations.use(asked["id"])
+    in_time: bool = -CLOCKS_APART_SECONDS <= age <= KEPT_SECONDS
+    return in_time
 
 
-def _caller(settings: Settings) -> str:
+def caller_of(settings: Settings) -> str:
     """A keyed hash of token and organisation, the same in every process."""
     token = settings.token.get_secret_value() if settings.token else ""
     return hmac.new(token.encode(), PURPOSE + settings.org_key.encode(), "sha256").hexdigest()
@@ -233,65 +197,16 @@ def _caller(settings: Settings) -> str:
 # What the person reads
 
 
-async def _form(ctx: ToolContext, quote: Execution) -> ElicitRequestFormParams:
-    """The elicitation. One client shows only three lines of its message, so these hold what has to be known.
-
-    Names that users of the platform gave stand last, so that no long name pushes the rest out of sight.
-    """
-    items = quote.line_items
+def _form(question: Question) -> ElicitRequestFormParams:
+    """The elicitation. One client shows only three lines of its message, so these hold what has to be known."""
+    facts = dict(question.facts)
     lines = [
-        _title(quote, state_of(ctx).settings),
-        f"Tool: {_value(quote.tool_key, 80)} {_value(quote.tool_version, 40)}",
-        f"Name: {_quoted(quote.name, 80) if quote.name else 'none'}; project: {await _project(ctx, quote.project_id)}",
-        f"Yes starts it at once and cannot be undone. {_without_a_yes(quote)}",
-        *([] if quote.quoted_price is None else [f"Execution: {_value(quote.execution_id, 60)}"]),
-        *(["Price:"] if items else []),
-        *(
-            f"  {_value(item.name or item.code or 'unnamed', 80)}: {usd(item.total)}"
-            for item in items[:MAX_ITEMS_SHOWN]
-        ),
-        *([f"  and {len(items) - MAX_ITEMS_SHOWN} more items"] if len(items) > MAX_ITEMS_SHOWN else []),
+        question.title,
+        f"Tool: {facts['Tool']}",
+        f"Name: {facts['Name']}; project: {facts['Project']}",
+        question.consequence,
+        *([f"Execution: {facts['Execution']}"] if question.is_quoted else []),
+        *(["Price:"] if question.items else []),
+        *(f"  {name}: {total}" if total else f"  {name}" for name, total in question.items),
     ]
     return ElicitRequestFormParams(message="\n".join(lines), requested_schema=render_elicitation_schema(Approval))
-
-
-def _title(quote: Execution, settings: Settings) -> str:
-    organisation = _value(settings.org_key, 80)
-    return f"Start this Deep Origin run for {usd(quote.quoted_price)}, charged to {organisation}?"
-
-
-def _without_a_yes(quote: Execution) -> str:
-    if quote.quoted_price is None:
-        return "The platform names the price only afterwards. No creates nothing."
-    return "No leaves it as a quote, which costs nothing."
-
-
-async def _project(ctx: ToolContext, project_id: str) -> str:
-    """A project's id, and its name if that can be read soon."""
-    if not PLAIN.fullmatch(project_id):
-        return _value(project_id, 40) if project_id else "none"
-    rows: list[dict[str, Any]] = []
-    with anyio.move_on_after(PROJECT_NAME_SECONDS):
-        try:
-            rows = rows_of(await state_of(ctx).client.projects.get(project_id=project_id))
-        except DeepOriginError:
-            rows = []
-    names = [text(row.get("name")) for row in rows if row.get("id") == project_id]
-    name = f" {_quoted(names[0], 60)}" if names and names[0] else ""
-    return _value(project_id, 40) + name
-
-
-def _value(raw: str, characters: int) -> str:
-    """A value of the platform: as it is if it is one plain word, else in quotation marks."""
-    return shown if PLAIN.fullmatch(shown := _shown(raw, characters)) else f'"{shown}"'
-
-
-def _quoted(raw: str, characters: int) -> str:
-    return f'"{_shown(raw, characters)}"'
-
-
-def _shown(raw: str, characters: int) -> str:
-    """One line of its visible characters, without one that would end a quotation."""
-    # More than is shown, but not megabytes.
-    visible = "".join(each if each.isprintable() else " " for each in raw[: 10 * characters])
-    return QUOTATION_MARKS.sub("'", one_line(visible, characters))
