@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "serve": _serve,
         "simulator": _simulator,
         "demo": _demo,
+        "approve": _approve,
         "doctor": _doctor,
         "install": _install,
         "uninstall": _install,
@@ -94,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--folder", metavar="DIR", help="where its files go (default: a new temporary folder, which is kept)"
     )
+
+    approve = commands.add_parser("approve", help="show the runs that wait for your yes on this machine, and ask")
+    approve.add_argument("--list", action="store_true", dest="only_list", help="only show them")
 
     doctor = commands.add_parser("doctor", help="check the configuration and the platform")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -283,6 +287,12 @@ def _demo(options: argparse.Namespace) -> int:
     from deeporigin_mcp.demo import run_demo
 
     return EXIT_OK if run_demo(speed=options.speed, folder=options.folder and Path(options.folder)) else EXIT_FAILED
+
+
+def _approve(options: argparse.Namespace) -> int:
+    from deeporigin_mcp.approve import approve
+
+    return approve(only_list=options.only_list)
 
 
 def _doctor(options: argparse.Namespace) -> int:

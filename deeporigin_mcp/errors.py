@@ -46,7 +46,8 @@ Codes finer than those of the classes:
 | | `key_in_use` | the idempotency key belongs to another request |
 | | `awaiting_approval` | a person has been asked and has not decided yet |
 | | `late_nonce`, `used_nonce` | an answer of an approval card that is too old, or was answered before |
-| SpendingLimitError | `above_max_price`, `over_budget` | the limit for one run, or for the session |
+| SpendingLimitError | `above_max_price`, `over_budget`, `over_daily_limit` | the limit for a run, a session, a day |
+| | `failed_in_a_row` | its inputs have failed too often to start automatically once more |
 | | `tool_not_allowed` | not on the operator's list of tools |
 | | `no_complete_price` | the quote has no complete price, so no limit can be kept |
 | | `nobody_to_ask` | a person has to approve it, and none can be asked |

@@ -6,5 +6,5 @@ from importlib import resources
 
 
 def page(name: str) -> str:
-    """The HTML of a page, such as `approval`."""
+    """The HTML of a page, such as `card`."""
     return (resources.files(__name__) / f"{name}.html").read_text(encoding="utf-8")

@@ -14,8 +14,13 @@ from deeporigin_mcp.settings.addresses import (
 )
 from deeporigin_mcp.settings.model import IGNORED, Settings, Usd
 from deeporigin_mcp.settings.official import LOCAL_ORG_KEY
-from deeporigin_mcp.settings.own import SHORTEST_STATE_KEY_BYTES
-from deeporigin_mcp.settings.reading import state_directory
+from deeporigin_mcp.settings.own import SHORTEST_STATE_KEY_BYTES, WAYS
+from deeporigin_mcp.settings.reading import (
+    environment_of_browser,
+    question_directories,
+    shows_windows,
+    state_directory,
+)
 from deeporigin_mcp.settings.tokens import LOCAL_TOKEN_SECONDS, TokenClaims, local_token
 
 __all__ = [
@@ -27,11 +32,15 @@ __all__ = [
     "LOCAL_TOKEN_SECONDS",
     "ORIGIN",
     "SHORTEST_STATE_KEY_BYTES",
+    "WAYS",
     "Environment",
     "Settings",
     "TokenClaims",
     "Usd",
+    "environment_of_browser",
     "environment_of_issuer",
     "local_token",
+    "question_directories",
+    "shows_windows",
     "state_directory",
 ]

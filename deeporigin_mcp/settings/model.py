@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from deeporigin_mcp.errors import CredentialError, SettingsError
 from deeporigin_mcp.settings.addresses import BASE_URLS, host_of
 from deeporigin_mcp.settings.official import official_settings, operators_url
-from deeporigin_mcp.settings.own import own_settings
+from deeporigin_mcp.settings.own import WAYS, own_settings
 from deeporigin_mcp.settings.places import HOW_TO_AUTHENTICATE, IN_ENVIRONMENT, IN_HEADERS, CredentialPlaces
 from deeporigin_mcp.settings.reading import default_files, read_official, read_own
 from deeporigin_mcp.settings.tokens import TokenClaims
@@ -54,6 +54,12 @@ class Settings(BaseModel):
     """USD; no run above this price starts, whoever approves it."""
     budget: Usd | None = None
     """USD; the most that one `session` may spend in an organisation, whoever made the quotes."""
+    max_per_day: Usd | None = None
+    """USD; the most that may be started within 24 hours in an organisation, as far as the ledger knows."""
+    max_failures: int = Field(default=3, ge=0)
+    """How often in a row the same inputs may fail before a person has to approve the next try; 0 for any number."""
+    approval: tuple[str, ...] = WAYS
+    """The ways to a person who approves a price, in the order in which they are tried."""
     read_only: bool = False
     toolsets: tuple[str, ...] = ()
     """The groups of MCP tools to offer; empty for all."""
@@ -86,6 +92,11 @@ class Settings(BaseModel):
     def is_local(self) -> bool:
         """Whether the server runs on its user's machine (stdio), so that a path means the same to both."""
         return self.places != IN_HEADERS
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The ways to a person that can be open: a page and a terminal only on the machine of the user."""
+        return tuple(way for way in self.approval if self.is_local or way not in ("browser", "terminal"))
 
     def allows_tool(self, tool_key: str) -> bool:
         """Whether the operator allows this platform tool."""

@@ -18,6 +18,9 @@ SHORTEST_STATE_KEY_BYTES = 32
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 TOOL_RULE = re.compile(r"[^\s;]+")
 _AMOUNT = re.compile(r"\+?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE]\+?[0-9])?")
+_COUNT = re.compile(r"[0-9]{1,3}")
+WAYS = ("elicitation", "app", "browser", "terminal")
+"""How a person can be asked for an approval, in the order in which it is tried."""
 _BOOLEANS = {**dict.fromkeys(("1", "true", "yes", "on"), True), **dict.fromkeys(("0", "false", "no", "off"), False)}
 
 
@@ -103,6 +106,19 @@ def _list_of(pattern: re.Pattern[str], valid: str) -> Callable[[str, str], tuple
     return read
 
 
+def _ways(name: str, text: str) -> tuple[str, ...]:
+    ways = tuple(dict.fromkeys(way.lower() for way in _list(name, text)))
+    if unknown := [way for way in ways if way not in WAYS]:
+        raise _invalid(name, unknown[0], f"{', '.join(WAYS)}, one or more with commas between them")
+    return ways
+
+
+def _count(name: str, text: str) -> int:
+    if not _COUNT.fullmatch(text.strip()):
+        raise _invalid(name, text, "a number from 0 to 999")
+    return int(text)
+
+
 def _folders(name: str, text: str) -> tuple[Path, ...]:
     folders = tuple(expanded(each, name) for each in _list(name, text))
     for folder in folders:
@@ -126,6 +142,9 @@ VARIABLES: Mapping[str, Callable[[str, str], Any]] = {
     "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO": _usd,
     "DEEPORIGIN_MCP_MAX_PRICE": _usd,
     "DEEPORIGIN_MCP_BUDGET": _usd,
+    "DEEPORIGIN_MCP_MAX_PER_DAY": _usd,
+    "DEEPORIGIN_MCP_MAX_FAILURES": _count,
+    "DEEPORIGIN_MCP_APPROVAL": _ways,
     "DEEPORIGIN_MCP_SESSION": _one_line,
     "DEEPORIGIN_MCP_READ_ONLY": _boolean,
     "DEEPORIGIN_MCP_TOOLSETS": _list,

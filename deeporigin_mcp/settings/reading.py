@@ -251,3 +251,33 @@ def state_directory() -> Path | None:
         base = Path(os.environ.get("XDG_STATE_HOME") or "")
         base = base if base.is_absolute() else home / ".local" / "state"
     return base / "deeporigin-mcp"
+
+
+def question_directories() -> tuple[Path, ...]:
+    """Where questions to the user of this machine wait; the first is written to, all are read.
+
+    A server that a client starts may lack the variables of the user's terminal, so what they say is found without.
+    """
+    found = []
+    if sys.platform not in ("win32", "darwin"):
+        runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+        if runtime.is_absolute() and os.access(runtime, os.W_OK):
+            found.append(runtime / "deeporigin-mcp")
+    if (state := state_directory()) is not None:
+        found.append(state / "questions")
+    return tuple(found)
+
+
+def shows_windows() -> bool:
+    """Whether a program that this process starts can show a window to its user."""
+    if os.environ.get("BROWSER"):
+        return True
+    if sys.platform in ("win32", "darwin"):
+        return not os.environ.get("SSH_CONNECTION")
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def environment_of_browser() -> dict[str, str]:
+    """The environment without what a browser need not know."""
+    own = letters(OWN)
+    return {name: os.environ[name] for name in os.environ if name not in OFFICIAL and not letters(name).startswith(own)}

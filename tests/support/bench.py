@@ -212,7 +212,8 @@ class Bench:
             "base_url": self.base_url,
             "session": SESSION,
         }
-        return Settings.model_validate(usual | values)
+        # A test that wants a page or a terminal says so: both wait for a person on this machine.
+        return Settings.model_validate(usual | {"approval": ("elicitation",)} | values)
 
     def connect(self, settings: Settings) -> DeepOriginClient:
         client = DeepOriginClient(settings, timing=self.time.timing)

@@ -193,7 +193,14 @@ def token(**claims: Any) -> str:
 
 
 def settings_for(url: str, **values: Any) -> Settings:
-    fields = {"token": token(), "org_key": ORG, "project_id": PROJECT, "session": SESSION, "base_url": url, **values}
+    fields: dict[str, Any] = {
+        "token": token(),
+        "org_key": ORG,
+        "project_id": PROJECT,
+        "session": SESSION,
+        "base_url": url,
+    }
+    fields |= {"approval": ("elicitation",), **values}
     return Settings.model_validate(fields)
 
 

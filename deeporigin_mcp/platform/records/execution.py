@@ -67,6 +67,10 @@ class Execution:
         return as_object(self.raw.get("metadata"))
 
     @property
+    def inputs(self) -> Json:
+        return as_object(self.raw.get("userInputs"))
+
+    @property
     def created_at(self) -> str:
         return word(self.raw.get("createdAt"))
 

@@ -39,6 +39,7 @@ VERSION = 1
 BUSY_SECONDS = 10.0
 """How long a process waits for another one's transaction, which takes milliseconds."""
 TEXT_CHARACTERS = 500
+DAY_SECONDS = 24 * 3600
 
 NEVER_STARTED = frozenset({"Quoted", "FailedQuotation", "InsufficientFunds"})
 """Statuses of executions that were never charged."""
@@ -117,15 +118,15 @@ class Rise(NamedTuple):
     amount: Decimal
 
 
-class OverBudgetError(SpendingLimitError):
-    """One more run would exceed the budget."""
+class Limits(NamedTuple):
+    """What may be started, in USD; None for no limit. `budget`: by the scope; `per_day`: by the organisation."""
 
-    def __init__(self, spent: Decimal, price: Decimal, budget: Decimal) -> None:
-        super().__init__(
-            f"This session has started runs for {shown(spent)} USD, and {shown(price)} USD more would "
-            f"exceed its budget of {shown(budget)} USD (DEEPORIGIN_MCP_BUDGET).",
-            code="over_budget",
-        )
+    budget: Decimal | None = None
+    per_day: Decimal | None = None
+
+
+class OverBudgetError(SpendingLimitError):
+    """One more run would exceed the budget, or what may be started in a day."""
 
 
 def require_budget(
@@ -138,7 +139,26 @@ def require_budget(
     """
     used = spent(rows, record, excluding=execution_id)
     if added([used, price]) > rounded(budget):
-        raise OverBudgetError(used, price, budget)
+        raise OverBudgetError(
+            f"This session has started runs for {shown(used)} USD, and {shown(price)} USD more would "
+            f"exceed its budget of {shown(budget)} USD (DEEPORIGIN_MCP_BUDGET).",
+            code="over_budget",
+        )
+
+
+def require_day(per_day: Decimal, price: Decimal, rows: Iterable[Row], execution_id: str) -> None:
+    """Refuse an execution at this price, in USD, if the other runs of the last 24 hours leave less.
+
+    Raises:
+        OverBudgetError: they do.
+    """
+    used = spent(rows, (), excluding=execution_id)
+    if added([used, price]) > rounded(per_day):
+        raise OverBudgetError(
+            f"Runs for {shown(used)} USD were started here in the last 24 hours, and {shown(price)} USD more would "
+            f"exceed {shown(per_day)} USD (DEEPORIGIN_MCP_MAX_PER_DAY).",
+            code="over_daily_limit",
+        )
 
 
 def being_confirmed(execution_id: str) -> StateConflictError:
@@ -243,12 +263,11 @@ class Ledger:
             pass
 
     async def claim(
-        self, scope: BudgetScope, entry: Entry, *, now: float, budget: Decimal | None, record: Sequence[Execution]
+        self, scope: BudgetScope, entry: Entry, *, now: float, limits: Limits, record: Sequence[Execution]
     ) -> bool:
-        """Write down an approval whose confirmation is about to be sent, if nobody else sends one and a budget allows.
+        """Write down an approval whose confirmation is about to be sent, if nobody else sends one and the limits allow.
 
         Args:
-            budget: USD for the scope; None for no limit.
             record: what the platform's own record shows of the scope.
 
         Returns:
@@ -256,7 +275,7 @@ class Ledger:
 
         Raises:
             StateConflictError: it is being confirmed, or was confirmed and started.
-            OverBudgetError: it would exceed the budget.
+            OverBudgetError: it would exceed a limit.
             SpendingLimitError: it cannot be written down.
         """
         name, price = entry.execution_id, entry.approved or ZERO
@@ -271,8 +290,10 @@ class Ledger:
                     next_step=steps.call("get_execution", execution_id=name) + " shows its state.",
                     code="already_started",
                 )
-            if budget is not None and price > 0:
-                require_budget(budget, price, _rows(database, scope), record, name)
+            if limits.budget is not None and price > 0:
+                require_budget(limits.budget, price, _rows(database, scope), record, name)
+            if limits.per_day is not None and price > 0:
+                require_day(limits.per_day, price, _rows_of_day(database, scope, now), name)
             _upsert(database, scope, entry, None, "sending", now)
             return row is not None and row.state in ("sending", "unknown")
 
@@ -335,6 +356,12 @@ class Ledger:
         if self._path is None or not self._path.exists():
             return []
         return await self._in_thread(lambda database: _rows(database, scope))
+
+    async def rows_of_day(self, scope: BudgetScope, now: float) -> list[Row]:
+        """The runs of all sessions of the organisation that were approved in the 24 hours before `now`."""
+        if self._path is None or not self._path.exists():
+            return []
+        return await self._in_thread(lambda database: _rows_of_day(database, scope, now))
 
     async def find(self, scope: BudgetScope, execution_id: str) -> Row | None:
         """What is known of an execution, in whichever session it was started."""
@@ -450,6 +477,12 @@ _COLUMNS = (
 
 def _rows(database: sqlite3.Connection, scope: BudgetScope) -> list[Row]:
     found = database.execute(f"{_COLUMNS} AND session = ? ORDER BY at DESC", scope)
+    return [_read(values) for values in found]
+
+
+def _rows_of_day(database: sqlite3.Connection, scope: BudgetScope, now: float) -> list[Row]:
+    # What a clock that was set back calls the future counts too.
+    found = database.execute(f"{_COLUMNS} AND at > ?", (scope.platform, scope.organisation, now - DAY_SECONDS))
     return [_read(values) for values in found]
 
 

@@ -1,4 +1,4 @@
-"""Open questions about money, by whichever way they were asked, until the one start that the answer is good for."""
+"""Open questions about money, from the asking to the one start that the answer is good for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.tools.approvals.ledger import being_confirmed
 
 KEPT_SECONDS = 600.0
-"""How long a call joins an elicitation that is still open, and how long an answer counts that no call waited for."""
+"""How long a call joins a question that is still open, and how long an answer counts that no call waited for."""
 
 
 class Answer(Enum):
@@ -29,34 +29,49 @@ class Answer(Enum):
     PENDING = "pending"
 
 
+class Outcome:
+    """What became of a yes, for the page on which it was given."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.known = anyio.Event()
+
+    def tell(self, text: str) -> None:
+        """Say it, in a sentence for a person."""
+        self.text = text
+        self.known.set()
+
+
 @dataclass(frozen=True)
 class Reply:
-    """The outcome of an elicitation.
+    """What came of asking a person.
 
     Args:
-        detail: by which way a yes or no came, why nobody could be asked, or where the person finds the pending one.
+        detail: by which way a yes or no came, why nobody could be asked, or where the person finds the open question.
             Empty for a way that is not open at all.
         request: if the client brings the answer by calling again, the result that asks for it.
-        meta: of a pending one, what only the client's own page may see of the call's result.
-        start: of a yes that came together with the start of the run: starts it, or joins that start.
+        outcome: where the person waits to see what became of a yes.
+        meta: of an open question, what only a page of the client may see of the call's result.
+        start: of a yes that starts the run itself: starts it, or joins that start.
     """
 
     answer: Answer
     detail: str = ""
     request: InputRequiredResult | None = None
+    outcome: Outcome | None = None
     meta: dict[str, Any] | None = None
     start: Callable[[], Awaitable[Execution]] | None = None
 
 
-WITHDRAWN = Reply(Answer.NOBODY, "the elicitation was withdrawn")
+WITHDRAWN = Reply(Answer.NOBODY, "the question was withdrawn")
 
 
-class _Elicitation:
-    """An elicitation that is open, or whose reply no call has taken."""
+class _Question:
+    """A question that is open, or whose reply no call has taken."""
 
-    def __init__(self, about: object, pending: Reply, since_boot: Callable[[], float]) -> None:
+    def __init__(self, about: object, way: str, since_boot: Callable[[], float]) -> None:
         self.about = about
-        self.pending = pending
+        self.way = way
         self.reply = WITHDRAWN
         self.replied = anyio.Event()
         self.waiting = 0
@@ -69,7 +84,7 @@ class _Elicitation:
             with self.scope:
                 self.reply = await ask()
         except Exception as error:  # noqa: BLE001 (it runs beside the calls, where nobody else would catch it)
-            self.reply = Reply(Answer.NOBODY, f"the elicitation failed inside this MCP server ({type(error).__name__})")
+            self.reply = Reply(Answer.NOBODY, f"asking failed inside this MCP server ({type(error).__name__})")
         finally:
             self._changed_at = self._since_boot()
             self.replied.set()
@@ -86,8 +101,8 @@ class _Elicitation:
 
 
 @dataclass
-class Elicitations:
-    """The elicitations of one caller. An answer counts for one start, at the price that was shown.
+class OpenQuestions:
+    """The questions of one caller. An answer counts for one start, at the price that was shown.
 
     Args:
         since_boot: a clock that also runs while the machine sleeps, and that nobody can set.
@@ -97,81 +112,81 @@ class Elicitations:
     process: str = field(default_factory=lambda: secrets.token_urlsafe(8))
     """This process, by whose clock a sealed time is."""
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-    """Where the operator gave no key that all processes share."""
-    _open: dict[str, _Elicitation] = field(default_factory=dict)
+    """Seals questions, where the operator gave no key that all processes share."""
+    _open: dict[str, _Question] = field(default_factory=dict)
     _used: dict[str, float] = field(default_factory=dict)
 
-    def is_open(self, execution_id: str, about: object) -> bool:
-        """Whether this was asked already; what was asked about another price, or too long ago, is withdrawn."""
-        for name, old in [*self._open.items()]:
-            if old.is_stale or (name == execution_id and old.about != about):
-                self.withdraw(name)
-        return execution_id in self._open
+    def open_way(self, execution_id: str, about: object) -> str | None:
+        """By which way a question about this is open, or was answered without a call that waited."""
+        question = self._open.get(execution_id)
+        return question.way if question and question.about == about and not question.is_stale else None
 
-    def open(
+    async def reply(
         self,
         tasks: anyio.abc.TaskGroup,
         execution_id: str,
         about: object,
+        way: str,
         ask: Callable[[], Awaitable[Reply]],
-        pending: Reply,
-    ) -> None:
-        """Ask, beside the calls, unless it was asked already.
+        *,
+        until: float,
+    ) -> Reply | None:
+        """The reply to the open question about this execution, or else to a new one.
 
         Args:
+            about: what is asked, such as the price; a question about anything else is withdrawn.
             tasks: where the question stays open when the call ends.
-            about: what is asked, such as the price.
-            ask: sends the question and returns the reply.
-            pending: what a call gets that ends before the reply comes.
-        """
-        if not self.is_open(execution_id, about):
-            elicitation = self._open[execution_id] = _Elicitation(about, pending, self.since_boot)
-            tasks.start_soon(elicitation.send, ask)
-
-    def answer(self, execution_id: str, about: object, reply: Reply) -> None:
-        """Give a reply that came by a request of its own to the calls that wait for it, or to the next one."""
-        if self.is_open(execution_id, about):
-            self._open[execution_id].answer(reply)
-
-    async def reply(self, execution_id: str, *, until: float) -> Reply:
-        """The reply to the open question about this execution; PENDING if there is none yet.
-
-        Args:
+            way: by which it is asked.
+            ask: asks, and returns the reply.
             until: when to stop waiting, by `anyio.current_time()`.
+
+        Returns:
+            None if there is none yet.
 
         Raises:
             StateConflictError: another call has taken the yes.
         """
-        elicitation = self._open[execution_id]
-        elicitation.waiting += 1
+        for name, old in [*self._open.items()]:
+            if old.is_stale or (name == execution_id and (old.about, old.way) != (about, way)):
+                self.withdraw(name)
+        question = self._open.get(execution_id)
+        if question is None:
+            question = self._open[execution_id] = _Question(about, way, self.since_boot)
+            tasks.start_soon(question.send, ask)
+        question.waiting += 1
         try:
             with anyio.CancelScope(deadline=until):
-                await elicitation.replied.wait()
+                await question.replied.wait()
         except anyio.get_cancelled_exc_class():
             # The client cancelled the call: nobody waits for the answer any more, so it must not count later.
-            if elicitation.waiting == 1 and self._open.get(execution_id) is elicitation:
+            if question.waiting == 1 and self._open.get(execution_id) is question:
                 self.withdraw(execution_id)
             raise
         finally:
-            elicitation.waiting -= 1
-        if not elicitation.replied.is_set():
-            return elicitation.pending
-        if self._open.get(execution_id) is elicitation:
+            question.waiting -= 1
+        if not question.replied.is_set():
+            return None
+        if self._open.get(execution_id) is question:
             del self._open[execution_id]
-        elif elicitation.reply.answer is Answer.YES and elicitation.reply.start is None:
+        elif question.reply.answer is Answer.YES and question.reply.start is None:
             raise being_confirmed(execution_id)
-        return elicitation.reply
+        return question.reply
+
+    def answer(self, execution_id: str, about: object, reply: Reply) -> None:
+        """Give a reply that came by a request of its own to the calls that wait for it, or to the next one."""
+        if self.open_way(execution_id, about) is not None:
+            self._open[execution_id].answer(reply)
 
     def withdraw(self, execution_id: str) -> None:
-        """Close the elicitation about this execution, if there is one, also in the client; forget its answer."""
-        if elicitation := self._open.pop(execution_id, None):
-            elicitation.scope.cancel()
+        """Close the question about this execution, if there is one, also for the person; forget its answer."""
+        if question := self._open.pop(execution_id, None):
+            question.scope.cancel()
 
-    def use(self, elicitation_id: str) -> bool:
+    def use(self, question_id: str) -> bool:
         """Use up an answer whose request state the client keeps; False if that was done before."""
         now = self.since_boot()
         self._used = {name: at for name, at in self._used.items() if now - at <= 2 * KEPT_SECONDS}
-        if elicitation_id in self._used:
+        if question_id in self._used:
             return False
-        self._used[elicitation_id] = now
+        self._used[question_id] = now
         return True

@@ -18,7 +18,7 @@ from deeporigin_mcp.tools.responses.views import ExecutionView, execution_view
 from deeporigin_mcp.tools.runtime.executions import ExecutionId, at_its_end, existing
 from deeporigin_mcp.tools.runtime.state import MAX_CALL_SECONDS, BackgroundWork, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.spending import app, approval
-from deeporigin_mcp.tools.spending.question import about
+from deeporigin_mcp.tools.spending.asking import about
 
 READ_SECONDS = 12.0
 """How long the requests before a confirmation may take together."""
@@ -46,11 +46,11 @@ async def approve_execution(
             )
         _require_asked(state, quote, asked)
         if not approve:
-            state.elicitations.answer(quote.execution_id, about(quote), app.NO)
+            state.questions.answer(quote.execution_id, about(quote), app.NO)
             state.record(quote, "refused", "no by app")
             return execution_view(quote, next_step=None)
         start = _Start(state, quote)
-        state.elicitations.answer(quote.execution_id, about(quote), Reply(Answer.YES, "app", start=start))
+        state.questions.answer(quote.execution_id, about(quote), Reply(Answer.YES, app.WAY, start=start))
         started = await start()
         started = await at_its_end(state.client, started, SHOWN_SECONDS)
         return ended_view(started, steps.after(started, state.settings))
@@ -66,13 +66,13 @@ def _require_asked(state: ServerState, quote: Execution, asked: dict[str, object
         raise app.wrong_nonce()
     approval.require_quoted(quote)
     if asked["about"] != [*about(quote)]:
-        state.elicitations.withdraw(quote.execution_id)
+        state.questions.withdraw(quote.execution_id)
         raise ArgumentError(
             f"The quote has changed since the card was shown; the price is now {usd(quote.quoted_price)}.",
             code="price_changed",
             next_step=app.ASK_AGAIN,
         )
-    if not state.elicitations.use(str(asked["id"])):
+    if not state.questions.use(str(asked["id"])):
         raise app.used_nonce()
 
 
@@ -82,7 +82,7 @@ class _Start:
     def __init__(self, state: ServerState, quote: Execution) -> None:
         self._state = state
         self._quote = quote
-        self._work = BackgroundWork(lambda: approval.approve_and_confirm(state, quote, rule="yes by app"))
+        self._work = BackgroundWork(lambda: approval.approve_and_confirm(state, quote, rule=f"yes by {app.WAY}"))
 
     async def __call__(self) -> Execution:
         _, started = await self._work.result(self._state, MAX_CALL_SECONDS)

@@ -28,6 +28,7 @@ from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView,
 from deeporigin_mcp.tools.runtime.executions import ExecutionId, at_its_end, existing
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.spending import approval, asking, spent
+from deeporigin_mcp.tools.spending.failures import failed_in_a_row
 
 READ_SECONDS = 12.0
 """How long the requests before a confirmation may take together."""
@@ -50,9 +51,9 @@ async def confirm_execution(
 ) -> ExecutionView | InputRequiredResult:
     """Start a quoted execution. This spends the organisation's money and cannot be undone.
 
-    Within the operator's automatic limit (default: only free runs) it starts at once; otherwise a person is asked
-    through the client. Without approval, or where nobody can be asked, nothing starts: pass the refusal on,
-    calling again does not help.
+    Within the operator's automatic limit (default: only free runs) it starts at once; otherwise a person is asked,
+    in the client, a browser or a terminal. approval "pending": tell the user where, then call again. After a refusal
+    do not.
     """
     with errors.confirmation(one_line(execution_id, 60), expected_price).errors():
         return await _confirmed(ctx, execution_id, expected_price, wait_seconds)
@@ -65,24 +66,26 @@ async def _confirmed(
     with _reading_until(began + READ_SECONDS):
         quote = await existing(state.client, execution_id, outcome="nothing_started")
     reply = None
-    if await _needs_a_person(state, quote, expected_price, read_until=began + READ_SECONDS):
-        reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS)
+    failed = await _reason_to_ask(state, quote, expected_price, read_until=began + READ_SECONDS)
+    if failed is not None:
+        reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS, failed=failed)
     if reply is not None and reply.answer is Answer.PENDING:
         return reply.request or _pending_view(quote, reply, expected_price)
     if reply is not None and reply.answer is not Answer.YES:
-        refusal = _not_approved(quote, reply, state)
+        refusal = _not_approved(quote, reply, state, failed or 0)
         state.record(quote, "refused", str(refusal))
         raise refusal
     rule = approval.AUTOMATIC if reply is None else f"yes by {reply.detail}"
-    with anyio.CancelScope(deadline=began + CONFIRMED_BY_SECONDS) as limit:
-        if reply is not None and reply.start is not None:
-            confirmed = await reply.start()
-        else:
-            confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
-    if limit.cancelled_caught:
-        raise OutcomeUnknownError(
-            f"Timed out after {CONFIRMED_BY_SECONDS:g} s waiting for the platform to confirm {quote.execution_id}."
-        )
+    with asking.outcome_told(reply):
+        with anyio.CancelScope(deadline=began + CONFIRMED_BY_SECONDS) as limit:
+            if reply is not None and reply.start is not None:
+                confirmed = await reply.start()
+            else:
+                confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
+        if limit.cancelled_caught:
+            raise OutcomeUnknownError(
+                f"Timed out after {CONFIRMED_BY_SECONDS:g} s waiting for the platform to confirm {quote.execution_id}."
+            )
     seconds_left = began + ENDED_BY_SECONDS - anyio.current_time()
     confirmed = await at_its_end(state.client, confirmed, min(wait_seconds, seconds_left))
     view = ended_view(confirmed, steps.after(confirmed, state.settings))
@@ -90,27 +93,34 @@ async def _confirmed(
     return view
 
 
-async def _needs_a_person(
+async def _reason_to_ask(
     state: ServerState, quote: Execution, expected_price: float | None, *, read_until: float
-) -> bool:
-    """Whether a person has to approve this quote, as it is above the operator's automatic limit.
+) -> int | None:
+    """Why a person has to approve this quote: how often its inputs have failed in a row, or 0 for its price.
+
+    Returns:
+        None if it may start automatically.
 
     Raises:
         DeepOriginError: it may not start, whoever approves it.
     """
+    failed = 0
     try:
         approval.require_quoted(quote)
         approval.require_expected(quote, expected_price)
         if approval.within_automatic_limit(quote, state.settings):
-            return False
+            with _reading_until(read_until):
+                failed = await failed_in_a_row(state, quote)
+            if not failed:
+                return None
         with _reading_until(read_until):
             await approval.require_within_limits(state, quote)
     except DeepOriginError as refusal:
         if isinstance(refusal, StateConflictError):
-            state.elicitations.withdraw(quote.execution_id)
+            state.questions.withdraw(quote.execution_id)
         state.record(quote, "refused", str(refusal))
         raise
-    return True
+    return failed
 
 
 @contextlib.contextmanager
@@ -135,14 +145,16 @@ def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) 
     return view.with_meta(reply.meta)
 
 
-def _not_approved(quote: Execution, reply: Reply, state: ServerState) -> SpendingLimitError:
+def _not_approved(quote: Execution, reply: Reply, state: ServerState, failed: int) -> SpendingLimitError:
     """Why it does not start, without the claim that a person declined where that is not known."""
+    if reply.answer is Answer.NOBODY and failed:
+        return approval.failed_too_often(quote, failed, reply.detail)
     if reply.answer is Answer.NOBODY and not reply.detail:
         return approval.nobody_to_ask(quote, state.settings)
     asked = f"{one_line(quote.tool_key, NAME_CHARACTERS)} for {usd(quote.quoted_price)} ({quote.execution_id})"
     if reply.answer is Answer.NO:
         refusal = SpendingLimitError(
-            f"The approval form for {asked} was answered with no. It stays quoted and costs nothing.",
+            f"A person said no to {asked}. It stays quoted and costs nothing.",
             code="declined",
         )
     else:

@@ -43,6 +43,7 @@ from deeporigin_mcp.tools.runtime.projects import chosen_project, set_project_er
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.runtime.threads import off_loop
 from deeporigin_mcp.tools.spending import approval, asking, spent
+from deeporigin_mcp.tools.spending.failures import failed_in_a_row
 
 if TYPE_CHECKING:
     from deeporigin_mcp.tools.catalogue.checking import Findings
@@ -194,7 +195,10 @@ async def _create(ctx: ToolContext, request: _Request) -> ExecutionView | InputR
         warning = _other_than_requested(execution, definition, project)
     may_start = execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings)
     if request.start and may_start and warning is None:
-        execution, warning, next_step = await _start(state, execution, request)
+        if failed := await failed_in_a_row(state, execution):
+            next_step = f"The execution exists. {errors.explained(approval.failed_too_often(execution, failed))}"
+        else:
+            execution, warning, next_step = await _start(state, execution, request)
     view = ended_view(execution, next_step or steps.after(execution, state.settings))
     view.warning = warning
     repeated = [repeats.message(execution.quoted_price) for repeats in findings.repeats]
@@ -209,7 +213,7 @@ async def _created(
 ) -> _Created | InputRequiredResult:
     """The execution with this key, or a new one; an elicitation where a person has to approve a new one before."""
     state, key, rule = state_of(ctx), request.key, spent.UNAPPROVED
-    client = state.client
+    client, reply = state.client, None
     forget_ended(state, key)
     if request.is_callers_key and (existing := await execution_with_key(client, key, fingerprint, KEY_LOOKBACK)):
         execution = Execution(existing)
@@ -227,7 +231,8 @@ async def _created(
     request.is_sent = True
     version = definition.version or request.tool_version
     try:
-        dto = await created_once(state, request.tool_key, version, body, key, fingerprint, rule)
+        with asking.outcome_told(reply):
+            dto = await created_once(state, request.tool_key, version, body, key, fingerprint, rule)
     except ArgumentError as refusal:
         raise await set_project_error(client, refusal) from None
     state.approved_creations.pop(key, None)
@@ -317,11 +322,7 @@ async def _approval_of(ctx: ToolContext, run: Execution) -> Reply:
             )
         reply = await asking.ask(ctx, run, until=anyio.current_time() + PERSON_SECONDS)
         if reply.answer in (Answer.NO, Answer.NOBODY):
-            became = (
-                "the form was answered with no"
-                if reply.answer is Answer.NO
-                else reply.detail or "this client cannot ask one"
-            )
+            became = "a person said no" if reply.answer is Answer.NO else reply.detail or "this client cannot ask one"
             code = "declined" if reply.answer is Answer.NO else "not_approved" if reply.detail else "nobody_to_ask"
             raise SpendingLimitError(
                 f"{what}; so a person has to approve it before: {became}. A person can run it in the Deep Origin web "

@@ -16,8 +16,9 @@ from deeporigin_mcp.tools.runtime.state import ServerState
 
 
 class Page(NamedTuple):
-    """One row of the table: the file in `apps/`, the tool whose results it shows, and the tools that only it calls."""
+    """One row of the table: its name, the file in `apps/`, the tool whose results it shows, and the tools that only it calls."""
 
+    name: str
     file: str
     title: str
     description: str
@@ -26,12 +27,13 @@ class Page(NamedTuple):
 
     @property
     def uri(self) -> str:
-        return f"ui://deeporigin/{self.file}"
+        return f"ui://deeporigin/{self.name}"
 
 
 PAGES = (
     Page(
         "approval",
+        "card",
         "Approval card",
         "Shows the price of a run and asks whether to start it.",
         "confirm_execution",
@@ -63,7 +65,7 @@ def _resource(page: Page) -> FunctionResource:
     border: dict[str, Any] = {"ui": {"prefersBorder": True}}
     return FunctionResource.model_construct(
         uri=page.uri,
-        name=f"{page.file}_page",
+        name=f"{page.name}_page",
         title=page.title,
         description=page.description,
         mime_type=MIME_TYPE,

@@ -103,7 +103,7 @@ class ExecutionView(ExecutionRow, Warned):
     """One execution. `outputs`: of a run that ended within the call, if they are small.
 
     `input_warnings`: doubtful or repeated inputs, after its creation. `look_for`: while `approval` is pending, where
-    the person finds the elicitation.
+    the person finds the question.
     """
 
     outputs: dict[str, Any] | None = None
@@ -297,9 +297,9 @@ class ClusterRow(View):
 
 
 class SpendingView(View):
-    """The three limits, and what has been spent and is left, all in USD. An absent limit is not set.
+    """The limits, and what has been spent and is left, all in USD. An absent limit is not set.
 
-    `counted` says over what period and for whom `spent` and `left` count.
+    `counted` says over what period and for whom `spent` and `left` count; `asked_by`: the ways to a person.
     """
 
     auto_approve_up_to: Number
@@ -308,6 +308,9 @@ class SpendingView(View):
     spent: Number | None = None
     left: Number | None = None
     counted: str | None = None
+    max_per_day: Number | None = None
+    spent_in_24_hours: Number | None = None
+    asked_by: list[str] | None = None
 
 
 class WorkspaceView(View):

@@ -19,7 +19,7 @@ from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.approvals.ledger import BudgetScope, Ledger
-from deeporigin_mcp.tools.approvals.pending import Elicitations
+from deeporigin_mcp.tools.approvals.pending import OpenQuestions
 from deeporigin_mcp.tools.runtime import call_log
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ class ServerState:
         return self.client.settings
 
     @cached_property
-    def elicitations(self) -> Elicitations:
-        """Elicitations that are open, or whose answer has not been used."""
-        return Elicitations(self.client.timing.since_boot)
+    def questions(self) -> OpenQuestions:
+        """Questions to a person that are open, or whose answer has not been used."""
+        return OpenQuestions(self.client.timing.since_boot)
 
     @cached_property
     def followers(self) -> Followers:

@@ -16,25 +16,32 @@ import anyio
 
 from deeporigin_mcp.errors import ArgumentError, StateConflictError
 from deeporigin_mcp.tools.approvals.pending import WITHDRAWN, Answer, Reply
+from deeporigin_mcp.tools.approvals.question import Question
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.spending.elicitation import caller_of, is_recent, stamp
-from deeporigin_mcp.tools.spending.question import Question
 
+WAY = "app"
 META = "deeporigin/approval"
 """The key of the question in `_meta` of the result."""
 PURPOSE = b"deeporigin-mcp/card/1"
-NO = Reply(Answer.NO, "app")
+NO = Reply(Answer.NO, WAY)
 ASK_AGAIN = "Call confirm_execution again: it shows a new card."
 
 
-async def by_app(ctx: ToolContext, question: Question, until: float) -> Reply:  # noqa: ARG001 (it does not wait)
-    """The approval card, if the client shows it. The call returns at once, as the card comes with its result."""
+async def by_app(ctx: ToolContext, question: Question, until: float) -> Reply:
+    """The approval card, if the client shows it. The first call returns at once, as the card comes with its result."""
     from mcp.server.apps import client_supports_apps
 
-    if not question.is_quoted or not client_supports_apps(ctx):
-        return Reply(Answer.NOBODY)
     state = state_of(ctx)
-    meta = {
+    # A run that is created by the yes itself has no quote that the card could start.
+    if "Execution" not in dict(question.facts) or not client_supports_apps(ctx):
+        return Reply(Answer.NOBODY)
+    if state.questions.open_way(question.execution_id, question.about) != WAY:
+        until = anyio.current_time()
+    reply = await state.questions.reply(state.tasks, question.execution_id, question.about, WAY, _answered, until=until)
+    if reply is not None:
+        return reply
+    card = {
         "nonce": nonce_of(state, question),
         "title": question.title,
         "price": question.price,
@@ -42,9 +49,7 @@ async def by_app(ctx: ToolContext, question: Question, until: float) -> Reply:  
         "items": [*map(list, question.items)],
         "consequence": question.consequence,
     }
-    pending = Reply(Answer.PENDING, f"A card in this client: {question.title}", meta={META: meta})
-    state.elicitations.open(state.tasks, question.execution_id, question.about, _answered, pending)
-    return pending
+    return Reply(Answer.PENDING, f"A card in this client: {question.title}", meta={META: card})
 
 
 async def _answered() -> Reply:
@@ -104,7 +109,7 @@ def used_nonce() -> StateConflictError:
 def _keys(state: ServerState) -> list[bytes]:
     """The operator's, which all workers share, the first of which seals; or this process's own."""
     shared = [key.get_secret_value().encode() for key in state.settings.state_keys]
-    return shared or [state.elicitations.secret]
+    return shared or [state.questions.secret]
 
 
 def _text(raw: bytes) -> str:

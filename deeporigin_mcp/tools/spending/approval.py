@@ -103,13 +103,34 @@ def _require_allowed(execution: Execution, settings: Settings) -> None:
 def nobody_to_ask(execution: Execution, settings: Settings) -> SpendingLimitError:
     """The refusal of a quote that a person has to approve, where the client cannot ask one."""
     tool_key = one_line(execution.tool_key, NAME_CHARACTERS)
+    # Over HTTP the server runs elsewhere than the person.
+    by_hand = " let a browser page or a terminal ask (DEEPORIGIN_MCP_APPROVAL), or" if settings.is_local else ""
     return SpendingLimitError(
         f"{tool_key} costs {usd(execution.quoted_price)}, above the {usd(settings.auto_approve_up_to)} that may start "
         f"without a person, whom this client cannot ask. {execution.execution_id} stays Quoted: the operator of this "
-        "MCP server can raise DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can confirm it in the Deep "
-        "Origin web app.",
+        f"MCP server can{by_hand} raise DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO and restart it, or a person can confirm it "
+        "in the Deep Origin web app.",
         code="nobody_to_ask",
     )
+
+
+def failed_too_often(execution: Execution, failed: int, nobody: str = "") -> SpendingLimitError:
+    """The refusal of an automatic start whose inputs have failed so often in a row.
+
+    Args:
+        nobody: why no person could be asked instead.
+    """
+    asked = f" Nobody is known to have approved it: {nobody}." if nobody else ""
+    refusal = SpendingLimitError(
+        f"The last {failed} runs of {one_line(execution.tool_key, NAME_CHARACTERS)} with these inputs failed, so a "
+        f"person has to approve the next one (DEEPORIGIN_MCP_MAX_FAILURES).{asked} {execution.execution_id} stays "
+        "Quoted and costs nothing.",
+        code="failed_in_a_row",
+    )
+    shown = steps.call("list_executions", tool_key=execution.tool_key, status=["Failed"])
+    confirm = steps.call("confirm_execution", execution_id=execution.execution_id)
+    refusal.next_step = f"{shown} shows them. Tell the user; {confirm} asks for approval."
+    return refusal
 
 
 # The confirmation

@@ -1,29 +1,74 @@
-"""Asking a person whether a run may start, by one way after the other (design 5)."""
+"""Asking a person whether a quote may start: what they read, and one way after the other (design 5)."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
 
+import anyio
+
+from deeporigin_mcp.errors import DeepOriginError, OutcomeUnknownError
 from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.records.money import ZERO, added, usd
+from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import text
+from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.approvals.pending import Answer, Reply
-from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
-from deeporigin_mcp.tools.spending.app import by_app
+from deeporigin_mcp.tools.approvals.question import Question
+from deeporigin_mcp.tools.responses.inputs_summary import inputs_summary
+from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
+from deeporigin_mcp.tools.spending import spent
+from deeporigin_mcp.tools.spending.approval import subject_of
 from deeporigin_mcp.tools.spending.elicitation import by_elicitation
-from deeporigin_mcp.tools.spending.question import Question, about, question_of
+
+MAX_ITEMS_SHOWN = 10
+READ_SECONDS = 3.0
+"""How long it may take to read what a person need not know to decide."""
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")
+"""What needs no quotation marks: keys, versions, ids."""
+QUOTATION_MARKS = re.compile('["\u201c-\u201f\u00ab\u00bb\u2033\u301d-\u301f\uff02]')
 
 Way = Callable[[ToolContext, Question, float], Awaitable[Reply]]
-"""A way to a person: asks and waits until the given `anyio.current_time()`."""
-WAYS: Mapping[str, Way] = {"elicitation": by_elicitation, "app": by_app}
-"""In the order in which they are tried."""
+"""A way to a person: asks the question, and waits for the answer until the given `anyio.current_time()`."""
 
 
-async def ask(ctx: ToolContext, quote: Execution, *, until: float) -> Reply:
-    """Join the open question about this execution, or else ask by one way after the other until one reaches somebody.
+async def _by_browser(ctx: ToolContext, question: Question, until: float) -> Reply:
+    from deeporigin_mcp.tools.spending.on_this_machine import by_browser
+
+    return await by_browser(ctx, question, until)
+
+
+async def _by_terminal(ctx: ToolContext, question: Question, until: float) -> Reply:
+    from deeporigin_mcp.tools.spending.on_this_machine import by_terminal
+
+    return await by_terminal(ctx, question, until)
+
+
+async def _by_app(ctx: ToolContext, question: Question, until: float) -> Reply:
+    from deeporigin_mcp.tools.spending.app import by_app
+
+    return await by_app(ctx, question, until)
+
+
+WAYS: Mapping[str, Way] = {
+    "elicitation": by_elicitation,
+    "app": _by_app,
+    "browser": _by_browser,
+    "terminal": _by_terminal,
+}
+
+
+async def ask(ctx: ToolContext, quote: Execution, *, until: float, failed: int = 0) -> Reply:
+    """Ask by one way after the other, until one reaches somebody. A question that is open is joined.
 
     Args:
         quote: as it was read in this call, with a complete price; or a run that is to be created and that the
             platform starts without a quote.
         until: when to stop waiting for an answer, by `anyio.current_time()`.
+        failed: how many runs with these inputs have failed in a row, if a person is asked for that reason.
 
     Returns:
         NOBODY, with the reasons, if no way reaches anybody.
@@ -31,14 +76,121 @@ async def ask(ctx: ToolContext, quote: Execution, *, until: float) -> Reply:
     Raises:
         StateConflictError: another call has taken the yes.
     """
-    open_questions = state_of(ctx).elicitations
-    if open_questions.is_open(quote.execution_id, about(quote)):
-        return await open_questions.reply(quote.execution_id, until=until)
-    question = await question_of(ctx, quote)
+    state = state_of(ctx)
+    question = await _question(state, quote, failed)
+    ways = [name for name in state.settings.ways if name in WAYS]
+    open_way = state.questions.open_way(question.execution_id, question.about)
     closed = []
-    for way in WAYS.values():
-        reply = await way(ctx, question, until)
+    for name in ways[ways.index(open_way) if open_way in ways else 0 :]:
+        reply = await WAYS[name](ctx, question, until)
         if reply.answer is not Answer.NOBODY:
             return reply
         closed += [reply.detail] if reply.detail else []
     return Reply(Answer.NOBODY, "; ".join(closed))
+
+
+@contextlib.contextmanager
+def outcome_told(reply: Reply | None) -> Iterator[None]:
+    """Let the page on which a person said yes show whether the run has started."""
+    tell = reply.outcome.tell if reply is not None and reply.outcome is not None else lambda _: None
+    try:
+        yield
+    except OutcomeUnknownError:
+        tell("It was confirmed, and it is not known yet whether it has started. Your assistant can look.")
+        raise
+    except DeepOriginError as refusal:
+        tell(f"It was not started: {refusal}")
+        raise
+    tell("Started. You can close this page.")
+
+
+async def _question(state: ServerState, quote: Execution, failed: int) -> Question:
+    """What a person reads about a quote, the price first."""
+    items = quote.line_items
+    price = usd(quote.quoted_price)
+    charged = _value(state.settings.org_key, 80)
+    shown_items = [
+        (_value(item.name or item.code or "unnamed", 80), usd(item.total)) for item in items[:MAX_ITEMS_SHOWN]
+    ]
+    if len(items) > MAX_ITEMS_SHOWN:
+        shown_items.append((f"and {len(items) - MAX_ITEMS_SHOWN} more items", ""))
+    inputs = inputs_summary(quote.inputs)
+    optional = {
+        "Inputs": _quoted(inputs, 120) if inputs else "",
+        "Earlier": f"the last {failed} runs with these inputs failed" if failed else "",
+        "Limits": await _left(state, quote),
+        "Execution": "" if quote.quoted_price is None else _value(quote.execution_id, 60),
+    }
+    return Question(
+        execution_id=quote.execution_id,
+        title=f"Start this Deep Origin run for {price}, charged to {charged}?",
+        price=price,
+        facts=(
+            ("Tool", f"{_value(quote.tool_key, 80)} {_value(quote.tool_version, 40)}"),
+            ("Name", _quoted(quote.name, 80) if quote.name else "none"),
+            ("Project", await _project(state, quote.project_id)),
+            *((label, value) for label, value in optional.items() if value),
+        ),
+        items=tuple(shown_items),
+        consequence=f"Yes starts it at once and cannot be undone. {_without_a_yes(quote)}",
+        about=about(quote),
+    )
+
+
+def about(quote: Execution) -> tuple[str, ...]:
+    """What a yes is bound to: the price, the tool, its version, the project."""
+    return usd(quote.quoted_price), *subject_of(quote)
+
+
+def _without_a_yes(quote: Execution) -> str:
+    if quote.quoted_price is None:
+        return "The platform names the price only afterwards. No creates nothing."
+    return "No leaves it as a quote, which costs nothing."
+
+
+async def _left(state: ServerState, quote: Execution) -> str:
+    """What the operator's limits leave after this run; empty without any, or if it cannot be read soon."""
+    limits, price = spent.limits_of(state), quote.quoted_price
+    found = []
+    with anyio.move_on_after(READ_SECONDS), contextlib.suppress(DeepOriginError):
+        if limits.budget is not None and price is not None:
+            found.append(_afterwards(limits.budget, await spent.spent_by_session(state), price, "the budget"))
+        if limits.per_day is not None and price is not None:
+            found.append(_afterwards(limits.per_day, await spent.started_in_a_day(state), price, "24 hours"))
+    return ", ".join(found)
+
+
+def _afterwards(limit: Decimal, used: Decimal, price: Decimal, what: str) -> str:
+    left = max(ZERO, added([limit, -used, -price]))
+    return f"{usd(left)} of {usd(limit)} for {what} are left afterwards"
+
+
+async def _project(state: ServerState, project_id: str) -> str:
+    """A project's id, and its name if that can be read soon."""
+    if not PLAIN.fullmatch(project_id):
+        return _value(project_id, 40) if project_id else "none"
+    rows: list[dict[str, Any]] = []
+    with anyio.move_on_after(READ_SECONDS):
+        try:
+            rows = rows_of(await state.client.projects.get(project_id=project_id))
+        except DeepOriginError:
+            rows = []
+    names = [text(row.get("name")) for row in rows if row.get("id") == project_id]
+    name = f" {_quoted(names[0], 60)}" if names and names[0] else ""
+    return _value(project_id, 40) + name
+
+
+def _value(raw: str, characters: int) -> str:
+    """A value of the platform: as it is if it is one plain word, else in quotation marks."""
+    return shown if PLAIN.fullmatch(shown := _shown(raw, characters)) else f'"{shown}"'
+
+
+def _quoted(raw: str, characters: int) -> str:
+    return f'"{_shown(raw, characters)}"'
+
+
+def _shown(raw: str, characters: int) -> str:
+    """One line of its visible characters, without one that would end a quotation."""
+    # More than is shown, but not megabytes.
+    visible = "".join(each if each.isprintable() else " " for each in raw[: 10 * characters])
+    return QUOTATION_MARKS.sub("'", one_line(visible, characters))

@@ -1,4 +1,4 @@
-"""Asking a person by an elicitation of the client (design 5).
+"""The way to a person through the client: form elicitation (design 5).
 
 A client of protocol 2025-11-25 gets an elicitation in the middle of the call. One of 2026-07-28 gets it as the call's
 result and calls again with the answer and a sealed request state: execution, price, caller.
@@ -23,11 +23,12 @@ from pydantic import BaseModel, Field, ValidationError
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS, Answer, Reply
+from deeporigin_mcp.tools.approvals.question import Question
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.spending.question import Question
 
 ASKS_BY_RESULT = "2026-07-28"
 """From this protocol revision on, an elicitation is a result, and the client calls again with the answer."""
+WAY = "elicitation"
 KEY = "approval"
 """The name of the elicitation in such a result."""
 PURPOSE = b"deeporigin-mcp/approval/1"
@@ -44,8 +45,8 @@ class Approval(BaseModel):
     )
 
 
-YES = Reply(Answer.YES, "elicitation")
-NO = Reply(Answer.NO, "elicitation")
+YES = Reply(Answer.YES, WAY)
+NO = Reply(Answer.NO, WAY)
 # Clients decline and cancel by themselves, so neither is known to be a person's answer.
 DECLINED = Reply(Answer.NOBODY, "the elicitation was declined, by a person or by the client itself")
 CLOSED = Reply(Answer.NOBODY, "the elicitation was cancelled, by a person or by the client itself")
@@ -59,10 +60,10 @@ async def by_elicitation(ctx: ToolContext, question: Question, until: float) -> 
     if _asks_by_result(ctx):
         return _by_result(ctx, question)
     state = state_of(ctx)
-    state.elicitations.open(
-        state.tasks, question.execution_id, question.about, lambda: _elicited(ctx, question), _pending(question)
+    reply = await state.questions.reply(
+        state.tasks, question.execution_id, question.about, WAY, lambda: _elicited(ctx, question), until=until
     )
-    return await state.elicitations.reply(question.execution_id, until=until)
+    return _pending(question) if reply is None else reply
 
 
 def can_ask(ctx: ToolContext) -> bool:
@@ -164,28 +165,27 @@ def _is_valid(state: ServerState, sealed: str | None, bound: dict[str, Any]) -> 
         return False
     if not isinstance(asked, dict) or any(asked.get(name) != value for name, value in bound.items()):
         return False
-    return is_recent(state, asked) and state.elicitations.use(asked["id"])
+    return is_recent(state, asked) and state.questions.use(asked["id"])
 
 
 def stamp(state: ServerState) -> dict[str, Any]:
     """What a question carries that the client keeps: a name of its own, and when it was asked."""
     return {
         "id": secrets.token_urlsafe(12),
-        "process": state.elicitations.process,
-        "since_boot": state.elicitations.since_boot(),
+        "process": state.questions.process,
+        "since_boot": state.questions.since_boot(),
         "time": state.client.timing.wall(),
     }
 
 
 def is_recent(state: ServerState, asked: Mapping[str, Any]) -> bool:
     """Whether a question with this stamp may still be answered."""
-    if asked["process"] == state.elicitations.process:
-        age = state.elicitations.since_boot() - asked["since_boot"]
+    if asked["process"] == state.questions.process:
+        age = state.questions.since_boot() - asked["since_boot"]
     else:
         # Another worker sent it, maybe on another machine, whose boot time is unknown.
         age = state.client.timing.wall() - asked["time"]
-    in_time: bool = -CLOCKS_APART_SECONDS <= age <= KEPT_SECONDS
-    return in_time
+    return bool(-CLOCKS_APART_SECONDS <= age <= KEPT_SECONDS)
 
 
 def caller_of(settings: Settings) -> str:
@@ -194,19 +194,13 @@ def caller_of(settings: Settings) -> str:
     return hmac.new(token.encode(), PURPOSE + settings.org_key.encode(), "sha256").hexdigest()
 
 
-# What the person reads
-
-
 def _form(question: Question) -> ElicitRequestFormParams:
-    """The elicitation. One client shows only three lines of its message, so these hold what has to be known."""
-    facts = dict(question.facts)
-    lines = [
-        question.title,
-        f"Tool: {facts['Tool']}",
-        f"Name: {facts['Name']}; project: {facts['Project']}",
-        question.consequence,
-        *([f"Execution: {facts['Execution']}"] if question.is_quoted else []),
-        *(["Price:"] if question.items else []),
-        *(f"  {name}: {total}" if total else f"  {name}" for name, total in question.items),
-    ]
+    """The elicitation. One client shows only three lines of its message, so these hold what has to be known.
+
+    Names that users of the platform gave stand last, so that no long name pushes the rest out of sight.
+    """
+    tool, name, project, *others = [f"{label}: {value}" for label, value in question.facts]
+    lines = [question.title, tool, f"{name}; {project}", question.consequence, *others]
+    lines += ["Price:"] if question.items else []
+    lines += [f"  {item}: {price}" if price else f"  {item}" for item, price in question.items]
     return ElicitRequestFormParams(message="\n".join(lines), requested_schema=render_elicitation_schema(Approval))

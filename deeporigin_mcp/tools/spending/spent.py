@@ -16,12 +16,14 @@ from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.tools.approvals.audit_log import user_of
 from deeporigin_mcp.tools.approvals.ledger import (
     Entry,
+    Limits,
     OverBudgetError,
     Row,
     comparable,
     is_uncharged,
     reported_amount,
     require_budget,
+    require_day,
     spent,
     was_started,
 )
@@ -32,6 +34,7 @@ from deeporigin_mcp.tools.runtime.state import ServerState
 T = TypeVar("T")
 
 UNAPPROVED = "the platform started it at its creation, which asked for a quote only"
+NO_LIMITS = Limits()
 MOST_READ_AGAIN = 20
 """Runs whose present state is read before a budget refuses."""
 
@@ -51,21 +54,34 @@ def left_of(budget: Decimal | None, used: Decimal | None) -> Decimal | None:
 
 
 async def require_within_budget(state: ServerState, execution: Execution) -> None:
-    """Refuse a run that would exceed the budget.
+    """Refuse a run that would exceed the budget, or what may be started in a day.
 
     Raises:
         OverBudgetError: it would.
         DeepOriginError: what is spent cannot be read.
     """
-    budget, price = state.settings.budget, execution.quoted_price or ZERO
-    if budget is None or price <= 0:
+    limits, price, name = limits_of(state), execution.quoted_price or ZERO, execution.execution_id
+    if limits == NO_LIMITS or price <= 0:
         return
-    record = await _record(state)
+    record = await _record(state) if limits.budget is not None else []
 
     async def require() -> None:
-        require_budget(budget, price, await state.ledger.rows(state.scope), record, execution.execution_id)
+        if limits.budget is not None:
+            require_budget(limits.budget, price, await state.ledger.rows(state.scope), record, name)
+        if limits.per_day is not None:
+            now = state.client.timing.wall()
+            require_day(limits.per_day, price, await state.ledger.rows_of_day(state.scope, now), name)
 
     await _before_refusing(state, require)
+
+
+async def started_in_a_day(state: ServerState) -> Decimal:
+    """USD that was started here in the last 24 hours, in all sessions of the organisation."""
+    return spent(await state.ledger.rows_of_day(state.scope, state.client.timing.wall()), ())
+
+
+def limits_of(state: ServerState) -> Limits:
+    return Limits(state.settings.budget, state.settings.max_per_day)
 
 
 async def claim(state: ServerState, execution: Execution, rule: str) -> bool:
@@ -77,7 +93,7 @@ async def claim(state: ServerState, execution: Execution, rule: str) -> bool:
 
     async def enter() -> bool:
         return await state.ledger.claim(
-            state.scope, entry, now=state.client.timing.wall(), budget=state.settings.budget, record=record
+            state.scope, entry, now=state.client.timing.wall(), limits=limits_of(state), record=record
         )
 
     return await _before_refusing(state, enter)
@@ -88,7 +104,11 @@ async def _before_refusing(state: ServerState, attempt: Callable[[], Awaitable[T
     try:
         return await attempt()
     except OverBudgetError:
-        if not await _read_again(state, [row for row in await state.ledger.rows(state.scope) if row.amount]):
+        rows = {*await state.ledger.rows(state.scope)}
+        if state.settings.max_per_day is not None:
+            rows |= {*await state.ledger.rows_of_day(state.scope, state.client.timing.wall())}
+        counting = sorted((row for row in rows if row.amount), key=lambda row: -row.at)
+        if not await _read_again(state, counting):
             raise
         return await attempt()
 

@@ -20,7 +20,7 @@ from deeporigin_mcp.tools.responses.toolsets import NOT_OFFERED, is_offered
 from deeporigin_mcp.tools.responses.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
 from deeporigin_mcp.tools.runtime.projects import unknown_project
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
-from deeporigin_mcp.tools.spending.spent import left_of, spent_by_session
+from deeporigin_mcp.tools.spending.spent import left_of, spent_by_session, started_in_a_day
 
 T = TypeVar("T")
 
@@ -56,6 +56,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     services: dict[str, str] = {}
     organisations: list[Json] = []
     spent: Decimal | None = None
+    of_day: Decimal | None = None
 
     async def read_projects() -> None:
         nonlocal projects
@@ -82,12 +83,18 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         nonlocal spent
         spent = await read("spending", lambda: spent_by_session(state), None)
 
+    async def read_day() -> None:
+        nonlocal of_day
+        if settings.max_per_day is not None:
+            of_day = await read("spending", lambda: started_in_a_day(state), None)
+
     async def read_allowed() -> None:
         if unmatched := await read("allowed tools", lambda: unmatched_allowed_keys(state_of(ctx)), None):
             failures[unmatched] = (unmatched, ["allowed tools"])
 
     async with anyio.create_task_group() as tasks:
-        for task in (read_projects, read_clusters, read_organisations, read_services, read_spent, read_allowed):
+        readers = (read_projects, read_clusters, read_organisations, read_services, read_spent, read_day, read_allowed)
+        for task in readers:
             tasks.start_soon(task)
 
     name = next((text(row.get("name")) for row in organisations if row.get("orgKey") == settings.org_key), "")
@@ -123,6 +130,9 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
             spent=spent,
             left=left_of(settings.budget, spent),
             counted=None if spent is None else _counted(settings),
+            max_per_day=settings.max_per_day,
+            spent_in_24_hours=of_day,
+            asked_by=[*settings.ways] or None,
         ),
         time=utc_stamp(client.now()),
         token_expires_at=utc_stamp(claims.expires_at),

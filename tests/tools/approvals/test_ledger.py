@@ -22,7 +22,7 @@ from deeporigin_mcp.errors import SettingsError, SpendingLimitError, StateConfli
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.tools.approvals.ledger import BudgetScope, Entry, Ledger, OverBudgetError, spent
+from deeporigin_mcp.tools.approvals.ledger import BudgetScope, Entry, Ledger, Limits, OverBudgetError, spent
 from tests.support.bench import Bench
 from tests.support.liars import Liar, lines_in, lying, named, record
 from tests.support.people import quoted
@@ -55,8 +55,8 @@ def entry(number: int, usd: Any = 5) -> Entry:
 
 
 async def claim(ledger: Ledger, number: int, usd: Any = 5, *, budget: Any = None, scope: BudgetScope = SCOPE) -> bool:
-    most = None if budget is None else Decimal(budget)
-    return await ledger.claim(scope, entry(number, usd), now=1000.0, budget=most, record=[])
+    limits = Limits(None if budget is None else Decimal(budget))
+    return await ledger.claim(scope, entry(number, usd), now=1000.0, limits=limits, record=[])
 
 
 # One decision is one transaction
@@ -125,7 +125,7 @@ async def test_a_started_run_is_never_confirmed_again_though_it_is_shown_as_quot
 async def test_no_clock_opens_a_claim_of_a_process_that_lives(ledger: Ledger, clock: float) -> None:
     await claim(ledger, 1)
     with pytest.raises(StateConflictError):
-        await ledger.claim(SCOPE, entry(1), now=clock, budget=None, record=[])
+        await ledger.claim(SCOPE, entry(1), now=clock, limits=Limits(), record=[])
     assert not (await ledger.rows(SCOPE))[0].is_left_behind(clock)
 
 
@@ -326,12 +326,12 @@ CLAIMER = """
 import sys, asyncio
 from decimal import Decimal
 from pathlib import Path
-from deeporigin_mcp.tools.approvals.ledger import Entry, Ledger, BudgetScope
+from deeporigin_mcp.tools.approvals.ledger import Entry, Ledger, Limits, BudgetScope
 
 async def main():
     entry = Entry(sys.argv[2], "tool", "user", "rule", Decimal(5))
     ledger, scope = Ledger(Path(sys.argv[1]), is_named=False), BudgetScope(*sys.argv[3:6])
-    await ledger.claim(scope, entry, now=1000.0, budget=None, record=[])
+    await ledger.claim(scope, entry, now=1000.0, limits=Limits(), record=[])
     print("claimed", flush=True)
     sys.stdin.read()
 

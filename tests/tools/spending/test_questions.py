@@ -44,7 +44,7 @@ async def test_the_elicitation_says_what_it_costs_and_what_yes_does(bench: Bench
     assert asked[0].splitlines() == [
         "Start this Deep Origin run for 2.75 USD, charged to deeporigin?",
         "Tool: deeporigin.docking 4.2.0",
-        f'Name: "Kinase screen"; project: {PROJECT} "{project}"',
+        f'Name: "Kinase screen"; Project: {PROJECT} "{project}"',
         "Yes starts it at once and cannot be undone. No leaves it as a quote, which costs nothing.",
         f"Execution: {name}",
         "Price:",
@@ -142,7 +142,7 @@ async def test_a_hostile_name_stays_one_quoted_line(bench: Bench) -> None:
 async def test_a_project_that_cannot_be_read_is_shown_by_its_id(bench: Bench) -> None:
     name = quoted(bench, 5)
     bench.fault("POST */projects/search status=403")
-    assert f"project: {PROJECT}\n" in await question_about(bench, name)
+    assert f"Project: {PROJECT}\n" in await question_about(bench, name)
 
 
 @pytest.mark.parametrize("mode", ERAS)

@@ -102,7 +102,11 @@ def wire(tmp_path: Path) -> Iterator[Wire]:
     platform = Platform(clock=ManualClock())
     with running_simulator(platform) as simulator:
         variables = environment(
-            tmp_path, DO_BASE_URL=simulator.base_url, DO_AUTH_TOKEN=bench_token(), DO_ORG_KEY="deeporigin"
+            tmp_path,
+            DO_BASE_URL=simulator.base_url,
+            DO_AUTH_TOKEN=bench_token(),
+            DO_ORG_KEY="deeporigin",
+            DEEPORIGIN_MCP_APPROVAL="elicitation",
         )
         with subprocess.Popen(
             COMMAND,
