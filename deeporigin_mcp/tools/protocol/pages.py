@@ -16,7 +16,7 @@ from deeporigin_mcp.tools.runtime.state import ServerState
 
 
 class Page(NamedTuple):
-    """One row of the table: its name, the file in `apps/`, the tool whose results it shows, and the tools that only it calls."""
+    """One row of the table: its name, its file in `apps/`, the tool whose results it shows, those only it calls."""
 
     name: str
     file: str
