@@ -2,8 +2,9 @@
 
     scripts/browser [PYTEST ARGUMENT ...]     # all by default
 
-Chromium comes from Debian's packages; its driver (Playwright, without a browser of its own) and the checker of accessibility
-(axe-core) are installed into `.conformance/`. Exit codes: 0 as expected, 1 a test failed, 2 it could not be run.
+Chromium comes from Debian's packages. Its driver (Playwright, without a browser of its own) and the checker of
+accessibility (axe-core) are installed into `.conformance/`. Exit codes: 0 as expected, 1 a test failed, 2 it could not
+be run.
 """
 
 from __future__ import annotations

@@ -256,7 +256,7 @@ async def test_it_fits_a_screen_and_everybody_can_read_it(
         bright = sum(int(part) for part in ground.strip("rgb()").split(",")) > 3 * 128
         assert bright is (scheme == "light")
         if screen == "desktop":
-            await take(page, f"approval-{scheme}")
+            await take(page, "approval" if scheme == "light" else "approval-dark")
         await decline(page)
         await assert_no_scrolling(page)
         assert await problems_of(page) == []
