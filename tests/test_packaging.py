@@ -109,7 +109,7 @@ def test_the_wheel_has_the_package_with_its_types_and_nothing_else() -> None:
     assert PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"] == {"packages": ["deeporigin_mcp"]}
     files = git("ls-files", "deeporigin_mcp").split()
     assert "deeporigin_mcp/py.typed" in files
-    assert {Path(name).suffix for name in files} == {".py", ".typed", ".json"}
+    assert {Path(name).suffix for name in files} == {".py", ".typed", ".json", ".html"}
     assert [name for name in files if "test" in Path(name).name] == []
 
 
