@@ -89,7 +89,7 @@ class Warned(View):
 
 
 class ExecutionView(ExecutionRow, Warned):
-    """One execution. `outputs`: of a run that ended within the call, if they are small.
+    """One execution. `outputs`: of a run that ended within the call, if they are small. `changes`: from `like`.
 
     `input_warnings`: doubtful or repeated inputs, after its creation. `look_for`: while `approval` is pending, where
     the person finds the question.
@@ -97,6 +97,7 @@ class ExecutionView(ExecutionRow, Warned):
 
     outputs: dict[str, Any] | None = None
     input_warnings: list[str] | None = None
+    changes: list[str] | None = None
     approval: Literal["pending"] | None = None
     look_for: str | None = None
     next_step: str | None = None
