@@ -64,26 +64,24 @@ RESPONSE_SECONDS = 4.0
 
 async def create_execution(
     ctx: ToolContext,
-    tool_key: Annotated[str, Field(description="Tool key, e.g. deeporigin.docking.")] = "",
+    tool_key: Annotated[str | None, Field(description="Tool key, e.g. deeporigin.docking.")] = None,
     inputs: Annotated[dict[str, Any] | None, Field(description="The tool's inputs, by its schema.")] = None,
     like: Annotated[
         str | None,
         Field(
-            description="Execution to repeat: same tool, version, inputs. inputs: what differs; null removes "
-            '({"ligands": {ID: null}}); {"ligands": "missing"}: those without result.'
+            description="Execution to repeat; inputs: only changes, null removes (ligands: {ID: null}); "
+            "ligands: missing = those without result."
         ),
     ] = None,
     tool_version: Annotated[
-        str, Field(description="Exact, a major such as 4, or latest (default).", coerce_numbers_to_str=True)
-    ] = "",
+        str | None, Field(description="Exact, a major such as 4, or latest (default).", coerce_numbers_to_str=True)
+    ] = None,
     name: Annotated[str | None, Field(description="Shown to people.", max_length=500)] = None,
     metadata: Annotated[dict[str, Any] | None, Field(description="Notes of your own, kept with it.")] = None,
     outputs: Annotated[dict[str, Any] | None, Field(description="Output files; rarely needed.")] = None,
     project_id: Annotated[str | None, Field(description="Needed if none is set.")] = None,
     cluster_id: Annotated[str | None, Field(description="Default: the organisation's first.")] = None,
-    sync: Annotated[
-        bool | None, Field(description="true: starting it returns at its end. Default: the tool's own.")
-    ] = None,
+    sync: Annotated[bool | None, Field(description="Its start returns at its end. Default: the tool's own.")] = None,
     batch_size: Annotated[int | None, Field(description="Ligands per job; docking tools only.", ge=1)] = None,
     tag: Annotated[str | None, Field(description="Free label.")] = None,
     billing_tag: Annotated[str | None, Field(description="Label for billing reports.")] = None,
@@ -93,7 +91,7 @@ async def create_execution(
     idempotency_key: Annotated[
         str | None,
         Field(
-            description="Same key, same execution, for 7 days: repeat it after a lost response.",
+            description="Same key, same execution, for 7 days.",
             min_length=1,
             max_length=200,
         ),
@@ -118,8 +116,8 @@ async def create_execution(
         "clusterId": cluster_id,
     }
     request = _Request(
-        tool_key=tool_key,
-        tool_version=tool_version,
+        tool_key=(tool_key or "").strip(),
+        tool_version=tool_version or "",
         inputs=inputs or {},
         like=like,
         sync=sync,
@@ -234,7 +232,7 @@ async def _wanted(state: ServerState, request: _Request) -> tuple[ToolDefinition
         ArgumentError: neither `tool_key` with `inputs` nor `like` is given, or no such tool or execution can run.
     """
     if not request.like:
-        if not request.tool_key.strip():
+        if not request.tool_key:
             raise ArgumentError(
                 "Missing tool_key.",
                 next_step="Give tool_key and inputs, or like: an execution to repeat.",

@@ -12,7 +12,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, NotFoundError, StateConflictError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ToolDefinition
@@ -61,7 +61,7 @@ async def repeat_of(state: ServerState, like: str, tool_key: str, given: Mapping
     """
     original = await existing(state.client, like, outcome="nothing_created")
     key = original.tool_key
-    if tool_key and tool_key.strip() != key:
+    if tool_key and tool_key != key:
         raise ArgumentError(
             f"like names a run of {one_line(key, NAME_CHARACTERS)}, not of {one_line(tool_key, NAME_CHARACTERS)}.",
             next_step="Omit tool_key, or omit like and give all inputs.",
@@ -134,7 +134,7 @@ def merged(original: Any, given: Any) -> Any:
     return result
 
 
-def is_list_of_objects(value: Any) -> bool:
+def is_list_of_objects(value: Any) -> TypeGuard[list[dict[str, Any]]]:
     return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
 
 
