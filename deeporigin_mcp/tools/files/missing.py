@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
@@ -26,7 +26,7 @@ async def missing_of(
     """
     if not found.ligand_count or not any(map(_names, found.items)):
         return None
-    places, count = _lacking(found)
+    places, count = _lacking(found, _is_there)
     lacking = [found.ligands[place] for place in places]
     if not found.ligands or len(lacking) > count:
         # The platform may write a SMILES otherwise than the inputs did: then it is not certain which ones.
@@ -42,17 +42,21 @@ async def missing_of(
 
 
 def without_result(execution: Execution, found: Found) -> list[int] | None:
-    """The positions in the run's inputs of the ligands that have no result; None if that is not certain."""
+    """The positions in the run's inputs of the ligands that have no result; None if that is not certain.
+
+    Args:
+        found: none of its files needs to be here.
+    """
     if not any(map(_names, found.items)):
         is_over_without = found.ligands and execution.status not in ("Completed", "Quoted") and execution.is_settled
         return [*range(len(found.ligands))] if is_over_without else None
-    places, count = _lacking(found)
+    places, count = _lacking(found, lambda item: not item.problem)
     return places if found.ligands and len(places) <= count else None
 
 
-def _lacking(found: Found) -> tuple[list[int], int]:
+def _lacking(found: Found, is_result: Callable[[Item], bool]) -> tuple[list[int], int]:
     """The positions of ligands of which no result is seen, and how many have none."""
-    kept = [item for item in found.items if _is_there(item) and not _failure(found, item.molecule)]
+    kept = [item for item in found.items if is_result(item) and not _failure(found, item.molecule)]
     there = {name for item in kept for name in _names(item)}
     places = [place for place, one in enumerate(found.ligands) if not there.intersection((one.id, one.smiles))]
     results = {item.molecule.id or item.molecule.smiles for item in kept} - {""}

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from deeporigin_mcp.tools.executions.repeating import changed, is_list_of_objects, merged
 from tests.support.bench import ABFE, PROJECT, Agent, Bench, docking
 from tests.support.facts import calls_in
+from tests.support.history import ASPIRIN, CAFFEINE, CISPLATIN, DOCKING, HOUR, MOLPROPS, UNREADABLE, molprops
+from tests.support.history import docking as of_history
 
 pytestmark = pytest.mark.anyio
 
@@ -184,3 +186,56 @@ async def test_a_tool_that_is_not_allowed_is_not_repeated(bench: Bench) -> None:
     async with bench.agent(allowed_tool_keys=("acme.hello-test",)) as agent:
         assert (await agent.error("create_execution", like=first)).code == "tool_not_allowed"
     assert bench.platform.creates == []
+
+
+async def test_what_got_no_result_is_run_again_by_one_call(agent: Agent, bench: Bench) -> None:
+    first = bench.platform.seed_run(MOLPROPS, molprops(ASPIRIN, CISPLATIN, CAFFEINE), ago_seconds=HOUR)
+    found = await agent.read("create_execution", like=first, inputs={"ligands": "missing"})
+    assert stored(bench, found)["userInputs"]["ligands"] == [{"smiles": CISPLATIN}]
+    assert found["changes"][-1] == f"ligands: without {ASPIRIN}, {CAFFEINE} (3 → 1)"
+
+
+async def test_of_a_failed_run_everything_is_missing(agent: Agent, bench: Bench) -> None:
+    inputs = docking("CCO", "CCN")["inputs"]
+    first = bench.raw(status="Failed", userInputs=inputs, completedAt="2026-10-05T08:30:00.000Z")
+    found = await agent.read("create_execution", like=first, inputs={"ligands": "missing"})
+    assert stored(bench, found)["userInputs"]["ligands"] == inputs["ligands"]
+    assert "changes" not in found
+
+
+async def test_what_can_never_work_is_refused_again(agent: Agent, bench: Bench) -> None:
+    first = bench.platform.seed_run(DOCKING, of_history(ASPIRIN, UNREADABLE), ago_seconds=HOUR)
+    error = await agent.error("create_execution", like=first, inputs={"ligands": "missing"})
+    assert error == ("invalid_inputs", "nothing_created")
+
+
+async def test_nothing_missing_and_not_over_are_said(agent: Agent, bench: Bench) -> None:
+    whole = bench.platform.seed_run(DOCKING, of_history(ASPIRIN, CAFFEINE), ago_seconds=HOUR)
+    running = bench.platform.seed_run(DOCKING, of_history(ASPIRIN, CAFFEINE), ago_seconds=10)
+    quoted = await first_run(agent)
+    for run, code in ((whole, "nothing_missing"), (running, "not_over"), (quoted, "not_over")):
+        error = await agent.error("create_execution", like=run, inputs={"ligands": "missing"})
+        assert error == (code, "nothing_created")
+
+
+async def test_a_list_in_a_file_is_read_to_leave_one_out(agent: Agent, bench: Bench) -> None:
+    bench.platform.add_file("lists/1.json", json.dumps(LIGANDS).encode())
+    inputs = docking("CO")["inputs"]
+    del inputs["ligands"]
+    inputs |= {"ligands_file": "lists/1.json", "ligands_count": 4}
+    first = bench.raw(status="Completed", userInputs=inputs)
+    found = await agent.read("create_execution", like=first, inputs={"ligands": {"CCO": None}})
+    repeated = stored(bench, found)["userInputs"]
+    assert repeated["ligands"] == [LIGANDS[0], *LIGANDS[2:]]
+    assert not {"ligands_file", "ligands_count"} & repeated.keys()
+    assert found["changes"] == ["ligands: without CCO (4 → 3)"]
+    same = await agent.read("create_execution", like=first, inputs={"effort": 2})
+    assert stored(bench, same)["userInputs"]["ligands_file"] == "lists/1.json"
+
+
+async def test_a_ligand_is_named_as_the_platform_knows_it(agent: Agent, bench: Bench) -> None:
+    rows = (await agent.read("find_molecules", kind="ligand", limit=3))["molecules"]
+    ligands = [{"id": row["as_input"]["id"], "smiles": row["as_input"]["smiles"]} for row in rows]
+    first = bench.raw(status="Completed", userInputs=docking("CO")["inputs"] | {"ligands": ligands})
+    found = await agent.read("create_execution", like=first, inputs={"ligands": {rows[1]["name"]: None}})
+    assert stored(bench, found)["userInputs"]["ligands"] == [ligands[0], ligands[2]]
