@@ -132,8 +132,8 @@ def creation(key: str, *, is_callers_key: bool) -> ChangingCall:
     return ChangingCall(
         "nothing_created",
         with_key if is_callers_key else call,
-        f"In {PAUSE_SECONDS:.0f} s {with_key} and the same arguments: it returns the execution if it exists and creates "
-        "it only if it does not.",
+        f"In {PAUSE_SECONDS:.0f} s {with_key} and the same arguments: it returns the execution if it exists and "
+        "creates it only if it does not.",
     )
 
 

@@ -269,6 +269,8 @@ class PlatformToolView(View):
     other_versions: list[str]
     sync: str
     price: str
+    duration: str
+    quote: str | None = None
     inputs_schema: dict[str, Any]
     example_inputs: dict[str, Any] | None = None
     cut: list[str] | None = None

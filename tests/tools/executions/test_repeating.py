@@ -134,7 +134,8 @@ async def test_a_ligand_that_is_not_in_it_is_an_error_that_names_those_that_are(
 
 async def test_changed_inputs_are_checked_as_new_ones(agent: Agent, bench: Bench) -> None:
     first = await first_run(agent)
-    for change in ({"effort": 9}, {"protein": None}, {"ligand": []}):
+    changes: tuple[dict[str, Any], ...] = ({"effort": 9}, {"protein": None}, {"ligand": []})
+    for change in changes:
         error = await agent.error("create_execution", like=first, inputs=change)
         assert error == ("invalid_inputs", "nothing_created")
     assert bench.platform.creates == [first]
