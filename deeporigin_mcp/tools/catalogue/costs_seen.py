@@ -115,7 +115,9 @@ def _rule(seen: Sequence[tuple[Decimal, Size]], is_counted: bool) -> tuple[str, 
         return f"{_usd(low)} to {_usd(high)} USD per run", False
     if not low:
         return "free", True
-    return f"{_usd(low)} USD{_of(next(iter(sizes)))}" if len(sizes) == 1 else f"{_usd(low)} USD per run", True
+    return f"{_usd(low)} USD{_of(next(iter(sizes))) or ' per run'}" if len(
+        sizes
+    ) == 1 else f"{_usd(low)} USD per run", True
 
 
 def _varied(inputs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -32,7 +32,7 @@ async def describe_platform_tool(
         str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True)
     ] = "latest",
 ) -> PlatformToolView:
-    """Describe one platform tool: the JSON Schema of its inputs, an example, its price and duration in recent runs.
+    """Describe one platform tool: the JSON Schema of its inputs, an example, what recent runs cost.
 
     Every value of the example is to be replaced. Free, reads only.
     """
