@@ -32,9 +32,9 @@ async def describe_platform_tool(
         str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True)
     ] = "latest",
 ) -> PlatformToolView:
-    """Describe one platform tool: the JSON Schema of its inputs, an example, what recent runs cost.
+    """Describe one platform tool: the JSON Schema of its inputs, an example, and price and duration in recent runs.
 
-    Every value of the example is to be replaced. Free, reads only.
+    Free, reads only.
     """
     state = state_of(ctx)
     definition = await find_definition(state, tool_key, tool_version)

@@ -43,7 +43,9 @@ _COMMON = frozenset(
 
 async def find_platform_tools(
     ctx: ToolContext,
-    query: Annotated[str, Field(description="Words for the task, e.g. dock ligands; empty lists all.")] = "",
+    query: Annotated[
+        str, Field(description="Words for the task, e.g. find pockets, dock ligands; empty lists all.")
+    ] = "",
     limit: Annotated[int, Field(description="1 to 100.", ge=1, le=100)] = 30,
     include_disabled: Annotated[bool, Field(description="Also tools that cannot run now.")] = False,
 ) -> PlatformToolListView:

@@ -26,10 +26,7 @@ MAY_START = frozenset(
 """Tools whose runs a platform was seen to start when they were created, whatever amount was approved; mostly free."""
 
 
-QUOTE = (
-    "Costs nothing and starts nothing; stays until confirmed, as far as is known. cancel_execution withdraws it where "
-    "the platform allows that."
-)
+QUOTE = "free, starts nothing, stays; cancel_execution withdraws it where the platform allows that"
 """What becomes of a quote (platform-facts 2.3, 2.6; that quotes expire is not known)."""
 
 
