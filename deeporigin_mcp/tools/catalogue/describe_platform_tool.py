@@ -13,7 +13,7 @@ from deeporigin_mcp.tools.catalogue.costs_seen import costs_seen
 from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition, versions_of
 from deeporigin_mcp.tools.catalogue.pricing import QUOTE, UNQUOTED, price_rule
 from deeporigin_mcp.tools.responses.size_limit import Summary, size
-from deeporigin_mcp.tools.responses.toolsets import step
+from deeporigin_mcp.tools.responses.toolsets import is_offered, step
 from deeporigin_mcp.tools.responses.views import PlatformToolView
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 from deeporigin_mcp.tools.runtime.threads import off_loop
@@ -56,7 +56,7 @@ async def describe_platform_tool(
         sync="not accepted" if sync.place == "none" else f"default {str(sync.default).lower()}",
         price=price_rule(definition.key, seen.price if seen else None),
         duration=(seen.duration if seen else "") or "not known",
-        quote=None if definition.key in UNQUOTED else QUOTE,
+        quote=QUOTE if definition.key not in UNQUOTED and is_offered("cancel_execution", state.settings) else None,
         inputs_schema=schema,
         example_inputs=example,
         cut=cut or None,

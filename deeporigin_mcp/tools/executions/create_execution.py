@@ -117,7 +117,7 @@ async def create_execution(
     }
     request = _Request(
         tool_key=(tool_key or "").strip(),
-        tool_version=tool_version or "",
+        tool_version="latest" if tool_version is None and not like else tool_version or "",
         inputs=inputs or {},
         like=like,
         sync=sync,
@@ -237,7 +237,6 @@ async def _wanted(state: ServerState, request: _Request) -> tuple[ToolDefinition
                 "Missing tool_key.",
                 next_step="Give tool_key and inputs, or like: an execution to repeat.",
             )
-        request.tool_version = request.tool_version or "latest"
         approval.require_allowed_tool(request.tool_key, state.settings)
         return await find_definition(state, request.tool_key, request.tool_version, must_be_enabled=True), None
     # Imported here, as it takes long: a server starts without it.
