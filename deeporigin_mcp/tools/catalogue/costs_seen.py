@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -87,7 +86,7 @@ def duration_in(runs: Iterable[Execution]) -> str:
             by_size.setdefault(size_of(run.inputs), []).append(run.runtime_seconds)
     if not by_size:
         return ""
-    middle = {size: statistics.median(times) for size, times in by_size.items()}
+    middle = {size: sorted(times)[len(times) // 2] for size, times in by_size.items()}
     parts = [f"{_time(middle[size])}{_of(size)}" for size in dict.fromkeys((min(middle), max(middle)))]
     return f"{' to '.join(parts)} in {_runs(sum(map(len, by_size.values())))}"
 

@@ -244,7 +244,7 @@ async def _wanted(state: ServerState, request: _Request) -> tuple[ToolDefinition
 
     repeat = await repeat_of(state, request.like, request.tool_key, request.inputs)
     approval.require_allowed_tool(repeat.tool_key, state.settings)
-    definition = await definition_for(state, repeat, request.like, request.tool_version)
+    definition = await definition_for(state, repeat, request.like, request.tool_version, request.inputs)
     request.tool_key, request.inputs = repeat.tool_key, repeat.inputs
     request.tool_version = request.tool_version or repeat.tool_version
     project = request.project_id or state.settings.project_id or repeat.project_id

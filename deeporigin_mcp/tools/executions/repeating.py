@@ -91,7 +91,9 @@ async def repeat_of(state: ServerState, like: str, tool_key: str, given: Mapping
     )
 
 
-async def definition_for(state: ServerState, repeat: Repeat, like: str, asked: str) -> ToolDefinition:
+async def definition_for(
+    state: ServerState, repeat: Repeat, like: str, asked: str, given: Mapping[str, Any]
+) -> ToolDefinition:
     """The tool in the version of the execution, unless another is asked for; says where a newer one is there.
 
     Raises:
@@ -103,7 +105,10 @@ async def definition_for(state: ServerState, repeat: Repeat, like: str, asked: s
         definition = await find_definition(state, repeat.tool_key, version, must_be_enabled=True)
     except (NotFoundError, ArgumentError) as error:
         if not asked and enabled and version not in enabled:
-            again = steps.call("create_execution", like=like, tool_version=enabled[0])
+            changes = {"inputs": given} if given else {}
+            again = steps.call("create_execution", like=like, **changes, tool_version=enabled[0])
+            # The next step is complete as it is.
+            error.outcome = "nothing_created"
             error.next_step = f"{again} repeats it with the newest; results may differ. Tell the user."
         raise
     was, now = (one_line(each, NAME_CHARACTERS) for each in (repeat.tool_version, definition.version))

@@ -158,12 +158,15 @@ async def test_an_unknown_run_and_neither_tool_nor_run_are_errors(agent: Agent) 
 async def test_a_version_that_is_gone_is_said_with_what_is_there(agent: Agent, bench: Bench) -> None:
     tool = {"key": "deeporigin.docking", "version": "3.9.0"}
     first = bench.raw(status="Completed", tool=tool, userInputs=docking()["inputs"])
-    message = await agent.refused("create_execution", like=first)
+    message = await agent.refused("create_execution", like=first, inputs={"effort": 2})
     assert "3.9.0" in message
     ((name, arguments),) = calls_in(message, agent.inputs)
-    assert (name, arguments) == ("create_execution", {"like": first, "tool_version": "4.2.0"})
+    assert (name, arguments) == (
+        "create_execution",
+        {"like": first, "inputs": {"effort": 2}, "tool_version": "4.2.0"},
+    )
     found = await agent.read(name, **arguments)
-    assert found["changes"] == ["version: 3.9.0 → 4.2.0"]
+    assert found["changes"] == ["version: 3.9.0 → 4.2.0", "effort: 2 added"]
 
 
 async def test_a_disabled_tool_is_not_repeated(agent: Agent, bench: Bench) -> None:
