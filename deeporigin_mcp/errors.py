@@ -25,6 +25,7 @@ Codes finer than those of the classes:
 | class | code | meaning |
 |---|---|---|
 | ArgumentError | `invalid_inputs` | the inputs do not fit the tool's schema |
+| | `nothing_missing` | every ligand of the run has a result |
 | | `price_changed` | the quote's price is not the expected one |
 | | `tool_disabled` | the platform has disabled the tool |
 | | `invalid_structure`, `invalid_molecules` | a file without atoms; nothing that can be imported |
@@ -43,6 +44,7 @@ Codes finer than those of the classes:
 | | `already_started` | an earlier confirmation has started it |
 | | `being_confirmed` | another call is confirming it |
 | | `another_run` | the platform shows another run under this id than before |
+| | `not_over` | the execution goes on, so what it lacks is not known yet |
 | | `key_in_use` | the idempotency key belongs to another request |
 | | `awaiting_approval` | a person has been asked and has not decided yet |
 | | `late_nonce`, `used_nonce` | an answer of an approval card that is too old, or was answered before |

@@ -100,7 +100,7 @@ class Warned(View):
 
 
 class ExecutionView(ExecutionRow, Warned):
-    """One execution. `outputs`: of a run that ended within the call, if they are small.
+    """One execution. `outputs`: of a run that ended within the call, if they are small. `changes`: from `like`.
 
     `input_warnings`: doubtful or repeated inputs, after its creation. `look_for`: while `approval` is pending, where
     the person finds the question.
@@ -108,6 +108,7 @@ class ExecutionView(ExecutionRow, Warned):
 
     outputs: dict[str, Any] | None = None
     input_warnings: list[str] | None = None
+    changes: list[str] | None = None
     approval: Literal["pending"] | None = None
     look_for: str | None = None
     next_step: str | None = None
@@ -279,6 +280,8 @@ class PlatformToolView(View):
     other_versions: list[str]
     sync: str
     price: str
+    duration: str
+    quote: str | None = None
     inputs_schema: dict[str, Any]
     example_inputs: dict[str, Any] | None = None
     cut: list[str] | None = None
