@@ -115,6 +115,11 @@ class OpenQuestions:
     """Seals questions, where the operator gave no key that all processes share."""
     _open: dict[str, _Question] = field(default_factory=dict)
     _used: dict[str, float] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=set)
+
+    def is_taken(self, execution_id: str) -> bool:
+        """Whether a call has taken a yes to this execution."""
+        return execution_id in self._taken
 
     def open_way(self, execution_id: str, about: object) -> str | None:
         """By which way a question about this is open, or was answered without a call that waited."""
@@ -168,6 +173,8 @@ class OpenQuestions:
             return None
         if self._open.get(execution_id) is question:
             del self._open[execution_id]
+            if question.reply.answer is Answer.YES:
+                self._taken.add(execution_id)
         elif question.reply.answer is Answer.YES and question.reply.start is None:
             raise being_confirmed(execution_id)
         return question.reply

@@ -36,11 +36,15 @@ async def by_app(ctx: ToolContext, question: Question, until: float) -> Reply:
     # A run that is created by the yes itself has no quote that the card could start.
     if "Execution" not in dict(question.facts) or not client_supports_apps(ctx):
         return Reply(Answer.NOBODY)
-    if state.questions.open_way(question.execution_id, question.about) != WAY:
+    is_first = state.questions.open_way(question.execution_id, question.about) != WAY
+    if is_first:
         until = anyio.current_time()
     reply = await state.questions.reply(state.tasks, question.execution_id, question.about, WAY, _answered, until=until)
     if reply is not None:
         return reply
+    if not is_first and {"browser", "terminal"} & {*state.settings.ways}:
+        # Some clients announce apps and show none.
+        return Reply(Answer.NOBODY, "the card was not answered")
     card = {
         "nonce": nonce_of(state, question),
         "title": question.title,

@@ -16,6 +16,7 @@ from deeporigin_mcp.platform.records.money import ZERO, added, usd
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import text
 from deeporigin_mcp.platform.transport.responses import rows_of
+from deeporigin_mcp.tools.approvals.ledger import being_confirmed
 from deeporigin_mcp.tools.approvals.pending import Answer, Reply
 from deeporigin_mcp.tools.approvals.question import Question
 from deeporigin_mcp.tools.responses.inputs_summary import inputs_summary
@@ -77,7 +78,11 @@ async def ask(ctx: ToolContext, quote: Execution, *, until: float, failed: int =
         StateConflictError: another call has taken the yes.
     """
     state = state_of(ctx)
+    was_taken = state.questions.is_taken(quote.execution_id)
     question = await _question(state, quote, failed)
+    if state.questions.is_taken(quote.execution_id) is not was_taken:
+        # Meanwhile the person was asked by another call, and has answered that.
+        raise being_confirmed(quote.execution_id)
     ways = [name for name in state.settings.ways if name in WAYS]
     open_way = state.questions.open_way(question.execution_id, question.about)
     closed = []
