@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 
 if TYPE_CHECKING:
     from tests.support.bench import Agent, Bench
+    from tests.support.browser import Browser
 
 # The same examples in every run of CI: what chance finds is found on a developer's machine.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -168,3 +169,14 @@ def agent(request: pytest.FixtureRequest) -> Agent:
 
 def _whose(request: pytest.FixtureRequest) -> str:
     return "module" if request.node.get_closest_marker("one_bench") else "own"
+
+
+@pytest.fixture
+def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Browser:
+    """The browser and the runtime directory of the user of this process."""
+    from tests.support.browser import Browser
+
+    found = Browser.made(tmp_path)
+    for name, value in found.variables().items():
+        monkeypatch.setenv(name, value)
+    return found

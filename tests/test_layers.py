@@ -15,7 +15,7 @@ from tests.support.processes import run
 ROOT = Path(deeporigin_mcp.__file__).parent
 PACKAGE = "deeporigin_mcp"
 
-CLI_SIDE = ("cli", "demo", "doctor", "install", "__main__")
+CLI_SIDE = ("approve", "cli", "demo", "doctor", "install", "__main__")
 """Rooms of the command line: they may use everything."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__init__": (),
@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "server": ("errors", "settings", "platform", "tools", "logs", "extensions"),
     "http": ("errors", "settings", "platform", "tools", "logs", "extensions", "server"),
     "simulator": (),
+    "apps": (),
 }
 """Room → rooms of this package that it may use beside itself."""
 FLOORS: dict[str, tuple[str, ...]] = {

@@ -37,7 +37,7 @@ class CheckedSmiles:
         notes: what was changed or is unusual.
         elements: those that are not supported; then they are the problem.
         dropped: counter-ions that `smiles` lacks.
-        is_readable_elsewhere: the problem is RDKit's model of aromaticity; other toolkits have others.
+        is_readable_elsewhere: only its notation is loose, so that another toolkit may read it.
     """
 
     given: str
@@ -86,7 +86,7 @@ def check_smiles(given: str) -> CheckedSmiles:
     if molecule is None:
         unsanitized = chem.MolFromSmiles(text, sanitize=False)
         problem = _unreadable("a SMILES", chem, unsanitized)
-        return CheckedSmiles(given, text, problem, is_readable_elsewhere=_is_aromaticity(chem, unsanitized))
+        return CheckedSmiles(given, text, problem, is_readable_elsewhere=_is_loose_notation(chem, unsanitized))
     parent = _parent_of(chem, molecule)
     notes = parent.notes
     if parent.smiles not in (text, *text.split(".")):
@@ -182,10 +182,11 @@ def _unreadable(what: str, chem: Any, unsanitized: Any) -> str:
     return f"is not {what} that RDKit can read{reason}"
 
 
-def _is_aromaticity(chem: Any, unsanitized: Any) -> bool:
-    """Whether all that RDKit finds wrong is that it cannot assign double bonds to aromatic rings."""
+def _is_loose_notation(chem: Any, unsanitized: Any) -> bool:
+    """Whether an aromatic atom has four neighbours: some programs write a whole fused ring in lower case."""
     reasons = chem.DetectChemistryProblems(unsanitized) if unsanitized is not None else ()
-    return bool(reasons) and all(reason.GetType() == "KekulizeException" for reason in reasons)
+    is_only_aromaticity = bool(reasons) and all(reason.GetType() == "KekulizeException" for reason in reasons)
+    return is_only_aromaticity and any(atom.GetIsAromatic() and atom.GetDegree() > 3 for atom in unsanitized.GetAtoms())
 
 
 def _record(number: int, block: bytes) -> SdfRecord:

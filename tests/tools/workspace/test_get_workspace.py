@@ -24,6 +24,7 @@ async def test_the_workspace_says_who_where_and_how_much(bench: Bench, mode: str
     assert {"gpu-west", "cpu-east"} <= {row["name"] for row in found["clusters"]}
     assert found["clusters"][0]["status"] == "healthy"
     counted = found["spending"].pop("counted")
+    assert found["spending"].pop("asked_by") == ["elicitation"]
     assert found["spending"] == {"auto_approve_up_to": 1, "max_price": 10, "budget": 20, "spent": 0.2, "left": 19.8}
     assert "deeporigin" in counted
     assert SESSION in counted
@@ -37,7 +38,7 @@ async def test_the_workspace_says_who_where_and_how_much(bench: Bench, mode: str
 
 async def test_limits_that_are_not_set_are_absent(agent: Agent) -> None:
     spending = (await agent.read("get_workspace"))["spending"]
-    assert spending.keys() == {"auto_approve_up_to", "spent", "counted"}
+    assert spending.keys() == {"auto_approve_up_to", "spent", "counted", "asked_by"}
     assert (spending["auto_approve_up_to"], spending["spent"]) == (0, 0)
 
 
