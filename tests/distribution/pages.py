@@ -31,6 +31,7 @@ MOST_BYTES = 800_000
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function|const|class)", re.MULTILINE)
 _ENDS_SCRIPT = re.compile(r"<(?=/script|script|!--)", re.IGNORECASE)
+_ESCAPED = r"\\x3c"
 _SOURCE_MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
 
 
@@ -115,12 +116,12 @@ def _joined(folder: Path, names: Sequence[str]) -> str:
 def _page(html: str, css: str, scripts: Sequence[str], licences: str) -> str:
     """One file, whose policy allows exactly these scripts and no connection."""
     # Inside a string or a pattern, which is where these can stand, the escape means the same.
-    bodies = [f"\n{_ENDS_SCRIPT.sub(chr(92) + 'x3c', script).strip()}\n" for script in scripts]
+    bodies = [f"\n{_ENDS_SCRIPT.sub(_ESCAPED, script).strip()}\n" for script in scripts]
     hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'" for body in bodies)
     filled = {
         "hashes": hashes,
         "style": css,
-        "licences": licences.replace("<", "&lt;").replace("--", "- -"),
+        "licences": licences.replace("-->", "- ->"),
         "scripts": "\n".join(f"<script>{body}</script>" for body in bodies),
     }
     for name, text in filled.items():
