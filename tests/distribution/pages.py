@@ -30,6 +30,9 @@ MOST_BYTES = 800_000
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function|const|class)", re.MULTILINE)
+_COMMENT = re.compile(r"^ *(?://.*|/\*\*.*\*/)$\n", re.MULTILINE)
+_LAYOUT = re.compile(r"^ +|\n(?=\n)", re.MULTILINE)
+"""No text of ours goes over several lines."""
 _ENDS_SCRIPT = re.compile(r"<(?=/script|script|!--)", re.IGNORECASE)
 _ESCAPED = r"\\x3c"
 _SOURCE_MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
@@ -103,7 +106,7 @@ def _joined(folder: Path, names: Sequence[str]) -> str:
         text = _EXPORT.sub("", _IMPORT.sub("", text))
         if left := re.search(r"^(?:import|export)\b.*", text, re.MULTILINE):
             raise CannotRunError(f"{name}: {left[0]!r} is not of the form that this build joins.")
-        parts.append(text)
+        parts.append(_LAYOUT.sub("", _COMMENT.sub("", text)))
     script = '"use strict";\n(() => {\n' + "\n".join(parts) + "\n})();\n"
     checked = CACHE / "joined.js"
     checked.write_text(script, encoding="utf-8")
@@ -117,7 +120,9 @@ def _page(html: str, css: str, scripts: Sequence[str], licences: str) -> str:
     """One file, whose policy allows exactly these scripts and no connection."""
     # Inside a string or a pattern, which is where these can stand, the escape means the same.
     bodies = [f"\n{_ENDS_SCRIPT.sub(_ESCAPED, script).strip()}\n" for script in scripts]
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'" for body in bodies)
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'" for body in bodies
+    )
     filled = {
         "hashes": hashes,
         "style": css,
