@@ -16,17 +16,22 @@ class Page {
     this.filter = { words: "", best: false, column: 0, low: null, high: null };
     this.pose = new PoseView(data);
     this.chart = new Chart(data, (row) => this.choose(row));
-    this.table = new Table(data, { choose: (row) => this.choose(row), order: (key) => this.sortBy(key) });
+    this.table = new Table(data, { choose: (row, opens) => this.choose(row, opens), order: (key) => this.sortBy(key) });
     this.head();
     this.filters();
     this.tabs();
     this.refresh();
-    const first = data.rows.find((row) => row.shape != null) || null;
-    this.open(this.has3d() ? "pose" : "chart");
-    this.choose(first);
-    if (isNarrow()) this.open("table");
-    new ResizeObserver(() => this.resized()).observe(document.body);
+    this.open("table");
+    const watch = new ResizeObserver(() => this.resized());
+    for (const id of ["scroll", "viewer", "plot"]) watch.observe(byId(id));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recoloured());
+  }
+
+  /** The second step, for which the table does not wait: the first pose, or the chart. */
+  begin() {
+    if (!isNarrow()) this.open(this.has3d() ? "pose" : "chart");
+    this.choose(this.data.rows.find((row) => row.shape != null) || null);
+    document.body.dataset.state = this.data.rows.length ? "shown" : "empty";
   }
 
   has3d() {
@@ -101,21 +106,20 @@ class Page {
     this.chart.show(this.rows, this.chosen);
   }
 
-  choose(row) {
+  choose(row, opens = false) {
     this.chosen = row;
     this.table.mark(row);
     this.chart.show(this.rows, row);
-    if (row && isNarrow() && this.view === "table" && this.isOpen) this.open(this.has3d() ? "pose" : "table");
+    if (opens && isNarrow() && this.has3d()) this.open("pose");
     else if (this.view !== "chart" && this.view !== "table") this.pose.show(row);
     this.isOpen = true;
   }
 
   resized() {
-    if (!isNarrow() && this.view === "table") return this.open(this.has3d() ? "pose" : "chart");
+    if (!isNarrow() && this.isOpen && this.view === "table") this.open(this.has3d() ? "pose" : "chart");
     this.table.draw();
     this.chart.draw();
     this.pose.resized();
-    return undefined;
   }
 
   recoloured() {
@@ -133,8 +137,8 @@ async function start() {
   try {
     const data = await loadData();
     if (data === null) throw new Error("no data was put into it");
-    window.page = new Page(data);
-    document.body.dataset.state = data.rows.length ? "shown" : "empty";
+    const page = new Page(data);
+    requestAnimationFrame(() => setTimeout(() => page.begin()));
   } catch (error) {
     document.body.dataset.state = "failed";
     byId("notes").replaceChildren(element("p", { class: "error", text: `This page cannot show its results: ${error.message}.` }));

@@ -30,6 +30,7 @@ export class PoseView {
       const why = row ? row.reason || row.note || "its coordinates are not in this page." : "choose a row.";
       this.say(row ? `No 3D structure of ${row.name}: ${why}` : "Choose a row to see its pose.");
       if (this.viewer) this.clear();
+      byId("pose-text").textContent = "";
       return undefined;
     }
     this.say("");
@@ -45,8 +46,8 @@ export class PoseView {
     }
     this.isPocket = shape.format === "pdb";
     this.style();
-    if (this.isPlaced) this.viewer.render();
-    else this.place();
+    // Drawing is slow without a graphics processor: once is enough, and `decorate` does it.
+    if (!this.isPlaced) this.face();
     this.decorate();
     return undefined;
   }
@@ -69,6 +70,7 @@ export class PoseView {
       this.viewer = null;
     }
     if (!this.viewer) return NO_WEBGL;
+    this.size = `${byId("viewer").clientWidth} ${byId("viewer").clientHeight}`;
     const { protein } = this.data;
     try {
       this.protein = protein ? this.viewer.addModel(protein.text, protein.format, { keepH: false }) : null;
@@ -83,7 +85,6 @@ export class PoseView {
     this.ligand = null;
     this.viewer.removeAllLabels();
     this.viewer.removeAllShapes();
-    this.viewer.render();
   }
 
   style() {
@@ -100,7 +101,8 @@ export class PoseView {
     }
     if (this.isPocket) ligand.setStyle({}, { sphere: { radius: 0.7, color: colour("ligand"), opacity: 0.55 } });
     else {
-      const onCarbon = ligand.selectedAtoms({ elem: "H" }).filter((atom) => atom.bonds.some((other) => ligand.selectedAtoms({})[other]?.elem === "C"));
+      const atoms = ligand.selectedAtoms({});
+      const onCarbon = atoms.filter((atom) => atom.elem === "H" && atom.bonds.some((other) => atoms[other]?.elem === "C"));
       ligand.setStyle({}, { stick: { radius: 0.2, ...carbons("ligand") } });
       if (onCarbon.length) ligand.setStyle({ index: onCarbon.map((atom) => atom.index) }, {});
     }
@@ -160,7 +162,8 @@ export class PoseView {
     }
     viewer.render();
     const names = near ? [...near.residues.values()].map(({ name, chain }) => (chain && chain !== "A" ? `${name} (${chain})` : name)) : [];
-    const polar = near ? [...new Set(near.contacts.map(([atom]) => `${atom.resn} ${atom.resi}`))] : [];
+    const called = (atom) => (WATERS.has(atom.resn) ? `water ${atom.resi}` : `${atom.resn} ${atom.resi}`);
+    const polar = near ? [...new Set(near.contacts.map(([atom]) => called(atom)))] : [];
     const lines = [];
     if (this.data.protein && !this.protein) lines.push("The structure of the protein cannot be read.");
     else if (!this.data.protein) lines.push("The structure of the protein is not in this page.");
@@ -172,12 +175,16 @@ export class PoseView {
     byId("viewer").setAttribute("aria-label", `${what} of ${this.row.name}${this.protein ? ` in ${this.data.protein.name}` : ""}. Arrow keys turn it, + and − zoom.`);
   }
 
-  /** Look from outside into the pocket, with the ligand filling the view. */
   place() {
+    if (!this.viewer || !this.ligand) return;
+    this.face();
+    this.viewer.render();
+  }
+
+  /** Look from outside into the pocket, with the ligand filling the view. */
+  face() {
     const { viewer, ligand } = this;
-    if (!viewer || !ligand) return;
     this.isPlaced = true;
-    viewer.resize();
     const centre = middle(ligand.selectedAtoms({}));
     const close = this.protein ? this.protein.selectedAtoms({}).filter((atom) => Math.hypot(atom.x - centre[0], atom.y - centre[1], atom.z - centre[2]) < 12) : [];
     viewer.zoomTo({ model: ligand.getID() });
@@ -187,7 +194,6 @@ export class PoseView {
       const view = viewer.getView();
       viewer.setView([...view.slice(0, 4), ...turnToFront(centre.map((value, axis) => value - inside[axis]))]);
     }
-    viewer.render();
   }
 
   turn(event) {
@@ -202,7 +208,8 @@ export class PoseView {
 
   describe() {
     const { row } = this;
-    byId("pose-title").textContent = row ? row.name : "";
+    const { protein } = this.data;
+    byId("pose-title").textContent = row ? row.name + (protein && row.shape != null ? ` in ${protein.name}` : "") : "";
     byId("pose-text").textContent = "";
     const values = row && !row.reason ? this.data.columns.filter((column) => !column.hidden && row.values[column.index] != null) : [];
     byId("pose-values").replaceChildren(
@@ -211,10 +218,10 @@ export class PoseView {
   }
 
   resized() {
-    if (this.viewer && byId("viewer").clientWidth) {
-      this.viewer.resize();
-      this.viewer.render();
-    }
+    const { clientWidth, clientHeight } = byId("viewer");
+    if (!this.viewer || !clientWidth || this.size === `${clientWidth} ${clientHeight}`) return;
+    this.size = `${clientWidth} ${clientHeight}`;
+    this.viewer.resize();
   }
 
   recoloured() {

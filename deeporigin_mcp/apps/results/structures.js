@@ -1,8 +1,8 @@
 // 2D structures as pictures: an SVG inside of an image runs nothing and has no names in common with another.
 import { element } from "./words.js";
 
-const WIDTH = 168;
-const HEIGHT = 96;
+const WIDTH = 190;
+const HEIGHT = 108;
 const MOST_CHARACTERS = 300;
 const MOST_KEPT = 600;
 const INK = { light: "#1b1f24", dark: "#eef1f5" };
@@ -40,12 +40,15 @@ function drawn(smiles, theme) {
   try {
     const drawer = new SmilesDrawer.SvgDrawer({
       width: WIDTH, height: HEIGHT, padding: 6, bondThickness: 1.1, bondLength: 18, shortBondLength: 0.8,
-      fontSizeLarge: 7, fontSizeSmall: 4, terminalCarbons: false, compactDrawing: false, themes: THEMES,
+      fontSizeLarge: 9, fontSizeSmall: 6, terminalCarbons: false, compactDrawing: false, themes: THEMES,
     });
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     let failed = false;
     SmilesDrawer.parse(smiles, (tree) => drawer.draw(tree, svg, theme), () => (failed = true));
     if (failed) return "";
+    // The library's own view box is a square, which leaves a wide molecule small.
+    const area = svg.querySelector("mask rect");
+    if (area) svg.setAttribute("viewBox", ["x", "y", "width", "height"].map((name) => area.getAttribute(name)).join(" "));
     svg.setAttribute("width", WIDTH);
     svg.setAttribute("height", HEIGHT);
     return `data:image/svg+xml,${encodeURIComponent(new XMLSerializer().serializeToString(svg))}`;

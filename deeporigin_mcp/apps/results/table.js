@@ -13,7 +13,7 @@ export class Table {
     this.chosen = null;
     this.columns = data.columns.filter((column) => !column.hidden);
     this.hasStructures = data.rows.some((row) => row.smiles);
-    this.rowHeight = this.hasStructures ? 104 : 40;
+    this.rowHeight = this.hasStructures ? 116 : 40;
     byId("table").style.setProperty("--row", `${this.rowHeight}px`);
     this.head();
     const scroll = byId("scroll");
@@ -21,7 +21,7 @@ export class Table {
     this.body = byId("table").tBodies[0];
     this.body.addEventListener("click", (event) => {
       const line = event.target.closest("tr[data-at]");
-      if (line) this.choose(this.rows[line.dataset.at]);
+      if (line) this.choose(this.rows[line.dataset.at], true);
     });
     this.body.addEventListener("keydown", (event) => this.move(event));
   }
@@ -29,7 +29,7 @@ export class Table {
   head() {
     const heads = [{ key: "name", label: "Name", kind: "name" }];
     if (this.hasStructures) heads.push({ label: "Structure", kind: "structure" });
-    for (const column of this.columns) heads.push({ key: column.index, label: column.label, column, kind: column.isNumeric ? "number" : "text" });
+    for (const column of this.columns) heads.push({ key: column.index, label: column.label, column, kind: column.isNumeric ? `number${column.decimals ? "" : " whole"}` : "text" });
     const line = element("tr", { "aria-rowindex": 1 });
     const widths = element("colgroup");
     for (const { key, label, column, kind } of heads) {
@@ -37,9 +37,8 @@ export class Table {
       const cell = element("th", { scope: "col", class: kind });
       if (key === undefined) cell.textContent = label;
       else {
-        const button = element("button", { type: "button", class: "sort" }, element("span", { text: label }));
-        const about = column ? [column.unit, column.better && `${column.better} is better`].filter(Boolean).join(", ") : "";
-        button.append(element("small", { text: about || "\u00a0" }));
+        const about = column ? [column.unit, column.better && `${column.better} is better`].filter(Boolean) : [];
+        const button = element("button", { type: "button", class: "sort" }, element("span", { text: label }), ...about.map((text) => element("small", { text })));
         button.addEventListener("click", () => this.order(key));
         cell.dataset.key = key;
         cell.append(button);

@@ -17,6 +17,7 @@ from deeporigin_mcp import apps
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.entities import Protein
+from deeporigin_mcp.platform.records.money import usd
 from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.records.values import Json, as_object, text
 from deeporigin_mcp.tools.files.columns import column_of
@@ -64,6 +65,7 @@ class Report(Download):
         super().__init__(state, folders, request)
         self._execution = execution
         self._project = ""
+        self._holder = ""
 
     @property
     def page(self) -> Path | None:
@@ -77,7 +79,7 @@ class Report(Download):
         chosen = [*map(id, _shown_in_3d(rows))]
         # Of the others only what the row says is shown.
         found.items = [item if id(item) in chosen else replace(item, path="") for item in rows]
-        protein, holder = await self._protein(rows)
+        protein, self._holder = await self._protein(rows)
         if protein is not None:
             found.items.append(protein)
         if project := execution.project_id:
@@ -86,7 +88,7 @@ class Report(Download):
             await self._get(await run_sync(Folder, Path(place)))
             if execution.is_terminal:
                 self.missing = await missing_of(client, execution, replace(found, items=[*_without(found, protein)]))
-            data = await run_sync(self._data, Path(place), protein, holder)
+            data = await run_sync(self._data, Path(place), protein)
         self._files = []
         for item in found.items:
             item.local = ""
@@ -118,7 +120,7 @@ class Report(Download):
         shown = one_line(stored.name or name or stem, NAME_CHARACTERS)
         return Item(path, stem=stem_of(f"protein_{shown}"), suffix=suffix), shown
 
-    def _data(self, place: Path, protein: Item | None, holder: str) -> dict[str, Any]:
+    def _data(self, place: Path, protein: Item | None) -> dict[str, Any]:
         found, execution = self.found, self._execution
         items = [*_without(found, protein)]
         shapes: list[dict[str, str]] = []
@@ -131,7 +133,7 @@ class Report(Download):
         structure = None
         if protein is not None:
             content = _read(place, protein, MAX_PROTEIN_BYTES)
-            structure = {"name": holder, "format": _format(protein.path), "text": content} if content else None
+            structure = {"name": self._holder, "format": _format(protein.path), "text": content} if content else None
         title = one_line(execution.name or execution.tool_key.rpartition(".")[2] or "Results", NAME_CHARACTERS)
         return {
             "run": {
@@ -153,7 +155,8 @@ class Report(Download):
         yield "Status", execution.status
         yield "Inputs", inputs_summary(execution.inputs)
         yield "Project", self._project
-        yield "Cost", f"{execution.cost} USD" if execution.cost is not None else ""
+        yield "Protein", self._holder
+        yield "Cost", usd(execution.cost) if execution.cost is not None else ""
         yield "Ended", execution.completed_at[:16].replace("T", " ") + (" UTC" if execution.completed_at else "")
         yield "Execution", execution.execution_id
 
