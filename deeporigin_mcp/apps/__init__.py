@@ -1,35 +1,10 @@
-"""Pages that a person looks at; they know nothing of Deep Origin.
-
-`scripts/apps` puts each together from its folder here and pinned npm packages, into `built/`: one HTML file that needs
-nothing beside it and makes no connection.
-"""
+"""Pages that a person looks at: HTML with style and script inside, without Deep Origin logic and without a network."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-BUILT = Path(__file__).parent / "built"
-RESULTS = "results.html"
-_BEGIN, _END = '<script type="application/json" id="data">', "</script>"
-_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
-"""What could end the element that holds the data, or a line of it, inside of JSON's strings."""
+from importlib import resources
 
 
-def is_built(page: str = RESULTS) -> bool:
-    """Whether this installation has a page: a clone has none before `scripts/apps` has run."""
-    return (BUILT / page).is_file()
-
-
-def page_with(data: Mapping[str, Any], page: str = RESULTS) -> bytes:
-    """A page that shows this data; its shape is told in `results/data.js`.
-
-    Raises:
-        FileNotFoundError: it is not built.
-    """
-    before, mark, after = (BUILT / page).read_text(encoding="utf-8").partition(_BEGIN)
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    text = text.translate(_ESCAPES)
-    return f"{before}{mark}{text}{after[after.index(_END) :]}".encode("utf-8", "replace")
+def page(name: str) -> str:
+    """The HTML of a page, such as `card`."""
+    return (resources.files(__name__) / f"{name}.html").read_text(encoding="utf-8")

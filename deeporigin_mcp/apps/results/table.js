@@ -21,7 +21,10 @@ export class Table {
     this.body = byId("table").tBodies[0];
     this.body.addEventListener("click", (event) => {
       const line = event.target.closest("tr[data-at]");
-      if (line) this.choose(this.rows[line.dataset.at], true);
+      if (!line) return;
+      const at = Number(line.dataset.at);
+      this.choose(this.rows[at], true);
+      this.focus(at);
     });
     this.body.addEventListener("keydown", (event) => this.move(event));
   }

@@ -13,7 +13,7 @@ from typing import Any
 
 from anyio.to_thread import run_sync
 
-from deeporigin_mcp import apps
+from deeporigin_mcp.apps import pages
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.entities import Protein
@@ -48,7 +48,7 @@ def report_of(state: ServerState, folders: Folders, execution: Execution, folder
     Raises:
         ArgumentError: `not_built`.
     """
-    if not apps.is_built():
+    if not pages.is_built():
         raise ArgumentError(
             NOT_BUILT,
             next_step="Leave `what` out for the files themselves; for the page the operator runs scripts/apps, or "
@@ -92,7 +92,7 @@ class Report(Download):
         self._files = []
         for item in found.items:
             item.local = ""
-        content = await run_sync(apps.page_with, data)
+        content = await run_sync(pages.page_with, data)
         path = self.path = await run_sync(self._folders.new_folder, self._request.folder_name)
         async with self._state.key_lock(str(path)):
             folder = await run_sync(Folder, path)
