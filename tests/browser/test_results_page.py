@@ -213,7 +213,7 @@ async def test_what_the_platform_says_never_becomes_markup(chromium: Any, tmp_pa
         [column(MARKUP, label=MARKUP, unit=MARKUP, better=MARKUP), column("y", label=MARKUP, unit=MARKUP)],
         run={"id": MARKUP, "name": MARKUP, "file": "x", "facts": [[MARKUP, MARKUP]]},
         notes=[MARKUP],
-        shapes=[{"format": "sdf", "text": MARKUP}, {"format": "sdf", "text": example("brd-2.sdf").replace("cmpd", MARKUP)}],
+        shapes=[{"format": "sdf", "text": text} for text in (MARKUP, example("brd-2.sdf").replace("cmpd", MARKUP))],
         protein={"name": MARKUP, "format": "pdb", "text": example("brd.pdb").replace("ASN", "<b>") + MARKUP},
     )  # fmt: skip
     async with opened(chromium, written(tmp_path, hostile)) as page:

@@ -1,7 +1,7 @@
 """Builds the MCP bundle into `dist/`: `scripts/bundle`.
 
-What goes in is a list, not whatever lies about: the files of the package that are tracked, what builds it, and what
-`bundle/` adds. Exit codes: 0 built, 2 it could not be run.
+What goes in is a list, not whatever lies about: the files of the package that are tracked, the pages, what builds it,
+and what `bundle/` adds. Exit codes: 0 built, 2 it could not be run.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.distribution import pages
 from tests.support.node import ROOT, CannotRunError, node, npm_package
 
 MCPB, MCPB_VERSION = "@anthropic-ai/mcpb", "2.1.2"
@@ -25,7 +26,8 @@ MANIFEST = ROOT / "bundle" / "manifest.json"
 def contents() -> dict[str, Path]:
     """Each file of the bundle: its name there, and where it comes from."""
     listed = subprocess.run(["git", "ls-files", "deeporigin_mcp"], cwd=ROOT, capture_output=True, text=True, check=True)
-    names = sorted([*listed.stdout.splitlines(), *BESIDE])
+    built = [path.relative_to(ROOT).as_posix() for path in pages.BUILT.glob("*")]
+    names = sorted([*listed.stdout.splitlines(), *built, *BESIDE])
     added = sorted((ROOT / "bundle").iterdir())
     return {**{name: ROOT / name for name in names}, **{path.name: path for path in added}}
 
@@ -44,6 +46,7 @@ def build(folder: Path = ROOT / "dist") -> Path:
     Raises:
         CannotRunError: npm's tool is not there, or refuses the bundle; with what it said.
     """
+    pages.build()
     tool = [node(), str(npm_package(MCPB, MCPB_VERSION) / "dist" / "cli" / "cli.js")]
     version = json.loads(MANIFEST.read_text(encoding="utf-8"))["version"]
     target = folder / f"deeporigin-mcp-{version}.mcpb"

@@ -1,4 +1,4 @@
-"""A docking run of BRD4 that looks as a real one does: the official client's example structure and its ligands' poses."""
+"""A docking run of BRD4 that looks as a real one does: the official client's example structure and poses."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ class Column(NamedTuple):
 
 
 KNOWN = {
-    "rank": Column("Rank", place=0),
     "binding_energy": Column("Binding energy", "kcal/mol", "lower", 1),
     "pose_score": Column("Pose score", "", "higher", 2),
-    "pose_rank": Column("Pose of its ligand", place=3),
+    "rank": Column("Rank", place=3),
+    "pose_rank": Column("Pose of ligand", place=4),
     "dG": Column("ΔG", "kcal/mol", "lower", 1),
     "ddG.total": Column("ΔΔG", "kcal/mol", "lower", 1),
     "std": Column("Standard deviation", "kcal/mol", place=2),
