@@ -20,6 +20,8 @@ from tests.support.node import ROOT, CannotRunError, node, npm_package
 
 MCPB, MCPB_VERSION = "@anthropic-ai/mcpb", "2.1.2"
 BESIDE = ("LICENSE", "README.md", "pyproject.toml")
+BUILD_ONLY = ("deeporigin_mcp/apps/package", "deeporigin_mcp/apps/results/")
+"""What the pages are put together from; `pyproject.toml` keeps it out of the wheel too."""
 MANIFEST = ROOT / "bundle" / "manifest.json"
 
 
@@ -27,7 +29,8 @@ def contents() -> dict[str, Path]:
     """Each file of the bundle: its name there, and where it comes from."""
     listed = subprocess.run(["git", "ls-files", "deeporigin_mcp"], cwd=ROOT, capture_output=True, text=True, check=True)
     built = [path.relative_to(ROOT).as_posix() for path in pages.BUILT.glob("*")]
-    names = sorted([*listed.stdout.splitlines(), *built, *BESIDE])
+    tracked = [name for name in listed.stdout.splitlines() if not name.startswith(BUILD_ONLY)]
+    names = sorted([*tracked, *built, *BESIDE])
     added = sorted((ROOT / "bundle").iterdir())
     return {**{name: ROOT / name for name in names}, **{path.name: path for path in added}}
 

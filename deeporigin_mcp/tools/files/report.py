@@ -87,7 +87,9 @@ class Report(Download):
         with tempfile.TemporaryDirectory() as place:
             await self._get(await run_sync(Folder, Path(place)))
             if execution.is_terminal:
-                self.missing = await missing_of(client, execution, replace(found, items=[*_without(found, protein)]))
+                # A row whose file is gone is a result all the same.
+                there = [replace(item, path="", problem="") for item in rows]
+                self.missing = await missing_of(client, execution, replace(found, items=there))
             data = await run_sync(self._data, Path(place), protein)
         self._files = []
         for item in found.items:
@@ -241,7 +243,15 @@ def _row(item: Item, shape: int | None) -> tuple[dict[str, Any], dict[str, Any]]
 
 def _missing_row(name: str, reason: str, smiles: str, width: int) -> dict[str, Any]:
     shown = one_line(reason, VALUE_CHARACTERS)
-    return {"name": name, "ligand": "", "smiles": smiles, "shape": None, "reason": shown, "values": [None] * width}
+    return {
+        "name": name,
+        "ligand": "",
+        "smiles": smiles,
+        "shape": None,
+        "note": "",
+        "reason": shown,
+        "values": [None] * width,
+    }
 
 
 _SHOWN_ELSEWHERE = ("ligand_id", "smiles", "ligand_smiles", "ligand_name", "best_pose", "origin")
@@ -271,16 +281,17 @@ def _cell(value: Any) -> str | int | float | bool | None:
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The columns of the rows. Ids, and what is the same in all rows, are hidden: only the CSV has them."""
     names = [*dict.fromkeys(name for row in rows for name in row)]
-    units = {name: {row.get(name) for row in rows} - {None} for name in names if name.rpartition(".")[2] == "unit"}
+    told = {name: {text(row.get(name)) for row in rows} - {""} for name in names if name.endswith(".unit")}
     columns = []
     for name in names:
         column = column_of(name)
         values = [row.get(name) for row in rows]
         is_same = len(rows) > 1 and len({json.dumps(value) for value in values}) == 1
-        told = units.get(f"{name.rpartition('.')[0]}.unit", set[Any]())
-        if not column.unit and len(told) == 1 and any(isinstance(value, float) for value in values):
-            column = column._replace(unit=str(next(iter(told))))
-        is_hidden = name in units or name.endswith("_id") or name == "id" or (is_same and not column.better)
-        columns.append({"name": name, **column._asdict(), "hidden": is_hidden})
+        units = told.get(f"{name.rpartition('.')[0]}.unit")
+        if units and any(isinstance(value, float) for value in values):
+            # Where they differ, each is in its own row.
+            column = column._replace(unit=one_line(next(iter(units)), 40) if len(units) == 1 else "")
+        is_id = name.endswith("_id") or name == "id"
+        columns.append({"name": name, **column._asdict(), "hidden": is_id or (is_same and not column.better)})
     columns.sort(key=lambda column: column.pop("place"))
     return columns[:MAX_COLUMNS]
