@@ -18,18 +18,18 @@ _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u202
 """What could end the element that holds the data, or a line of it, inside of JSON's strings."""
 
 
-def is_built(page: str = RESULTS) -> bool:
-    """Whether this installation has a page: a clone has none before `scripts/apps` has run."""
-    return (BUILT / page).is_file()
+def is_built() -> bool:
+    """Whether this installation has the page: a clone has none before `scripts/apps` has run."""
+    return (BUILT / RESULTS).is_file()
 
 
-def page_with(data: Mapping[str, Any], page: str = RESULTS) -> bytes:
-    """A page that shows this data; its shape is told in `results/data.js`.
+def page_with(data: Mapping[str, Any]) -> bytes:
+    """The page that shows this data; its shape is told in `results/data.js`.
 
     Raises:
         FileNotFoundError: it is not built.
     """
-    before, mark, after = (BUILT / page).read_text(encoding="utf-8").partition(_BEGIN)
+    before, mark, after = (BUILT / RESULTS).read_text(encoding="utf-8").partition(_BEGIN)
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     text = text.translate(_ESCAPES)
     return f"{before}{mark}{text}{after[after.index(_END) :]}".encode("utf-8", "replace")

@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 from tests.browser.chromium import NAMES, executable
-from tests.distribution import pages
+from tests.support import built_pages
 from tests.support.node import CACHE, ROOT, CannotRunError, install
 
 DRIVER = ("playwright==1.65.2", "greenlet==3.5.6")
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         if executable() is None:
             _install_chromium()
         driver = _driver()
-        pages.build()
+        built_pages.build()
     except CannotRunError as error:
         sys.stdout.write(f"Could not run: {error}\n")
         return 2

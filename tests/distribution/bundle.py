@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.distribution import pages
+from tests.support import built_pages
 from tests.support.node import ROOT, CannotRunError, node, npm_package
 
 MCPB, MCPB_VERSION = "@anthropic-ai/mcpb", "2.1.2"
@@ -28,7 +28,7 @@ MANIFEST = ROOT / "bundle" / "manifest.json"
 def contents() -> dict[str, Path]:
     """Each file of the bundle: its name there, and where it comes from."""
     listed = subprocess.run(["git", "ls-files", "deeporigin_mcp"], cwd=ROOT, capture_output=True, text=True, check=True)
-    built = [path.relative_to(ROOT).as_posix() for path in pages.BUILT.glob("*")]
+    built = [path.relative_to(ROOT).as_posix() for path in built_pages.BUILT.glob("*")]
     tracked = [name for name in listed.stdout.splitlines() if not name.startswith(BUILD_ONLY)]
     names = sorted([*tracked, *built, *BESIDE])
     added = sorted((ROOT / "bundle").iterdir())
@@ -49,7 +49,7 @@ def build(folder: Path = ROOT / "dist") -> Path:
     Raises:
         CannotRunError: npm's tool is not there, or refuses the bundle; with what it said.
     """
-    pages.build()
+    built_pages.build()
     tool = [node(), str(npm_package(MCPB, MCPB_VERSION) / "dist" / "cli" / "cli.js")]
     version = json.loads(MANIFEST.read_text(encoding="utf-8"))["version"]
     target = folder / f"deeporigin-mcp-{version}.mcpb"

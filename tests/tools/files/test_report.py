@@ -216,7 +216,12 @@ def test_view_writes_the_page_into_the_downloads_folder_and_opens_it(
     opens: bool,
 ) -> None:
     seen = list[str]()
-    monkeypatch.setattr("webbrowser.open", lambda address: seen.append(address) or True)
+
+    def opened(address: str) -> bool:
+        seen.append(address)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", opened)
     assert view.view(run_of_brd4(platform), folder=None, opens=opens) == 0
     path = only(home / "deeporigin")
     assert capsys.readouterr().out == f"{path}\n"
