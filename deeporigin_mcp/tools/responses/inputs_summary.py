@@ -16,7 +16,7 @@ NAMES = ("name", "protein_name", "pdb_id", "smiles", "id", "file_path", "key")
 """What an object is called by, the first that it has."""
 MAX_VALUES = 3
 """Plain values of a list that are shown; more are counted."""
-UNTOLD = ("sync", "output", "outputs")
+UNTOLD = ("sync",)
 """Inputs that say nothing about the science."""
 
 
@@ -27,7 +27,8 @@ def inputs_summary(inputs: Mapping[str, Any]) -> str:
 
 def inputs_hash(tool_key: str, inputs: Mapping[str, Any]) -> str:
     """The same for equal inputs of a tool, whatever the order of their fields and the version of the tool."""
-    text = json.dumps([tool_key, inputs], sort_keys=True, separators=(",", ":"), default=str)
+    science = {name: value for name, value in inputs.items() if name not in UNTOLD}
+    text = json.dumps([tool_key, science], sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_CHARACTERS]
 
 
