@@ -120,7 +120,7 @@ export class Chart {
     pen.rotate(-Math.PI / 2);
     pen.textAlign = "center";
     pen.fillStyle = colour("ink");
-    pen.fillText(axisTitle(y), 0, 0);
+    pen.fillText(shortened(pen, pen.measureText(axisTitle(y)).width > box.height ? titleOf(y) : axisTitle(y), box.height), 0, 0);
     pen.restore();
   }
 

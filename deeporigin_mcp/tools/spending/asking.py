@@ -47,7 +47,18 @@ async def _by_terminal(ctx: ToolContext, question: Question, until: float) -> Re
     return await by_terminal(ctx, question, until)
 
 
-WAYS: Mapping[str, Way] = {"elicitation": by_elicitation, "browser": _by_browser, "terminal": _by_terminal}
+async def _by_app(ctx: ToolContext, question: Question, until: float) -> Reply:
+    from deeporigin_mcp.tools.spending.app import by_app
+
+    return await by_app(ctx, question, until)
+
+
+WAYS: Mapping[str, Way] = {
+    "elicitation": by_elicitation,
+    "app": _by_app,
+    "browser": _by_browser,
+    "terminal": _by_terminal,
+}
 
 
 async def ask(ctx: ToolContext, quote: Execution, *, until: float, failed: int = 0) -> Reply:
@@ -122,8 +133,13 @@ async def _question(state: ServerState, quote: Execution, failed: int) -> Questi
         ),
         items=tuple(shown_items),
         consequence=f"Yes starts it at once and cannot be undone. {_without_a_yes(quote)}",
-        about=(price, *subject_of(quote)),
+        about=about(quote),
     )
+
+
+def about(quote: Execution) -> tuple[str, ...]:
+    """What a yes is bound to: the price, the tool, its version, the project."""
+    return usd(quote.quoted_price), *subject_of(quote)
 
 
 def _without_a_yes(quote: Execution) -> str:
