@@ -94,7 +94,7 @@ async def download_files(
     execution_id: Annotated[str | None, Field(description="The run.")] = None,
     what: Annotated[
         str,
-        Field(description="Of a run: all, best_poses (one a ligand), report (a page), or a result type, e.g. pose."),
+        Field(description="Of a run: all, best_poses (one a ligand), report (a page) or a type, e.g. pose."),
     ] = ALL,
     folder: Annotated[str | None, Field(description="Name below the downloads folder; default: one per run.")] = None,
     combine: Annotated[bool, Field(description="Also join poses into one SDF, best first, scores as fields.")] = False,
