@@ -35,6 +35,7 @@ Codes finer than those of the classes:
 | | `file_exists`, `file_changed` | there is one already; it changed while it was read |
 | | `file_too_large`, `local_file_failed` | above the limit; this machine refuses it |
 | | `outside_folders`, `local_file_not_found` | a path where nothing may be read; no file there |
+| | `not_built` | this installation lacks the page |
 | | `wrong_nonce` | an answer for the approval card that does not come from it |
 | NotFoundError | `file_not_found` | no such file on the platform |
 | InvalidRequestError | `import_failed` | the import ended without success; its reason is in the message |

@@ -15,7 +15,7 @@ from tests.support.processes import run
 ROOT = Path(deeporigin_mcp.__file__).parent
 PACKAGE = "deeporigin_mcp"
 
-CLI_SIDE = ("approve", "cli", "demo", "doctor", "install", "__main__")
+CLI_SIDE = ("approve", "cli", "demo", "doctor", "install", "view", "__main__")
 """Rooms of the command line: they may use everything."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__init__": (),

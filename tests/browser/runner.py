@@ -16,6 +16,7 @@ import sys
 
 from tests.browser.accessibility import install_axe
 from tests.browser.chromium import NAMES, executable
+from tests.support import built_pages
 from tests.support.node import CACHE, ROOT, CannotRunError, install
 
 DRIVER = ("playwright==1.65.2", "greenlet==3.5.6")
@@ -27,6 +28,7 @@ def main(arguments: list[str]) -> int:
         if executable() is None:
             _install_chromium()
         driver = _driver()
+        built_pages.build()
         install_axe()
     except CannotRunError as error:
         sys.stdout.write(f"Could not run: {error}\n")
