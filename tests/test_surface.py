@@ -62,7 +62,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "search_executions": {"limit": 20, "offset": 0, "with_total_count": False, "include_hidden": False},
     "get_execution": {"source": "tools_service", "detail": "concise"},
-    "create_execution": {"tool_version": "latest", "start": False},
+    "create_execution": {"start": False},
     "confirm_execution": {"wait_seconds": 10},
     "cancel_execution": {},
     "wait_executions": {"timeout_seconds": 45, "poll_interval_seconds": 5, "until": "all"},
@@ -82,8 +82,8 @@ PARAMETERS = {
     "search_executions": "project_id tool_keys status compute_job_id filters select limit offset with_total_count "
     "include_hidden",
     "get_execution": "execution_id source detail",
-    "create_execution": "tool_key tool_version inputs name metadata outputs project_id cluster_id sync batch_size tag "
-    "billing_tag visibility idempotency_key start",
+    "create_execution": "tool_key tool_version inputs like name metadata outputs project_id cluster_id sync batch_size "
+    "tag billing_tag visibility idempotency_key start",
     "confirm_execution": "execution_id expected_price wait_seconds",
     "cancel_execution": "execution_id",
     "wait_executions": "execution_ids timeout_seconds poll_interval_seconds until",

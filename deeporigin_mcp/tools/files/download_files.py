@@ -28,9 +28,11 @@ from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_o
 
 if TYPE_CHECKING:
     from deeporigin_mcp.tools.files.downloading import Download, Request
+    from deeporigin_mcp.tools.files.folders import Folders
     from deeporigin_mcp.tools.files.run_files import Found, Item
 
 ALL = "all"
+REPORT = "report"
 WAIT_SECONDS = 42.0
 """How long a call may take before it returns; the download then goes on without it."""
 RUN_SECONDS = 38.0
@@ -86,7 +88,8 @@ async def download_files(
     ] = None,
     execution_id: Annotated[str | None, Field(description="The run.")] = None,
     what: Annotated[
-        str, Field(description="Of a run: all, best_poses (one a ligand), or a result type, e.g. pose, pocket.")
+        str,
+        Field(description="Of a run: all, best_poses (one a ligand), report (a page) or a type, e.g. pose."),
     ] = ALL,
     folder: Annotated[str | None, Field(description="Name below the downloads folder; default: one per run.")] = None,
     combine: Annotated[bool, Field(description="Also join poses into one SDF, best first, scores as fields.")] = False,
@@ -109,6 +112,11 @@ async def download_files(
     if execution is not None:
         execution = await at_its_end(state.client, execution, RUN_SECONDS)
     if not state.settings.is_local:
+        if what == REPORT:
+            raise ArgumentError(
+                f"Invalid what {REPORT!r}: a page is a file on the user's disk, and this server works over HTTP.",
+                next_step=f"{_call((), execution)} gives links to the files.",
+            )
         # Both waits together would last longer than a call.
         waits = anyio.current_time() <= deadline - sum(STORING_PAUSES)
         return await _links(state, execution, paths or [], what, waits=waits)
@@ -122,13 +130,23 @@ async def download_files(
     state.forget_ended_transfers()
     work = state.transfers.get(key)
     if not isinstance(work, Download):
-        work = state.transfers[key] = Download(state, await folders_of(ctx), request)
+        work = state.transfers[key] = _work(state, await folders_of(ctx), request)
     try:
         is_over, _ = await work.result(state, max(0.0, deadline - anyio.current_time()))
     finally:
         if work.has_ended:
             state.transfers.pop(key, None)
     return await run_sync(_view, state, request, work, is_over)
+
+
+def _work(state: ServerState, folders: Folders, request: Request) -> Download:
+    from deeporigin_mcp.tools.files.downloading import Download
+
+    if request.execution is None or request.what != REPORT:
+        return Download(state, folders, request)
+    from deeporigin_mcp.tools.files.report import report_of
+
+    return report_of(state, folders, request.execution, request.folder)
 
 
 def _view(state: ServerState, request: Request, work: Download, is_over: bool) -> DownloadsView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
@@ -40,11 +40,8 @@ async def missing_of(
     """
     if not found.ligand_count or not any(map(_names, found.items)):
         return None
-    kept = [item for item in found.items if _is_there(item) and not _failure(found, item.molecule)]
-    there = {name for item in kept for name in _names(item)}
-    lacking = [one for one in found.ligands if not there.intersection((one.id, one.smiles))]
-    results = {item.molecule.id or item.molecule.smiles for item in kept} - {""}
-    count = max(0, found.ligand_count - len(results))
+    places, count = _lacking(found, _is_there)
+    lacking = [found.ligands[place] for place in places]
     if not found.ligands or len(lacking) > count:
         # The platform may write a SMILES otherwise than the inputs did: then it is not certain which ones.
         return count, [(f"{count} of {found.ligand_count} ligands", NO_RESULT)] if count else []
@@ -60,6 +57,28 @@ async def missing_of(
         )
         for one in lacking
     ]
+
+
+def without_result(execution: Execution, found: Found) -> list[int] | None:
+    """The positions in the run's inputs of the ligands that have no result; None if that is not certain.
+
+    Args:
+        found: none of its files needs to be here.
+    """
+    if not any(map(_names, found.items)):
+        is_over_without = found.ligands and execution.status not in ("Completed", "Quoted") and execution.is_settled
+        return [*range(len(found.ligands))] if is_over_without else None
+    places, count = _lacking(found, lambda item: not item.problem)
+    return places if found.ligands and len(places) <= count else None
+
+
+def _lacking(found: Found, is_result: Callable[[Item], bool]) -> tuple[list[int], int]:
+    """The positions of ligands of which no result is seen, and how many have none."""
+    kept = [item for item in found.items if is_result(item) and not _failure(found, item.molecule)]
+    there = {name for item in kept for name in _names(item)}
+    places = [place for place, one in enumerate(found.ligands) if not there.intersection((one.id, one.smiles))]
+    results = {item.molecule.id or item.molecule.smiles for item in kept} - {""}
+    return places, max(0, found.ligand_count - len(results))
 
 
 def _is_there(item: Item) -> bool:

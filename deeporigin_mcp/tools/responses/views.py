@@ -30,6 +30,7 @@ class View(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     _at_most: int = PrivateAttr(RESULT_CHARACTERS)
+    _meta: dict[str, Any] | None = PrivateAttr(None)
 
     @property
     def at_most(self) -> int:
@@ -39,6 +40,16 @@ class View(BaseModel):
     def limited_to(self, characters: int) -> Self:
         """The view, with another limit."""
         self._at_most = characters
+        return self
+
+    @property
+    def meta(self) -> dict[str, Any] | None:
+        """What no model sees: the result's `_meta`, for the page that a client shows beside it."""
+        return self._meta
+
+    def with_meta(self, meta: dict[str, Any] | None) -> Self:
+        """The view, with that."""
+        self._meta = meta
         return self
 
 
@@ -89,7 +100,7 @@ class Warned(View):
 
 
 class ExecutionView(ExecutionRow, Warned):
-    """One execution. `outputs`: of a run that ended within the call, if they are small.
+    """One execution. `outputs`: of a run that ended within the call, if they are small. `changes`: from `like`.
 
     `input_warnings`: doubtful or repeated inputs, after its creation. `look_for`: while `approval` is pending, where
     the person finds the question.
@@ -97,6 +108,7 @@ class ExecutionView(ExecutionRow, Warned):
 
     outputs: dict[str, Any] | None = None
     input_warnings: list[str] | None = None
+    changes: list[str] | None = None
     approval: Literal["pending"] | None = None
     look_for: str | None = None
     next_step: str | None = None
@@ -281,6 +293,8 @@ class PlatformToolView(View):
     other_versions: list[str]
     sync: str
     price: str
+    duration: str
+    quote: str | None = None
     inputs_schema: dict[str, Any]
     example_inputs: dict[str, Any] | None = None
     cut: list[str] | None = None
