@@ -152,16 +152,14 @@ INSTRUCTIONS = _instructions([offer.function.__name__ for offer in TOOLS])
 """Those of a server with every tool."""
 
 SEE_ALSO: Mapping[str, Mapping[str, str]] = {
-    "list_executions": {"get_workspace": "get_workspace names this server's session."},
     "create_execution": {
-        "find_platform_tools": "find_platform_tools gives the tool_key.",
         "describe_platform_tool": "Call describe_platform_tool before.",
     },
     "find_platform_tools": {
-        "describe_platform_tool": "describe_platform_tool takes the tool_key next.",
+        "describe_platform_tool": "Then describe_platform_tool.",
         "list_executions": "For runs that exist use list_executions.",
     },
-    "describe_platform_tool": {"create_execution": "Call it before create_execution, whose inputs must fit."},
+    "describe_platform_tool": {"create_execution": "Call it before create_execution."},
     "get_execution_results": {"download_files": "download_files saves the files."},
     "upload_file": {"import_molecules": "Molecules: import_molecules."},
 }

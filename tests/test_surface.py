@@ -200,7 +200,7 @@ async def test_descriptions_start_with_the_deciding_fact_and_are_not_cut_by_clie
         assert FIRST_FACT[tool["name"]] in description.split(". ")[0], tool["name"]
         assert not re.search(r"^ |\t", description, re.MULTILINE), "indentation of a docstring"
         reads = tool["annotations"]["readOnlyHint"]
-        assert ("reads only" in description) == reads, "cost and effects are said"
+        assert ("reads only" in description.lower()) == reads, "cost and effects are said"
 
 
 async def test_parameters_and_defaults_are_the_designs(tools: list[dict[str, Any]]) -> None:

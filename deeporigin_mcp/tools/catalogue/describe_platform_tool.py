@@ -34,7 +34,7 @@ async def describe_platform_tool(
 ) -> PlatformToolView:
     """Describe one platform tool: the JSON Schema of its inputs, an example, and price and duration in recent runs.
 
-    Free, reads only.
+    Reads only.
     """
     state = state_of(ctx)
     definition = await find_definition(state, tool_key, tool_version)

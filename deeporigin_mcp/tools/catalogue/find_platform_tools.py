@@ -51,8 +51,7 @@ async def find_platform_tools(
 ) -> PlatformToolListView:
     """Find scientific tools that the platform can run (docking, free energies, ADMET, …), best match first.
 
-    The first step of a new run: it gives the tool_key. Without a good match, `others` has all other keys.
-    Free, reads only.
+    The first step of a new run. Without a good match, `others` has all other keys. Reads only.
     """
     newest: dict[str, ToolDefinition] = {}
     for definition in await allowed_definitions(state_of(ctx)):

@@ -77,11 +77,11 @@ async def create_execution(
         str | None, Field(description="Exact, a major such as 4, or latest (default).", coerce_numbers_to_str=True)
     ] = None,
     name: Annotated[str | None, Field(description="Shown to people.", max_length=500)] = None,
-    metadata: Annotated[dict[str, Any] | None, Field(description="Notes of your own, kept with it.")] = None,
-    outputs: Annotated[dict[str, Any] | None, Field(description="Output files; rarely needed.")] = None,
+    metadata: Annotated[dict[str, Any] | None, Field(description="Your notes.")] = None,
+    outputs: Annotated[dict[str, Any] | None, Field(description="Rarely needed.")] = None,
     project_id: Annotated[str | None, Field(description="Needed if none is set.")] = None,
-    cluster_id: Annotated[str | None, Field(description="Default: the organisation's first.")] = None,
-    sync: Annotated[bool | None, Field(description="Its start returns at its end. Default: the tool's own.")] = None,
+    cluster_id: Annotated[str | None, Field(description="Default: the first.")] = None,
+    sync: Annotated[bool | None, Field(description="Starting returns at its end. Default: the tool's own.")] = None,
     batch_size: Annotated[int | None, Field(description="Ligands per job; docking tools only.", ge=1)] = None,
     tag: Annotated[str | None, Field(description="Free label.")] = None,
     billing_tag: Annotated[str | None, Field(description="Label for billing reports.")] = None,
@@ -98,13 +98,12 @@ async def create_execution(
     ] = None,
     start: Annotated[
         bool,
-        Field(description="Also start it if the price is within the operator's automatic limit (default: free only)."),
+        Field(description="Also start it, if within the operator's automatic limit (default: free)."),
     ] = False,
 ) -> ExecutionView | InputRequiredResult:
     """Create an execution as a quote: it gets an id and a price in USD, and nothing runs or is charged yet.
 
-    confirm_execution runs it. It is sent once, never repeated; if a response is lost, call again with the same
-    idempotency_key.
+    confirm_execution runs it. After a lost response call again with the same idempotency_key.
     """
     key = idempotency_key or str(uuid.uuid4())
     optional = {

@@ -55,8 +55,8 @@ async def get_execution_results(
 ) -> ExecutionResultsView:
     """Read what a run found: its outputs, or the rows that it stored, such as poses with their scores.
 
-    The call after Completed; `order` puts the best rows first. A big field is cut in place, with the cursor
-    that reads it; files are given by path. Free, reads only.
+    The call after Completed; `order` puts the best rows first, and ligands without a result are named. A big field
+    is cut in place, with the cursor that reads it. Reads only.
     """
     state = state_of(ctx)
     sort = row_order(order)

@@ -66,7 +66,7 @@ async def find_molecules(
 ) -> MoleculesView:
     """Find proteins, ligands, pockets and poses that exist, newest or best first; as_input goes into inputs unchanged.
 
-    High pose_score, low binding_energy: good. Free, reads only.
+    High pose_score, low binding_energy: good. Reads only.
     """
     # Only its calls need them.
     from deeporigin_mcp.tools.molecules import entity_search, result_search
