@@ -29,6 +29,7 @@ from deeporigin_mcp.settings.network import Route, Trust
 if TYPE_CHECKING:
     import httpx
 
+    from deeporigin_mcp.platform.clients.billing import Billing
     from deeporigin_mcp.platform.clients.entities import Entities
     from deeporigin_mcp.platform.clients.files import Files
     from deeporigin_mcp.platform.clients.imports import Imports
@@ -88,6 +89,13 @@ class DeepOriginClient:
         from deeporigin_mcp.platform.clients.files import Files
 
         return Files(self._transport, self.scope)
+
+    @cached_property
+    def billing(self) -> Billing:
+        """`client.billing`."""
+        from deeporigin_mcp.platform.clients.billing import Billing
+
+        return Billing(self._transport, self.scope)
 
     @cached_property
     def entities(self) -> Entities:
