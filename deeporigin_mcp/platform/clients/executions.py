@@ -167,6 +167,8 @@ class Executions:
             body["clusterId"] = await self._clusters.default_id()
         body["app"] = self._scope.app
         body["session"] = self._scope.session
+        if self._scope.billing_tag:
+            body.setdefault("billing", self._scope.billing_tag)
         what = f"create a {tool_key} execution"
         dto = await self._send_once("POST", path, what, CREATE_TIMEOUT_SECONDS if timeout is None else timeout, body)
         _refuse_restricted(dto)
