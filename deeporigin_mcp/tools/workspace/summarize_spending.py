@@ -85,12 +85,12 @@ class SpendingSummary(View):
 
 async def summarize_spending(
     ctx: ToolContext,
-    created_after: Annotated[str | None, Field(description="UTC date or time, itself included.")] = None,
+    created_after: Annotated[str | None, Field(description="UTC date or time.")] = None,
     created_before: Annotated[str | None, Field(description="Not included.")] = None,
-    group_by: GroupBy = "tool",
-    project_id: str | None = None,
+    group_by: Annotated[GroupBy, Field(description="One sum for each.")] = "tool",
+    project_id: Annotated[str | None, Field(description="Only this project.")] = None,
 ) -> SpendingSummary:
-    """Sum what runs cost: charged, reserved, quoted, and charged without result. Free, reads only."""
+    """Sum what runs cost, also without result. Free, reads only."""
     state = state_of(ctx)
     after, before = _time("created_after", created_after, state), _time("created_before", created_before, state)
     if after and before and after >= before:
