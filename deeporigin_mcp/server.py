@@ -48,6 +48,7 @@ from deeporigin_mcp.tools.responses.toolsets import LOCAL_PARAMETERS, TOOLSETS, 
 from deeporigin_mcp.tools.runtime.state import ServerState, open_state
 from deeporigin_mcp.tools.spending.elicitation import valid_input_responses
 from deeporigin_mcp.tools.workspace.get_workspace import get_workspace
+from deeporigin_mcp.tools.workspace.summarize_spending import summarize_spending
 
 NAME = "deeporigin-mcp"
 
@@ -127,6 +128,7 @@ TOOLS = (
     Offer(list_files, "List files", READS),
     Offer(upload_file, "Upload a file", Hints(False, False, True)),
     Offer(download_files, "Download files", Hints(False, False, True)),
+    Offer(summarize_spending, "Sum what runs cost", READS),
     Offer(get_workspace, "Show the workspace", READS),
 )
 """Every tool that a model calls, in the order of `tools/list`; settings only filter this table."""

@@ -48,6 +48,7 @@ HINTS = {
     "list_files": READS,
     "upload_file": SAVES,
     "download_files": SAVES,
+    "summarize_spending": READS,
     "get_workspace": READS,
 }
 """Every tool in its order: read-only, destructive, idempotent, open world (design 3)."""
@@ -75,6 +76,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "list_files": {"path": "", "limit": 50},
     "upload_file": {},
     "download_files": {"what": "all", "combine": False},
+    "summarize_spending": {"group_by": "tool"},
     "get_workspace": {},
 }
 PARAMETERS = {
@@ -97,6 +99,7 @@ PARAMETERS = {
     "list_files": "path execution_id limit cursor",
     "upload_file": "path text destination",
     "download_files": "paths execution_id what folder combine",
+    "summarize_spending": "created_after created_before group_by project_id",
     "get_workspace": "",
 }
 FIRST_FACT = {
@@ -116,6 +119,7 @@ FIRST_FACT = {
     "list_files": "List files of the platform",
     "upload_file": "Upload one file",
     "download_files": "Get files of a run",
+    "summarize_spending": "Sum what runs cost",
     "get_workspace": "Show who is signed in",
 }
 """What the first sentence of each description has to say."""
