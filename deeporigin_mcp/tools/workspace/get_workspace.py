@@ -33,7 +33,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
 
     Call it first if unsure about project, limits or connection. It says which project new executions get, in which
     folders the user's files are, what may start without a person, what this session has spent, and when the token
-    ends. Free, reads only.
+    ends. Reads only.
     """
     state = state_of(ctx)
     client = state.client

@@ -90,7 +90,7 @@ async def summarize_spending(
     group_by: Annotated[GroupBy, Field(description="One sum for each.")] = "tool",
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
 ) -> SpendingSummary:
-    """Sum what runs cost, also without result. Free, reads only."""
+    """Sum what runs cost, also without result. Reads only."""
     state = state_of(ctx)
     after, before = _time("created_after", created_after, state), _time("created_before", created_before, state)
     if after and before and after >= before:
