@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
+
+import anyio
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
@@ -13,6 +15,8 @@ from deeporigin_mcp.tools.runtime.state import ServerState
 ME = "me"
 NAME_CHARACTERS = 60
 MAX_NAMED = 10
+NAMES_SECONDS = 3.0
+"""Names are worth a moment: later than this, rows have ids."""
 
 
 class People(NamedTuple):
@@ -26,7 +30,9 @@ class People(NamedTuple):
     @classmethod
     async def of(cls, state: ServerState) -> People:
         """The users; where they cannot be read, only the token's owner has a name."""
-        names = dict(await state.names.people_by_key())
+        names: dict[str, str] = {}
+        with anyio.move_on_after(NAMES_SECONDS):
+            names |= await state.names.people_by_key()
         claims = TokenClaims.read(state.settings.require_token(state.client.timing.wall()))
         own = {key.casefold() for key in (claims.subject, claims.email) if key}
         known = next((names[key] for key in own if key in names), one_line(claims.name, NAME_CHARACTERS))
@@ -61,3 +67,12 @@ def created_by_one_of(execution: Execution, keys: Collection[str]) -> bool:
 def _key(created_by: str) -> str:
     """An id or an address without what some records have before it, as in `google-apps|user@x`."""
     return created_by.rpartition("|")[2].strip().casefold()
+
+
+async def other_projects(state: ServerState, executions: Iterable[Execution]) -> Mapping[str, str]:
+    """Names by id of the projects of these runs, without the server's own: what rows do not say is of that one."""
+    ids = {execution.project_id for execution in executions} - {"", state.settings.project_id}
+    if not ids:
+        return {}
+    names = await state.names.projects()
+    return {project_id: names.get(project_id) or one_line(project_id, NAME_CHARACTERS) for project_id in ids}
