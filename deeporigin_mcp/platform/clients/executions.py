@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -360,12 +360,18 @@ class ExecutionListing:
         return {"data": self._matching(query, found), "count": total}
 
     async def all(
-        self, query: ListQuery, page_size: int | None = None, *, fields: Collection[str] | None = None
+        self,
+        query: ListQuery,
+        page_size: int | None = None,
+        *,
+        fields: Collection[str] | None = None,
+        also: Callable[[Json], Json] = lambda _: {},
     ) -> Json:
         """All pages, read concurrently: `{"data": [DTO, …], "count": len(data)}`.
 
         Args:
             fields: keep only these of each DTO, beside its id and session. Inputs and outputs are most of its bytes.
+            also: made of a whole DTO and kept with those fields.
         """
         size = DEFAULT_FETCH_ALL_PAGE_SIZE if page_size is None else page_size
 
@@ -374,7 +380,7 @@ class ExecutionListing:
             if fields is None:
                 return response
             kept = {"executionId", "session", *fields}
-            slim = [{key: row[key] for key in kept if key in row} for row in rows_of(response)]
+            slim = [{**{key: row[key] for key in kept if key in row}, **also(row)} for row in rows_of(response)]
             return slim if isinstance(response, list) else {**response, "data": slim}
 
         rows = await all_rows(fetch)

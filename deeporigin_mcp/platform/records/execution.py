@@ -15,6 +15,7 @@ from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.records.values import Json, as_object, moment, text
 
 MAX_REASON_CHARACTERS = 2_000
+IMPORT_KEY = "deeporigin.import-dataset"
 
 
 class Execution:
@@ -61,6 +62,21 @@ class Execution:
     @property
     def session(self) -> str:
         return word(self.raw.get("session"))
+
+    @property
+    def created_by(self) -> str:
+        """Id of the person, or in older records such as `google-apps|user@x`."""
+        return word(self.raw.get("createdBy"))
+
+    @property
+    def cluster_id(self) -> str:
+        return word(as_object(self.raw.get("cluster")).get("id"))
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it was created hidden. Imports are, also where their record does not say so (platform-facts 7)."""
+        visibility = self.raw.get("visibility")
+        return visibility == "hidden" or (visibility is None and self.tool_key == IMPORT_KEY)
 
     @property
     def metadata(self) -> Json:

@@ -22,6 +22,7 @@ class ListQuery(NamedTuple):
     session: str | None = None
     project_id: str | None = None
     created_after: datetime | str | None = None
+    created_before: datetime | str | None = None
     status: Sequence[str] = ()
     order: str | None = None
 
@@ -40,11 +41,12 @@ class ListQuery(NamedTuple):
 
     def _filter(self) -> dict[str, Any]:
         words = [word for status in self.status for word in wire_words(status)]
+        times = {"$gt": self.created_after, "$lt": self.created_before}
         filters = {
             "tool": None if self.tool_key is None else {"toolManifest": {"key": self.tool_key}},
             "session": self.session,
             "projectId": self.project_id,
-            "createdAt": None if self.created_after is None else {"$gt": utc_text(self.created_after)},
+            "createdAt": {name: utc_text(when) for name, when in times.items() if when is not None} or None,
             "status": {"$in": list(dict.fromkeys(words))} if words else None,
         }
         return {key: value for key, value in filters.items() if value is not None}

@@ -36,6 +36,7 @@ class Platform(State):
         tool_version: str = "latest",
         project_id: str | None = "",
         started: bool = True,
+        created_by: str = "",
         **body: Any,
     ) -> str:
         """Add a run that somebody created and started earlier, and that lives on as the state machine has it.
@@ -51,6 +52,7 @@ class Platform(State):
             tool_version: Version selector.
             project_id: Project id; empty string for the organisation's first project, None for none.
             started: False leaves it `Quoted`.
+            created_by: User id; empty string for the organisation's first user.
             body: Further keys of the create request, such as `name`, `session` or `visibility`.
 
         Returns:
@@ -67,7 +69,7 @@ class Platform(State):
         if problems:
             raise ValueError(f"{tool_key} refuses these inputs: {problems}")
         whole = {**self._body(organisation, project_id), **body}
-        user = str(organisation.users[0]["id"])
+        user = created_by or str(organisation.users[0]["id"])
         at = self.clock.now() - timedelta(seconds=ago_seconds)
         execution, _ = new_execution(self, organisation, definition, whole, checked, user, at)
         if started and execution.stored["status"] == "Quoted":

@@ -11,9 +11,16 @@ from deeporigin_mcp.platform.records.money import LineItem, without_noise
 from deeporigin_mcp.platform.records.progress import children, is_tree, label
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import Json, text
+from deeporigin_mcp.tools.executions.listed import hash_of, inputs_in_short
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import Summary, rows_that_fit
-from deeporigin_mcp.tools.responses.views import ExecutionDetailView, ExecutionView, LineItemView, execution_view
+from deeporigin_mcp.tools.responses.views import (
+    WORD_CHARACTERS,
+    ExecutionDetailView,
+    ExecutionView,
+    LineItemView,
+    execution_view,
+)
 
 CHARACTERS = {
     "prices": 1_500,
@@ -97,6 +104,9 @@ def detailed_view(short: ExecutionView, execution: Execution) -> ExecutionDetail
         cut += [name] if summary.is_cut else []
     view.outputs = view.outputs or result_files(execution)
     view.session = one_line(execution.session, 120) or None
+    view.cluster_id = one_line(execution.cluster_id, WORD_CHARACTERS) or None
+    view.hidden = execution.is_hidden or None
+    view.inputs_hash = hash_of(Execution(inputs_in_short(execution.raw))) or None
     if cut:
         view.cut = cut
         whole = steps.call("get_execution_results", execution_id=execution.execution_id, cursor=f"{cut[0]}:@0")

@@ -12,6 +12,9 @@ from deeporigin_mcp.platform.records.status import KNOWN
 from deeporigin_mcp.tools.responses.suggestions import closest
 
 ORDER_FIELDS = ("createdAt", "startedAt", "completedAt", "status", "tool", "name", "executionId")
+ORDERED_HERE = ("cost", "quotedPrice")
+"""Orders that the platform does not have."""
+_ORDERS = (*ORDER_FIELDS, *ORDERED_HERE)
 _ORDER = re.compile(r"(.+?)\??(?:\s+(asc|desc))?", re.IGNORECASE | re.DOTALL)
 
 SEARCH_COLUMNS = (
@@ -55,22 +58,20 @@ def order_in(order: str) -> Order | None:
     return Order(match[1], (match[2] or "asc").lower()) if match else None
 
 
-def checked_order(order: str) -> str:
-    """An order of executions as the platform takes it.
+def checked_order(order: str) -> Order:
+    """An order of executions, its field spelt as the platform spells it.
 
     Raises:
         ArgumentError: an invalid order; lists the valid ones.
     """
     asked = order_in(order)
     # Rows show the same columns as created_at and so on.
-    field = next(
-        (name for name in ORDER_FIELDS if asked and name.lower() == asked.field.replace("_", "").lower()), None
-    )
+    field = next((name for name in _ORDERS if asked and name.lower() == asked.field.replace("_", "").lower()), None)
     if asked and field is not None:
-        return str(asked._replace(field=field))
+        return asked._replace(field=field)
     raise ArgumentError(
         f"Invalid order {one_line(order, 60)!r}.",
-        next_step=f"Valid: {', '.join(ORDER_FIELDS)}, then asc or desc, such as 'createdAt desc'.",
+        next_step=f"Valid: {', '.join(_ORDERS)}, then asc or desc, such as 'createdAt desc'.",
     )
 
 

@@ -11,6 +11,7 @@ from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.records.sanitizing import word
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.executions.details import detailed_view
+from deeporigin_mcp.tools.executions.people import People
 from deeporigin_mcp.tools.executions.record import record_view
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS
@@ -41,7 +42,9 @@ async def get_execution(
     execution = await existing(state.client, execution_id)
     view = execution_view(execution, next_step=steps.after(execution, state.settings))
     if detail == "detailed":
-        return detailed_view(view, execution)
+        detailed = detailed_view(view, execution)
+        detailed.created_by = (await People.of(state)).who(execution) or None
+        return detailed
     if detail == "record":
         return record_view(view, execution)
     return ExecutionDetailView.of(view).limited_to(CONCISE_CHARACTERS)

@@ -16,19 +16,13 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.status import Status
 from deeporigin_mcp.platform.records.values import moment, utc_stamp
 from deeporigin_mcp.tools.approvals.ledger import was_started
-from deeporigin_mcp.tools.executions.filters import checked_order
+from deeporigin_mcp.tools.executions.filters import ORDER_FIELDS, ORDERED_HERE, checked_order
+from deeporigin_mcp.tools.executions.listed import by_price, kept, listed_rows, read_list, repeated_inputs, shared_by
 from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, room_for, unknown_filters, with_progress
+from deeporigin_mcp.tools.executions.people import People, other_projects
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import size, without_columns
-from deeporigin_mcp.tools.responses.views import (
-    NAME_CHARACTERS,
-    ROW_FIELDS,
-    ExecutionListView,
-    ExecutionRow,
-    GrandTotal,
-    ToolTotal,
-    execution_row,
-)
+from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionListView, GrandTotal, ToolTotal
 from deeporigin_mcp.tools.runtime.executions import Detail
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
@@ -41,12 +35,19 @@ CUT_FIRST = (
     ("name", 60),
     ("tool_version", 0),
     ("runtime_seconds", 0),
+    ("inputs_summary", 50),
     ("status_reason", 40),
     ("name", 40),
     ("started_at", 0),
     ("completed_at", 0),
     ("project_id", 0),
+    ("cluster_id", 0),
+    ("session", 0),
+    ("inputs_hash", 0),
+    ("inputs_summary", 0),
+    ("project", 0),
     ("created_at", 0),
+    ("created_by", 0),
     ("status_reason", 0),
     ("progress_percent", 0),
     ("tool_key", 0),
@@ -62,37 +63,50 @@ async def list_executions(
     tool_key: Annotated[str | None, Field(description="Only this tool, e.g. deeporigin.docking.")] = None,
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
     session: Annotated[str | None, Field(description="Only of this session.")] = None,
+    created_by: Annotated[str | None, Field(description="me, a name, e-mail or id.")] = None,
+    name_contains: str | None = None,
     created_after: Annotated[str | None, Field(description="UTC, e.g. 2026-05-07T15:00:00Z.")] = None,
+    created_before: str | None = None,
+    include_hidden: Annotated[bool, Field(description="Also hidden runs, e.g. imports.")] = False,
     order: Annotated[
         str,
-        Field(description="createdAt, startedAt, completedAt, status, tool, name or executionId, then asc or desc."),
+        Field(
+            description="createdAt, startedAt, completedAt, cost, quotedPrice, status, tool, name or executionId, "
+            "then asc or desc."
+        ),
     ] = "createdAt desc",
     page: Annotated[int, Field(description="From 0.", ge=0)] = 0,
     page_size: Annotated[int, Field(description="1 to 10000; over 200 come in parts.", ge=1, le=10_000)] = PAGE_SIZE,
     fetch_all_pages: Annotated[bool, Field(description="Adds totals by tool; all rows if they fit.")] = False,
     status: Annotated[list[Status] | None, Field(description="Only these statuses.")] = None,
-    detail: Annotated[Detail, Field(description="detailed adds start, end and project.")] = "concise",
+    detail: Annotated[Detail, Field(description="detailed adds start, end, session, cluster.")] = "concise",
 ) -> ExecutionListView:
-    """List executions (runs of scientific tools) of the organisation, newest first, with status and price.
+    """List executions (runs of scientific tools) of the organisation, newest first: status, price, by whom, with what.
 
-    Hidden ones too. By name or start time: search_executions; for one known id: get_execution. `count` is how many
-    match in all. Free, reads only.
+    Equal inputs have an equal inputs_hash; `repeated`: inputs that were run again. For one known id: get_execution.
+    `count` is how many match in all. Free, reads only.
     """
     state = state_of(ctx)
     client = state.client
+    now, ordered = client.now(), checked_order(order)
     query = ListQuery(
         tool_key=tool_key,
         session=session,
         project_id=project_id,
-        created_after=_checked_time(created_after, client.now()),
+        created_after=_checked_time(created_after, "created_after", now),
+        created_before=_checked_time(created_before, "created_before", now),
         status=status or (),
-        order=checked_order(order),
+        order=str(ordered) if ordered.field in ORDER_FIELDS else "createdAt desc",
     )
     arguments = {
         "tool_key": tool_key,
         "project_id": project_id,
         "session": session,
+        "created_by": created_by,
+        "name_contains": name_contains,
         "created_after": created_after,
+        "created_before": created_before,
+        "include_hidden": include_hidden,
         "order": order if order != "createdAt desc" else None,
         "status": status,
         "detail": detail if detail != "concise" else None,
@@ -100,59 +114,68 @@ async def list_executions(
     repeated = {key: value for key, value in arguments.items() if value}
     if page and page_size > MOST_ROWS:
         raise _too_large(page, page_size, repeated)
-    totals = total = None
+    people = await People.of(state)
     # The platform's session filter lets rows without a session through, so its pages and count cannot be used.
-    needs_all = fetch_all_pages or session is not None
-    if not needs_all:
-        rows_asked = min(page_size, MOST_ROWS)
-        listed = await client.listing.page(query, page, rows_asked)
-        # A platform with smaller pages numbers them otherwise, too.
-        needs_all = len(listed["data"]) < min(rows_asked, listed["count"] - page * rows_asked)
-    if needs_all:
-        listed = await client.listing.all(query, fields=ROW_FIELDS)
-    read, count = [Execution(row) for row in listed["data"]], listed["count"]
+    is_whole = fetch_all_pages or bool(session or created_by or name_contains) or ordered.field in ORDERED_HERE
+    listed = await read_list(client, query, page, min(page_size, MOST_ROWS), is_whole=is_whole)
+    found = kept(listed.executions, query, people.meant(created_by) if created_by else None, name_contains)
+    left_out = 0 if include_hidden else sum(execution.is_hidden for execution in found)
+    read = [execution for execution in found if include_hidden or not execution.is_hidden]
+    count = len(read) if listed.is_whole else listed.in_all
+    if ordered.field in ORDERED_HERE:
+        read = by_price(read, ordered)
+    totals = total = None
     if fetch_all_pages and read:
         totals, total = _totals(read)
     if page_size > MOST_ROWS and count > MOST_ROWS:
         page_size = ROWS_OF_MANY
+    projects = await other_projects(state, read)
     summed = size(totals) if totals else 0
     most, room = room_for(detail == "concise" and page_size <= PAGE_SIZE, repeated, summed)
-    if fetch_all_pages and len(read) <= MOST_ROWS and size(_rows(read, detail)) <= room:
+    if fetch_all_pages and len(read) <= MOST_ROWS and size(listed_rows(read, detail, people, projects)) <= room:
         page_size = max(page_size, count)
-    start = page * page_size if needs_all else 0
-    found = read[start : start + page_size]
-    rows = _rows(await with_progress(client, found), detail)
-    cut = without_columns(rows, room, CUT_FIRST)
+    start = page * page_size if listed.is_whole else 0
+    shown = await with_progress(client, read[start : start + page_size])
+    again = repeated_inputs(read, {execution.execution_id for execution in shown})
+    rows = listed_rows(shown, detail, people, projects)
+    same = shared_by(rows)
+    cut = without_columns(rows, room - size([again, same]), CUT_FIRST)
     has_more = (page + 1) * page_size < count
     next_step = None
     if has_more:
         next_step = steps.call("list_executions", **repeated, page=page + 1, page_size=page_size)
         if totals:
             next_step = f"totals and count are of all pages. {next_step} shows further rows."
+    elif not rows and left_out:
+        where = {"page": page, "page_size": page_size} if page else {}
+        call = steps.call("list_executions", **repeated, **where, include_hidden=True)
+        next_step = f"Only hidden runs are here: {call} shows them."
     elif not rows and count:
         last = (count - 1) // page_size
         call = steps.call("list_executions", **repeated, page=last, page_size=page_size)
         next_step = f"Page {page} is beyond the end: {count} match in all; {call} is the last page."
-    elif not rows or (project_id and all(row.project_id != project_id for row in found)):
+    elif not rows or (project_id and all(execution.project_id != project_id for execution in shown)):
         # Rows without a project come with those of any project, so an unknown project may have rows.
         next_step = await unknown_filters(state, [tool_key] if tool_key else (), project_id)
         if not rows and next_step is None:
-            next_step = "Nothing matches. Loosen the filters, or search by name with search_executions."
+            next_step = "Nothing matches. Loosen the filters."
+            if created_by and people.names:
+                next_step = f"Nothing matches. Users of the organisation: {people.listed()}."
     return ExecutionListView(
+        same_in_all=same,
         executions=rows,
+        repeated=again or None,
         totals=totals,
         total=total,
         count=count,
         page=page,
         page_size=page_size,
         has_more=has_more,
+        filtered_from=len(listed.executions) if len(found) < len(listed.executions) else None,
+        hidden_left_out=left_out or None,
         cut=cut or None,
         next_step=next_step,
     ).limited_to(most)
-
-
-def _rows(executions: Sequence[Execution], detail: Detail) -> list[ExecutionRow]:
-    return [execution_row(execution, detailed=detail == "detailed") for execution in executions]
 
 
 def _too_large(page: int, page_size: int, repeated: dict[str, Any]) -> ArgumentError:
@@ -167,18 +190,18 @@ def _too_large(page: int, page_size: int, repeated: dict[str, Any]) -> ArgumentE
     )
 
 
-def _checked_time(created_after: str | None, now: float) -> datetime | None:
-    moment_after = moment(created_after)
+def _checked_time(given: str | None, name: str, now: float) -> datetime | None:
+    found = moment(given)
     # The first and the last year of the calendar may not exist in another time zone.
-    if created_after is not None and (moment_after is None or not 1 < moment_after.year < 9999):
+    if given is not None and (found is None or not 1 < found.year < 9999):
         # A model rarely knows the time.
         yesterday = utc_stamp(now - 24 * 3600)
         raise ArgumentError(
-            f"Invalid created_after {one_line(created_after, 60)!r}.",
+            f"Invalid {name} {one_line(given, 60)!r}.",
             next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07. "
             f"The last 24 hours: {steps.call('list_executions', created_after=yesterday)}.",
         )
-    return moment_after
+    return found
 
 
 def _totals(executions: Iterable[Execution]) -> tuple[list[ToolTotal], GrandTotal]:

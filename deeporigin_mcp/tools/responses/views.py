@@ -118,6 +118,10 @@ class ExecutionDetailView(ExecutionRow, Warned):
     """One execution with all that is known of it; `cut` names fields that are not shown whole."""
 
     data_platform_id: str | None = None
+    created_by: str | None = None
+    hidden: bool | None = None
+    cluster_id: str | None = None
+    inputs_hash: str | None = None
     price_items: list[LineItemView] | None = None
     progress: list[str] | None = None
     inputs: dict[str, Any] | None = None
@@ -155,16 +159,51 @@ class GrandTotal(View):
     unpriced: int | None = None
 
 
-class ExecutionListView(View):
-    """A page of a list. `cut` names columns that were dropped so that all rows of the page fit."""
+class Shared(View):
+    """Fields that all rows of a page have in common, shown once."""
 
-    executions: list[ExecutionRow]
+    created_by: str | None = None
+    project: str | None = None
+    inputs_summary: str | None = None
+    inputs_hash: str | None = None
+    session: str | None = None
+    cluster_id: str | None = None
+
+
+class ListedExecution(ExecutionRow, Shared):
+    """One execution of a list. Equal inputs of a tool have an equal `inputs_hash`, whatever its version."""
+
+    hidden: bool | None = None
+
+
+class RepeatedInputs(View):
+    """Inputs that were started more than once; `execution_ids`: some of those runs that have no row here."""
+
+    inputs_hash: str
+    count: int
+    cost: Number | None = None
+    execution_ids: list[str] | None = None
+
+
+class ExecutionListView(View):
+    """A page of a list. `cut` names columns that were dropped so that all rows of the page fit.
+
+    `same_in_all` holds what all rows have in common. `filtered_from`: how many runs this server read to apply filters
+    that the platform lacks. `hidden_left_out`: how many of those were hidden, else of this page; while only this page
+    was read, `count` has hidden ones too.
+    """
+
+    same_in_all: Shared | None = None
+    executions: list[ListedExecution]
+    repeated: list[RepeatedInputs] | None = None
     totals: list[ToolTotal] | None = None
     total: GrandTotal | None = None
     count: int
     page: int
     page_size: int
     has_more: bool
+    filtered_from: int | None = None
+    hidden_left_out: int | None = None
     cut: list[str] | None = None
     next_step: str | None = None
 
@@ -345,22 +384,6 @@ class WorkspaceView(View):
     services: dict[str, str]
     problems: list[str] | None = None
     next_step: str | None = None
-
-
-ROW_FIELDS = (
-    "name",
-    "tool",
-    "status",
-    "progressReport",
-    "quotationResult",
-    "billingTransaction",
-    "createdAt",
-    "startedAt",
-    "completedAt",
-    "statusReason",
-    "projectId",
-)
-"""Fields of the platform's record that a row is made of."""
 
 
 def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from deeporigin_mcp.server import create_server
 from deeporigin_mcp.simulator import parse_fault
 from deeporigin_mcp.tools.executions.list_executions import MOST_TOOLS
 from deeporigin_mcp.tools.executions.lists import MAX_PROGRESS_REQUESTS
+from deeporigin_mcp.tools.responses.text import as_text
 from tests.support.bench import PROJECT, SESSION, Agent, Bench, agent_of, compact_size, running_bench
 from tests.support.facts import calls_in
-from tests.support.history import ABFE, abfe
+from tests.support.history import ABFE, DOCKING, abfe, docking
 from tests.support.recording import capped_listing, execution, recording, settings_for
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +38,14 @@ async def test_the_newest_come_first_each_with_what_is_needed_to_pick_one(agent:
     names = bench.platform.seed_executions(count=3, status=["Completed", "Running", "Quoted"], name="Pilot")
     found = await agent.read("list_executions")
     assert [row["execution_id"] for row in found["executions"]] == names[::-1]
+    same = found["same_in_all"]
     assert {key: found[key] for key in found if key != "executions"} == {
+        "same_in_all": {
+            "created_by": "Ada Simulated",
+            "inputs_summary": "2 ligands, protein 08SEEDPR0TE1N, effort 1",
+            "inputs_hash": same["inputs_hash"],
+        },
+        "repeated": [{"inputs_hash": same["inputs_hash"], "count": 2, "cost": 0.8}],
         "count": 3,
         "page": 0,
         "page_size": 20,
@@ -370,6 +378,31 @@ async def test_a_usual_concise_row_is_small(agent: Agent, bench: Bench) -> None:
     bench.platform.seed_executions(count=20, status=["Completed", "Running", "Quoted", "Failed", "Cancelled"])
     found = await agent.read("list_executions")
     assert compact_size(found["executions"]) / len(found["executions"]) <= 250
+
+
+async def test_fifty_runs_that_differ_in_everything_are_all_in_one_page_of_small_rows(
+    agent: Agent, bench: Bench
+) -> None:
+    users = [user["id"] for user in bench.platform.organisations["deeporigin"].users]
+    names = [
+        bench.platform.seed_run(
+            DOCKING,
+            docking(*["CC(=O)Oc1ccccc1C(=O)O"] * (number + 1), effort=number % 5 + 1),
+            ago_seconds=1000 - number,
+            name=f"Second round of the BRD4 series, part {number}",
+            created_by=users[number % 2],
+            project_id=["09DEMAKNASE01", "09DEMAGPCR002"][number % 2],
+        )
+        for number in range(50)
+    ]
+    found = await agent.read("list_executions", page_size=50)
+    assert [row["execution_id"] for row in found["executions"]] == names[::-1]
+    assert "cut" not in found
+    assert {"created_by", "inputs_summary", "inputs_hash", "project"} <= set.intersection(
+        *(set(row) for row in found["executions"][::2])
+    )
+    assert max(compact_size(row) for row in found["executions"]) < 400
+    assert len(as_text(found).splitlines()[2]) < 300
 
 
 async def test_huge_rows_are_shown_one_at_a_time(agent: Agent, bench: Bench) -> None:
