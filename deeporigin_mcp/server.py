@@ -159,7 +159,7 @@ SEE_ALSO: Mapping[str, Mapping[str, str]] = {
     },
     "find_platform_tools": {
         "describe_platform_tool": "Then describe_platform_tool.",
-        "list_executions": "For runs that exist use list_executions.",
+        "list_executions": "Runs: list_executions.",
     },
     "describe_platform_tool": {"create_execution": "Call it before create_execution."},
     "get_execution_results": {"download_files": "download_files saves the files."},

@@ -55,6 +55,7 @@ HINTS = {
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "list_executions": {
+        "include_hidden": False,
         "order": "createdAt desc",
         "page": 0,
         "page_size": 20,
@@ -80,7 +81,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "get_workspace": {},
 }
 PARAMETERS = {
-    "list_executions": "tool_key project_id session created_after order page page_size fetch_all_pages status detail",
+    "list_executions": "tool_key project_id session created_by name_contains created_after created_before "
+    "include_hidden order page page_size fetch_all_pages status detail",
     "search_executions": "project_id tool_keys status compute_job_id filters select limit offset with_total_count "
     "include_hidden",
     "get_execution": "execution_id source detail",

@@ -45,7 +45,7 @@ async def confirm_execution(
     execution_id: ExecutionId,
     expected_price: Annotated[
         float | None,
-        Field(description="The quoted_price in USD that you told the user; another is refused.", ge=0),
+        Field(description="The quoted_price that you told the user; another is refused.", ge=0),
     ] = None,
     wait_seconds: Annotated[float, Field(description="0 to 45, then for the run's end.", ge=0, le=45)] = 10,
 ) -> ExecutionView | InputRequiredResult:

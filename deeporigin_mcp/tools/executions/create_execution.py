@@ -84,7 +84,7 @@ async def create_execution(
     sync: Annotated[bool | None, Field(description="Starting returns at its end. Default: the tool's own.")] = None,
     batch_size: Annotated[int | None, Field(description="Ligands per job; docking tools only.", ge=1)] = None,
     tag: Annotated[str | None, Field(description="Free label.")] = None,
-    billing_tag: Annotated[str | None, Field(description="Label for billing reports.")] = None,
+    billing_tag: Annotated[str | None, Field(description="Billing label.")] = None,
     visibility: Annotated[
         Literal["visible", "hidden"] | None, Field(description="hidden: out of searches, not of lists.")
     ] = None,

@@ -29,12 +29,12 @@ async def get_execution(
     ] = "tools_service",
     detail: Annotated[
         Literal["concise", "detailed", "record"],
-        Field(description="detailed adds price items, progress, inputs, outputs, billing; record: to cite or repeat."),
+        Field(description="detailed adds inputs, outputs, price items, billing; record: to cite or repeat."),
     ] = "concise",
 ) -> ExecutionDetailView:
     """Read one execution: status, progress, price, cost, reason of a failure; with detail, its inputs and outputs.
 
-    To wait for an end use wait_executions instead; what a run found is in get_execution_results. Free, reads only.
+    To wait use wait_executions; what a run found: get_execution_results. Reads only.
     """
     state = state_of(ctx)
     if source == "data_platform":

@@ -80,7 +80,7 @@ async def search_executions(
 ) -> SearchView:
     """Search the data platform's records of executions by column, e.g. by a word in the name or a start time.
 
-    They follow the runs with a delay, without prices: for these use list_executions. Columns: id, compute_job_id,
+    They lag behind the runs and have no prices: for these use list_executions. Columns: id, compute_job_id,
     tool_key, tool_version, status, name, started_at, completed_at, project_id. Reads only.
     """
     state = state_of(ctx)

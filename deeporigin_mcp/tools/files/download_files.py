@@ -96,8 +96,8 @@ async def download_files(
 ) -> DownloadsView:
     """Get files of a run (poses, pockets, structures, tables), or files by path.
 
-    They are saved in a folder, with an index.csv of molecules and scores. Nothing is overwritten, and what is there
-    is kept: after a cut repeat the call. Free.
+    Saved in a folder, with an index.csv of molecules and scores; nothing is overwritten. After a cut repeat the call.
+    Free.
     """
     state, deadline = state_of(ctx), anyio.current_time() + WAIT_SECONDS
     if (execution_id is None) == (not paths):

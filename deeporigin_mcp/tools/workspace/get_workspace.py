@@ -31,9 +31,8 @@ SIMULATED = "simulated platform: nothing is real, and nothing is charged"
 async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     """Show who is signed in and what may be done: organisation, projects, clusters, spending limits, services.
 
-    Call it first if unsure about project, limits or connection. It says which project new executions get, in which
-    folders the user's files are, what may start without a person, what this session has spent, and when the token
-    ends. Reads only.
+    Call it first if unsure about project, limits or connection. It also says where the user's files are, what was
+    spent, this server's session, and when the token ends. Reads only.
     """
     state = state_of(ctx)
     client = state.client
