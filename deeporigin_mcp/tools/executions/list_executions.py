@@ -28,6 +28,8 @@ from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 ROWS_OF_MANY = 50
 """Rows of a page where more were asked for than fit."""
+ROW_CHARACTERS = 300
+"""What a concise row may take, on an average, where a page has many."""
 MOST_TOOLS = 20
 """More rows would leave no room for the runs themselves."""
 CUT_FIRST = (
@@ -64,10 +66,10 @@ async def list_executions(
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
     session: Annotated[str | None, Field(description="Only of this session.")] = None,
     created_by: Annotated[str | None, Field(description="me, a name, e-mail or id.")] = None,
-    name_contains: str | None = None,
+    name_contains: Annotated[str | None, Field(description="In any case.")] = None,
     created_after: Annotated[str | None, Field(description="UTC, e.g. 2026-05-07T15:00:00Z.")] = None,
-    created_before: str | None = None,
-    include_hidden: Annotated[bool, Field(description="Also hidden runs, e.g. imports.")] = False,
+    created_before: Annotated[str | None, Field(description="UTC.")] = None,
+    include_hidden: Annotated[bool, Field(description="Also e.g. imports.")] = False,
     order: Annotated[
         str,
         Field(
@@ -79,12 +81,12 @@ async def list_executions(
     page_size: Annotated[int, Field(description="1 to 10000; over 200 come in parts.", ge=1, le=10_000)] = PAGE_SIZE,
     fetch_all_pages: Annotated[bool, Field(description="Adds totals by tool; all rows if they fit.")] = False,
     status: Annotated[list[Status] | None, Field(description="Only these statuses.")] = None,
-    detail: Annotated[Detail, Field(description="detailed adds start, end, session, cluster.")] = "concise",
+    detail: Annotated[Detail, Field(description="detailed adds start, end, session.")] = "concise",
 ) -> ExecutionListView:
-    """List executions (runs of scientific tools) of the organisation, newest first: status, price, by whom, with what.
+    """List executions (runs of scientific tools) of the organisation, newest first: status, price, who, inputs.
 
-    Equal inputs have an equal inputs_hash; `repeated`: inputs that were run again. For one known id: get_execution.
-    `count` is how many match in all. Free, reads only.
+    Equal inputs_hash: equal inputs; `repeated`: inputs run again. One known id: get_execution. `count`: how many match
+    in all. Free, reads only.
     """
     state = state_of(ctx)
     client = state.client
@@ -114,10 +116,10 @@ async def list_executions(
     repeated = {key: value for key, value in arguments.items() if value}
     if page and page_size > MOST_ROWS:
         raise _too_large(page, page_size, repeated)
-    people = await People.of(state)
     # The platform's session filter lets rows without a session through, so its pages and count cannot be used.
     is_whole = fetch_all_pages or bool(session or created_by or name_contains) or ordered.field in ORDERED_HERE
     listed = await read_list(client, query, page, min(page_size, MOST_ROWS), is_whole=is_whole)
+    people = await People.of(state)
     found = kept(listed.executions, query, people.meant(created_by) if created_by else None, name_contains)
     left_out = 0 if include_hidden else sum(execution.is_hidden for execution in found)
     read = [execution for execution in found if include_hidden or not execution.is_hidden]
@@ -139,7 +141,10 @@ async def list_executions(
     again = repeated_inputs(read, {execution.execution_id for execution in shown})
     rows = listed_rows(shown, detail, people, projects)
     same = shared_by(rows)
-    cut = without_columns(rows, room - size([again, same]), CUT_FIRST)
+    room -= size([again, same])
+    if detail == "concise":
+        room = min(room, ROW_CHARACTERS * max(len(rows), PAGE_SIZE))
+    cut = without_columns(rows, room, CUT_FIRST)
     has_more = (page + 1) * page_size < count
     next_step = None
     if has_more:
