@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "simulator": _simulator,
         "demo": _demo,
         "approve": _approve,
+        "view": _view,
         "doctor": _doctor,
         "install": _install,
         "uninstall": _install,
@@ -98,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
 
     approve = commands.add_parser("approve", help="show the runs that wait for your yes on this machine, and ask")
     approve.add_argument("--list", action="store_true", dest="only_list", help="only show them")
+
+    view = commands.add_parser("view", help="write the results of a run as one HTML page, and open it")
+    view.add_argument("execution_id", metavar="EXECUTION_ID", help="the run")
+    view.add_argument("--folder", metavar="NAME", help="name below the downloads folder (default: one per run)")
+    view.add_argument("--no-open", action="store_false", dest="opens", help="only write it")
 
     doctor = commands.add_parser("doctor", help="check the configuration and the platform")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -293,6 +299,13 @@ def _approve(options: argparse.Namespace) -> int:
     from deeporigin_mcp.approve import approve
 
     return approve(only_list=options.only_list)
+
+
+def _view(options: argparse.Namespace) -> int:
+    _remove_unusable_tracing()
+    from deeporigin_mcp.view import view
+
+    return view(options.execution_id, folder=options.folder, opens=options.opens)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import anyio
 
+from deeporigin_mcp.apps.pages import is_built
 from deeporigin_mcp.errors import DeepOriginError, NetworkError, SettingsError
 from deeporigin_mcp.logs import say
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
@@ -69,7 +70,7 @@ async def _examined(settings: Settings) -> list[Finding]:
                 Finding("configuration", "failed", settings.problem, settings.problem_fix),
             ]
         credentials = _credentials(settings, client.timing.wall())
-        findings = [_spending(settings), _files(settings), *credentials]
+        findings = [_spending(settings), _files(settings), *_pages(), *credentials]
         if settings.problem:
             # The platform's address is unknown.
             return findings
@@ -89,6 +90,13 @@ async def _examined(settings: Settings) -> list[Finding]:
             findings += await _clusters(client)
             findings += await _allowed(client)
     return findings
+
+
+def _pages() -> list[Finding]:
+    """Whether there is the page that `view` and reports need; empty if all is well."""
+    if is_built():
+        return []
+    return [Finding("pages", "warning", "not built: no reports, no `view`", "In a clone, run scripts/apps.")]
 
 
 def _network(client: DeepOriginClient) -> list[Finding]:

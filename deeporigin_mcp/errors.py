@@ -25,6 +25,7 @@ Codes finer than those of the classes:
 | class | code | meaning |
 |---|---|---|
 | ArgumentError | `invalid_inputs` | the inputs do not fit the tool's schema |
+| | `nothing_missing` | every ligand of the run has a result |
 | | `price_changed` | the quote's price is not the expected one |
 | | `tool_disabled` | the platform has disabled the tool |
 | | `invalid_structure`, `invalid_molecules` | a file without atoms; nothing that can be imported |
@@ -34,6 +35,8 @@ Codes finer than those of the classes:
 | | `file_exists`, `file_changed` | there is one already; it changed while it was read |
 | | `file_too_large`, `local_file_failed` | above the limit; this machine refuses it |
 | | `outside_folders`, `local_file_not_found` | a path where nothing may be read; no file there |
+| | `not_built` | this installation lacks the page |
+| | `wrong_nonce` | an answer for the approval card that does not come from it |
 | NotFoundError | `file_not_found` | no such file on the platform |
 | InvalidRequestError | `import_failed` | the import ended without success; its reason is in the message |
 | | `file_refused`, `file_too_large` | the file store does not take it |
@@ -42,8 +45,10 @@ Codes finer than those of the classes:
 | | `already_started` | an earlier confirmation has started it |
 | | `being_confirmed` | another call is confirming it |
 | | `another_run` | the platform shows another run under this id than before |
+| | `not_over` | the execution goes on, so what it lacks is not known yet |
 | | `key_in_use` | the idempotency key belongs to another request |
 | | `awaiting_approval` | a person has been asked and has not decided yet |
+| | `late_nonce`, `used_nonce` | an answer of an approval card that is too old, or was answered before |
 | SpendingLimitError | `above_max_price`, `over_budget`, `over_daily_limit` | the limit for a run, a session, a day |
 | | `failed_in_a_row` | its inputs have failed too often to start automatically once more |
 | | `tool_not_allowed` | not on the operator's list of tools |

@@ -16,12 +16,14 @@ from mcp_types import ToolAnnotations
 
 from deeporigin_mcp import __version__
 from deeporigin_mcp.errors import SettingsError
+from deeporigin_mcp.extensions.apps import AppsExtension
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.approvals.ledger import Ledger
 from deeporigin_mcp.tools.catalogue.describe_platform_tool import describe_platform_tool
 from deeporigin_mcp.tools.catalogue.find_platform_tools import find_platform_tools
+from deeporigin_mcp.tools.executions.approve_execution import approve_execution
 from deeporigin_mcp.tools.executions.cancel_execution import cancel_execution
 from deeporigin_mcp.tools.executions.confirm_execution import confirm_execution
 from deeporigin_mcp.tools.executions.create_execution import create_execution
@@ -37,6 +39,7 @@ from deeporigin_mcp.tools.files.upload_file import upload_file
 from deeporigin_mcp.tools.molecules.find_molecules import find_molecules
 from deeporigin_mcp.tools.molecules.import_molecules import import_molecules
 from deeporigin_mcp.tools.protocol.completion import serve_completion
+from deeporigin_mcp.tools.protocol.pages import PAGES, serve_pages, with_page
 from deeporigin_mcp.tools.protocol.prompts import serve_prompts
 from deeporigin_mcp.tools.protocol.resources import offered_resources, serve_resources
 from deeporigin_mcp.tools.protocol.tasks import task_extensions
@@ -45,6 +48,7 @@ from deeporigin_mcp.tools.responses.toolsets import LOCAL_PARAMETERS, TOOLSETS, 
 from deeporigin_mcp.tools.runtime.state import ServerState, open_state
 from deeporigin_mcp.tools.spending.elicitation import valid_input_responses
 from deeporigin_mcp.tools.workspace.get_workspace import get_workspace
+from deeporigin_mcp.tools.workspace.summarize_spending import summarize_spending
 
 NAME = "deeporigin-mcp"
 
@@ -124,9 +128,12 @@ TOOLS = (
     Offer(list_files, "List files", READS),
     Offer(upload_file, "Upload a file", Hints(False, False, True)),
     Offer(download_files, "Download files", Hints(False, False, True)),
+    Offer(summarize_spending, "Sum what runs cost", READS),
     Offer(get_workspace, "Show the workspace", READS),
 )
-"""Every tool, in the order of `tools/list`; settings only filter this table."""
+"""Every tool that a model calls, in the order of `tools/list`; settings only filter this table."""
+APP_TOOLS = (Offer(approve_execution, "Answer the approval card", Hints(False, True, False)),)
+"""Those that only a page calls (`tools/protocol/pages.py`); only clients that show pages see them in `tools/list`."""
 
 
 def _instructions(names: Collection[str]) -> str:
@@ -147,16 +154,14 @@ INSTRUCTIONS = _instructions([offer.function.__name__ for offer in TOOLS])
 """Those of a server with every tool."""
 
 SEE_ALSO: Mapping[str, Mapping[str, str]] = {
-    "list_executions": {"get_workspace": "get_workspace names this server's session."},
     "create_execution": {
-        "find_platform_tools": "find_platform_tools gives the tool_key.",
         "describe_platform_tool": "Call describe_platform_tool before.",
     },
     "find_platform_tools": {
-        "describe_platform_tool": "describe_platform_tool takes the tool_key next.",
-        "list_executions": "For runs that exist use list_executions.",
+        "describe_platform_tool": "Then describe_platform_tool.",
+        "list_executions": "Runs: list_executions.",
     },
-    "describe_platform_tool": {"create_execution": "Call it before create_execution, whose inputs must fit."},
+    "describe_platform_tool": {"create_execution": "Call it before create_execution."},
     "get_execution_results": {"download_files": "download_files saves the files."},
     "upload_file": {"import_molecules": "Molecules: import_molecules."},
 }
@@ -168,8 +173,15 @@ ELSEWHERE: Mapping[str, str] = {
 """By tool: what its description adds where the server does not run on its user's machine."""
 
 SEAL_SECONDS = 24 * 3600.0
-LISTS: tuple[CacheableMethod, ...] = ("tools/list", "resources/list", "resources/templates/list", "prompts/list")
-"""Methods whose result is the same for all callers while the server runs, so clients may cache it."""
+FRESH_MS = 3_600_000
+CACHE_HINTS: Mapping[CacheableMethod, CacheHint] = {
+    # Clients that show pages get other tools and resources.
+    "tools/list": CacheHint(ttl_ms=FRESH_MS, scope="private"),
+    "resources/list": CacheHint(ttl_ms=FRESH_MS, scope="private"),
+    "resources/templates/list": CacheHint(ttl_ms=FRESH_MS, scope="public"),
+    "prompts/list": CacheHint(ttl_ms=FRESH_MS, scope="public"),
+}
+"""Methods whose result stays the same for a client while the server runs, so that it may cache it."""
 
 
 def offered(settings: Settings) -> list[Offer]:
@@ -189,7 +201,7 @@ def offered(settings: Settings) -> list[Offer]:
 @functools.cache
 def _tool(offer: Offer) -> PlatformTool:
     """The tool as clients see it. Its schemas depend only on the function, so each is made once in a process."""
-    return PlatformTool.of(
+    tool = PlatformTool.of(
         offer.function,
         title=offer.title,
         annotations=ToolAnnotations(
@@ -200,6 +212,7 @@ def _tool(offer: Offer) -> PlatformTool:
             open_world_hint=True,
         ),
     )
+    return with_page(tool)
 
 
 def _fitting(tool: PlatformTool, settings: Settings, names: Collection[str]) -> PlatformTool:
@@ -249,6 +262,8 @@ def create_server(
 
     offers = offered(settings)
     names = [offer.function.__name__ for offer in offers]
+    for_pages = {name for page in PAGES if page.tool in names for name in page.called}
+    offers += [offer for offer in APP_TOOLS if offer.function.__name__ in for_pages]
     tools = [_fitting(_tool(offer), settings, names) for offer in offers]
     server: MCPServer[ServerState] = MCPServer(
         name=NAME,
@@ -258,14 +273,15 @@ def create_server(
         version=__version__,
         website_url="https://www.deeporigin.com",
         tools=[*tools],
-        extensions=task_extensions(tools),
+        extensions=[*task_extensions(tools), AppsExtension()],
         lifespan=lifespan,
         log_level=settings.log_level,
         request_state_security=_sealing(settings, callers),
         middleware=[valid_input_responses, *([] if callers is None else [callers.serve])],
-        cache_hints=dict.fromkeys(LISTS, CacheHint(ttl_ms=3_600_000, scope="public")),
+        cache_hints=CACHE_HINTS,
     )
     serve_resources(server, names)
+    serve_pages(server, names)
     templates = [offer.uri_template for offer in offered_resources(names)]
     serve_completion(server, templates, serve_prompts(server, names))
     return server

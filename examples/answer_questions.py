@@ -67,6 +67,8 @@ async def run(client: Client, task: str) -> dict[str, Any]:
 
 async def main(task: str) -> int:
     variables = {name: value for name, value in os.environ.items() if name.startswith(("DO_", "DEEPORIGIN_MCP_"))}
+    # A question that is dismissed here is not asked again in a browser.
+    variables["DEEPORIGIN_MCP_APPROVAL"] = "elicitation"
     server = StdioServerParameters(command=sys.executable, args=["-m", "deeporigin_mcp"], env=variables)
     async with Client(server, elicitation_callback=ask_at_the_terminal) as client:
         try:

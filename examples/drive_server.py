@@ -91,6 +91,8 @@ def server(limit: str) -> StdioServerParameters:
     """The server as a client starts it. An MCP client passes on only the variables that it is told to."""
     variables = {name: value for name, value in os.environ.items() if name.startswith(("DO_", "DEEPORIGIN_MCP_"))}
     variables["DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO"] = limit
+    # Nobody sits at this machine: what is dearer is refused at once.
+    variables["DEEPORIGIN_MCP_APPROVAL"] = "elicitation"
     return StdioServerParameters(command=sys.executable, args=["-m", "deeporigin_mcp"], env=variables)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deeporigin_mcp.apps import pages
 from deeporigin_mcp.doctor import run_doctor
 from deeporigin_mcp.simulator import ManualClock, Platform, RunningSimulator, make_token, parse_fault, running_simulator
 from tests.support.processes import CLOSED_PROXY, ORGANISATION, run_program
@@ -57,6 +58,10 @@ def examine(
 
     Both forms of its output are read each time and must say the same, and never the token.
     """
+
+    # In a clone they may be missing.
+    (tmp_path / pages.RESULTS).touch()
+    monkeypatch.setattr(pages, "BUILT", tmp_path)
 
     def examine(*, files: dict[str, str] | None = None, **variables: str | None) -> Examination:
         usual = {
@@ -122,6 +127,13 @@ def test_a_good_configuration_is_all_well(examine: Examine, simulator: RunningSi
     assert found["services"][1] == "billing, data-platform, entities, files, tools"
     assert found["organisation"][1] == "deeporigin (DO_ORG_KEY)"
     assert found["project"][1] == PROJECT
+
+
+def test_a_clone_without_built_pages_is_told_what_to_run(examine: Examine, tmp_path: Path) -> None:
+    (tmp_path / pages.RESULTS).unlink()
+    found = examine()
+    assert (found.code, found["pages"][0]) == (0, "warning")
+    assert "scripts/apps" in found["pages"][2]
 
 
 def test_the_folders_are_shown_with_what_is_wrong_with_them(examine: Examine, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.support.processes import run
 ROOT = Path(deeporigin_mcp.__file__).parent
 PACKAGE = "deeporigin_mcp"
 
-CLI_SIDE = ("approve", "cli", "demo", "doctor", "install", "__main__")
+CLI_SIDE = ("approve", "cli", "demo", "doctor", "install", "view", "__main__")
 """Rooms of the command line: they may use everything."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__init__": (),
@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "logs": ("errors", "settings", "platform"),
     "stdio": ("errors", "platform", "logs"),
     "extensions": ("errors",),
-    "tools": ("errors", "settings", "platform", "logs", "extensions"),
+    "tools": ("errors", "settings", "platform", "logs", "extensions", "apps"),
     "server": ("errors", "settings", "platform", "tools", "logs", "extensions"),
     "http": ("errors", "settings", "platform", "tools", "logs", "extensions", "server"),
     "simulator": (),

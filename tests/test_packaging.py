@@ -106,15 +106,19 @@ def test_the_console_script_is_the_command_line() -> None:
 
 
 def test_the_wheel_has_the_package_with_its_types_and_nothing_else() -> None:
-    assert PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"] == {"packages": ["deeporigin_mcp"]}
+    assert PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"] == {
+        "packages": ["deeporigin_mcp"],
+        # What the pages are put together from.
+        "exclude": ["deeporigin_mcp/apps/package*.json", "deeporigin_mcp/apps/results"],
+    }
     files = git("ls-files", "deeporigin_mcp").split()
     assert "deeporigin_mcp/py.typed" in files
-    assert {Path(name).suffix for name in files} == {".py", ".typed", ".json"}
+    assert {Path(name).suffix for name in files} == {".py", ".typed", ".json", ".html", ".css", ".js"}
     assert [name for name in files if "test" in Path(name).name] == []
 
 
 def test_every_folder_of_the_package_is_a_package() -> None:
-    files = {Path(name) for name in git("ls-files", "deeporigin_mcp").split()}
+    files = {Path(name) for name in git("ls-files", "deeporigin_mcp").split() if name.endswith(".py")}
     assert {path.parent / "__init__.py" for path in files} <= files
 
 
@@ -219,7 +223,10 @@ def test_the_changelog_names_every_tool() -> None:
 
 def test_no_lock_file_is_tracked() -> None:
     locks = re.compile(r"(^|/)(.*\.lock|pylock.*\.toml|package-lock\.json|requirements.*\.txt)$")
-    assert [name for name in git("ls-files").splitlines() if locks.search(name)] == []
+    # The pages hold npm packages of a certain content, whose checksums are in this one; it names no address.
+    pages = "deeporigin_mcp/apps/package-lock.json"
+    assert [name for name in git("ls-files").splitlines() if locks.search(name)] == [pages]
+    assert not re.search("resolved|://", (REPOSITORY / pages).read_text(encoding="utf-8"))
 
 
 def test_no_tracked_file_names_a_package_registry_or_a_folder_of_a_machine() -> None:

@@ -48,12 +48,14 @@ HINTS = {
     "list_files": READS,
     "upload_file": SAVES,
     "download_files": SAVES,
+    "summarize_spending": READS,
     "get_workspace": READS,
 }
 """Every tool in its order: read-only, destructive, idempotent, open world (design 3)."""
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "list_executions": {
+        "include_hidden": False,
         "order": "createdAt desc",
         "page": 0,
         "page_size": 20,
@@ -62,7 +64,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "search_executions": {"limit": 20, "offset": 0, "with_total_count": False, "include_hidden": False},
     "get_execution": {"source": "tools_service", "detail": "concise"},
-    "create_execution": {"tool_version": "latest", "start": False},
+    "create_execution": {"start": False},
     "confirm_execution": {"wait_seconds": 10},
     "cancel_execution": {},
     "wait_executions": {"timeout_seconds": 45, "poll_interval_seconds": 5, "until": "all"},
@@ -75,15 +77,17 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "list_files": {"path": "", "limit": 50},
     "upload_file": {},
     "download_files": {"what": "all", "combine": False},
+    "summarize_spending": {"group_by": "tool"},
     "get_workspace": {},
 }
 PARAMETERS = {
-    "list_executions": "tool_key project_id session created_after order page page_size fetch_all_pages status detail",
+    "list_executions": "tool_key project_id session created_by name_contains created_after created_before "
+    "include_hidden order page page_size fetch_all_pages status detail",
     "search_executions": "project_id tool_keys status compute_job_id filters select limit offset with_total_count "
     "include_hidden",
     "get_execution": "execution_id source detail",
-    "create_execution": "tool_key tool_version inputs name metadata outputs project_id cluster_id sync batch_size tag "
-    "billing_tag visibility idempotency_key start",
+    "create_execution": "tool_key tool_version inputs like name metadata outputs project_id cluster_id sync batch_size "
+    "tag billing_tag visibility idempotency_key start",
     "confirm_execution": "execution_id expected_price wait_seconds",
     "cancel_execution": "execution_id",
     "wait_executions": "execution_ids timeout_seconds poll_interval_seconds until",
@@ -97,6 +101,7 @@ PARAMETERS = {
     "list_files": "path execution_id limit cursor",
     "upload_file": "path text destination",
     "download_files": "paths execution_id what folder combine",
+    "summarize_spending": "created_after created_before group_by project_id",
     "get_workspace": "",
 }
 FIRST_FACT = {
@@ -116,6 +121,7 @@ FIRST_FACT = {
     "list_files": "List files of the platform",
     "upload_file": "Upload one file",
     "download_files": "Get files of a run",
+    "summarize_spending": "Sum what runs cost",
     "get_workspace": "Show who is signed in",
 }
 """What the first sentence of each description has to say."""
@@ -200,7 +206,7 @@ async def test_descriptions_start_with_the_deciding_fact_and_are_not_cut_by_clie
         assert FIRST_FACT[tool["name"]] in description.split(". ")[0], tool["name"]
         assert not re.search(r"^ |\t", description, re.MULTILINE), "indentation of a docstring"
         reads = tool["annotations"]["readOnlyHint"]
-        assert ("reads only" in description) == reads, "cost and effects are said"
+        assert ("reads only" in description.lower()) == reads, "cost and effects are said"
 
 
 async def test_parameters_and_defaults_are_the_designs(tools: list[dict[str, Any]]) -> None:

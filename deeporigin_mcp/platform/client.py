@@ -12,7 +12,7 @@ import anyio
 from deeporigin_mcp import __version__
 from deeporigin_mcp.platform.clients.clusters import Clusters
 from deeporigin_mcp.platform.clients.executions import ExecutionListing, Executions
-from deeporigin_mcp.platform.clients.health import reach, services_health
+from deeporigin_mcp.platform.clients.health import is_simulated, reach, services_health
 from deeporigin_mcp.platform.clients.organizations import Organizations
 from deeporigin_mcp.platform.clients.projects import Projects
 from deeporigin_mcp.platform.clients.results import Results
@@ -29,6 +29,7 @@ from deeporigin_mcp.settings.network import Route, Trust
 if TYPE_CHECKING:
     import httpx
 
+    from deeporigin_mcp.platform.clients.billing import Billing
     from deeporigin_mcp.platform.clients.entities import Entities
     from deeporigin_mcp.platform.clients.files import Files
     from deeporigin_mcp.platform.clients.imports import Imports
@@ -69,7 +70,12 @@ class DeepOriginClient:
             user_agent=f"deeporigin-mcp/{__version__}",
             timeout_seconds=timeout_seconds,
         )
-        self.scope = Scope(self.settings.org_key, self.settings.project_id, self.settings.session)
+        self.scope = Scope(
+            self.settings.org_key,
+            self.settings.project_id,
+            self.settings.session,
+            billing_tag=self.settings.billing_tag,
+        )
         self.clusters = Clusters(self._transport, self.scope)
         self.observer = Observer(self._transport, self.scope, self.timing)
         self.executions = Executions(self._transport, self.scope, self.clusters, self.observer, self.timing)
@@ -88,6 +94,13 @@ class DeepOriginClient:
         from deeporigin_mcp.platform.clients.files import Files
 
         return Files(self._transport, self.scope)
+
+    @cached_property
+    def billing(self) -> Billing:
+        """`client.billing`."""
+        from deeporigin_mcp.platform.clients.billing import Billing
+
+        return Billing(self._transport, self.scope)
 
     @cached_property
     def entities(self) -> Entities:
@@ -159,6 +172,10 @@ class DeepOriginClient:
     def now(self) -> float:
         """Unix seconds by the platform's clock, to compare with the times of its records."""
         return self._transport.platform_time()
+
+    async def is_simulated(self) -> bool:
+        """Whether this is the simulator of this package; no if that cannot be read. Never raises."""
+        return await is_simulated(self._transport)
 
     async def health(self) -> dict[str, str]:
         """Service → `ok`, its own word, `HTTP <status>` or `unreachable`; never raises."""

@@ -40,6 +40,8 @@ class Settings(BaseModel):
     base_url: str = BASE_URLS["prod"]
     session: str = Field(default_factory=lambda: str(uuid.uuid4()))
     """Written into everything this deployment creates; stable if DEEPORIGIN_MCP_SESSION is set."""
+    billing_tag: str = ""
+    """The billing tag of the executions that this deployment creates and that name none."""
     sources: Mapping[str, str] = {}
     """Where each value came from, for `doctor`: setting → variable or file name."""
     places: CredentialPlaces = IN_ENVIRONMENT

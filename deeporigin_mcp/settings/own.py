@@ -146,6 +146,7 @@ VARIABLES: Mapping[str, Callable[[str, str], Any]] = {
     "DEEPORIGIN_MCP_MAX_FAILURES": _count,
     "DEEPORIGIN_MCP_APPROVAL": _ways,
     "DEEPORIGIN_MCP_SESSION": _one_line,
+    "DEEPORIGIN_MCP_BILLING_TAG": _one_line,
     "DEEPORIGIN_MCP_READ_ONLY": _boolean,
     "DEEPORIGIN_MCP_TOOLSETS": _list,
     "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS": _list_of(TOOL_RULE, "a tool's key such as deeporigin.docking"),

@@ -1,4 +1,4 @@
-"""One Chromium for all tests, and for each test a profile of its own."""
+"""A Chromium for each test: its event loop ends with the test, and nothing of one reaches the next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.browser.chromium import running_chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 async def chromium(anyio_backend: str) -> AsyncIterator[Any]:
     """Playwright's `Browser`."""
     async with running_chromium() as browser:

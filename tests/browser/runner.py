@@ -2,8 +2,9 @@
 
     scripts/browser [PYTEST ARGUMENT ...]     # all by default
 
-Chromium comes from Debian's packages, its driver (Playwright, without a browser of its own) from a wheel that is
-installed into `.conformance/`. Exit codes: 0 as expected, 1 a test failed, 2 it could not be run.
+Chromium comes from Debian's packages. Its driver (Playwright, without a browser of its own) and the checker of
+accessibility (axe-core) are installed into `.conformance/`. Exit codes: 0 as expected, 1 a test failed, 2 it could not
+be run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import shutil
 import subprocess
 import sys
 
+from tests.browser.accessibility import install_axe
 from tests.browser.chromium import NAMES, executable
+from tests.support import built_pages
 from tests.support.node import CACHE, ROOT, CannotRunError, install
 
 DRIVER = ("playwright==1.65.2", "greenlet==3.5.6")
@@ -25,6 +28,8 @@ def main(arguments: list[str]) -> int:
         if executable() is None:
             _install_chromium()
         driver = _driver()
+        built_pages.build()
+        install_axe()
     except CannotRunError as error:
         sys.stdout.write(f"Could not run: {error}\n")
         return 2

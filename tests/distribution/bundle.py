@@ -1,7 +1,7 @@
 """Builds the MCP bundle into `dist/`: `scripts/bundle`.
 
-What goes in is a list, not whatever lies about: the files of the package that are tracked, what builds it, and what
-`bundle/` adds. Exit codes: 0 built, 2 it could not be run.
+What goes in is a list, not whatever lies about: the files of the package that are tracked, the pages, what builds it,
+and what `bundle/` adds. Exit codes: 0 built, 2 it could not be run.
 """
 
 from __future__ import annotations
@@ -15,17 +15,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support import built_pages
 from tests.support.node import ROOT, CannotRunError, node, npm_package
 
 MCPB, MCPB_VERSION = "@anthropic-ai/mcpb", "2.1.2"
 BESIDE = ("LICENSE", "README.md", "pyproject.toml")
+BUILD_ONLY = ("deeporigin_mcp/apps/package", "deeporigin_mcp/apps/results/")
+"""What the pages are put together from; `pyproject.toml` keeps it out of the wheel too."""
 MANIFEST = ROOT / "bundle" / "manifest.json"
 
 
 def contents() -> dict[str, Path]:
     """Each file of the bundle: its name there, and where it comes from."""
     listed = subprocess.run(["git", "ls-files", "deeporigin_mcp"], cwd=ROOT, capture_output=True, text=True, check=True)
-    names = sorted([*listed.stdout.splitlines(), *BESIDE])
+    built = [path.relative_to(ROOT).as_posix() for path in built_pages.BUILT.glob("*")]
+    tracked = [name for name in listed.stdout.splitlines() if not name.startswith(BUILD_ONLY)]
+    names = sorted([*tracked, *built, *BESIDE])
     added = sorted((ROOT / "bundle").iterdir())
     return {**{name: ROOT / name for name in names}, **{path.name: path for path in added}}
 
@@ -44,6 +49,7 @@ def build(folder: Path = ROOT / "dist") -> Path:
     Raises:
         CannotRunError: npm's tool is not there, or refuses the bundle; with what it said.
     """
+    built_pages.build()
     tool = [node(), str(npm_package(MCPB, MCPB_VERSION) / "dist" / "cli" / "cli.js")]
     version = json.loads(MANIFEST.read_text(encoding="utf-8"))["version"]
     target = folder / f"deeporigin-mcp-{version}.mcpb"

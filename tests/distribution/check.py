@@ -25,6 +25,7 @@ from deeporigin_mcp import __version__
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import Platform, make_token, running_simulator
 from tests.distribution import bundle
+from tests.support import built_pages
 from tests.support.node import CACHE, ROOT, CannotRunError
 from tests.support.processes import ORGANISATION, environment
 
@@ -51,6 +52,7 @@ def main() -> int:
 
 def check_wheel(folder: Path) -> None:
     """Build wheel and source distribution; install the wheel into an environment of its own and start it."""
+    built_pages.build()
     built = folder / "built"
     _run([sys.executable, "-m", "build", "--installer", "uv", "--outdir", str(built), str(ROOT)])
     names = sorted(path.name for path in built.iterdir())

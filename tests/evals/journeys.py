@@ -105,7 +105,7 @@ def _three_poses(folder: Path) -> Iterator[str]:
 
 
 async def _dock(solver: Solver, *, start: bool = False) -> dict[str, Any]:
-    await _tools(solver, "dock ligands")
+    await _tools(solver, "find pockets, dock ligands")
     protein = await _imported(solver, "protein", path="hbx2_model.pdb")
     ligands = await _imported(solver, "ligands", path="first_hits.sdf")
     finding = await _started(solver, POCKET_FINDER, {"protein": protein["as_input"]}, start=start)

@@ -186,27 +186,20 @@ def _to_be_repeated(platform: Platform) -> Judge:
 
 
 async def _repeat_exactly(solver: Solver) -> dict[str, Any]:
-    return await _repeated(solver, same_version=True)
+    return await _repeated(solver)
 
 
-async def _repeated(solver: Solver, *, same_version: bool) -> dict[str, Any]:
+async def _repeated(solver: Solver, **more: Any) -> dict[str, Any]:
     condition = {"column": "name", "op": "icontains", "value": "benchmark set"}
     (row,) = (await solver.read("search_executions", filters=[condition]))["rows"]
-    old = await solver.read("get_execution", execution_id=row["execution_id"], detail="detailed")
-    version = {"tool_version": old["tool_version"]} if same_version else {}
     made = await solver.read(
-        "create_execution",
-        tool_key=old["tool_key"],
-        inputs=old["inputs"],
-        name="benchmark set, again",
-        start=True,
-        **version,
+        "create_execution", like=row["execution_id"], name="benchmark set, again", start=True, **more
     )
     return {"execution_id": made["execution_id"]}
 
 
 async def _repeat_with_the_latest(solver: Solver) -> dict[str, Any]:
-    return await _repeated(solver, same_version=False)
+    return await _repeated(solver, tool_version="latest")
 
 
 RUN_AGAIN = Task(

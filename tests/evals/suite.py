@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from tests.evals import (
+    again,
     costs,
     failures,
     findings,
@@ -29,6 +30,7 @@ TASKS: tuple[Task, ...] = (
     *spending.TASKS,
     *identifying.TASKS,
     *repeating.TASKS,
+    *again.TASKS,
     *volume.TASKS,
     *journeys.TASKS,
 )

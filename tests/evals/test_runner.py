@@ -91,7 +91,7 @@ def test_a_served_task_is_judged_by_what_happened_meanwhile_and_by_standard_inpu
     verdict = json.loads(told)
     assert (verdict["solved"], verdict["tools"]) == (
         True,
-        ["search_executions", "get_execution", "create_execution"],
+        ["search_executions", "create_execution"],
     )
 
 

@@ -178,6 +178,7 @@ PLACES = {
     "find_platform_tools": "GET /tools/protected/tools/definitions",
     "describe_platform_tool": OF_A_CREATION["the tool"].target,
     "list_files": "GET /files/deeporigin/directory/",
+    "summarize_spending": LIST.rstrip("?"),
     "get_workspace": "POST /data-platform/deeporigin/projects/search",
     # What comes before a creation and a confirmation
     "create_execution: the tool": OF_A_CREATION["the tool"].target,

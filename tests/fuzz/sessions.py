@@ -372,6 +372,7 @@ class _Actions:
                 "upload_file",
                 {"text": one(("", "CCO")), **self._some(destination=one(("a.smi", "entities/x", "../x", "a/")))},
             ),
+            lambda: ("summarize_spending", self._some(group_by="tag", created_after="2026-01-01")),
             lambda: ("get_workspace", {}),
         ]
         return random.choice(calls)()

@@ -260,6 +260,7 @@ def _inspected(run: Callable[..., tuple[int, Any, str]], here: Scene) -> str:
         "find_platform_tools": {"query": "dock"},
         "describe_platform_tool": {"tool_key": DOCKING},
         "list_files": {},
+        "summarize_spending": {},
         "get_workspace": {},
     }
     for tool, arguments in reads.items():

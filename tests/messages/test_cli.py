@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deeporigin_mcp.apps import pages
 from deeporigin_mcp.cli import main
 from deeporigin_mcp.doctor import run_doctor
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, parse_fault, running_simulator
@@ -77,7 +78,11 @@ def test_messages_of_the_doctor(
         "folder missing": ({"DEEPORIGIN_MCP_FILES": "~/deeporigin,~/sets"}, lambda _: None),
         "folder that is a file": ({"DEEPORIGIN_MCP_FILES": "~/notes.txt"}, lambda _: None),
         "rule without a tool": ({"DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS": "docking"}, lambda _: None),
+        "pages not built": ({}, lambda _: (tmp_path / pages.RESULTS).unlink()),
     }
+    # In a clone they may be missing.
+    (tmp_path / pages.RESULTS).touch()
+    monkeypatch.setattr(pages, "BUILT", tmp_path)
     for case, (variables, prepare) in cases.items():
         platform = Platform(clock=ManualClock(auto_advance=True))
         prepare(platform)

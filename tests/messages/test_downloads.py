@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deeporigin_mcp.apps import pages
 from deeporigin_mcp.settings.places import IN_HEADERS
 from deeporigin_mcp.tools.files import download_files as tool
 from tests.messages.snapshot import assert_as_agreed
@@ -69,6 +70,9 @@ async def test_messages_about_downloads(bench: Bench, tmp_path: Path, monkeypatc
     monkeypatch.setenv("HOME", str(tmp_path))
     async with bench.agent() as agent:
         found = {**await refusals(agent, platform), **await results(agent, platform)}
+        monkeypatch.setattr(pages, "BUILT", tmp_path)
+        run = platform.run({"ligand_id": "L1", "logp": 1.5})
+        found["a page that is not built"] = await agent.refused("download_files", execution_id=run, what="report")
         monkeypatch.setattr(tool, "WAIT_SECONDS", 0.0)
         # Nobody moves the clock that it waits for.
         bench.fault("GET */signedUrl/* delay=3")
@@ -80,6 +84,8 @@ async def test_messages_about_downloads(bench: Bench, tmp_path: Path, monkeypatc
         run = platform.run({"ligand_id": "L1", "logp": 1.5})
         links = (await agent.call("download_files", {"paths": [f"r/{number}.csv" for number in range(12)]})).text
         rows = (await agent.call("download_files", {"execution_id": run})).text
+        page = {"execution_id": run, "what": "report"}
+        found["over HTTP: a page"] = (await agent.refused("download_files", **page)).replace(run, "RUN")
         found["over HTTP: links"] = re.sub(r"http://\S+", "LINK", links)
         found["over HTTP: rows without files"] = rows.replace(run, "RUN")
     assert_as_agreed("downloads", {case: re.sub(r"simulated-\d+", "ID", text) for case, text in found.items()})

@@ -45,6 +45,32 @@ class Said:
         return answer.content
 
 
+async def test_messages_of_repeating(bench: Bench) -> None:
+    async with bench.agent() as agent:
+        say, create = Said(agent, bench), "create_execution"
+        quote = (await agent.read(create, **docking("CCO", "CCN")))["execution_id"]
+        gone = {"key": "deeporigin.docking", "version": "3.9.0"}
+        inputs = docking("CCO", "CCN")["inputs"]
+        await say("neither tool nor run", create)
+        await say("unknown run", create, like=NOWHERE)
+        await say("another tool", create, like=quote, tool_key="deeporigin.rbfe")
+        await say("no inputs", create, like=bench.raw(userInputs={}))
+        await say("a ligand that is not there", create, like=quote, inputs={"ligands": {"aspirin": None}})
+        await say("missing of a quote", create, like=quote, inputs={"ligands": "missing"})
+        await say(
+            "missing of a run that goes on", create, like=bench.raw(userInputs=inputs), inputs={"ligands": "missing"}
+        )
+        await say("a version that is gone", create, like=bench.raw(tool=gone, userInputs=inputs))
+        whole = bench.platform.seed_run("deeporigin.docking", inputs, ago_seconds=3600)
+        await say("nothing is missing", create, like=whole, inputs={"ligands": "missing"})
+        file = {**inputs, "ligands_file": "lists/none.json", "ligands_count": 3}
+        del file["ligands"]
+        await say(
+            "a list that cannot be read", create, like=bench.raw(userInputs=file), inputs={"ligands": {"1": None}}
+        )
+    assert_as_agreed("repeating", say.by_case)
+
+
 async def test_messages_of_creating(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     async with bench.agent() as agent:
         say = Said(agent, bench)

@@ -13,13 +13,16 @@ import anyio
 import pytest
 from mcp_types import ElicitResult, ErrorData
 
+from deeporigin_mcp import approve
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.approvals import page
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.approvals.ledger import Ledger
 from deeporigin_mcp.tools.executions import confirm_execution as confirmation
 from tests.messages.snapshot import assert_as_agreed, message_of
 from tests.support.bench import Answer
+from tests.support.browser import Browser, title_of
 from tests.support.liars import Liar, lying, named, record
 from tests.support.people import CANCEL, DECLINE, NO, Person, form, quotation
 from tests.support.recording import Reply
@@ -102,6 +105,7 @@ async def limits() -> dict[str, str]:
         "another tool": await refused(allowed_tool_keys=("acme.*", "deeporigin.abfe")),
         "above the limit for one run": await refused(max_price=4),
         "over the budget": await refused(budget=4, **FREELY),
+        "over the limit of a day": await refused(max_per_day=4, **FREELY),
         "no person can be asked": await refused(),
     }
 
@@ -226,6 +230,38 @@ async def test_what_a_person_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     pending = await called("confirm_execution", person=Person(thinks=anyio.Event()))
     messages["while it is open"] = "\n".join(f"{name}: {pending.content[name]}" for name in ("look_for", "next_step"))
     assert_as_agreed("elicitation", messages)
+
+
+async def test_messages_about_a_person_at_this_machine(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    ways: dict[str, Any] = {"approval": ("elicitation", "browser", "terminal")}
+    messages: dict[str, str] = {}
+
+    async def answer_on_page(case: str, answer: str) -> None:
+        shown = await browser.page()
+        messages[f"page: {case}"] = title_of(await shown.press(answer))
+
+    async def ask(case: str, answer: str, **values: Any) -> Answer:
+        found: list[Answer] = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(answer_on_page, case, answer)
+            found.append(await called("confirm_execution", **ways, **values))
+        return found[0]
+
+    await ask("yes", "yes")
+    messages["no"] = text_of(await ask("no", "no"))
+    dearer = in_turn([record(named(1)), *[record(named(1), price=6)] * 9])
+    messages["another price after a yes"] = text_of(await ask("yes, another price", "yes", prepare=dearer))
+    monkeypatch.setattr(confirmation, "PERSON_SECONDS", 0)
+    messages["pending on a page"] = (await called("confirm_execution", **ways)).content["look_for"]
+    await browser.opened()
+    monkeypatch.setattr(confirmation, "PERSON_SECONDS", 35)
+    monkeypatch.setenv("BROWSER", str(browser.folder / "missing"))
+    messages["pending in a terminal"] = (await called("confirm_execution", **ways)).content["look_for"]
+    texts = (page.APPROVED_LATER, page.DECLINED, page.CLOSED, page.INVALID)
+    said = (approve.NOTHING, approve.NO_TERMINAL, approve.CLOSED, approve.NOT_TAKEN, approve.APPROVED, approve.DECLINED)
+    messages |= {f"page: {number}": text for number, text in enumerate(texts)}
+    messages |= {f"terminal: {number}": text for number, text in enumerate(said)}
+    assert_as_agreed("people", messages)
 
 
 def error_of(action: Callable[[], object]) -> str:

@@ -15,4 +15,6 @@
 | know what a text for a model may hold | `facts.py` |
 | compare documents with the program | `documents.py` |
 | run Node and npm packages | `node.py` |
+| have the pages as they are installed | `built_pages.py` |
+| have a docking run that a chemist would believe | `brd4.py` |
 """

@@ -24,5 +24,6 @@ CALLS: dict[str, dict[str, Any]] = {
     "list_files": {},
     "upload_file": {"text": "CCO", "destination": "uploads/hits.csv"},
     "download_files": {"execution_id": ID},
+    "summarize_spending": {},
     "get_workspace": {},
 }

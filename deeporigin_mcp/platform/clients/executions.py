@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -166,6 +167,8 @@ class Executions:
             body["clusterId"] = await self._clusters.default_id()
         body["app"] = self._scope.app
         body["session"] = self._scope.session
+        if self._scope.billing_tag:
+            body.setdefault("billing", self._scope.billing_tag)
         what = f"create a {tool_key} execution"
         dto = await self._send_once("POST", path, what, CREATE_TIMEOUT_SECONDS if timeout is None else timeout, body)
         _refuse_restricted(dto)
@@ -383,6 +386,28 @@ class ExecutionListing:
         rows = await all_rows(fetch)
         matching = self._matching(query, rows)
         return {"data": matching, "count": len(matching)}
+
+    async def newest(
+        self, query: ListQuery, most: int, *, fields: Collection[str], page_size: int = DEFAULT_FETCH_ALL_PAGE_SIZE
+    ) -> tuple[list[Json], bool]:
+        """Up to `most` rows from the front of a list, and whether these are all; at most `most / page_size` requests.
+
+        Args:
+            fields: keep only these of each DTO, beside its id.
+        """
+        found: dict[str, Json] = {}
+        for page in range(-(-most // page_size)):
+            response = await self._fetch(query, page, page_size)
+            rows, total, before = rows_of(response), total_of(response), len(found)
+            for row in rows:
+                found.setdefault(
+                    json.dumps(row.get("executionId") or row),
+                    {key: row[key] for key in ("executionId", *fields) if key in row},
+                )
+            # A platform with smaller pages than asked for ends with an empty page, or with one that repeats others.
+            if len(found) == before or (total is not None and len(found) >= total):
+                return list(found.values()), True
+        return list(found.values()), False
 
     async def search(self, query: SearchQuery) -> Json:
         """A data-platform search; a bare list is put into the usual envelope."""

@@ -9,6 +9,8 @@ from deeporigin_mcp.platform.records.sanitizing import word
 from deeporigin_mcp.platform.transport.requests import Transport
 
 SERVICES = ("billing", "data-platform", "entities", "files", "tools")
+SIMULATOR = "deeporigin-mcp"
+"""What `simulatedBy` holds in the version of a simulated service; a real platform has no such field."""
 
 
 async def reach(transport: Transport) -> None:
@@ -22,6 +24,15 @@ async def reach(transport: Transport) -> None:
     except DeepOriginError as error:
         if error.http_status is None:
             raise
+
+
+async def is_simulated(transport: Transport) -> bool:
+    """Whether the platform names the simulator of this package as what it is; no if that cannot be read."""
+    try:
+        response = await transport.send("GET", "/tools/version", what="version", attempts=1, public=True)
+    except DeepOriginError:
+        return False
+    return isinstance(response, dict) and response.get("simulatedBy") == SIMULATOR
 
 
 async def services_health(transport: Transport) -> dict[str, str]:

@@ -145,8 +145,13 @@ class Execution:
         bill = as_object(self.raw.get("billingTransaction"))
         if self.status != "Cancelled" or not (bill or self.started_at):
             return ""
+        return self.bill_state or "not known yet"
+
+    @property
+    def bill_state(self) -> str:
+        """What the status of the bill says: reserved, charged or refunded; empty without a status that is known."""
         # Only `Approved` has been seen (platform-facts 5.2).
-        return _COST_STATES.get(text(bill.get("status")).lower(), "not known yet")
+        return _COST_STATES.get(text(as_object(self.raw.get("billingTransaction")).get("status")).lower(), "")
 
     @property
     def status_reason(self) -> str:

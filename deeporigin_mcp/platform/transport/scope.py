@@ -17,6 +17,8 @@ class Scope(NamedTuple):
     project_id: str
     session: str
     app: str = "deeporigin-mcp"
+    billing_tag: str = ""
+    """Stamped on executions that name none, as the official client does."""
 
     @property
     def org_segment(self) -> str:

@@ -8,6 +8,8 @@ from deeporigin_mcp.simulator.services.requests import answer, platform_of
 
 SERVICES = ("tools", "data-platform", "files", "billing", "entities", "data", "sse")
 VERSION = "simulator-1"
+SIMULATED_BY = "deeporigin-mcp"
+"""How clients tell this from a real platform, which has no such field."""
 
 
 def _routes(service: str) -> list[Route]:
@@ -23,7 +25,7 @@ def _routes(service: str) -> list[Route]:
         return answer(body, 200 if up else 503)
 
     async def version(request: Request) -> Response:  # noqa: ARG001
-        return answer({"version": VERSION})
+        return answer({"version": VERSION, "simulatedBy": SIMULATED_BY})
 
     return [
         Route(f"/{service}/health", health, methods=["GET"]),

@@ -114,6 +114,9 @@ class Page:
                 await server.serve([self._socket])
         finally:
             self._forget_redirect()
+            # Cancelled, uvicorn leaves them to the event loop, which takes the next socket of this number for theirs.
+            for listener in getattr(server, "servers", ()):
+                listener.close()
             self._socket.close()
 
     async def open(self) -> bool:

@@ -6,11 +6,13 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 import anyio
 import anyio.abc
 from mcp_types import InputRequiredResult
 
+from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.tools.approvals.ledger import being_confirmed
 
 KEPT_SECONDS = 600.0
@@ -49,12 +51,16 @@ class Reply:
             Empty for a way that is not open at all.
         request: if the client brings the answer by calling again, the result that asks for it.
         outcome: where the person waits to see what became of a yes.
+        meta: of an open question, what only a page of the client may see of the call's result.
+        start: of a yes that starts the run itself: starts it, or joins that start.
     """
 
     answer: Answer
     detail: str = ""
     request: InputRequiredResult | None = None
     outcome: Outcome | None = None
+    meta: dict[str, Any] | None = None
+    start: Callable[[], Awaitable[Execution]] | None = None
 
 
 WITHDRAWN = Reply(Answer.NOBODY, "the question was withdrawn")
@@ -83,6 +89,12 @@ class _Question:
             self._changed_at = self._since_boot()
             self.replied.set()
 
+    def answer(self, reply: Reply) -> None:
+        """Take a reply that came by a request of its own."""
+        self.reply = reply
+        self.replied.set()
+        self.scope.cancel()
+
     @property
     def is_stale(self) -> bool:
         return self._since_boot() - self._changed_at > KEPT_SECONDS
@@ -99,8 +111,15 @@ class OpenQuestions:
     since_boot: Callable[[], float]
     process: str = field(default_factory=lambda: secrets.token_urlsafe(8))
     """This process, by whose clock a sealed time is."""
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    """Seals questions, where the operator gave no key that all processes share."""
     _open: dict[str, _Question] = field(default_factory=dict)
     _used: dict[str, float] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=set)
+
+    def is_taken(self, execution_id: str) -> bool:
+        """Whether a call has taken a yes to this execution."""
+        return execution_id in self._taken
 
     def open_way(self, execution_id: str, about: object) -> str | None:
         """By which way a question about this is open, or was answered without a call that waited."""
@@ -154,9 +173,16 @@ class OpenQuestions:
             return None
         if self._open.get(execution_id) is question:
             del self._open[execution_id]
-        elif question.reply.answer is Answer.YES:
+            if question.reply.answer is Answer.YES:
+                self._taken.add(execution_id)
+        elif question.reply.answer is Answer.YES and question.reply.start is None:
             raise being_confirmed(execution_id)
         return question.reply
+
+    def answer(self, execution_id: str, about: object, reply: Reply) -> None:
+        """Give a reply that came by a request of its own to the calls that wait for it, or to the next one."""
+        if self.open_way(execution_id, about) is not None:
+            self._open[execution_id].answer(reply)
 
     def withdraw(self, execution_id: str) -> None:
         """Close the question about this execution, if there is one, also for the person; forget its answer."""

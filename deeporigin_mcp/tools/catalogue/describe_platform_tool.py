@@ -9,10 +9,11 @@ from pydantic import Field
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.catalogue.costs_seen import costs_seen
 from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition, versions_of
-from deeporigin_mcp.tools.catalogue.pricing import price_rule
+from deeporigin_mcp.tools.catalogue.pricing import QUOTE, UNQUOTED, price_rule
 from deeporigin_mcp.tools.responses.size_limit import Summary, size
-from deeporigin_mcp.tools.responses.toolsets import step
+from deeporigin_mcp.tools.responses.toolsets import is_offered, step
 from deeporigin_mcp.tools.responses.views import PlatformToolView
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 from deeporigin_mcp.tools.runtime.threads import off_loop
@@ -31,9 +32,9 @@ async def describe_platform_tool(
         str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True)
     ] = "latest",
 ) -> PlatformToolView:
-    """Describe one platform tool: the JSON Schema of its inputs, its price if known, and an example.
+    """Describe one platform tool: the JSON Schema of its inputs, an example, and price and duration in recent runs.
 
-    Every value of the example is to be replaced. Free, reads only.
+    Reads only.
     """
     state = state_of(ctx)
     definition = await find_definition(state, tool_key, tool_version)
@@ -43,6 +44,7 @@ async def describe_platform_tool(
     if len(others) > MAX_VERSIONS:
         cut.append(f"other_versions: {len(others) - MAX_VERSIONS} more")
     sync = definition.sync_rule
+    seen = await costs_seen(state, definition.key)
     return PlatformToolView(
         tool_key=definition.key or tool_key,
         tool_version=definition.version or tool_version,
@@ -52,7 +54,9 @@ async def describe_platform_tool(
         featured=definition.is_featured or None,
         other_versions=[one_line(version, 30) for version in others[:MAX_VERSIONS]],
         sync="not accepted" if sync.place == "none" else f"default {str(sync.default).lower()}",
-        price=price_rule(definition.key),
+        price=price_rule(definition.key, seen.price if seen else None),
+        duration=(seen.duration if seen else "") or "not known",
+        quote=QUOTE if definition.key not in UNQUOTED and is_offered("cancel_execution", state.settings) else None,
         inputs_schema=schema,
         example_inputs=example,
         cut=cut or None,

@@ -23,11 +23,19 @@ MAX_TEXT = 500
 MAX_NODES = 500
 MAX_VALUES = 300
 """Nodes of one schema that are searched, and values of enumerations in them."""
+KEY_WEIGHT = 4
 SHORTEST_BEGINNING = 4
 """Letters in which two words have to begin alike: dock and docking, ligands and ligand."""
 
 _WORD = re.compile(r"[a-z0-9]+")
 _TEST = re.compile(r"(?<![a-z])test")
+_SAME = {
+    r"\b(?:binding|active|allosteric|catalytic) sites?\b|\bcavit(?:y|ies)\b": "pocket",
+    r"\b(?:binding )?affinit(?:y|ies)\b|\bpotency\b": "free energy",
+    r"\bpka\b|\bioni[sz]ation\b": "protonation",
+    r"\boff[- ]targets?\b": "secondary pharmacology",
+}
+"""What chemists also say, and the words of the platform's tools for it."""
 _COMMON = frozenset(
     ("all", "and", "any", "for", "from", "how", "into", "make", "predict", "run", "that", "the", "tools", "use", "with")
 )
@@ -35,14 +43,15 @@ _COMMON = frozenset(
 
 async def find_platform_tools(
     ctx: ToolContext,
-    query: Annotated[str, Field(description="Words for the task, e.g. dock ligands; empty lists all.")] = "",
+    query: Annotated[
+        str, Field(description="Words for the task, e.g. find pockets, dock ligands; empty lists all.")
+    ] = "",
     limit: Annotated[int, Field(description="1 to 100.", ge=1, le=100)] = 30,
     include_disabled: Annotated[bool, Field(description="Also tools that cannot run now.")] = False,
 ) -> PlatformToolListView:
     """Find scientific tools that the platform can run (docking, free energies, ADMET, …), best match first.
 
-    The first step of a new run: it gives the tool_key. Without a full match, `others` has all other keys.
-    Free, reads only.
+    The first step of a new run. Without a good match, `others` has all other keys. Reads only.
     """
     newest: dict[str, ToolDefinition] = {}
     for definition in await allowed_definitions(state_of(ctx)):
@@ -65,8 +74,8 @@ async def find_platform_tools(
     matching = [tool for tool in ordered if 2 * matches[tool.key].weight > best or tool.key == query.strip()]
     listed = matching or ordered
     others = listed[limit:]
-    if not (matching and len(matches[matching[0].key].found) == len(words)):
-        others += [tool for tool in ordered if tool not in listed]
+    if not (matching and matches[matching[0].key].is_good(len(words))):
+        others += [tool for tool in ordered if tool not in listed and not _is_junk(tool)]
     next_step = None
     if listed:
         next_step = f"{steps.call('describe_platform_tool', tool_key=listed[0].key)} shows inputs and an example."
@@ -85,7 +94,10 @@ async def find_platform_tools(
 
 def _words(text: str) -> list[str]:
     """The words of a query that can name something, once each."""
-    words = [word for word in _WORD.findall(text[:MAX_TEXT].lower()) if len(word) > 2 and word not in _COMMON]
+    text = text[:MAX_TEXT].lower()
+    for said, meant in _SAME.items():
+        text = re.sub(said, meant, text)
+    words = [word for word in _WORD.findall(text) if len(word) > 2 and word not in _COMMON]
     return list(dict.fromkeys(words))[:MAX_QUERY_WORDS]
 
 
@@ -102,13 +114,17 @@ class _Match(NamedTuple):
     values: list[str]
     weight: int
 
+    def is_good(self, words: int) -> bool:
+        """Whether it matches all of so many words, or half of them with one in its key or name."""
+        return len(self.found) == words or (self.weight >= KEY_WEIGHT and 2 * len(self.found) >= words)
+
 
 def _match(tool: ToolDefinition, words: Sequence[str]) -> _Match:
     """A word of the key or name counts most; values are often named like another tool."""
     found: list[str] = []
     values: list[str] = []
     weight = 0
-    for text, worth in ((f"{_own_key(tool)} {tool.name[:MAX_TEXT]}", 4), (tool.description, 2)):
+    for text, worth in ((f"{_own_key(tool)} {tool.name[:MAX_TEXT]}", KEY_WEIGHT), (tool.description, 2)):
         new = _in_text(text, words, found)
         found += new
         weight += worth * len(new)

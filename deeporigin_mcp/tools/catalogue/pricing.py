@@ -26,9 +26,21 @@ MAY_START = frozenset(
 """Tools whose runs a platform was seen to start when they were created, whatever amount was approved; mostly free."""
 
 
-def price_rule(tool_key: str) -> str:
-    """How a run of a tool is priced, as far as is known before its quote."""
+QUOTE = "free, starts nothing, stays; cancel_execution withdraws it where the platform allows that"
+"""What becomes of a quote (platform-facts 2.3, 2.6; that quotes expire is not known)."""
+
+
+def price_rule(tool_key: str, seen: str | None = "") -> str:
+    """How a run of a tool is priced, as far as is known before its quote.
+
+    Args:
+        seen: what the organisation's recent runs show; empty for none, None if they could not be read.
+    """
     if tool_key in UNQUOTED:
-        return "unknown: a run starts when it is created, without a quote, once a person has approved it"
-    rule = f"{PRICES_SEEN[tool_key]} (last seen)" if tool_key in PRICES_SEEN else "unknown until the quote"
+        rule = "unknown: a run starts when it is created, without a quote, once a person has approved it"
+        return f"{rule}; so far: {seen}" if seen else rule
+    known = f"{PRICES_SEEN[tool_key]} (last seen)" if tool_key in PRICES_SEEN else "unknown until the quote"
+    if seen is None:
+        known += "; recent runs could not be read"
+    rule = f"{seen}; known before: {PRICES_SEEN[tool_key]}" if seen and tool_key in PRICES_SEEN else seen or known
     return f"{rule}; a run may start when it is created" if tool_key in MAY_START else rule

@@ -22,7 +22,7 @@ from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_o
 async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> ExecutionView:
     """Cancel an execution that waits or runs, or a quote. Cannot be undone; what has run so far may be charged.
 
-    One that is already over is left as it is, and its state is returned.
+    One that is over stays as it is.
     """
     state = state_of(ctx)
     read = steps.call("get_execution", execution_id=one_line(execution_id, 60))

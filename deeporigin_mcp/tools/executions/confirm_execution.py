@@ -45,7 +45,7 @@ async def confirm_execution(
     execution_id: ExecutionId,
     expected_price: Annotated[
         float | None,
-        Field(description="The quoted_price in USD that you told the user; another is refused.", ge=0),
+        Field(description="The quoted_price that you told the user; another is refused.", ge=0),
     ] = None,
     wait_seconds: Annotated[float, Field(description="0 to 45, then for the run's end.", ge=0, le=45)] = 10,
 ) -> ExecutionView | InputRequiredResult:
@@ -78,7 +78,10 @@ async def _confirmed(
     rule = approval.AUTOMATIC if reply is None else f"yes by {reply.detail}"
     with asking.outcome_told(reply):
         with anyio.CancelScope(deadline=began + CONFIRMED_BY_SECONDS) as limit:
-            confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
+            if reply is not None and reply.start is not None:
+                confirmed = await reply.start()
+            else:
+                confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
         if limit.cancelled_caught:
             raise OutcomeUnknownError(
                 f"Timed out after {CONFIRMED_BY_SECONDS:g} s waiting for the platform to confirm {quote.execution_id}."
@@ -139,7 +142,7 @@ def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) 
     again = steps.call("confirm_execution", execution_id=quote.execution_id, **named)
     view = execution_view(quote, next_step=f"Nothing is started yet. {again} waits on for the user's answer.")
     view.approval, view.look_for = "pending", reply.detail
-    return view
+    return view.with_meta(reply.meta)
 
 
 def _not_approved(quote: Execution, reply: Reply, state: ServerState, failed: int) -> SpendingLimitError:

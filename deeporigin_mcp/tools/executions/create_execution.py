@@ -22,12 +22,14 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform import Execution, ToolDefinition
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import Json
+from deeporigin_mcp.platform.waiting.engine import LAST_POLL_SECONDS
 from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.approvals.pending import Answer, Reply
 from deeporigin_mcp.tools.catalogue.definitions import find_definition
 from deeporigin_mcp.tools.catalogue.pricing import UNQUOTED
 from deeporigin_mcp.tools.executions.details import ended_view
 from deeporigin_mcp.tools.executions.idempotency import (
+    BATCH_SIZE_FIELD,
     KEY_FIELD,
     KEY_LOOKBACK,
     agreed_on,
@@ -39,6 +41,7 @@ from deeporigin_mcp.tools.executions.idempotency import (
 )
 from deeporigin_mcp.tools.responses import errors, steps, toolsets
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView
+from deeporigin_mcp.tools.runtime.executions import at_its_end
 from deeporigin_mcp.tools.runtime.projects import chosen_project, set_project_error
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.runtime.threads import off_loop
@@ -52,48 +55,55 @@ QUOTE_ONLY = -1
 """`approveAmount` that never starts anything (platform-facts 2.4)."""
 PERSON_SECONDS = 30.0
 """How long a call waits for a person; the next call waits for the same elicitation."""
+ENDED_SECONDS = 10.0
+"""How long a call that starts a run waits for its end."""
+MAX_CHANGES = 20
 RESPONSE_SECONDS = 4.0
 """What is left of a call for its response."""
 
 
 async def create_execution(
     ctx: ToolContext,
-    tool_key: Annotated[str, Field(description="Tool key, e.g. deeporigin.docking.")],
-    inputs: Annotated[dict[str, Any], Field(description="The tool's inputs, by its schema.")],
-    tool_version: Annotated[
-        str, Field(description="Exact version, a major such as 4, or latest.", coerce_numbers_to_str=True)
-    ] = "latest",
-    name: Annotated[str | None, Field(description="Shown to people.", max_length=500)] = None,
-    metadata: Annotated[dict[str, Any] | None, Field(description="Notes of your own, kept with it.")] = None,
-    outputs: Annotated[dict[str, Any] | None, Field(description="Output files; rarely needed.")] = None,
-    project_id: Annotated[str | None, Field(description="Needed if none is set.")] = None,
-    cluster_id: Annotated[str | None, Field(description="Default: the organisation's first.")] = None,
-    sync: Annotated[
-        bool | None, Field(description="true: starting it returns at its end. Default: the tool's own.")
+    tool_key: Annotated[str | None, Field(description="Tool key, e.g. deeporigin.docking.")] = None,
+    inputs: Annotated[dict[str, Any] | None, Field(description="The tool's inputs, by its schema.")] = None,
+    like: Annotated[
+        str | None,
+        Field(
+            description="Execution to repeat; inputs: only changes, null removes (ligands: {ID: null}); "
+            "ligands: missing = those without result."
+        ),
     ] = None,
+    tool_version: Annotated[
+        str | None, Field(description="Exact, a major such as 4, or latest (default).", coerce_numbers_to_str=True)
+    ] = None,
+    name: Annotated[str | None, Field(description="Shown to people.", max_length=500)] = None,
+    metadata: Annotated[dict[str, Any] | None, Field(description="Your notes.")] = None,
+    outputs: Annotated[dict[str, Any] | None, Field(description="Rarely needed.")] = None,
+    project_id: Annotated[str | None, Field(description="Needed if none is set.")] = None,
+    cluster_id: Annotated[str | None, Field(description="Default: the first.")] = None,
+    sync: Annotated[bool | None, Field(description="Starting returns at its end. Default: the tool's own.")] = None,
     batch_size: Annotated[int | None, Field(description="Ligands per job; docking tools only.", ge=1)] = None,
     tag: Annotated[str | None, Field(description="Free label.")] = None,
-    billing_tag: Annotated[str | None, Field(description="Label for billing reports.")] = None,
+    billing_tag: Annotated[str | None, Field(description="Billing label.")] = None,
     visibility: Annotated[
         Literal["visible", "hidden"] | None, Field(description="hidden: out of searches, not of lists.")
     ] = None,
     idempotency_key: Annotated[
         str | None,
         Field(
-            description="Same key, same execution, for 7 days: repeat it after a lost response.",
+            description="Same key, same execution, for 7 days.",
             min_length=1,
             max_length=200,
         ),
     ] = None,
     start: Annotated[
         bool,
-        Field(description="Also start it if the price is within the operator's automatic limit (default: free only)."),
+        Field(description="Also start it, if within the operator's automatic limit (default: free)."),
     ] = False,
 ) -> ExecutionView | InputRequiredResult:
     """Create an execution as a quote: it gets an id and a price in USD, and nothing runs or is charged yet.
 
-    confirm_execution runs it. It is sent once, never repeated; if a response is lost, call again with the same
-    idempotency_key.
+    confirm_execution runs it. After a lost response call again with the same idempotency_key.
     """
     key = idempotency_key or str(uuid.uuid4())
     optional = {
@@ -105,9 +115,10 @@ async def create_execution(
         "clusterId": cluster_id,
     }
     request = _Request(
-        tool_key=tool_key,
-        tool_version=tool_version,
-        inputs=inputs,
+        tool_key=(tool_key or "").strip(),
+        tool_version="latest" if tool_version is None and not like else tool_version or "",
+        inputs=inputs or {},
+        like=like,
         sync=sync,
         project_id=project_id,
         fields={field: value for field, value in optional.items() if value is not None},
@@ -135,6 +146,7 @@ class _Request:
     tool_key: str
     tool_version: str
     inputs: dict[str, Any]
+    like: str | None
     sync: bool | None
     project_id: str | None
     fields: dict[str, Any]
@@ -167,16 +179,16 @@ class _Created(NamedTuple):
 async def _create(ctx: ToolContext, request: _Request) -> ExecutionView | InputRequiredResult:
     """Check the request, find or create its execution, and start that if it is asked for and allowed."""
     state = state_of(ctx)
-    approval.require_allowed_tool(request.tool_key, state.settings)
-    definition = await find_definition(state, request.tool_key, request.tool_version, must_be_enabled=True)
+    definition, changes = await _wanted(state, request)
     inputs, top_level = _placed_sync(definition, request.inputs, request.sync)
     findings = await _checked(state, definition, inputs)
     project = await chosen_project(state.client, request.project_id, "an execution")
     fingerprint = fingerprint_of(request.tool_key, request.tool_version, inputs, project)
+    size = {BATCH_SIZE_FIELD: request.fields["batchSize"]} if "batchSize" in request.fields else {}
     body = {
         "inputs": inputs,
         "outputs": request.outputs,
-        "metadata": stamped(request.metadata, request.key, fingerprint),
+        "metadata": stamped({**size, **request.metadata}, request.key, fingerprint),
         **top_level,
         "approveAmount": QUOTE_ONLY,
         **request.fields,
@@ -199,13 +211,47 @@ async def _create(ctx: ToolContext, request: _Request) -> ExecutionView | InputR
             next_step = f"The execution exists. {errors.explained(approval.failed_too_often(execution, failed))}"
         else:
             execution, warning, next_step = await _start(state, execution, request)
+    if request.start and not next_step and was_started(execution):
+        # A short run's end comes with it, which saves a call.
+        seconds = min(ENDED_SECONDS, request.seconds_left - LAST_POLL_SECONDS)
+        execution = await at_its_end(state.client, execution, seconds)
     view = ended_view(execution, next_step or steps.after(execution, state.settings))
-    view.warning = warning
+    view.warning, view.changes = warning, changes
     repeated = [repeats.message(execution.quoted_price) for repeats in findings.repeats]
     view.input_warnings = [*repeated, *findings.warnings] or None
     if before := _before_next_step(created):
         view.next_step = f"{before} {view.next_step or ''}".strip()
     return view
+
+
+async def _wanted(state: ServerState, request: _Request) -> tuple[ToolDefinition, list[str] | None]:
+    """The tool that is to run, and what differs from the execution that is repeated; that completes the request.
+
+    Raises:
+        ArgumentError: neither `tool_key` with `inputs` nor `like` is given, or no such tool or execution can run.
+    """
+    if not request.like:
+        if not request.tool_key:
+            raise ArgumentError(
+                "Missing tool_key.",
+                next_step="Give tool_key and inputs, or like: an execution to repeat.",
+            )
+        approval.require_allowed_tool(request.tool_key, state.settings)
+        return await find_definition(state, request.tool_key, request.tool_version, must_be_enabled=True), None
+    # Imported here, as it takes long: a server starts without it.
+    from deeporigin_mcp.tools.executions.repeating import definition_for, repeat_of
+
+    repeat = await repeat_of(state, request.like, request.tool_key, request.inputs)
+    approval.require_allowed_tool(repeat.tool_key, state.settings)
+    definition = await definition_for(state, repeat, request.like, request.tool_version, request.inputs)
+    request.tool_key, request.inputs = repeat.tool_key, repeat.inputs
+    request.tool_version = request.tool_version or repeat.tool_version
+    project = request.project_id or state.settings.project_id or repeat.project_id
+    if repeat.project_id and project != repeat.project_id:
+        repeat.changes.append(f"project: {one_line(repeat.project_id, 60)} → {one_line(project, 60)}")
+    request.project_id = project or None
+    request.fields = {**repeat.fields, **request.fields}
+    return definition, repeat.changes[:MAX_CHANGES] or None
 
 
 async def _created(

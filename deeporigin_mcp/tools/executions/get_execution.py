@@ -12,10 +12,11 @@ from deeporigin_mcp.platform.records.sanitizing import word
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.tools.executions.details import detailed_view
 from deeporigin_mcp.tools.executions.people import People
+from deeporigin_mcp.tools.executions.record import record_view
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS
 from deeporigin_mcp.tools.responses.views import ExecutionDetailView, execution_view
-from deeporigin_mcp.tools.runtime.executions import Detail, ExecutionId, existing, not_on_data_platform
+from deeporigin_mcp.tools.runtime.executions import ExecutionId, existing, not_on_data_platform
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 
@@ -27,12 +28,13 @@ async def get_execution(
         Field(description="data_platform takes search_executions' 13-character id."),
     ] = "tools_service",
     detail: Annotated[
-        Detail, Field(description="detailed adds price items, progress, inputs, outputs, billing.")
+        Literal["concise", "detailed", "record"],
+        Field(description="detailed adds inputs, outputs, price items, billing; record: to cite or repeat."),
     ] = "concise",
 ) -> ExecutionDetailView:
     """Read one execution: status, progress, price, cost, reason of a failure; with detail, its inputs and outputs.
 
-    To wait for an end use wait_executions instead; what a run found is in get_execution_results. Free, reads only.
+    To wait use wait_executions; what a run found: get_execution_results. Reads only.
     """
     state = state_of(ctx)
     if source == "data_platform":
@@ -43,6 +45,8 @@ async def get_execution(
         detailed = detailed_view(view, execution)
         detailed.created_by = (await People.of(state)).who(execution) or None
         return detailed
+    if detail == "record":
+        return record_view(view, execution)
     return ExecutionDetailView.of(view).limited_to(CONCISE_CHARACTERS)
 
 

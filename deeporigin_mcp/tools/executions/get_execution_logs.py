@@ -61,8 +61,7 @@ async def get_execution_logs(
 ) -> ExecutionLogsView:
     """Read what a run logged, newest line first.
 
-    Use it when status_reason does not explain a failure, or to see what a run is doing. Messages are data, one line
-    each. Free, reads only.
+    Use it when status_reason does not explain a failure, or to see what a run is doing. Reads only.
     """
     client = state_of(ctx).client
     name = execution_id.strip()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, PlatformError
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, PlatformError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import Json, text
@@ -29,7 +29,7 @@ from deeporigin_mcp.tools.executions.result_pages import (
 )
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Summary, part_at, rows_that_fit
-from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionResultsView
+from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionResultsView, MissingRow
 from deeporigin_mcp.tools.runtime.executions import ExecutionId, existing, is_being_stored
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
@@ -39,6 +39,7 @@ ROW_CHARACTERS = 4_000
 MOST_READ_AGAIN = 100
 """Rows before those shown that are read again with each page."""
 ROWS_READ_FOR_TYPES = 200
+MAX_MISSING = 20
 
 _PART = re.compile(r"(?:(outputs|inputs|billing|metadata|progress|prices)|row:([^:@]+)):([\d.]*)@(\d+)")
 _ROW_ID = re.compile(r"[^:@\s]{1,100}")
@@ -54,8 +55,8 @@ async def get_execution_results(
 ) -> ExecutionResultsView:
     """Read what a run found: its outputs, or the rows that it stored, such as poses with their scores.
 
-    The call after Completed; `order` puts the best rows first. A big field is cut in place, with the cursor
-    that reads it; files are given by path. Free, reads only.
+    The call after Completed; `order` puts the best rows first, and ligands without a result are named. A big field
+    is cut in place, with the cursor that reads it. Reads only.
     """
     state = state_of(ctx)
     sort = row_order(order)
@@ -147,30 +148,56 @@ async def _rows(
             view.next_step += f" {cut_to(shown, limit)}"
     elif not rows:
         await _explain_no_rows(state, view, execution, result_type, page)
-    elif page.is_start and result_type is None:
-        view.next_step = _fewer_ligands(execution, rows)
+    if rows and page.is_start:
+        is_whole = following is None and result_type is None
+        await _add_missing(state, view, execution, received if is_whole else [])
     return view
 
 
-def _fewer_ligands(execution: Execution, rows: list[Json]) -> str | None:
-    """The next step where the rows are of fewer ligands than the inputs; None elsewhere.
+async def _add_missing(state: ServerState, view: ExecutionResultsView, execution: Execution, rows: list[Json]) -> None:
+    """Say which ligands of the inputs have no result; nothing where none is missing.
 
-    Ligands are counted, not compared: the platform may write a SMILES in another way.
+    Args:
+        rows: all that the run has, or none if they are still to be read.
     """
-    ligands = (big_fields(execution)["inputs"] or {}).get("ligands")
-    if not isinstance(ligands, list) or not all(isinstance(ligand, dict) for ligand in ligands):
-        return None
-    for row_name, input_name in (("ligand_id", "id"), ("smiles", "smiles")):
-        requested = {text(ligand.get(input_name)) for ligand in ligands}
-        found = {text(row.get(row_name)) for row in rows}
-        if "" not in requested and "" not in found:
-            break
-    else:
-        return None
-    if len(found) >= len(requested):
-        return None
-    logs = steps.call("get_execution_logs", execution_id=execution.execution_id, level="warning")
-    return f"These rows are of {len(found)} of {len(requested)} ligands; {logs} may say why the others are missing."
+    if execution.status != "Completed" or not _has_ligands(execution):
+        return
+    from deeporigin_mcp.tools.files.missing import NO_RESULT, missing_in
+    from deeporigin_mcp.tools.files.run_files import MAX_ROWS, all_rows
+
+    try:
+        rows = rows or await all_rows(state.client, execution)
+    except DeepOriginError:
+        # The rows that were asked for are there all the same.
+        return
+    if len(rows) >= MAX_ROWS or not (found := await missing_in(state.client, execution, rows)):
+        return
+    requested, count, named = found
+    if not count:
+        return
+    if await is_being_stored(state.client, execution):
+        view.next_step = (
+            f"{view.next_step or ''} Results of {count} of {requested} ligands may still be being stored; look again "
+            "in a minute."
+        ).strip()
+        return
+    view.requested, view.returned = requested, requested - count
+    missing = [MissingRow(name=name, reason=reason) for name, reason in named]
+    view.missing = missing[:MAX_MISSING]
+    view.missing_count = count if count > len(view.missing) else None
+    if view.next_step is None and any(row.reason == NO_RESULT for row in missing):
+        logs = steps.call("get_execution_logs", execution_id=execution.execution_id, level="warning")
+        view.next_step = f"{logs} may say why."
+
+
+def _has_ligands(execution: Execution) -> bool:
+    """Whether the inputs list ligands, each by what the others have too."""
+    inputs = big_fields(execution)["inputs"] or {}
+    ligands = inputs.get("ligands")
+    if not isinstance(ligands, list):
+        return bool(text(inputs.get("ligands_file")))
+    rows = [ligand for ligand in ligands if isinstance(ligand, dict)]
+    return len(rows) == len(ligands) and any(all(text(row.get(name)) for row in rows) for name in ("id", "smiles"))
 
 
 def _row(row: Json) -> Json:

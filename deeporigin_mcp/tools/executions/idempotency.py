@@ -32,6 +32,8 @@ from deeporigin_mcp.tools.spending.spent import UNAPPROVED, record_start
 
 KEY_FIELD = "idempotency_key"
 FINGERPRINT_FIELD = "request_sha256"
+BATCH_SIZE_FIELD = "batch_size"
+"""In the metadata, because the platform's record of an execution does not have it (platform-facts 1.3)."""
 
 KEY_LOOKBACK = timedelta(days=7)
 """How far back a caller's idempotency key is looked for."""

@@ -62,31 +62,30 @@ CUT_FIRST = (
 
 async def list_executions(
     ctx: ToolContext,
-    tool_key: Annotated[str | None, Field(description="Only this tool, e.g. deeporigin.docking.")] = None,
+    tool_key: Annotated[str | None, Field(description="E.g. deeporigin.docking.")] = None,
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
     session: Annotated[str | None, Field(description="Only of this session.")] = None,
     created_by: Annotated[str | None, Field(description="me, a name, e-mail or id.")] = None,
     name_contains: Annotated[str | None, Field(description="In any case.")] = None,
     created_after: Annotated[str | None, Field(description="UTC, e.g. 2026-05-07T15:00:00Z.")] = None,
     created_before: Annotated[str | None, Field(description="UTC.")] = None,
-    include_hidden: Annotated[bool, Field(description="Also e.g. imports.")] = False,
+    include_hidden: Annotated[bool, Field(description="Also hidden ones.")] = False,
     order: Annotated[
         str,
         Field(
-            description="createdAt, startedAt, completedAt, cost, quotedPrice, status, tool, name or executionId, "
-            "then asc or desc."
+            description="createdAt, startedAt, completedAt, cost, quotedPrice, status, tool, name, executionId; "
+            "asc or desc."
         ),
     ] = "createdAt desc",
     page: Annotated[int, Field(description="From 0.", ge=0)] = 0,
-    page_size: Annotated[int, Field(description="1 to 10000; over 200 come in parts.", ge=1, le=10_000)] = PAGE_SIZE,
-    fetch_all_pages: Annotated[bool, Field(description="Adds totals by tool; all rows if they fit.")] = False,
-    status: Annotated[list[Status] | None, Field(description="Only these statuses.")] = None,
-    detail: Annotated[Detail, Field(description="detailed adds start, end, session.")] = "concise",
+    page_size: Annotated[int, Field(description="1 to 10000.", ge=1, le=10_000)] = PAGE_SIZE,
+    fetch_all_pages: Annotated[bool, Field(description="Adds totals by tool.")] = False,
+    status: Annotated[list[Status] | None, Field(description="Any of these.")] = None,
+    detail: Annotated[Detail, Field(description="detailed adds start, end, session, cluster.")] = "concise",
 ) -> ExecutionListView:
-    """List executions (runs of scientific tools) of the organisation, newest first: status, price, who, inputs.
+    """List executions (runs of scientific tools) of the organisation, newest first: status, price, by whom, with what.
 
-    Equal inputs_hash: equal inputs; `repeated`: inputs run again. One known id: get_execution. `count`: how many match
-    in all. Free, reads only.
+    Equal inputs have an equal inputs_hash; `repeated`: inputs that ran again. `count`: matches in all. Reads only.
     """
     state = state_of(ctx)
     client = state.client

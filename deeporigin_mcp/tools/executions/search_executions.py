@@ -69,9 +69,9 @@ async def search_executions(
     ctx: ToolContext,
     project_id: Annotated[str | None, Field(description="Only this project.")] = None,
     tool_keys: Annotated[list[str] | None, Field(description="Only these tools.")] = None,
-    status: Annotated[str | None, Field(description="One; DataIngesting: results are being stored.")] = None,
-    compute_job_id: Annotated[str | None, Field(description="The execution_id of the other tools.")] = None,
-    filters: Annotated[list[Condition] | None, Field(description="Further conditions; all must hold.")] = None,
+    status: Annotated[str | None, Field(description="One; DataIngesting: storing results.")] = None,
+    compute_job_id: Annotated[str | None, Field(description="An execution_id.")] = None,
+    filters: Annotated[list[Condition] | None, Field(description="All must hold.")] = None,
     select: Annotated[list[str] | None, Field(description="Only these columns.")] = None,
     limit: Annotated[int, Field(description="1 to 1000 rows.", ge=1, le=1000)] = 20,
     offset: Annotated[int, Field(description="Rows to skip.", ge=0)] = 0,
@@ -80,9 +80,8 @@ async def search_executions(
 ) -> SearchView:
     """Search the data platform's records of executions by column, e.g. by a word in the name or a start time.
 
-    These records follow the runs with a delay and have no prices or progress: for these use list_executions or
-    get_execution. Columns: id, compute_job_id, tool_key, tool_version, status, name,
-    started_at, completed_at, project_id. Free, reads only.
+    They lag behind the runs and have no prices: for these use list_executions. Columns: id, compute_job_id,
+    tool_key, tool_version, status, name, started_at, completed_at, project_id. Reads only.
     """
     state = state_of(ctx)
     client = state.client

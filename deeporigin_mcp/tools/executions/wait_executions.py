@@ -39,9 +39,8 @@ async def wait_executions(
 ) -> WaitView:
     """Wait until executions are over or time is up, reporting progress meanwhile.
 
-    Use it instead of calling get_execution repeatedly. At the deadline it is no error: it returns every status,
-    all_done false and the call to go on with. Quoted ones are not waited for: they start only when confirmed. Free,
-    reads only.
+    Use it instead of repeated get_execution. Time up is no error: it returns every status, all_done false and the
+    call to go on with. Quoted ones are not waited for. Reads only.
     """
     state = state_of(ctx)
     reported = 0.0

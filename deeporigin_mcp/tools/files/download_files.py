@@ -22,15 +22,17 @@ from deeporigin_mcp.platform.clients.paging import gather
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.responses import steps, toolsets
 from deeporigin_mcp.tools.responses.errors import explained
-from deeporigin_mcp.tools.responses.views import View
+from deeporigin_mcp.tools.responses.views import MissingRow, View
 from deeporigin_mcp.tools.runtime.executions import at_its_end, existing
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
 if TYPE_CHECKING:
     from deeporigin_mcp.tools.files.downloading import Download, Request
+    from deeporigin_mcp.tools.files.folders import Folders
     from deeporigin_mcp.tools.files.run_files import Found, Item
 
 ALL = "all"
+REPORT = "report"
 WAIT_SECONDS = 42.0
 """How long a call may take before it returns; the download then goes on without it."""
 RUN_SECONDS = 38.0
@@ -56,11 +58,6 @@ class FileRow(View):
     name: str
     size: int | None = None
     link: str | None = None
-
-
-class MissingRow(View):
-    name: str
-    reason: str
 
 
 class DownloadsView(View):
@@ -91,15 +88,16 @@ async def download_files(
     ] = None,
     execution_id: Annotated[str | None, Field(description="The run.")] = None,
     what: Annotated[
-        str, Field(description="Of a run: all, best_poses (one a ligand), or a result type, e.g. pose, pocket.")
+        str,
+        Field(description="Of a run: all, best_poses (one a ligand), report (a page) or a type, e.g. pose."),
     ] = ALL,
     folder: Annotated[str | None, Field(description="Name below the downloads folder; default: one per run.")] = None,
     combine: Annotated[bool, Field(description="Also join poses into one SDF, best first, scores as fields.")] = False,
 ) -> DownloadsView:
     """Get files of a run (poses, pockets, structures, tables), or files by path.
 
-    They are saved in a folder, with an index.csv of molecules and scores. Nothing is overwritten, and what is there
-    is kept: after a cut repeat the call. Free.
+    Saved in a folder, with an index.csv of molecules and scores; nothing is overwritten. After a cut repeat the call.
+    Free.
     """
     state, deadline = state_of(ctx), anyio.current_time() + WAIT_SECONDS
     if (execution_id is None) == (not paths):
@@ -114,6 +112,11 @@ async def download_files(
     if execution is not None:
         execution = await at_its_end(state.client, execution, RUN_SECONDS)
     if not state.settings.is_local:
+        if what == REPORT:
+            raise ArgumentError(
+                f"Invalid what {REPORT!r}: a page is a file on the user's disk, and this server works over HTTP.",
+                next_step=f"{_call((), execution)} gives links to the files.",
+            )
         # Both waits together would last longer than a call.
         waits = anyio.current_time() <= deadline - sum(STORING_PAUSES)
         return await _links(state, execution, paths or [], what, waits=waits)
@@ -127,13 +130,23 @@ async def download_files(
     state.forget_ended_transfers()
     work = state.transfers.get(key)
     if not isinstance(work, Download):
-        work = state.transfers[key] = Download(state, await folders_of(ctx), request)
+        work = state.transfers[key] = _work(state, await folders_of(ctx), request)
     try:
         is_over, _ = await work.result(state, max(0.0, deadline - anyio.current_time()))
     finally:
         if work.has_ended:
             state.transfers.pop(key, None)
     return await run_sync(_view, state, request, work, is_over)
+
+
+def _work(state: ServerState, folders: Folders, request: Request) -> Download:
+    from deeporigin_mcp.tools.files.downloading import Download
+
+    if request.execution is None or request.what != REPORT:
+        return Download(state, folders, request)
+    from deeporigin_mcp.tools.files.report import report_of
+
+    return report_of(state, folders, request.execution, request.folder)
 
 
 def _view(state: ServerState, request: Request, work: Download, is_over: bool) -> DownloadsView:

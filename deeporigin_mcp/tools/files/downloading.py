@@ -104,15 +104,19 @@ class Download(BackgroundWork[None]):
         # Another call may write to the same folder.
         async with self._state.key_lock(str(path)):
             folder = await run_sync(Folder, path)
-            self._files = self._grouped()
-            await self._fetch(folder, self._files)
-            for file in self._files:
-                await run_sync(_take_records, folder, file)
+            await self._get(folder)
             await run_sync(self._write_tables, folder)
         if execution is not None and execution.is_terminal:
             self.missing = await missing_of(self._client, execution, self.found)
             if self.missing is not None and self.missing[0]:
                 self.found.is_being_stored = await is_being_stored(self._client, execution)
+
+    async def _get(self, folder: Folder) -> None:
+        """Fetch what was found into a folder, and give each pose a file of its own."""
+        self._files = self._grouped()
+        await self._fetch(folder, self._files)
+        for file in self._files:
+            await run_sync(_take_records, folder, file)
 
     def _grouped(self) -> list[_File]:
         """Each file once, with the items that it holds."""
@@ -167,7 +171,7 @@ class Download(BackgroundWork[None]):
         if any(item.values for item in items):
             name = "index" if any(item.path for item in items) else "results"
             content = csv_of([_row(item) for item in items])
-            path, _ = folder.write(f"{name}{suffix}", ".csv", lambda file: _write(file, content))
+            path, _ = folder.write(f"{name}{suffix}", ".csv", partial(write_bytes, content=content))
             self.made.append(path.name)
 
 
@@ -272,5 +276,6 @@ def _row(item: Item) -> dict[str, object]:
     return {"file": item.local, **molecule, **values, "platform_path": item.path, "note": item.problem}
 
 
-def _write(file: IO[bytes], content: bytes) -> None:
+def write_bytes(file: IO[bytes], content: bytes) -> None:
+    """What `Folder.write` wants of a file that is in memory."""
     file.write(content)

@@ -51,7 +51,7 @@ async def list_files(
 ) -> FilesView:
     """List files of the platform with their sizes: those of a folder, and its folders (ending in /), or of a run.
 
-    The paths go into a run's inputs as they are. Free, reads only.
+    The paths go into a run's inputs as they are. Reads only.
     """
     state = state_of(ctx)
     if execution_id is not None:

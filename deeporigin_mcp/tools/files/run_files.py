@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError
@@ -124,9 +124,26 @@ async def files_of_run(client: DeepOriginClient, execution: Execution, what: str
         rows = _best(rows)
     found.ligands, found.ligand_count = await _ligands(client, execution)
     molecules = await _molecules(client, rows, found.ligands)
+    # What is missing is told by names too.
+    found.ligands = [replace(one, name=_named(one, molecules)) for one in found.ligands]
     await _add_rows(client, found, rows, molecules)
     if wanted == ALL:
         await _add_others(client, found, execution)
+    return found
+
+
+async def all_rows(client: DeepOriginClient, execution: Execution) -> list[Json]:
+    """The result rows of an execution, up to `MAX_ROWS`: one request for each 1,000."""
+    return await _rows(client, execution, ALL)
+
+
+async def found_in(client: DeepOriginClient, execution: Execution, rows: Sequence[Json]) -> Found:
+    """What rows say of the ligands of an execution, whatever became of their files."""
+    found = Found()
+    found.ligands, found.ligand_count = await _ligands(client, execution)
+    await _add_rows(client, found, rows, {name: one for one in found.ligands for name in (one.id, one.smiles) if name})
+    for item in found.items:
+        item.path = item.problem = ""
     return found
 
 
@@ -273,6 +290,10 @@ async def _molecules(client: DeepOriginClient, rows: Sequence[Json], given: Sequ
         known[name] = Molecule(name, one.name or other.name, other.smiles or one.smiles)
     by_smiles = {one.smiles: one for one in known.values() if one.smiles}
     return {**by_smiles, **known}
+
+
+def _named(one: Molecule, molecules: Mapping[str, Molecule]) -> str:
+    return molecules.get(one.id or one.smiles, one).name or one.name
 
 
 def _molecule_of(pose: Pose, molecules: Mapping[str, Molecule]) -> Molecule:

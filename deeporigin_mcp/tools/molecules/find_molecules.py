@@ -58,7 +58,7 @@ async def find_molecules(
     pdb_id: Annotated[str | None, Field(description="Protein.")] = None,
     protein_id: Annotated[str | None, Field(description="It, its pockets or poses.")] = None,
     ligand_id: Annotated[str | None, Field(description="It or its poses.")] = None,
-    execution_id: Annotated[str | None, Field(description="Its pockets or poses.")] = None,
+    execution_id: Annotated[str | None, Field(description="Of this run.")] = None,
     project_id: Annotated[str | None, Field(description="Only this one.")] = None,
     order: Annotated[str | None, Field(description="E.g. name asc.")] = None,
     limit: Annotated[int, Field(description="1 to 100.", ge=1, le=100)] = 20,
@@ -66,7 +66,7 @@ async def find_molecules(
 ) -> MoleculesView:
     """Find proteins, ligands, pockets and poses that exist, newest or best first; as_input goes into inputs unchanged.
 
-    High pose_score, low binding_energy: good. Free, reads only.
+    High pose_score, low binding_energy: good. Reads only.
     """
     # Only its calls need them.
     from deeporigin_mcp.tools.molecules import entity_search, result_search

@@ -80,8 +80,8 @@ async def import_molecules(
 ) -> ImportView:
     """Bring a protein, ligands, or poses in a protein into the project, from one source.
 
-    Returns as_input for a run's inputs (beyond 100 ligands: ligands_file, ligands_count). Unusable rows are named with
-    the reason, the others imported. Repeated, it makes only poses anew.
+    Returns as_input for a run's inputs (beyond 100 ligands: ligands_file, ligands_count). Unusable rows are named, the
+    others imported. Repeated, it makes only poses anew.
     """
     given = {"path": path, "pdb_id": pdb_id, "url": url, "smiles": smiles, "text": text, "execution_id": execution_id}
     state, seconds = state_of(ctx), CALL_SECONDS - RESPONSE_SECONDS

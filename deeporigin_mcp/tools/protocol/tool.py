@@ -146,7 +146,8 @@ class PlatformTool(Tool):
     def result_of(self, view: BaseModel) -> CallToolResult:
         """A view as the protocol's result: structured content, and the same facts as text."""
         content, text = content_of(view)
-        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=content)
+        meta = view.meta if isinstance(view, View) else None
+        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=content, _meta=meta)
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:
         """Run the tool. An error is a result too: its text is all that the model reads."""

@@ -126,13 +126,14 @@ def _is_temporary(error: DeepOriginError) -> bool:
 
 
 def creation(key: str, *, is_callers_key: bool) -> ChangingCall:
-    """A create_execution with this idempotency key: the caller's, or a new one that only errors name."""
-    again = f"call create_execution again with {'the same ' if is_callers_key else ''}idempotency_key={json.dumps(key)}"
+    """A create_execution with this idempotency key: the caller's, or a new one that only an unknown outcome needs."""
+    call = "call create_execution again"
+    with_key = f"{call} with {'the same ' if is_callers_key else ''}idempotency_key={json.dumps(key)}"
     return ChangingCall(
         "nothing_created",
-        again,
-        f"In {PAUSE_SECONDS:.0f} s {again} and the same arguments: it returns the execution if it exists and creates "
-        "it only if it does not.",
+        with_key if is_callers_key else call,
+        f"In {PAUSE_SECONDS:.0f} s {with_key} and the same arguments: it returns the execution if it exists and "
+        "creates it only if it does not.",
     )
 
 

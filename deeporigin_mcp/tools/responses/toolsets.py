@@ -21,7 +21,7 @@ TOOLSETS: Mapping[str, tuple[str, ...]] = {
     "catalogue": ("find_platform_tools", "describe_platform_tool"),
     "molecules": ("find_molecules", "import_molecules"),
     "files": ("list_files", "upload_file", "download_files"),
-    "workspace": ("get_workspace",),
+    "workspace": ("summarize_spending", "get_workspace"),
 }
 """The groups that `DEEPORIGIN_MCP_TOOLSETS` chooses from, and their tools."""
 WRITING = frozenset({"create_execution", "confirm_execution", "cancel_execution", "upload_file", "import_molecules"})

@@ -30,6 +30,7 @@ class View(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     _at_most: int = PrivateAttr(RESULT_CHARACTERS)
+    _meta: dict[str, Any] | None = PrivateAttr(None)
 
     @property
     def at_most(self) -> int:
@@ -39,6 +40,16 @@ class View(BaseModel):
     def limited_to(self, characters: int) -> Self:
         """The view, with another limit."""
         self._at_most = characters
+        return self
+
+    @property
+    def meta(self) -> dict[str, Any] | None:
+        """What no model sees: the result's `_meta`, for the page that a client shows beside it."""
+        return self._meta
+
+    def with_meta(self, meta: dict[str, Any] | None) -> Self:
+        """The view, with that."""
+        self._meta = meta
         return self
 
 
@@ -89,7 +100,7 @@ class Warned(View):
 
 
 class ExecutionView(ExecutionRow, Warned):
-    """One execution. `outputs`: of a run that ended within the call, if they are small.
+    """One execution. `outputs`: of a run that ended within the call, if they are small. `changes`: from `like`.
 
     `input_warnings`: doubtful or repeated inputs, after its creation. `look_for`: while `approval` is pending, where
     the person finds the question.
@@ -97,6 +108,7 @@ class ExecutionView(ExecutionRow, Warned):
 
     outputs: dict[str, Any] | None = None
     input_warnings: list[str] | None = None
+    changes: list[str] | None = None
     approval: Literal["pending"] | None = None
     look_for: str | None = None
     next_step: str | None = None
@@ -117,6 +129,7 @@ class ExecutionDetailView(ExecutionRow, Warned):
     billing: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     session: str | None = None
+    record: dict[str, Any] | None = None
     cut: list[str] | None = None
     next_step: str | None = None
 
@@ -244,10 +257,18 @@ class ExecutionLogsView(View):
     next_step: str | None = None
 
 
+class MissingRow(View):
+    """What is not there, by the user's own name."""
+
+    name: str
+    reason: str
+
+
 class ExecutionResultsView(View):
     """Results of a run: `outputs` are in its record, or files that it was to write; `rows` are in the result store.
 
-    `next_cursor` reads on. What a cursor reads of another field comes under that field's own name; of a row, under
+    `requested`, `returned`: ligands of a run that gave fewer than it was given; `missing`: the others. `next_cursor`
+    reads on. What a cursor reads of another field comes under that field's own name; of a row, under
     `row`.
     """
 
@@ -260,6 +281,10 @@ class ExecutionResultsView(View):
     progress: dict[str, Any] | None = None
     prices: dict[str, Any] | None = None
     row: dict[str, Any] | None = None
+    requested: int | None = None
+    returned: int | None = None
+    missing: list[MissingRow] | None = None
+    missing_count: int | None = None
     rows: list[dict[str, Any]] | None = None
     result_types: list[str] | None = None
     has_more: bool
@@ -309,6 +334,8 @@ class PlatformToolView(View):
     other_versions: list[str]
     sync: str
     price: str
+    duration: str
+    quote: str | None = None
     inputs_schema: dict[str, Any]
     example_inputs: dict[str, Any] | None = None
     cut: list[str] | None = None

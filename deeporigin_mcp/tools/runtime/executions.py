@@ -17,7 +17,7 @@ from deeporigin_mcp.tools.responses import steps, toolsets
 from deeporigin_mcp.tools.responses.suggestions import closest
 
 Detail = Literal["concise", "detailed"]
-ExecutionId = Annotated[str, Field(description="Of an earlier result.")]
+ExecutionId = Annotated[str, Field(description="Its id.")]
 
 POLL_SECONDS = 2.0
 RECENT = 100

@@ -58,6 +58,8 @@ class ServerState:
     """One lock per idempotency key in use: two calls with the same key must not both create."""
     known_files: set[str] = field(default_factory=set)
     """Paths on the platform at which there was a file."""
+    costs_seen: dict[str, tuple[float, object]] = field(default_factory=dict)
+    """What runs cost lately, by tool, and when that was read (`tools/catalogue/costs_seen.py`)."""
     transfers: dict[str, BackgroundWork[Any]] = field(default_factory=dict)
     """Uploads and downloads that outlast a call, by what the same call would name again."""
     has_peers: bool = False

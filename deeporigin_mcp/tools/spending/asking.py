@@ -16,6 +16,7 @@ from deeporigin_mcp.platform.records.money import ZERO, added, usd
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import text
 from deeporigin_mcp.platform.transport.responses import rows_of
+from deeporigin_mcp.tools.approvals.ledger import being_confirmed
 from deeporigin_mcp.tools.approvals.pending import Answer, Reply
 from deeporigin_mcp.tools.approvals.question import Question
 from deeporigin_mcp.tools.responses.inputs_summary import inputs_summary
@@ -47,7 +48,18 @@ async def _by_terminal(ctx: ToolContext, question: Question, until: float) -> Re
     return await by_terminal(ctx, question, until)
 
 
-WAYS: Mapping[str, Way] = {"elicitation": by_elicitation, "browser": _by_browser, "terminal": _by_terminal}
+async def _by_app(ctx: ToolContext, question: Question, until: float) -> Reply:
+    from deeporigin_mcp.tools.spending.app import by_app
+
+    return await by_app(ctx, question, until)
+
+
+WAYS: Mapping[str, Way] = {
+    "elicitation": by_elicitation,
+    "app": _by_app,
+    "browser": _by_browser,
+    "terminal": _by_terminal,
+}
 
 
 async def ask(ctx: ToolContext, quote: Execution, *, until: float, failed: int = 0) -> Reply:
@@ -66,7 +78,11 @@ async def ask(ctx: ToolContext, quote: Execution, *, until: float, failed: int =
         StateConflictError: another call has taken the yes.
     """
     state = state_of(ctx)
+    was_taken = state.questions.is_taken(quote.execution_id)
     question = await _question(state, quote, failed)
+    if state.questions.is_taken(quote.execution_id) is not was_taken:
+        # Meanwhile the person was asked by another call, and has answered that.
+        raise being_confirmed(quote.execution_id)
     ways = [name for name in state.settings.ways if name in WAYS]
     open_way = state.questions.open_way(question.execution_id, question.about)
     closed = []
@@ -122,8 +138,13 @@ async def _question(state: ServerState, quote: Execution, failed: int) -> Questi
         ),
         items=tuple(shown_items),
         consequence=f"Yes starts it at once and cannot be undone. {_without_a_yes(quote)}",
-        about=(price, *subject_of(quote)),
+        about=about(quote),
     )
+
+
+def about(quote: Execution) -> tuple[str, ...]:
+    """What a yes is bound to: the price, the tool, its version, the project."""
+    return usd(quote.quoted_price), *subject_of(quote)
 
 
 def _without_a_yes(quote: Execution) -> str:

@@ -138,17 +138,12 @@ def _by_result(ctx: ToolContext, question: Question) -> Reply:
     bound = {
         "execution": question.execution_id,
         "about": [*question.about],
-        "caller": _caller(state.settings),
+        "caller": caller_of(state.settings),
     }
     answer = (ctx.input_responses or {}).get(KEY)
     if answer is not None and _is_valid(state, ctx.request_state, bound):
         return _reply(answer)
-    asked = {
-        "id": secrets.token_urlsafe(12),
-        "process": state.questions.process,
-        "since_boot": state.questions.since_boot(),
-        "time": state.client.timing.wall(),
-    }
+    asked = stamp(state)
     request = ElicitRequest(params=_form(question))
     result = InputRequiredResult(input_requests={KEY: request}, request_state=json.dumps(bound | asked))
     return _pending(question, result)
@@ -170,15 +165,30 @@ def _is_valid(state: ServerState, sealed: str | None, bound: dict[str, Any]) -> 
         return False
     if not isinstance(asked, dict) or any(asked.get(name) != value for name, value in bound.items()):
         return False
+    return is_recent(state, asked) and state.questions.use(asked["id"])
+
+
+def stamp(state: ServerState) -> dict[str, Any]:
+    """What a question carries that the client keeps: a name of its own, and when it was asked."""
+    return {
+        "id": secrets.token_urlsafe(12),
+        "process": state.questions.process,
+        "since_boot": state.questions.since_boot(),
+        "time": state.client.timing.wall(),
+    }
+
+
+def is_recent(state: ServerState, asked: Mapping[str, Any]) -> bool:
+    """Whether a question with this stamp may still be answered."""
     if asked["process"] == state.questions.process:
         age = state.questions.since_boot() - asked["since_boot"]
     else:
         # Another worker sent it, maybe on another machine, whose boot time is unknown.
         age = state.client.timing.wall() - asked["time"]
-    return -CLOCKS_APART_SECONDS <= age <= KEPT_SECONDS and state.questions.use(asked["id"])
+    return bool(-CLOCKS_APART_SECONDS <= age <= KEPT_SECONDS)
 
 
-def _caller(settings: Settings) -> str:
+def caller_of(settings: Settings) -> str:
     """A keyed hash of token and organisation, the same in every process."""
     token = settings.token.get_secret_value() if settings.token else ""
     return hmac.new(token.encode(), PURPOSE + settings.org_key.encode(), "sha256").hexdigest()

@@ -33,7 +33,7 @@ async def by_terminal(ctx: ToolContext, question: Question, until: float) -> Rep
     state = state_of(ctx)
     if state.questions.open_way(question.execution_id, question.about) != waiting.WAY:
         until = min(until, anyio.current_time() + FIRST_CALL_SECONDS)
-    return await _asked(state, question, waiting.WAY, lambda: _in_terminal(state, question), IN_TERMINAL, until)
+    return await _asked(state, question, waiting.WAY, lambda: _in_terminal(question), IN_TERMINAL, until)
 
 
 async def _asked(
@@ -59,11 +59,12 @@ async def _on_page(state: ServerState, question: Question) -> Reply:
     async with page.served(question, state.tasks) as shown:
         if not await shown.open():
             return Reply(Answer.NOBODY, "no browser could be opened")
-        return await _first(shown.reply, lambda: _in_terminal(state, question))
+        return await _first(shown.reply, lambda: _in_terminal(question))
 
 
-async def _in_terminal(state: ServerState, question: Question) -> Reply:
-    return await waiting.answered(question, state.client.timing.background_sleep)
+async def _in_terminal(question: Question) -> Reply:
+    # Another process answers, which lives in real time.
+    return await waiting.answered(question, anyio.sleep)
 
 
 async def _first(*asks: Callable[[], Awaitable[Reply]]) -> Reply:

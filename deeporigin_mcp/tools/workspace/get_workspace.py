@@ -25,14 +25,14 @@ from deeporigin_mcp.tools.spending.spent import left_of, spent_by_session, start
 T = TypeVar("T")
 
 MAX_ROWS = 30
+SIMULATED = "simulated platform: nothing is real, and nothing is charged"
 
 
 async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     """Show who is signed in and what may be done: organisation, projects, clusters, spending limits, services.
 
-    Call it first if unsure about project, limits or connection. It says which project new executions get, in which
-    folders the user's files are, what may start without a person, what this session has spent, and when the token
-    ends. Free, reads only.
+    Call it first if unsure about project, limits or connection. It also says where the user's files are, what was
+    spent, this server's session, and when the token ends. Reads only.
     """
     state = state_of(ctx)
     client = state.client
@@ -57,6 +57,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     organisations: list[Json] = []
     spent: Decimal | None = None
     of_day: Decimal | None = None
+    simulated = False
 
     async def read_projects() -> None:
         nonlocal projects
@@ -79,6 +80,10 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
         nonlocal services
         services = await client.health()
 
+    async def read_environment() -> None:
+        nonlocal simulated
+        simulated = await client.is_simulated()
+
     async def read_spent() -> None:
         nonlocal spent
         spent = await read("spending", lambda: spent_by_session(state), None)
@@ -93,7 +98,16 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
             failures[unmatched] = (unmatched, ["allowed tools"])
 
     async with anyio.create_task_group() as tasks:
-        readers = (read_projects, read_clusters, read_organisations, read_services, read_spent, read_day, read_allowed)
+        readers = (
+            read_environment,
+            read_projects,
+            read_clusters,
+            read_organisations,
+            read_services,
+            read_spent,
+            read_day,
+            read_allowed,
+        )
         for task in readers:
             tasks.start_soon(task)
 
@@ -109,7 +123,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     return WorkspaceView(
         organization=f"{settings.org_key} ({one_line(name, 80)})" if name else settings.org_key,
         user=one_line(claims.email or claims.name or claims.subject, 120) or None,
-        environment=settings.environment,
+        environment=f"{settings.environment} ({SIMULATED})" if simulated else settings.environment,
         session=settings.session,
         project_id=settings.project_id or (project_rows[0].project_id if len(project_rows) == 1 else None),
         projects=project_rows[:MAX_ROWS],

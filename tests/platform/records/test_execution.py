@@ -57,6 +57,7 @@ def test_a_full_record_is_read() -> None:
         "project_id": "09A7",
         "session": "s-1",
         "metadata": {"method": "workflow"},
+        "inputs": {},
         "created_at": "2026-10-05T12:00:01.204Z",
         "started_at": "2026-10-05T12:00:22Z",
         "completed_at": "2026-10-05T12:07:22.500+00:00",
@@ -95,6 +96,7 @@ TYPES: dict[str, Any] = {
     **dict.fromkeys(("is_terminal", "is_settled", "price_is_partial"), bool),
     **dict.fromkeys(("progress_percent", "quoted_price", "cost", "runtime_seconds"), float | None),
     "metadata": dict,
+    "inputs": dict,
     "line_items": list,
     "outputs": object,
 }

@@ -107,7 +107,7 @@ async def test_a_free_run_starts_at_once_if_asked_to(agent: Agent, bench: Bench)
     quoted = await agent.read("create_execution", **MESSAGE)
     assert (quoted["status"], quoted["quoted_price"]) == ("Quoted", 0)
     started = await agent.read("create_execution", **MESSAGE, start=True)
-    assert started["status"] == "Created"
+    assert started["status"] == "Running"
     assert bench.platform.confirms == [started["execution_id"]]
     waited = await agent.follow(started["next_step"])
     assert waited["all_done"]

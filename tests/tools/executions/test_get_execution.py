@@ -239,3 +239,23 @@ async def test_cancelling_twice_is_harmless(agent: Agent, bench: Bench) -> None:
     first: dict[str, Any] = await agent.read("cancel_execution", execution_id=name)
     second = await agent.read("cancel_execution", execution_id=name)
     assert (first["status"], second["status"], len(bench.platform.cancels)) == ("Cancelled", "Cancelled", 1)
+
+
+async def test_a_record_has_what_cites_and_repeats_a_run(agent: Agent, bench: Bench) -> None:
+    name = bench.seeded("Completed", name="Pilot")
+    dto = bench.platform.executions[name].stored
+    found = await agent.read("get_execution", execution_id=name, detail="record")
+    record = found["record"]
+    assert "next_step" not in found
+    assert record["inputs"] == dto["userInputs"]
+    assert (record["created_by"], record["cluster_id"]) == (dto["createdBy"], dto["cluster"]["id"])
+    assert (record["cost"], record["quoted_price"], record["price_items"][0]["total"]) == ("0.4", "0.4", "0.4")
+    assert {"tool_version", "created_at", "started_at", "completed_at", "inputs_hash", "project_id"} <= {*record}
+
+
+async def test_big_inputs_of_a_record_are_read_on_by_their_cursor(agent: Agent, bench: Bench) -> None:
+    ligands = [{"smiles": "C" * (number + 1)} for number in range(300)]
+    name = bench.raw(status="Completed", userInputs={"ligands": ligands})
+    found = await agent.read("get_execution", execution_id=name, detail="record")
+    assert found["cut"] == ["inputs"]
+    assert (await agent.follow(found["next_step"]))["inputs"]

@@ -45,17 +45,44 @@ async def test_a_real_run_leads_to_its_poses(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("ligands", "lost"), [(("CCO", "N[Pt](N)(Cl)Cl", "CCN"), 1), (("CCO", "CCO", "CCN"), 0), (("CCO", "CCN"), 0)]
 )
-async def test_rows_of_fewer_ligands_than_were_given_lead_to_the_log(
+async def test_ligands_without_rows_are_named_with_the_reason_that_the_log_gives(
     bench: Bench, ligands: tuple[str, ...], lost: int
 ) -> None:
     name = bench.platform.seed_run("deeporigin.docking", docking(*ligands, sync=False)["inputs"], ago_seconds=3600)
     async with bench.agent() as agent:
         found = await agent.read("get_execution_results", execution_id=name)
-        assert (found["has_more"], "next_step" in found) == (False, lost > 0)
+        assert (found["has_more"], "next_step" in found, "missing" in found) == (False, False, lost > 0)
         if lost:
-            assert "2 of 3" in found["next_step"]
-            (line,) = (await agent.follow(found["next_step"]))["rows"]
-            assert line["level"] == "warning"
+            (row,) = found["missing"]
+            assert (found["requested"], found["returned"], row["name"]) == (3, 2, "N[Pt](N)(Cl)Cl")
+            assert "ligand" in row["reason"].lower()
+
+
+@pytest.mark.parametrize("chosen", [{"limit": 1}, {"result_type": "pose"}, {"order": "pose_score desc", "limit": 1}])
+async def test_what_is_missing_is_told_of_the_whole_run_whatever_is_shown_of_it(
+    bench: Bench, chosen: dict[str, Any]
+) -> None:
+    inputs = docking("CCO", "N[Pt](N)(Cl)Cl", "CCN", sync=False)["inputs"]
+    name = bench.platform.seed_run("deeporigin.docking", inputs, ago_seconds=3600)
+    async with bench.agent() as agent:
+        found = await agent.read("get_execution_results", execution_id=name, **chosen)
+    assert (found["requested"], found["returned"], len(found["missing"])) == (3, 2, 1)
+
+
+async def test_a_missing_ligand_that_no_log_names_leads_to_the_log(agent: Agent, bench: Bench) -> None:
+    name = stored(bench, {"smiles": "CCO"})
+    bench.platform.executions[name].stored["userInputs"] = {"ligands": [{"smiles": "CCO"}, {"smiles": "CCN"}]}
+    found = await agent.read("get_execution_results", execution_id=name)
+    assert [row["name"] for row in found["missing"]] == ["CCN"]
+    assert found["next_step"].startswith("get_execution_logs")
+
+
+async def test_a_run_that_lacks_nothing_is_read_with_as_many_requests_as_before(agent: Agent, bench: Bench) -> None:
+    name = stored(bench, {"smiles": "CCO"})
+    bench.platform.executions[name].stored["userInputs"] = {"ligands": [{"smiles": "CCO"}]}
+    await agent.read("get_execution_results", execution_id=name)
+    assert len(bench.sent("POST", "result-explorer")) == 1
+    assert not bench.sent("POST", "ligands/search")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 async def started(bench: Bench, *smiles: str) -> str:
     async with bench.agent(auto_approve_up_to=100) as agent:
-        found = await agent.read("create_execution", **docking(*smiles), start=True)
+        quote = await agent.read("create_execution", **docking(*smiles))
+        found = await agent.read("confirm_execution", execution_id=quote["execution_id"], wait_seconds=0)
     assert found["status"] == "Created"
     return str(found["execution_id"])
 

@@ -37,7 +37,6 @@ BAD: list[tuple[str, dict[str, Any], list[str]]] = [
     ("get_execution", {}, ["execution_id"]),
     ("get_execution", {"execution_id": 17}, ["execution_id"]),
     ("get_execution", {"execution_id": [ID], "source": "s3"}, ["execution_id", "source"]),
-    ("create_execution", {}, ["tool_key", "inputs"]),
     ("create_execution", {"tool_key": "x", "inputs": [1]}, ["inputs"]),
     ("create_execution", {"tool_key": "x", "inputs": '{"a": {'}, ["inputs"]),
     ("create_execution", {**docking(), "metadata": False}, ["metadata"]),

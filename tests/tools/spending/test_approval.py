@@ -147,7 +147,7 @@ async def test_the_budget_counts_exactly_and_cancelled_runs_too(bench: Bench) ->
 async def test_a_free_run_needs_no_budget(bench: Bench) -> None:
     async with bench.agent(budget=0) as agent:
         found = await agent.read("create_execution", tool_key="acme.hello-test", inputs={"message": "hi"}, start=True)
-    assert found["status"] == "Created"
+    assert found["status"] == "Running"
 
 
 async def test_a_budget_that_cannot_be_checked_starts_nothing(bench: Bench) -> None:

@@ -87,7 +87,7 @@ async def test_the_smallest_amounts_are_written_in_digits(bench: Bench, limits: 
 async def test_a_free_run_starts_whatever_the_limits_are(bench: Bench) -> None:
     async with bench.agent(max_price=0, budget=0) as agent:
         started = await agent.read("create_execution", tool_key="acme.hello-test", inputs={"message": "hi"}, start=True)
-    assert started["status"] == "Created"
+    assert started["status"] == "Running"
 
 
 async def test_a_negative_price_is_no_price(bench: Bench) -> None:

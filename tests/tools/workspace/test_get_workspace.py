@@ -19,7 +19,8 @@ async def test_the_workspace_says_who_where_and_how_much(bench: Bench, mode: str
         found = await agent.read("get_workspace")
     assert found["organization"] == "deeporigin (Deep Origin Simulated)"
     assert found["user"] == "ada@deeporigin.invalid"
-    assert (found["environment"], found["session"], found["project_id"]) == ("local", SESSION, PROJECT)
+    assert (found["session"], found["project_id"]) == (SESSION, PROJECT)
+    assert found["environment"].startswith("local (simulated platform")
     assert {"project_id": PROJECT, "name": "Kinase pilot"} in found["projects"]
     assert {"gpu-west", "cpu-east"} <= {row["name"] for row in found["clusters"]}
     assert found["clusters"][0]["status"] == "healthy"
@@ -141,3 +142,19 @@ async def test_the_time_is_by_the_clock_that_the_times_of_runs_are_of(
     assert created["created_at"] < now <= f"{bench.clock.now():%Y-%m-%dT%H:%M:%SZ}"
     message = await agent.refused("list_executions", created_after="yesterday")
     assert f"{bench.clock.now() - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}" in message
+
+
+@pytest.mark.parametrize("rule", ["GET /tools/version status=404", "GET /tools/version status=200 html"])
+async def test_a_platform_that_does_not_name_the_simulator_is_not_called_simulated(
+    agent: Agent, bench: Bench, rule: str
+) -> None:
+    bench.fault(rule)
+    assert (await agent.read("get_workspace"))["environment"] == "local"
+
+
+async def test_the_operators_billing_tag_is_on_what_is_created_unless_a_call_names_another(bench: Bench) -> None:
+    async with bench.agent(billing_tag="grant-7") as agent:
+        own = (await agent.read("create_execution", **docking()))["execution_id"]
+        other = (await agent.read("create_execution", **docking(), billing_tag="grant-8"))["execution_id"]
+    tags = {run.id: run.stored["billing"] for run in bench.platform.executions_of("deeporigin")}
+    assert (tags[own], tags[other]) == ("grant-7", "grant-8")
