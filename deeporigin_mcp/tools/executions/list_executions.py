@@ -28,6 +28,8 @@ from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 ROWS_OF_MANY = 50
 """Rows of a page where more were asked for than fit."""
+ROW_CHARACTERS = 300
+"""What a concise row may take, on an average, where a page has many."""
 MOST_TOOLS = 20
 """More rows would leave no room for the runs themselves."""
 CUT_FIRST = (
@@ -113,10 +115,10 @@ async def list_executions(
     repeated = {key: value for key, value in arguments.items() if value}
     if page and page_size > MOST_ROWS:
         raise _too_large(page, page_size, repeated)
-    people = await People.of(state)
     # The platform's session filter lets rows without a session through, so its pages and count cannot be used.
     is_whole = fetch_all_pages or bool(session or created_by or name_contains) or ordered.field in ORDERED_HERE
     listed = await read_list(client, query, page, min(page_size, MOST_ROWS), is_whole=is_whole)
+    people = await People.of(state)
     found = kept(listed.executions, query, people.meant(created_by) if created_by else None, name_contains)
     left_out = 0 if include_hidden else sum(execution.is_hidden for execution in found)
     read = [execution for execution in found if include_hidden or not execution.is_hidden]
@@ -138,7 +140,10 @@ async def list_executions(
     again = repeated_inputs(read, {execution.execution_id for execution in shown})
     rows = listed_rows(shown, detail, people, projects)
     same = shared_by(rows)
-    cut = without_columns(rows, room - size([again, same]), CUT_FIRST)
+    room -= size([again, same])
+    if detail == "concise":
+        room = min(room, ROW_CHARACTERS * max(len(rows), PAGE_SIZE))
+    cut = without_columns(rows, room, CUT_FIRST)
     has_more = (page + 1) * page_size < count
     next_step = None
     if has_more:

@@ -162,6 +162,8 @@ class GrandTotal(View):
 class Shared(View):
     """Fields that all rows of a page have in common, shown once."""
 
+    tool_key: str | None = None
+    tool_version: str | None = None
     created_by: str | None = None
     project: str | None = None
     inputs_summary: str | None = None
