@@ -26,7 +26,7 @@ from deeporigin_mcp.simulator import ManualClock, Platform, running_simulator
 STATUSES = ("Completed", "Running", "Quoted", "Failed", "Cancelled")
 ROW_AIM_BYTES = 250
 SHOWN_AIM_BYTES = 16_000
-LISTED_AIM_BYTES = 32_000
+LISTED_AIM_BYTES = 36_000
 RAW_AIM = 0.1
 USUAL_LIGANDS = 100
 SMILES = "CC(C)Cc1ccc(cc1)C(C)C(=O)O"
