@@ -17,6 +17,7 @@ from tests.evals import (
     repeating,
     spending,
     stopping,
+    telling_apart,
     volume,
 )
 from tests.evals.task import Task
@@ -32,6 +33,7 @@ TASKS: tuple[Task, ...] = (
     *repeating.TASKS,
     *again.TASKS,
     *volume.TASKS,
+    *telling_apart.TASKS,
     *journeys.TASKS,
 )
 BY_ID = {task.id: task for task in TASKS}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deeporigin_mcp.errors import InvalidRequestError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery
@@ -21,7 +21,6 @@ from deeporigin_mcp.tools.responses.views import (
     WORD_CHARACTERS,
     ListedExecution,
     RepeatedInputs,
-    Shared,
     execution_row,
 )
 from deeporigin_mcp.tools.runtime.executions import Detail
@@ -44,6 +43,17 @@ ROW_FIELDS = (
     "cluster",
 )
 """Fields of the platform's record that a row is made of, beside `inputs_in_short`."""
+SHARED = (
+    "tool_key",
+    "tool_version",
+    "created_by",
+    "project",
+    "inputs_summary",
+    "inputs_hash",
+    "session",
+    "cluster_id",
+)
+"""Fields that are shown once where all rows have them in common."""
 _SHORT = "inputsInShort"
 MAX_REPEATED, MAX_IDS = 5, 5
 
@@ -164,17 +174,17 @@ def listed_rows(
     return rows
 
 
-def shared_by(rows: Sequence[ListedExecution]) -> Shared | None:
+def shared_by(rows: Sequence[ListedExecution]) -> dict[str, Any] | None:
     """What all rows have in common is taken out of them; None if that is nothing, or if there is one row only."""
     if len(rows) < 2:
         return None
-    common = {name: value for name, value in rows[0] if name in Shared.model_fields and value is not None}
+    common = {name: value for name, value in rows[0] if name in SHARED and value is not None}
     for row in rows[1:]:
         common = {name: value for name, value in common.items() if getattr(row, name) == value}
     for row in rows:
         for name in common:
             setattr(row, name, None)
-    return Shared(**common) if common else None
+    return common or None
 
 
 def repeated_inputs(executions: Sequence[Execution], shown: Collection[str]) -> list[RepeatedInputs]:

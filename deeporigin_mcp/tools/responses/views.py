@@ -159,23 +159,16 @@ class GrandTotal(View):
     unpriced: int | None = None
 
 
-class Shared(View):
-    """Fields that all rows of a page have in common, shown once."""
+class ListedExecution(ExecutionRow):
+    """One execution of a list. Equal inputs of a tool have an equal `inputs_hash`, whatever its version."""
 
-    tool_key: str | None = None
-    tool_version: str | None = None
     created_by: str | None = None
     project: str | None = None
     inputs_summary: str | None = None
     inputs_hash: str | None = None
+    hidden: bool | None = None
     session: str | None = None
     cluster_id: str | None = None
-
-
-class ListedExecution(ExecutionRow, Shared):
-    """One execution of a list. Equal inputs of a tool have an equal `inputs_hash`, whatever its version."""
-
-    hidden: bool | None = None
 
 
 class RepeatedInputs(View):
@@ -195,7 +188,7 @@ class ExecutionListView(View):
     was read, `count` has hidden ones too.
     """
 
-    same_in_all: Shared | None = None
+    same_in_all: dict[str, Any] | None = None
     executions: list[ListedExecution]
     repeated: list[RepeatedInputs] | None = None
     totals: list[ToolTotal] | None = None
