@@ -92,7 +92,7 @@ async def test_work_that_outlasts_its_call_ends_with_the_server(bench: Bench, mo
 
 
 @pytest.mark.parametrize(
-    ("toolsets", "count"), [((), 17), (("executions",), 9), (("catalogue", "workspace"), 3), (("workspace",), 1)]
+    ("toolsets", "count"), [((), 18), (("executions",), 9), (("catalogue", "workspace"), 4), (("workspace",), 2)]
 )
 async def test_toolsets_are_filters_over_the_one_table(toolsets: tuple[str, ...], count: int) -> None:
     async with agent_of(create_server(Settings(toolsets=toolsets))) as agent:

@@ -94,7 +94,7 @@ async def test_a_bug_of_this_server_is_reported_as_one_and_logged_in_one_line_wi
     assert [(record.name, record.levelname) for record in crashes] == [("deeporigin_mcp.calls", "ERROR")]
     line = json.loads(crashes[0].getMessage())
     assert (line["tool"], line["outcome"], line["error"]) == ("list_executions", "crashed", "ZeroDivisionError")
-    assert line["place"].startswith("deeporigin_mcp.tools.executions.list_executions, line ")
+    assert line["place"].startswith("deeporigin_mcp.tools.executions.listed, line ")
     assert not [record for record in caplog.records if record.exc_info]
     assert bench_token() not in caplog.text
 
