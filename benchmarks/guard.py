@@ -26,7 +26,7 @@ from benchmarks.servers import BARE, OURS, commands
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.waiting.engine import watch
 
-START_CALLS, START_MODULES, GET_CALLS = 1.35, 1.25, 1.6
+START_CALLS, START_MODULES, GET_CALLS = 1.35, 1.35, 1.6
 MEMORY_OF_START, MEMORY_OF_PAGES, GROWTH_MIB = 1.2, 0.75, 2.0
 WAIT_REQUESTS, PARSING = 0.1, 4.0
 MANY = 100
