@@ -70,7 +70,7 @@ async def test_what_javascript_makes_of_three_times_20_cents_is_60_cents(bench: 
         ):
             answer = await agent.call(tool, {"execution_id": name, **more})
             assert "0.6" in answer.text
-            assert "000001" not in answer.text
+            assert "0.60000" not in answer.text
         assert (await agent.read("get_workspace"))["spending"]["left"] == 0
         (row,) = (await agent.read("list_executions", fetch_all_pages=True, session=SESSION))["totals"]
         assert row["cost"] == 0.6
