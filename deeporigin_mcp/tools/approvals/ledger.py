@@ -129,38 +129,6 @@ class OverBudgetError(SpendingLimitError):
     """One more run would exceed the budget, or what may be started in a day."""
 
 
-def require_budget(
-    budget: Decimal, price: Decimal, rows: Iterable[Row], record: Iterable[Execution], execution_id: str
-) -> None:
-    """Refuse an execution at this price, in USD, if the other runs of its session leave less of the budget.
-
-    Raises:
-        OverBudgetError: they do.
-    """
-    used = spent(rows, record, excluding=execution_id)
-    if added([used, price]) > rounded(budget):
-        raise OverBudgetError(
-            f"This session has started runs for {shown(used)} USD, and {shown(price)} USD more would "
-            f"exceed its budget of {shown(budget)} USD (DEEPORIGIN_MCP_BUDGET).",
-            code="over_budget",
-        )
-
-
-def require_day(per_day: Decimal, price: Decimal, rows: Iterable[Row], execution_id: str) -> None:
-    """Refuse an execution at this price, in USD, if the other runs of the last 24 hours leave less.
-
-    Raises:
-        OverBudgetError: they do.
-    """
-    used = spent(rows, (), excluding=execution_id)
-    if added([used, price]) > rounded(per_day):
-        raise OverBudgetError(
-            f"Runs for {shown(used)} USD were started here in the last 24 hours, and {shown(price)} USD more would "
-            f"exceed {shown(per_day)} USD (DEEPORIGIN_MCP_MAX_PER_DAY).",
-            code="over_daily_limit",
-        )
-
-
 def being_confirmed(execution_id: str) -> StateConflictError:
     """The refusal of a confirmation while another call sends one."""
     return StateConflictError(
@@ -290,14 +258,30 @@ class Ledger:
                     next_step=steps.call("get_execution", execution_id=name) + " shows its state.",
                     code="already_started",
                 )
-            if limits.budget is not None and price > 0:
-                require_budget(limits.budget, price, _rows(database, scope), record, name)
-            if limits.per_day is not None and price > 0:
-                require_day(limits.per_day, price, _rows_of_day(database, scope, now), name)
+            _require_within(database, scope, limits, price, name, record, now)
             _upsert(database, scope, entry, None, "sending", now)
             return row is not None and row.state in ("sending", "unknown")
 
         return await self._in_thread(claim)
+
+    async def require_within(
+        self,
+        scope: BudgetScope,
+        limits: Limits,
+        price: Decimal,
+        execution_id: str,
+        *,
+        now: float,
+        record: Sequence[Execution],
+    ) -> None:
+        """Refuse what `claim` would refuse for a limit; nothing is written down.
+
+        Raises:
+            OverBudgetError: it would exceed a limit.
+        """
+        await self._if_there(
+            lambda database: _require_within(database, scope, limits, price, execution_id, record, now)
+        )
 
     async def settle(self, scope: BudgetScope, execution_id: str, state: RunState, *, now: float) -> None:
         """Write down what became of a confirmation that was being sent."""
@@ -353,19 +337,21 @@ class Ledger:
 
     async def rows(self, scope: BudgetScope) -> list[Row]:
         """The runs of a scope, the newest first; empty if there is no ledger yet."""
-        if self._path is None or not self._path.exists():
-            return []
-        return await self._in_thread(lambda database: _rows(database, scope))
+        return await self._if_there(lambda database: _rows(database, scope) if database else [])
 
     async def rows_of_day(self, scope: BudgetScope, now: float) -> list[Row]:
         """The runs of all sessions of the organisation that were approved in the 24 hours before `now`."""
-        if self._path is None or not self._path.exists():
-            return []
-        return await self._in_thread(lambda database: _rows_of_day(database, scope, now))
+        return await self._if_there(lambda database: _rows_of_day(database, scope, now) if database else [])
 
     async def find(self, scope: BudgetScope, execution_id: str) -> Row | None:
         """What is known of an execution, in whichever session it was started."""
         return await self._in_thread(lambda database: _row(database, scope, execution_id))
+
+    async def _if_there(self, look: Callable[[sqlite3.Connection | None], T]) -> T:
+        """Look into the file; into None if there is none yet, as looking makes none."""
+        if self._path is None or not self._path.exists():
+            return look(None)
+        return await self._in_thread(look)
 
     async def _in_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do this as one transaction, beside the event loop."""
@@ -437,6 +423,40 @@ class Ledger:
             f"server can name a file for it in {SETTING}.",
             code="not_on_record",
         )
+
+
+def _require_within(
+    database: sqlite3.Connection | None,
+    scope: BudgetScope,
+    limits: Limits,
+    price: Decimal,
+    execution_id: str,
+    record: Iterable[Execution],
+    now: float,
+) -> None:
+    """Refuse an execution at this price, in USD, if the other runs leave less of a limit; a free run needs none.
+
+    Raises:
+        OverBudgetError: they do.
+    """
+    if price <= 0:
+        return
+    if limits.budget is not None:
+        used = spent(_rows(database, scope) if database else (), record, excluding=execution_id)
+        if added([used, price]) > rounded(limits.budget):
+            raise OverBudgetError(
+                f"This session has started runs for {shown(used)} USD, and {shown(price)} USD more would "
+                f"exceed its budget of {shown(limits.budget)} USD (DEEPORIGIN_MCP_BUDGET).",
+                code="over_budget",
+            )
+    if limits.per_day is not None:
+        used = spent(_rows_of_day(database, scope, now) if database else (), (), excluding=execution_id)
+        if added([used, price]) > rounded(limits.per_day):
+            raise OverBudgetError(
+                f"Runs for {shown(used)} USD were started here in the last 24 hours, and {shown(price)} USD more would "
+                f"exceed {shown(limits.per_day)} USD (DEEPORIGIN_MCP_MAX_PER_DAY).",
+                code="over_daily_limit",
+            )
 
 
 def _upsert(

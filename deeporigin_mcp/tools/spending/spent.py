@@ -22,8 +22,6 @@ from deeporigin_mcp.tools.approvals.ledger import (
     comparable,
     is_uncharged,
     reported_amount,
-    require_budget,
-    require_day,
     spent,
     was_started,
 )
@@ -66,11 +64,8 @@ async def require_within_budget(state: ServerState, execution: Execution) -> Non
     record = await _record(state) if limits.budget is not None else []
 
     async def require() -> None:
-        if limits.budget is not None:
-            require_budget(limits.budget, price, await state.ledger.rows(state.scope), record, name)
-        if limits.per_day is not None:
-            now = state.client.timing.wall()
-            require_day(limits.per_day, price, await state.ledger.rows_of_day(state.scope, now), name)
+        now = state.client.timing.wall()
+        await state.ledger.require_within(state.scope, limits, price, name, now=now, record=record)
 
     await _before_refusing(state, require)
 
