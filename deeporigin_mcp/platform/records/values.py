@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 Json = dict[str, Any]
 
@@ -30,6 +30,11 @@ def text(value: Any) -> str:
 
 def as_object(value: Any) -> Json:
     return value if isinstance(value, dict) else {}
+
+
+def is_list_of_objects(value: Any) -> TypeGuard[list[Json]]:
+    """Whether it is a list of objects and not empty."""
+    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
 
 
 def utc_text(moment: datetime | str) -> str:

@@ -12,15 +12,15 @@ from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import Execution, ListQuery
 from deeporigin_mcp.platform.records.money import rounded
 from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.platform.records.values import is_list_of_objects
 from deeporigin_mcp.platform.transport.responses import rows_of
+from deeporigin_mcp.tools.responses.inputs_summary import NOT_SCIENCE
 from deeporigin_mcp.tools.runtime.state import ServerState
 
 RECENT_RUNS = 100
 READ_SECONDS = 6.0
 KEPT_SECONDS = 300.0
 MAX_INPUTS_NAMED = 4
-NOT_SCIENCE = frozenset({"sync"})
-"""Inputs that nobody would expect to change a price."""
 
 
 class CostsSeen(NamedTuple):
@@ -57,7 +57,7 @@ async def costs_seen(state: ServerState, tool_key: str) -> CostsSeen | None:
 
 def size_of(inputs: Mapping[str, Any]) -> Size:
     """The longest list of objects in a run's inputs, given there or counted beside a file."""
-    sizes = [Size(len(value), name) for name, value in inputs.items() if _is_list(value)]
+    sizes = [Size(len(value), name) for name, value in inputs.items() if is_list_of_objects(value)]
     for name, value in inputs.items():
         label = name.removesuffix("_count")
         if label != name and f"{label}_file" in inputs and isinstance(value, int) and not isinstance(value, bool):
@@ -160,7 +160,3 @@ def _time(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)

@@ -12,12 +12,12 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, NotFoundError, StateConflictError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ToolDefinition
 from deeporigin_mcp.platform.records.sanitizing import one_line, word
-from deeporigin_mcp.platform.records.values import Json, as_object, text
+from deeporigin_mcp.platform.records.values import Json, as_object, is_list_of_objects, text
 from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition, versions_of
 from deeporigin_mcp.tools.executions.idempotency import BATCH_SIZE_FIELD
 from deeporigin_mcp.tools.files.missing import without_result
@@ -137,10 +137,6 @@ def merged(original: Any, given: Any) -> Any:
         else:
             result[name] = copy.deepcopy(value)
     return result
-
-
-def is_list_of_objects(value: Any) -> TypeGuard[list[dict[str, Any]]]:
-    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
 
 
 def _new(value: dict[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,8 @@ NAMES = ("name", "protein_name", "pdb_id", "smiles", "id", "file_path", "key")
 """What an object is called by, the first that it has."""
 MAX_VALUES = 3
 """Plain values of a list that are shown; more are counted."""
-UNTOLD = ("sync",)
-"""Inputs that say nothing about the science."""
+NOT_SCIENCE = frozenset({"sync"})
+"""Inputs that say how a run goes, not what it computes."""
 
 
 def inputs_summary(inputs: Mapping[str, Any]) -> str:
@@ -27,7 +27,7 @@ def inputs_summary(inputs: Mapping[str, Any]) -> str:
 
 def inputs_hash(tool_key: str, inputs: Mapping[str, Any]) -> str:
     """The same for equal inputs of a tool, whatever the order of their fields and the version of the tool."""
-    science = {name: value for name, value in inputs.items() if name not in UNTOLD}
+    science = {name: value for name, value in inputs.items() if name not in NOT_SCIENCE}
     text = json.dumps([tool_key, science], sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_CHARACTERS]
 
@@ -37,7 +37,7 @@ def _parts(inputs: Mapping[str, Any]) -> Iterator[str]:
     # Lists first: they are what a run is about, and what it costs.
     for name, value in sorted(inputs.items(), key=lambda item: not isinstance(item[1], list)):
         label = one_line(name, NAME_CHARACTERS).replace("_", " ")
-        if name in UNTOLD or name.removesuffix("_file") in counted:
+        if name in NOT_SCIENCE or name.removesuffix("_file") in counted:
             continue
         if name.endswith("_count") and isinstance(value, int):
             label = label.removesuffix(" count")

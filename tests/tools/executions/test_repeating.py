@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deeporigin_mcp.tools.executions.repeating import changed, is_list_of_objects, merged
+from deeporigin_mcp.platform.records.values import is_list_of_objects
+from deeporigin_mcp.tools.executions.repeating import changed, merged
 from tests.support.bench import ABFE, PROJECT, Agent, Bench, docking
 from tests.support.facts import calls_in
 from tests.support.history import ASPIRIN, CAFFEINE, CISPLATIN, DOCKING, HOUR, MOLPROPS, UNREADABLE, molprops
