@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Generic, NamedTuple, TypeVar
 
 import anyio
 
@@ -13,8 +14,18 @@ from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.records.values import text
 from deeporigin_mcp.tools.runtime.projects import project_names
 
+T = TypeVar("T")
+
 KEPT_SECONDS = 60.0
 """How long names are kept; a new project has its id for a name until then."""
+
+
+class User(NamedTuple):
+    """Of the organisation."""
+
+    user_id: str
+    email: str
+    name: str
 
 
 class Names:
@@ -22,51 +33,55 @@ class Names:
 
     def __init__(self, client: DeepOriginClient) -> None:
         self._client = client
-        self._reading = {"projects": anyio.Lock(), "people": anyio.Lock(), "keys": anyio.Lock()}
-        self._kept: dict[str, tuple[float, dict[str, str]]] = {}
+        self._projects = _Kept[dict[str, str]](client, lambda: project_names(client), dict)
+        self._users = _Kept[list[User]](client, self._read_users, list)
 
     async def projects(self) -> dict[str, str]:
         """Name by id."""
-        return await self._read("projects", lambda: project_names(self._client))
+        return await self._projects.read()
 
     async def people(self) -> dict[str, str]:
         """Name by id, of the users of the organisation."""
-        return await self._read("people", self._people)
+        return {user.user_id: user.name for user in await self._users.read()}
 
     async def people_by_key(self) -> dict[str, str]:
         """The same by id and by e-mail address, both in lower case. A name that two have comes with the address."""
-        return await self._read("keys", self._people_by_key)
-
-    async def _people(self) -> dict[str, str]:
-        return {user_id: name for user_id, _, name in await self._users()}
-
-    async def _people_by_key(self) -> dict[str, str]:
-        users = await self._users()
-        times = Counter(name for _, _, name in users)
+        users = await self._users.read()
+        times = Counter(user.name for user in users)
         found: dict[str, str] = {}
-        for user_id, email, name in users:
-            shown = f"{name} ({email})" if times[name] > 1 and email else name
-            found |= {key.casefold(): shown for key in (user_id, email) if key}
+        for user in users:
+            shown = f"{user.name} ({user.email})" if times[user.name] > 1 and user.email else user.name
+            found |= {key.casefold(): shown for key in (user.user_id, user.email) if key}
         return found
 
-    async def _users(self) -> list[tuple[str, str, str]]:
-        """Id, address and name of each."""
+    async def _read_users(self) -> list[User]:
         found = []
         for row in await self._client.organizations.users():
             if user_id := word(row.get("id")):
                 email = one_line(text(row.get("email")), 80)
                 name = f"{text(row.get('firstName'))} {text(row.get('lastName'))}".strip() or email
-                found.append((user_id, email, one_line(name, 60)))
+                found.append(User(user_id, email, one_line(name, 60)))
         return found
 
-    async def _read(self, what: str, request: Callable[[], Awaitable[dict[str, str]]]) -> dict[str, str]:
-        async with self._reading[what]:
-            now = self._client.timing.monotonic()
-            until, names = self._kept.get(what, (now, {}))
-            if now >= until:
+
+class _Kept(Generic[T]):
+    """One list, and until when it is kept."""
+
+    def __init__(self, client: DeepOriginClient, request: Callable[[], Awaitable[T]], nothing: Callable[[], T]) -> None:
+        self._now = client.timing.monotonic
+        self._request = request
+        self._nothing = nothing
+        self._reading = anyio.Lock()
+        self._kept = nothing()
+        self._until = float("-inf")
+
+    async def read(self) -> T:
+        async with self._reading:
+            now = self._now()
+            if now >= self._until:
                 try:
-                    names = await request()
+                    self._kept = await self._request()
                 except DeepOriginError:
-                    names = {}
-                self._kept[what] = now + KEPT_SECONDS, names
-            return names
+                    self._kept = self._nothing()
+                self._until = now + KEPT_SECONDS
+            return self._kept
