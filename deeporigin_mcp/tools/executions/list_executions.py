@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -14,7 +13,7 @@ from deeporigin_mcp.platform import Execution, ListQuery
 from deeporigin_mcp.platform.records import money
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.status import Status
-from deeporigin_mcp.platform.records.values import moment, utc_stamp
+from deeporigin_mcp.platform.records.values import utc_stamp
 from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.executions.filters import ORDER_FIELDS, ORDERED_HERE, checked_order
 from deeporigin_mcp.tools.executions.listed import by_price, kept, listed_rows, read_list, repeated_inputs, shared_by
@@ -22,6 +21,7 @@ from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, room_for
 from deeporigin_mcp.tools.executions.people import People, other_projects
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import size, without_columns
+from deeporigin_mcp.tools.responses.times import checked_time
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionListView, GrandTotal, ToolTotal
 from deeporigin_mcp.tools.runtime.executions import Detail
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
@@ -91,13 +91,15 @@ async def list_executions(
     """
     state = state_of(ctx)
     client = state.client
-    now, ordered = client.now(), checked_order(order)
+    ordered = checked_order(order)
+    yesterday = steps.call("list_executions", created_after=utc_stamp(client.now() - 24 * 3600))
+    example = f"The last 24 hours: {yesterday}."
     query = ListQuery(
         tool_key=tool_key,
         session=session,
         project_id=project_id,
-        created_after=_checked_time(created_after, "created_after", now),
-        created_before=_checked_time(created_before, "created_before", now),
+        created_after=checked_time("created_after", created_after, example),
+        created_before=checked_time("created_before", created_before, example),
         status=status or (),
         order=str(ordered) if ordered.field in ORDER_FIELDS else "createdAt desc",
     )
@@ -194,20 +196,6 @@ def _too_large(page: int, page_size: int, repeated: dict[str, Any]) -> ArgumentE
         "response has no room for more.",
         next_step=f"{call} reads on {where}.",
     )
-
-
-def _checked_time(given: str | None, name: str, now: float) -> datetime | None:
-    found = moment(given)
-    # The first and the last year of the calendar may not exist in another time zone.
-    if given is not None and (found is None or not 1 < found.year < 9999):
-        # A model rarely knows the time.
-        yesterday = utc_stamp(now - 24 * 3600)
-        raise ArgumentError(
-            f"Invalid {name} {one_line(given, 60)!r}.",
-            next_step="Valid: a UTC time such as 2026-05-07T15:00:00Z, or a date such as 2026-05-07. "
-            f"The last 24 hours: {steps.call('list_executions', created_after=yesterday)}.",
-        )
-    return found
 
 
 def _totals(executions: Iterable[Execution]) -> tuple[list[ToolTotal], GrandTotal]:

@@ -19,6 +19,7 @@ from deeporigin_mcp.platform.records.values import moment, utc_stamp
 from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.errors import explained
+from deeporigin_mcp.tools.responses.times import checked_time
 from deeporigin_mcp.tools.responses.views import Number, View
 from deeporigin_mcp.tools.runtime.projects import unknown_project
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
@@ -92,7 +93,11 @@ async def summarize_spending(
 ) -> SpendingSummary:
     """Sum what runs cost, also without result. Reads only."""
     state = state_of(ctx)
-    after, before = _time("created_after", created_after, state), _time("created_before", created_before, state)
+    month = steps.call("summarize_spending", created_after=f"{utc_stamp(state.client.now())[:7]}-01")
+    after, before = (
+        checked_time(name, given, f"This month: {month}.", after_year=1970)
+        for name, given in (("created_after", created_after), ("created_before", created_before))
+    )
     if after and before and after >= before:
         raise ArgumentError(
             f"Invalid created_before {one_line(created_before or '', 60)!r}: not later than created_after.",
@@ -151,19 +156,6 @@ async def _next_step(
         return None
     unknown = await unknown_project(state.client, project_id) if project_id else None
     return unknown or "No run matches. Loosen the filters."
-
-
-def _time(name: str, value: str | None, state: ServerState) -> datetime | None:
-    at = moment(value)
-    # The first and the last year of the calendar may not exist in another time zone.
-    if value is not None and (at is None or not 1970 < at.year < 9999):
-        month = utc_stamp(state.client.now())[:7]
-        raise ArgumentError(
-            f"Invalid {name} {one_line(value, 60)!r}.",
-            next_step="Valid: a UTC date such as 2026-05-07, or a time such as 2026-05-07T15:00:00Z. "
-            f"This month: {steps.call('summarize_spending', created_after=f'{month}-01')}.",
-        )
-    return at
 
 
 def _is_between(run: Execution, after: datetime | None, before: datetime | None) -> bool:
