@@ -379,6 +379,8 @@ async def _approval_of(ctx: ToolContext, run: Execution) -> Reply:
         _record(state, run, "refused", str(refusal))
         raise
     if reply.answer is Answer.PENDING and reply.request is None:
+        # The platform has no quote that would show it.
+        _record(state, run, "asked", reply.detail)
         raise StateConflictError(f"A person is asked first, as {what}. {reply.detail}", code="awaiting_approval")
     return reply
 
