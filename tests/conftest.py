@@ -172,11 +172,12 @@ def _whose(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Browser:
+def browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     """The browser and the runtime directory of the user of this process."""
     from tests.support.browser import Browser
 
     found = Browser.made(tmp_path)
     for name, value in found.variables().items():
         monkeypatch.setenv(name, value)
-    return found
+    yield found
+    os.close(found.pipe)

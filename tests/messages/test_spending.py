@@ -252,8 +252,11 @@ async def test_messages_about_a_person_at_this_machine(browser: Browser, monkeyp
     dearer = in_turn([record(named(1)), *[record(named(1), price=6)] * 9])
     messages["another price after a yes"] = text_of(await ask("yes, another price", "yes", prepare=dearer))
     monkeypatch.setattr(confirmation, "PERSON_SECONDS", 0)
-    messages["pending on a page"] = (await called("confirm_execution", **ways)).content["look_for"]
-    await browser.opened()
+    async with lying() as liar, liar.agent(**ways) as agent:
+        pending = await agent.read("confirm_execution", execution_id=named(1), wait_seconds=0)
+        messages["pending on a page"] = pending["look_for"]
+        # Its program is started for as long as the server runs.
+        await browser.opened()
     monkeypatch.setattr(confirmation, "PERSON_SECONDS", 35)
     monkeypatch.setenv("BROWSER", str(browser.folder / "missing"))
     messages["pending in a terminal"] = (await called("confirm_execution", **ways)).content["look_for"]

@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 import anyio
 import httpx
 
+from tests.support.processes import TIMEOUT_SECONDS
+
 
 @dataclass
 class Browser:
@@ -22,6 +24,9 @@ class Browser:
     """
 
     folder: Path
+    pipe: int
+    """Where the program says what it was opened with. Open for writing too, so that no program waits for a reader."""
+    _said: bytes = b""
 
     @property
     def runtime(self) -> Path:
@@ -37,9 +42,9 @@ class Browser:
 
     @classmethod
     def made(cls, folder: Path) -> Browser:
-        found = cls(folder)
-        found.runtime.mkdir(mode=0o700)
         os.mkfifo(folder / "opened")
+        found = cls(folder, os.open(folder / "opened", os.O_RDWR | os.O_NONBLOCK))
+        found.runtime.mkdir(mode=0o700)
         # The command line and the environment are what other processes of the user can see.
         found.program.write_text(f'#!/bin/sh\nenv > "{folder}/environment"\necho "$@" > "{folder}/opened"\n')
         found.program.chmod(0o755)
@@ -50,7 +55,12 @@ class Browser:
 
     async def opened(self) -> str:
         """The command line of the next start."""
-        return (await anyio.Path(self.folder / "opened").read_text()).strip()
+        with anyio.fail_after(TIMEOUT_SECONDS):
+            while b"\n" not in self._said:
+                await anyio.wait_readable(self.pipe)
+                self._said += os.read(self.pipe, 65536)
+        line, _, self._said = self._said.partition(b"\n")
+        return line.decode()
 
     async def page(self) -> PageInBrowser:
         """The page to which the next start leads."""
