@@ -18,6 +18,7 @@ from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import Platform, make_token, running_simulator
+from deeporigin_mcp.tools.executions import create_execution
 from tests.faults import proxy as faults
 from tests.faults.calls import (
     CONFIRM,
@@ -100,7 +101,9 @@ async def until(holds: Any) -> None:
 
 
 @pytest.fixture
-def bench(caplog: pytest.LogCaptureFixture) -> Iterator[Bench]:
+def bench(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    # The wait for a run's end would be one in real time, and the runs here do not end.
+    monkeypatch.setattr(create_execution, "ENDED_SECONDS", 0)
     caplog.set_level(logging.INFO, "deeporigin_mcp")
     platform = Platform()
     with running_simulator(platform) as simulator, fault_proxy(simulator.base_url) as proxy:

@@ -74,9 +74,21 @@ class Molecule:
         """(atom, order) of each bond of an atom."""
         return [(a if b == index else b, order) for (a, b), order in self.bonds.items() if index in (a, b)]
 
-    def hydrogens(self, index: int) -> int:
-        """How many hydrogens an atom carries beside those that are atoms themselves."""
-        atom, bonds = self.atoms[index], self.neighbours(index)
+    def all_neighbours(self) -> list[list[tuple[int, int]]]:
+        """The same of each atom, in one pass over the bonds."""
+        found: list[list[tuple[int, int]]] = [[] for _ in self.atoms]
+        for (a, b), order in self.bonds.items():
+            found[a].append((b, order))
+            found[b].append((a, order))
+        return found
+
+    def hydrogens(self, index: int, bonds: list[tuple[int, int]] | None = None) -> int:
+        """How many hydrogens an atom carries beside those that are atoms themselves.
+
+        Args:
+            bonds: its neighbours, where they are known already.
+        """
+        atom, bonds = self.atoms[index], self.neighbours(index) if bonds is None else bonds
         if atom.hydrogens is not None:
             return atom.hydrogens
         used = sum(1 if atom.aromatic and order == AROMATIC else order for _, order in bonds)
@@ -93,16 +105,17 @@ class Molecule:
     @property
     def weight(self) -> float:
         """Molecular weight; unusual elements count as 100."""
-        hydrogens = sum(self.hydrogens(index) for index in range(len(self.atoms))) * _WEIGHTS["H"]
-        return round(hydrogens + sum(_WEIGHTS.get(atom.symbol, 100.0) for atom in self.atoms), 3)
+        hydrogens = sum(self.hydrogens(index, bonds) for index, bonds in enumerate(self.all_neighbours()))
+        return round(hydrogens * _WEIGHTS["H"] + sum(_WEIGHTS.get(atom.symbol, 100.0) for atom in self.atoms), 3)
 
     def key(self) -> str:
         """The same text for every spelling of a molecule, Kekulé or aromatic."""
-        around = [[n for n, _ in self.neighbours(index)] for index in range(len(self.atoms))]
+        bonds = self.all_neighbours()
+        around = [[n for n, _ in each] for each in bonds]
         heavy = [n for n, atom in enumerate(self.atoms) if atom.symbol != "H" or len(self.atoms) == 1]
         colours = {}
         for n in heavy:
-            hydrogens = self.hydrogens(n) + sum(self.atoms[other].symbol == "H" for other in around[n])
+            hydrogens = self.hydrogens(n, bonds[n]) + sum(self.atoms[other].symbol == "H" for other in around[n])
             colours[n] = digest(self.atoms[n].symbol, self.atoms[n].charge, hydrogens)
         for _ in range(8):
             colours = {

@@ -8,12 +8,20 @@ import pytest
 
 from deeporigin_mcp.simulator import Platform
 from deeporigin_mcp.tools.approvals.ledger import DAY_SECONDS
-from tests.support.bench import FREE, Bench, docking
+from deeporigin_mcp.tools.executions import create_execution
+from tests.support.bench import Bench, docking
 from tests.support.people import NO, YES, Person, agent_with, quoted
 
 pytestmark = pytest.mark.anyio
 
+HELLO: dict[str, Any] = {"tool_key": "acme.hello-test", "inputs": {"message": "hi"}}
+"""A free run whose start returns at once."""
 AUTOMATIC: dict[str, Any] = {"auto_approve_up_to": 10}
+
+
+@pytest.fixture(autouse=True)
+def _no_wait_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(create_execution, "ENDED_SECONDS", 0)
 
 
 def earlier(platform: Platform, *statuses: str, **changes: Any) -> None:
@@ -58,7 +66,7 @@ async def test_three_failures_in_a_row_of_the_same_inputs_stop_automatic_starts(
 async def test_other_inputs_and_free_runs_are_not_stopped(bench: Bench) -> None:
     earlier(bench.platform, "Failed", "Failed", "Failed")
     async with bench.agent(**AUTOMATIC) as agent:
-        for given in (docking("CCN"), FREE):
+        for given in (docking("CCN"), HELLO):
             assert (await agent.read("create_execution", **given, start=True))["status"] != "Quoted"
 
 
