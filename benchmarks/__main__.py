@@ -25,12 +25,15 @@ from deeporigin_mcp import __version__
 
 RESULTS = REPOSITORY / "benchmarks" / "RESULTS.md"
 PARTS = (
+    "journeys",
     "cold_start",
     "memory",
     "call_cost",
     "throughput",
+    "scale",
     "paging",
     "files",
+    "pages",
     "waiting",
     "bytes_read",
     "parsing",

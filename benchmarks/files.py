@@ -22,8 +22,8 @@ from benchmarks.platforms import official, settings, simulator, store
 from benchmarks.processes import Footprint, in_process_of_its_own
 from benchmarks.store import BLOCK
 from deeporigin_mcp.platform import DeepOriginClient
-from deeporigin_mcp.platform.clients.files import Transfer
-from deeporigin_mcp.platform.clients.imports import LigandInput
+from deeporigin_mcp.platform.clients.import_records import LigandInput
+from deeporigin_mcp.platform.clients.transfers import Transfer
 
 POSES, POSE_BYTES, LATENCY_SECONDS = 200, 20_000, 0.05
 LARGE_BYTES = 500_000_000

@@ -17,7 +17,7 @@ from benchmarks.replay import Recording
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.transport.http_errors import decoded_body
 from deeporigin_mcp.platform.transport.responses import rows_of
-from deeporigin_mcp.tools.responses.views import execution_row
+from deeporigin_mcp.tools.responses.views import wait_row
 
 ROWS, AIM = 10_000, 4.0
 DECODED, USED, SHOWN, RIVAL = "decoded", "every row read", "every row made ready for a model", "json.loads"
@@ -31,7 +31,7 @@ def read(body: bytes) -> int:
 
 def show(body: bytes) -> int:
     """Decode, and make of every row what a list shows."""
-    return len([execution_row(Execution(row)).model_dump(exclude_none=True) for row in rows_of(decoded_body(body))])
+    return len([wait_row(Execution(row)).model_dump(exclude_none=True) for row in rows_of(decoded_body(body))])
 
 
 def timed(work: Callable[[], object]) -> Callable[[], Mapping[str, float]]:

@@ -3,7 +3,7 @@
     python -m benchmarks.replay [--rows N] [--latency-seconds S]
 
 Prints its address. `GET …/executions?page=&pageSize=` pages through N rows of every era; `GET …/executions/ID` is one
-execution whatever the id. Where a figure is about the client or the server, this keeps the platform out of it.
+running execution whatever the id. Where a figure is about the client or the server, this keeps the platform out of it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,11 +26,11 @@ STATUSES = ("Completed", "Running", "Failed", "Quoted", "Cancelled", "Queued")
 TOOLS = ("deeporigin.docking", "deeporigin.abfe-end-to-end", "deeporigin.mol-props-combined")
 
 
-def recorded_rows() -> list[dict[str, Any]]:
-    """Rows of the simulator's list, both eras and many statuses in turn."""
+def recorded_rows(statuses: Sequence[str] = STATUSES) -> list[dict[str, Any]]:
+    """Rows of the simulator's list, both eras and these statuses in turn."""
     platform = Platform(clock=ScaledClock(1.0))
     for era in ("2025", "2026"):
-        for status in STATUSES:
+        for status in statuses:
             for tool in TOOLS:
                 platform.seed_executions(count=2, era=era, status=status, tool_key=tool)
     with running_simulator(platform) as simulator:
@@ -49,13 +50,14 @@ def row_id(number: int) -> str:
 class Recording:
     """The recorded rows, cut where their ids go in."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, statuses: Sequence[str] = STATUSES) -> None:
         self.count = count
-        mark = "\0id\0"
+        mark, rows = "\0id\0", recorded_rows(statuses)
         self._parts = [
-            json.dumps({**row, "executionId": mark}, separators=(",", ":")).split(json.dumps(mark), 1)
-            for row in recorded_rows()
+            json.dumps({**row, "executionId": mark}, separators=(",", ":")).split(json.dumps(mark), 1) for row in rows
         ]
+        # Of a run that is over, results would be requested too.
+        self._running = next(number for number, row in enumerate(rows) if row["status"] == "Running")
 
     def row(self, number: int, name: str = "") -> str:
         before, after = self._parts[number % len(self._parts)]
@@ -65,7 +67,7 @@ class Recording:
         """The body for a path with its query."""
         address = urlsplit(target)
         if not address.path.endswith("/executions"):
-            return self.row(0, address.path.rsplit("/", 1)[1])
+            return self.row(self._running, address.path.rsplit("/", 1)[1])
         query = parse_qs(address.query)
         page, size = (int(query.get(name, [default])[0]) for name, default in (("page", "0"), ("pageSize", "10")))
         numbers = range(page * size, min(self.count, (page + 1) * size))

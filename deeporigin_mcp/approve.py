@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterator
 
+from deeporigin_mcp.logs import say
 from deeporigin_mcp.tools.approvals import waiting
+from deeporigin_mcp.tools.approvals.question import NOTED
 from deeporigin_mcp.tools.approvals.waiting import Waiting
 
 TAKEN_SECONDS = 3.0
@@ -17,10 +20,12 @@ YES = ("y", "yes")
 
 NOTHING = "Nothing waits for an approval on this machine."
 NO_TERMINAL = "Nothing was started: approvals need a person at a terminal. Run `deeporigin-mcp approve` there."
-CLOSED = "Closed meanwhile: it was answered elsewhere, or the quote has changed. Nothing was started here."
+CLOSED = (
+    "Closed meanwhile: it was answered elsewhere, it was open for more than 10 minutes, the quote has changed, or the "
+    "server has ended. Nothing was started here."
+)
 NOT_TAKEN = "The server has not taken the answer; it may have ended. Look at the run before you try again."
-APPROVED = "Passed on: your assistant starts it now, or at its next step within 10 minutes, unless the quote changes."
-DECLINED = "Not started. It stays a quote, which costs nothing."
+DECLINED = "Not started. Nothing is charged."
 
 
 def approve(*, only_list: bool) -> int:
@@ -32,20 +37,16 @@ def approve(*, only_list: bool) -> int:
     questions = waiting.questions()
     asks = not only_list and sys.stdin.isatty() and sys.stdout.isatty()
     for each in questions:
-        _say("\n".join(_lines(each)))
+        say("\n".join(_lines(each)))
         if asks:
-            _say(_asked(each))
-        _say("")
+            say(_asked(each))
+        say("")
     if not questions:
-        _say(NOTHING)
+        say(NOTHING)
     elif not asks and not only_list:
-        _say(NO_TERMINAL)
+        say(NO_TERMINAL)
         return 1
     return 0
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
 
 
 def _lines(each: Waiting) -> Iterator[str]:
@@ -58,6 +59,7 @@ def _lines(each: Waiting) -> Iterator[str]:
 
 def _asked(each: Waiting) -> str:
     """Ask about one; what came of it."""
+    _forget_typed()
     try:
         said = input(f"Start for {each.question.price}? [y/N] ")
     except EOFError:
@@ -73,4 +75,18 @@ def _asked(each: Waiting) -> str:
         time.sleep(POLL_SECONDS)
     if waiting.close(each):
         return CLOSED
-    return APPROVED if is_yes else DECLINED
+    return NOTED if is_yes else DECLINED
+
+
+def _forget_typed() -> None:
+    """Drop what was typed before the question was on the screen: a second yes to the last one is none to this."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+    else:
+        import termios
+
+        with contextlib.suppress(termios.error):
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)

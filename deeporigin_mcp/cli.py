@@ -20,6 +20,8 @@ CLIENTS = ("claude-desktop", "claude-code", "cursor", "vscode", "codex", "gemini
 SCOPES = ("user", "project", "local")
 SERVER_NAME = "deeporigin"
 
+LONGEST_TIMEOUT_SECONDS = 30 * 24 * 3600
+
 HTTP_HOST, HTTP_PORT = "127.0.0.1", 8321
 
 
@@ -32,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "demo": _demo,
         "approve": _approve,
         "view": _view,
+        "wait": _wait,
         "doctor": _doctor,
         "install": _install,
         "uninstall": _install,
@@ -100,10 +103,30 @@ def _parser() -> argparse.ArgumentParser:
     approve = commands.add_parser("approve", help="show the runs that wait for your yes on this machine, and ask")
     approve.add_argument("--list", action="store_true", dest="only_list", help="only show them")
 
-    view = commands.add_parser("view", help="write the results of a run as one HTML page, and open it")
+    view = commands.add_parser("view", help="write the results of a run, or of two, as one HTML page, and open it")
     view.add_argument("execution_id", metavar="EXECUTION_ID", help="the run")
+    view.add_argument("other_id", metavar="OTHER_ID", nargs="?", help="a run to compare it with, molecule by molecule")
     view.add_argument("--folder", metavar="NAME", help="name below the downloads folder (default: one per run)")
     view.add_argument("--no-open", action="store_false", dest="opens", help="only write it")
+
+    wait = commands.add_parser(
+        "wait",
+        help="wait until runs are over, and print a line for each",
+        epilog="Exit codes: 0 all are Completed; 1 one failed, was cancelled or cannot be read; 2 usage, settings or "
+        "no valid token; 3 not all are over: time is up, or a quote waits for a yes; 130 interrupted.",
+    )
+    wait.add_argument("execution_ids", nargs="*", metavar="ID", help="the runs")
+    wait.add_argument(
+        "--session",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="all runs of this session that are unfinished now (default: DEEPORIGIN_MCP_SESSION)",
+    )
+    wait.add_argument(
+        "--timeout-seconds", type=_timeout, metavar="N", help="stop waiting then (default: as long as it takes)"
+    )
+    wait.add_argument("--any", action="store_true", dest="until_any", help="end when the first is over")
 
     doctor = commands.add_parser("doctor", help="check the configuration and the platform")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -153,6 +176,15 @@ def _seconds(text: str) -> float:
     seconds = _number(text)
     if not 0 <= seconds <= 3600:
         raise argparse.ArgumentTypeError(f"Invalid time {text!r}. Valid: 0 to 3600 seconds.")
+    return seconds
+
+
+def _timeout(text: str) -> float:
+    seconds = _number(text)
+    if not 0 <= seconds <= LONGEST_TIMEOUT_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"Invalid time {text!r}. Valid: 0 to {LONGEST_TIMEOUT_SECONDS} seconds, or leave it out."
+        )
     return seconds
 
 
@@ -305,7 +337,19 @@ def _view(options: argparse.Namespace) -> int:
     _remove_unusable_tracing()
     from deeporigin_mcp.view import view
 
-    return view(options.execution_id, folder=options.folder, opens=options.opens)
+    return view(options.execution_id, options.other_id, folder=options.folder, opens=options.opens)
+
+
+def _wait(options: argparse.Namespace) -> int:
+    _remove_unusable_tracing()
+    from deeporigin_mcp.wait import wait
+
+    return wait(
+        options.execution_ids,
+        session=options.session,
+        timeout_seconds=options.timeout_seconds,
+        until_any=options.until_any,
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -317,7 +361,8 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _install(options: argparse.Namespace) -> int:
     from deeporigin_mcp.errors import SettingsError
-    from deeporigin_mcp.install.commands import RefusedError, install, request_of, this_machine, uninstall
+    from deeporigin_mcp.install.commands import install, request_of, this_machine, uninstall
+    from deeporigin_mcp.install.targets import RefusedError
 
     how = {"force": options.force, "dry_run": options.dry_run}
     try:

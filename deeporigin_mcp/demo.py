@@ -23,6 +23,7 @@ from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextCon
 from deeporigin_mcp.logs import say
 from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_simulator
 from deeporigin_mcp.simulator.model.molecules import helix_pdb
+from deeporigin_mcp.tools.responses.environment import SIMULATED
 
 ORGANISATION = "deeporigin"
 SESSION = "demo"
@@ -129,6 +130,7 @@ def run_demo(*, speed: float, folder: Path | None = None) -> bool:
     failures: list[str] = []
     with running_simulator(platform) as simulator, tempfile.TemporaryFile("w+") as server_log:
         say(f"Simulated Deep Origin platform on {simulator.base_url}, {speed:g} times as fast as real time.")
+        say(f"{SIMULATED[0].upper()}{SIMULATED[1:]}.")
         try:
             anyio.run(_drive, simulator.base_url, platform, files, cast("TextIO", server_log))
         except* StepFailedError as group:
@@ -235,13 +237,10 @@ async def _started(agent: Agent, project: str, name: str, tool_key: str, inputs:
 
 
 async def _molecules(agent: Agent, kind: str, execution_id: str) -> list[dict[str, Any]]:
-    """Pockets or poses of a completed run, which the platform stores a little after it completes."""
-    for _ in range(MAX_WAITS):
-        found = await agent.call("find_molecules", kind=kind, execution_id=execution_id)
-        if found["molecules"]:
-            return [*found["molecules"]]
-        await anyio.sleep(1)
-    raise StepFailedError(f"{execution_id} is Completed without results")
+    """Pockets or poses of a completed run."""
+    found = await agent.call("find_molecules", kind=kind, execution_id=execution_id)
+    _expect(found["molecules"] != [], f"{execution_id} is Completed without {kind}s")
+    return [*found["molecules"]]
 
 
 def _server(base_url: str, files: Path) -> StdioServerParameters:

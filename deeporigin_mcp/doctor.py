@@ -21,6 +21,7 @@ from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import BASE_URLS, Settings, TokenClaims, environment_of_issuer
 from deeporigin_mcp.settings.addresses import host_of
 from deeporigin_mcp.tools.files.folders import Folders
+from deeporigin_mcp.tools.responses.environment import environment_of
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 DAY_SECONDS = 86_400
@@ -67,10 +68,11 @@ async def _examined(settings: Settings) -> list[Finding]:
             return [
                 _spending(settings),
                 _files(settings),
+                *_notify(settings),
                 Finding("configuration", "failed", settings.problem, settings.problem_fix),
             ]
         credentials = _credentials(settings, client.timing.wall())
-        findings = [_spending(settings), _files(settings), *_pages(), *credentials]
+        findings = [_spending(settings), _files(settings), *_notify(settings), *_pages(), *credentials]
         if settings.problem:
             # The platform's address is unknown.
             return findings
@@ -83,6 +85,8 @@ async def _examined(settings: Settings) -> list[Finding]:
             fix = error.next_step if isinstance(error, SettingsError) or client.network[0].proxy else CHECK_NETWORK
             fix = error.next_step if isinstance(error, NetworkError) and error.is_lasting else fix
             return [*findings, Finding("network", "failed", str(error), fix)]
+        if await client.is_simulated():
+            findings[0] = _platform(settings, is_simulated=True)
         findings += _services(await client.health())
         if all(finding.status != "failed" for finding in credentials):
             findings += await _organisation(client)
@@ -93,10 +97,14 @@ async def _examined(settings: Settings) -> list[Finding]:
 
 
 def _pages() -> list[Finding]:
-    """Whether there is the page that `view` and reports need; empty if all is well."""
+    """Whether there are the pages that `view`, reports and clients with apps need; empty if all is well."""
     if is_built():
         return []
-    return [Finding("pages", "warning", "not built: no reports, no `view`", "In a clone, run scripts/apps.")]
+    return [
+        Finding(
+            "pages", "warning", "not built: no reports, no `view`, no pages in clients", "In a clone, run scripts/apps."
+        )
+    ]
 
 
 def _network(client: DeepOriginClient) -> list[Finding]:
@@ -131,9 +139,15 @@ async def _allowed(client: DeepOriginClient) -> list[Finding]:
     ]
 
 
-def _platform(settings: Settings) -> Finding:
+def _platform(settings: Settings, *, is_simulated: bool = False) -> Finding:
     source = settings.sources.get("base_url", "the default")
-    return Finding("platform", "ok", f"{settings.environment}: {settings.base_url} (from {source})")
+    environment = environment_of(settings, is_simulated=is_simulated)
+    return Finding("platform", "ok", f"{environment}: {settings.base_url} (from {source})")
+
+
+def _notify(settings: Settings) -> list[Finding]:
+    """Who is told that a run is over; empty if nobody."""
+    return [] if settings.notify is None else [Finding("notify", "ok", settings.notify.kind)]
 
 
 def _spending(settings: Settings) -> Finding:

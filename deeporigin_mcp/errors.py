@@ -44,6 +44,7 @@ Codes finer than those of the classes:
 | | `not_quoted` | the execution is in a state that cannot be confirmed |
 | | `already_started` | an earlier confirmation has started it |
 | | `being_confirmed` | another call is confirming it |
+| | `question_withdrawn` | what a person was asked does not count any more |
 | | `another_run` | the platform shows another run under this id than before |
 | | `not_over` | the execution goes on, so what it lacks is not known yet |
 | | `key_in_use` | the idempotency key belongs to another request |

@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from jsonschema import Draft202012Validator
 
 if TYPE_CHECKING:
     from tests.support.bench import Agent, Bench
     from tests.support.browser import Browser
 
+# How long an example takes to make is a matter of the machine.
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples in every run of CI: what chance finds is found on a developer's machine.
-settings.register_profile("ci", derandomize=True, deadline=None)
-settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 SLOWEST = (
+    "evals/test_official_journeys.py",
     "evals/test_runner.py",
     "faults/test_killed.py",
     "http/test_isolation.py",
@@ -36,11 +38,13 @@ SLOWEST = (
     "test_demo.py",
     "test_docs.py",
     "test_examples.py",
+    "test_notify.py",
     "test_packaging.py",
     "test_readme.py",
     "test_simulator_command.py",
     "test_stdio.py",
     "test_stdio_subscriptions.py",
+    "test_wait.py",
     "tools/approvals/test_audit.py",
     "tools/approvals/test_ledger.py",
     "tools/executions/test_list_executions.py",
@@ -98,6 +102,19 @@ def _nothing_of_the_developer(monkeypatch: pytest.MonkeyPatch, _empty_home: str)
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, _empty_home)
     monkeypatch.setenv("XDG_STATE_HOME", f"{_empty_home}/{uuid.uuid4()}")
+
+
+@pytest.fixture
+def built(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pages as `scripts/apps` would have built them, as far as a client without a browser sees them."""
+    from deeporigin_mcp.apps import pages
+
+    folder = tmp_path_factory.mktemp("built")
+    for name in ("results", "card", "monitor"):
+        html = f'<!doctype html><title>{name}</title><script type="application/json" id="data">null</script><p>after'
+        (folder / f"{name}.html").write_text(html, encoding="utf-8")
+    monkeypatch.setattr(pages, "BUILT", folder)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,7 @@ import pytest
 from deeporigin_mcp.apps import pages
 from deeporigin_mcp.doctor import run_doctor
 from deeporigin_mcp.simulator import ManualClock, Platform, RunningSimulator, make_token, parse_fault, running_simulator
+from deeporigin_mcp.tools.responses.environment import SIMULATED
 from tests.support.processes import CLOSED_PROXY, ORGANISATION, run_program
 
 PROJECT = "09DEMAKNASE01"
@@ -122,7 +123,7 @@ def test_a_good_configuration_is_all_well(examine: Examine, simulator: RunningSi
     ]
     assert {finding["status"] for finding in found.findings} == {"ok"}
     assert all(finding["fix"] == "" for finding in found.findings)
-    assert found["platform"][1] == f"local: {simulator.base_url} (from DO_BASE_URL)"
+    assert found["platform"][1] == f"local ({SIMULATED}): {simulator.base_url} (from DO_BASE_URL)"
     assert found["token"][1] == "ada@deeporigin.invalid (DO_AUTH_TOKEN), 365.0 days left"
     assert found["services"][1] == "billing, data-platform, entities, files, tools"
     assert found["organisation"][1] == "deeporigin (DO_ORG_KEY)"
@@ -338,7 +339,9 @@ def test_files_of_the_official_client_are_named_as_sources(examine: Examine) -> 
         "api_tokens.json": json.dumps({"staging": make_token(issuer="https://login.staging.deeporigin.io/realms/x")}),
     }
     found = examine(DO_AUTH_TOKEN=None, DO_ORG_KEY=None, DO_BASE_URL=None, files=files)
-    assert found["platform"][1] == "staging: https://api.staging.deeporigin.io (from ~/.deeporigin/config.json)"
+    assert found["platform"][1] == (
+        "staging (not production): https://api.staging.deeporigin.io (from ~/.deeporigin/config.json)"
+    )
     assert found["token"][1].startswith("ada@deeporigin.invalid (~/.deeporigin/api_tokens.json), ")
     assert found.failed == ["network"]
     assert "HTTPS_PROXY" in found.findings[-1]["detail"]
@@ -407,7 +410,7 @@ def test_an_address_that_would_not_be_called_is_told(examine: Examine, simulator
     assert "DO_BASE_URL" in found["configuration"][2]
     assert simulator.platform.requests == []
     found = examine(DO_AUTH_TOKEN=None, DO_ORG_KEY=None, DO_ENV="local")
-    assert found["platform"][1] == f"local: {simulator.base_url} (from DO_BASE_URL)"
+    assert found["platform"][1] == f"local ({SIMULATED}): {simulator.base_url} (from DO_BASE_URL)"
     assert found.code == 0
 
 

@@ -103,7 +103,8 @@ def test_a_question_about_money_is_answered_at_the_terminal(
         timeout=TIMEOUT_SECONDS,
     )
     assert done.returncode == (1 if told else 0), done.stderr
-    assert "Start this Deep Origin run for 0.2 USD, charged to deeporigin?\nTool: deeporigin.docking" in done.stdout
+    where = "on a simulated platform, where nothing is real"
+    assert f"run for 0.2 USD, charged to deeporigin {where}?\nTool: deeporigin.docking" in done.stdout
     assert "Traceback" not in done.stderr
     assert told in done.stderr
     (name,) = simulator.platform.creates

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tests.support.processes import run
 ROOT = Path(deeporigin_mcp.__file__).parent
 PACKAGE = "deeporigin_mcp"
 
-CLI_SIDE = ("approve", "cli", "demo", "doctor", "install", "view", "__main__")
+CLI_SIDE = ("approve", "cli", "demo", "doctor", "install", "view", "wait", "__main__")
 """Rooms of the command line: they may use everything."""
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__init__": (),
@@ -165,6 +166,17 @@ def inside(package: str) -> dict[str, list[Import]]:
             file = ".".join(path.relative_to(ROOT / package).with_suffix("").parts)
             found[file] = [each for each in IMPORTS if each.path == path and each.target == package]
     return found
+
+
+def test_the_architecture_shows_every_room_and_every_floor() -> None:
+    text = (ROOT.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    rooms = re.findall(r"^\| (`[^|]+) \|", text.partition("| room |")[2].partition("\n\n")[0], re.MULTILINE)
+    shown = [name.removesuffix("/").removesuffix(".py") for name in re.findall(r"`([^`]+)`", " ".join(rooms))]
+    assert sorted(shown) == sorted({*MAY_IMPORT, *CLI_SIDE} - {"__init__", "__main__"})
+    for package, floors in FLOORS.items():
+        table = text.partition(f"| from the top | `{package}/` |")[2].partition("\n\n")[0]
+        names = re.findall(r"^\| `(\w+)", table, re.MULTILINE)
+        assert names == [*reversed(floors)], "say in docs/architecture.md what lives there"
 
 
 @pytest.mark.parametrize("package", FLOORS)

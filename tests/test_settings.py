@@ -525,8 +525,11 @@ def test_the_local_platform_may_be_anywhere(url: str, by: str, tmp_path: Path) -
     assert TokenClaims.read(found.require_token()).issuer == "https://local.deeporigin.io/realms/deeporigin"
 
 
-@pytest.mark.parametrize("url", ["HTTPS://gateway.example.org", '"Https://gateway.example.org/"'])
-def test_the_case_of_a_scheme_does_not_matter(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["HTTPS://gateway.example.org", '"Https://gateway.example.org/"', "https://Gateway.Example.ORG:443/"],
+)
+def test_one_platform_has_one_address_however_it_is_written(url: str, tmp_path: Path) -> None:
     found = Settings.load({"DO_AUTH_TOKEN": PROD, "DO_ORG_KEY": "acme", "DO_BASE_URL": url}, tmp_path)
     assert (found.base_url, found.problem) == ("https://gateway.example.org", "")
 

@@ -94,7 +94,7 @@ PARAMETERS = {
     "find_platform_tools": "query limit include_disabled",
     "describe_platform_tool": "tool_key tool_version",
     "get_execution_logs": "execution_id limit offset level contains",
-    "get_execution_results": "execution_id result_type order limit cursor",
+    "get_execution_results": "execution_id result_type columns order best_per limit cursor",
     "find_molecules": "kind query smiles pdb_id protein_id ligand_id execution_id project_id order limit cursor",
     "import_molecules": "kind path pdb_id url smiles text format execution_id name protein_id project_id tags "
     "check_only",

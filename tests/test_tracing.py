@@ -67,7 +67,7 @@ def is_child(span: ReadableSpan, parent: ReadableSpan) -> bool:
 async def test_a_request_to_the_platform_is_a_span_under_the_call(
     bench: Bench, exporter: InMemorySpanExporter, spans: Spans, mode: str
 ) -> None:
-    name = bench.seeded("Completed")
+    name = bench.seeded("Running")
     async with agent_of(bench.server(), mode=mode) as agent:
         await agent.read("get_execution", execution_id=name)
     (span,) = spans()
@@ -84,7 +84,7 @@ async def test_a_request_to_the_platform_is_a_span_under_the_call(
 
 
 async def test_each_retry_is_a_span_with_its_number(agent: Agent, bench: Bench, spans: Spans) -> None:
-    name = bench.seeded("Completed")
+    name = bench.seeded("Running")
     bench.fault("GET */executions/* status=503 times=1")
     bench.fault("GET */executions/* reset times=1")
     await agent.read("get_execution", execution_id=name)

@@ -1,6 +1,6 @@
-"""Pages that are put together by `scripts/apps`, and filled with data.
+"""Pages that are put together by `scripts/apps`: as clients show them, and filled with data.
 
-Each is made of its folder here and of pinned npm packages, into `built/`: one HTML file that needs nothing beside it
+Each is made of its folder here and of what the pages share, into `built/`: one HTML file that needs nothing beside it
 and makes no connection. `built/` is not committed; packages take it along.
 """
 
@@ -19,8 +19,13 @@ _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u202
 
 
 def is_built() -> bool:
-    """Whether this installation has the page: a clone has none before `scripts/apps` has run."""
+    """Whether this installation has the pages: a clone has none before `scripts/apps` has run, which makes all."""
     return (BUILT / RESULTS).is_file()
+
+
+def html_of(name: str) -> str:
+    """A page without data, such as `card`: for a client that sends it what it shows."""
+    return (BUILT / f"{name}.html").read_text(encoding="utf-8")
 
 
 def page_with(data: Mapping[str, Any]) -> bytes:

@@ -22,6 +22,10 @@ OLD_KEY = "ui/resourceUri"
 """What older hosts read instead of `ui`."""
 
 
+ONLY_FOR_PAGES: dict[str, Any] = {"ui": {"visibility": ["app"]}}
+"""The `_meta` of a tool that only a page may call. It names no page, or hosts would show one for its results."""
+
+
 class AppsExtension(Extension):
     """Advertises the extension."""
 
@@ -31,11 +35,6 @@ class AppsExtension(Extension):
 def shown_on(page: str) -> dict[str, Any]:
     """The `_meta` of a tool whose results a page shows."""
     return {"ui": {"resourceUri": page}, OLD_KEY: page}
-
-
-def called_by(page: str) -> dict[str, Any]:
-    """The `_meta` of a tool that only a page may call."""
-    return {"ui": {"resourceUri": page, "visibility": ["app"]}}
 
 
 def shows_apps(ctx: RequestContext) -> bool:

@@ -7,6 +7,8 @@ extension call it as before.
 from __future__ import annotations
 
 import abc
+import json
+import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -88,6 +90,15 @@ class DeferredTool(abc.ABC):
 
         Arguments are not validated yet. Return None for invalid ones: the plain call explains what is wrong.
         """
+
+    def packed(self, payload: dict[str, Any]) -> bytes:
+        """The payload as few bytes: clients and models read ids, which hold them."""
+        return zlib.compress(json.dumps(payload, separators=(",", ":")).encode(), 9)
+
+    def unpacked(self, packed: bytes) -> dict[str, Any]:
+        """What `packed` was made of. Only called with bytes that it returned."""
+        payload: dict[str, Any] = json.loads(zlib.decompress(packed))
+        return payload
 
     @abc.abstractmethod
     async def poll(self, task: Task, ctx: RequestContext) -> Outcome:

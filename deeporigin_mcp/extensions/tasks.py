@@ -1,8 +1,9 @@
 """The tasks extension of MCP (SEP-2663): a tool call may return a task, which the client polls for the result.
 
-The server stores nothing. A task's id is the encrypted call itself, so a restart or another worker loses nothing, and
-the id of another caller's task is as unknown as an invented one. What a tool must remember beyond its arguments, it
-has to store elsewhere.
+The server stores nothing. A task's id is the call itself and a proof that this server made it for this caller, so a
+restart or another worker loses nothing, and the id of another caller's task is as unknown as an invented one. The call
+can be read from its id; nothing but the caller's own arguments is in it. What a tool must remember beyond these, it has
+to store elsewhere.
 
 Served: tasks as results of `tools/call`, `tasks/get`, `tasks/update`, `tasks/cancel`. Not served: notifications
 (`notifications/tasks`, optional in SEP-2663).
@@ -10,9 +11,10 @@ Served: tasks as results of `tools/call`, `tasks/get`, `tasks/update`, `tasks/ca
 
 from __future__ import annotations
 
-import json
+import base64
+import hmac
+import secrets
 import time
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +22,6 @@ from typing import Any
 from mcp.server.context import CallNext, HandlerResult
 from mcp.server.extension import Extension, MethodBinding
 from mcp.server.mcpserver import require_client_extension
-from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp_types import HEADER_MISMATCH, INVALID_PARAMS, CallToolRequestParams, EmptyResult, RequestParams
@@ -38,8 +39,13 @@ from deeporigin_mcp.extensions.deferral import (
     Working,
 )
 
-FORMAT = 1
-"""Format of an id's content; an id of another format is unknown."""
+FORMAT = b"task 2 "
+"""Begins what an id proves; an id of another format is unknown."""
+PROOF_BYTES = 12
+"""96 bits: with a million guesses a second, one id in 10^15 years."""
+TIME_BYTES = 6
+CHANCE_BYTES = 3
+"""Tells apart the tasks of equal calls in the same millisecond."""
 MAX_ID_CHARACTERS = 4096
 """Over HTTP an id is sent in a header; servers and proxies commonly accept 8 KB of headers in all."""
 
@@ -153,11 +159,12 @@ class TasksExtension(Extension):
         _check_routing(ctx, params.task_id)
         require_client_extension(ctx, self.identifier)
         key = self._key(ctx)
-        content = None if key is None else _unsealed(key, params.task_id)
-        if content is not None:
-            version, name, created_ms, payload = content
-            if version == FORMAT and name in self._tools:
-                return self._tools[name], self._task(params.task_id, name, payload, created_ms)
+        for tool in self._tools.values():
+            content = None if key is None else _content(key, tool.name, params.task_id)
+            if content is not None:
+                created_ms = int.from_bytes(content[:TIME_BYTES])
+                payload = tool.unpacked(content[TIME_BYTES + CHANCE_BYTES :])
+                return tool, self._task(params.task_id, tool.name, payload, created_ms)
         raise MCPError(INVALID_PARAMS, "Task not found: this caller has no task with that id. Call the tool again.")
 
     # Tasks
@@ -168,8 +175,11 @@ class TasksExtension(Extension):
         if key is None:
             return None
         created_ms = self._now_ms()
-        task_id = _sealed(key, [FORMAT, tool.name, created_ms, payload])
-        return None if task_id is None else self._task(task_id, tool.name, payload, created_ms)
+        content = created_ms.to_bytes(TIME_BYTES) + secrets.token_bytes(CHANCE_BYTES) + tool.packed(payload)
+        task_id = _written(content + _proof(key, tool.name, content))
+        if len(task_id) > MAX_ID_CHARACTERS:
+            return None
+        return self._task(task_id, tool.name, payload, created_ms)
 
     def _task(self, task_id: str, tool: str, payload: dict[str, Any], created_ms: int) -> Task:
         return Task(
@@ -213,24 +223,28 @@ _STATUS: dict[type[Outcome], str] = {
 }
 
 
-def _sealed(key: bytes, content: list[Any]) -> str | None:
-    """A new id that only this key decrypts; None if the content is too long for an id."""
-    packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
-    task_id = AESGCMRequestStateCodec([key]).seal(packed)
-    return task_id if len(task_id) <= MAX_ID_CHARACTERS else None
+def _proof(key: bytes, tool: str, content: bytes) -> bytes:
+    """What only the holder of this key can add to a content; bound to the tool."""
+    return hmac.digest(key, FORMAT + tool.encode() + b"\0" + content, "sha256")[:PROOF_BYTES]
 
 
-def _unsealed(key: bytes, task_id: str) -> list[Any] | None:
-    """The content of an id; None if it was not made with this key, or was changed."""
+def _written(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _content(key: bytes, tool: str, task_id: str) -> bytes | None:
+    """The content of an id; None if it was not made with this key for this tool, or was changed."""
     if len(task_id) > MAX_ID_CHARACTERS:
         return None
     try:
-        packed = AESGCMRequestStateCodec([key]).unseal(task_id)
-    except InvalidRequestState:
+        sealed = base64.urlsafe_b64decode(task_id + "=" * (-len(task_id) % 4))
+    except ValueError:
         return None
-    # Decompressed only after decryption: forged content could unpack into gigabytes.
-    content: list[Any] = json.loads(zlib.decompress(packed))
-    return content
+    # Base64 can write the same bytes in more than one way; an id is one of them.
+    if _written(sealed) != task_id:
+        return None
+    content, proof = sealed[:-PROOF_BYTES], sealed[-PROOF_BYTES:]
+    return content if hmac.compare_digest(proof, _proof(key, tool, content)) else None
 
 
 def _check_routing(ctx: RequestContext, task_id: str) -> None:

@@ -49,7 +49,7 @@ SWEEP_SECONDS = 15.0
 NEEDS_NO_CALLER = frozenset(
     {
         *("initialize", "ping", "server/discover"),
-        *("tools/list", "prompts/list", "resources/list", "resources/templates/list"),
+        *("tools/list", "prompts/list", "resources/templates/list"),
         "prompts/get",
     }
 )
@@ -70,7 +70,7 @@ class CallerLimits:
         queue_seconds: how long one more of these waits.
     """
 
-    states: int = 256
+    states: int = 1024
     states_each: int = 16
     calls_each: int = 64
     streams_each: int = 16
@@ -113,7 +113,8 @@ class CallerPool:
         self._key = secrets.token_bytes(32)
         self._known = KnownCallers(self._limits.unknown_calls, self._limits.queue_seconds)
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._opening = anyio.Lock()
+        self._opening: dict[str, tuple[str, anyio.Event]] = {}
+        """The states that are being opened, by name: the caller, and when that is over."""
         self._calls_without_credentials = 0
         self._streams: dict[anyio.CancelScope, str] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
@@ -187,11 +188,10 @@ class CallerPool:
             return
         caller = self._caller(_token(settings))
         async with self._known.place(caller):
-            async with self._opening:
-                entry = await self._kept(_digest(settings, self._key), settings, caller)
-                if sum(other.state.uses for other in self._of(caller)) >= self._limits.calls_each:
-                    raise _limit(f"{self._limits.calls_each} calls with these credentials", "too_many_calls")
-                entry.state.uses += 1
+            entry = await self._kept(_digest(settings, self._key), settings, caller)
+            if sum(other.state.uses for other in self._of(caller)) >= self._limits.calls_each:
+                raise _limit(f"{self._limits.calls_each} calls with these credentials", "too_many_calls")
+            entry.state.uses += 1
             try:
                 yield entry.state
             finally:
@@ -227,20 +227,36 @@ class CallerPool:
         return True
 
     async def _kept(self, name: str, settings: Settings, caller: str) -> _Entry:
+        """The state of this name. One request opens it, and others of its caller wait for that; nobody else does."""
+        while name in self._opening:
+            await self._opening[name][1].wait()
         if name not in self._entries:
-            each, most = self._limits.states_each, self._limits.states
-            if len(mine := self._of(caller)) >= each:
-                self._close_idle(
-                    mine, _limit(f"{each} organisations and projects with these credentials", "too_many_projects")
-                )
-            elif len(self._entries) >= most:
-                self._close_idle(self._entries.values(), _limit(f"{most} callers", "too_many_callers"))
-            self._entries[name] = await self._opened(settings, name, caller)
+            self._make_room(caller)
+            is_over = anyio.Event()
+            self._opening[name] = caller, is_over
+            try:
+                self._entries[name] = await self._opened(settings, name, caller)
+            finally:
+                del self._opening[name]
+                is_over.set()
         self._entries.move_to_end(name)
         return self._entries[name]
 
+    def _make_room(self, caller: str) -> None:
+        each, most = self._limits.states_each, self._limits.states
+        mine = self._of(caller)
+        if len(mine) + sum(other == caller for other, _ in self._opening.values()) >= each:
+            self._close_idle(
+                mine, _limit(f"{each} organisations and projects with these credentials", "too_many_projects")
+            )
+        elif len(self._entries) + len(self._opening) >= most:
+            self._close_idle(self._entries.values(), _limit(f"{most} callers", "too_many_callers"))
+
     def _close_idle(self, among: Iterable[_Entry], otherwise: BusyError) -> None:
-        idle = next((entry for entry in among if not entry.state.uses), None)
+        # Those that only wait to tell somebody of a run's end go last; the caller's next call takes that up again.
+        idle = min(
+            (entry for entry in among if not entry.state.uses), key=lambda entry: entry.state.is_following, default=None
+        )
         if idle is None:
             raise otherwise
         self._close(idle)
@@ -283,7 +299,7 @@ class CallerPool:
             await self._timing.sleep(SWEEP_SECONDS)
             for entry in [*self._entries.values()]:
                 unused_seconds = self._timing.monotonic() - entry.last_used
-                if entry.state.uses or unused_seconds < CONNECTED_SECONDS:
+                if entry.state.uses or entry.state.is_following or unused_seconds < CONNECTED_SECONDS:
                     continue
                 if unused_seconds >= IDLE_SECONDS:
                     self._close(entry)

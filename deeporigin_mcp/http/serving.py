@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import ipaddress
 import logging
 import socket
@@ -34,6 +35,8 @@ MAX_CONNECTIONS = 900
 """Fewer where a process may have few files open: half of them are left for connections to the platform."""
 BACKLOG = 128
 """Connections that wait, and how many are accepted at once: each needs a descriptor before it is counted."""
+GC_THRESHOLDS = (10_000, 20, 20)
+"""Of the garbage collector: a call makes some thousand objects, nearly all of which go without it."""
 OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 WARNING_SECONDS = 60.0
 
@@ -86,6 +89,9 @@ def serve(
             "mcp.example.org (or DEEPORIGIN_MCP_ALLOWED_HOSTS), and put TLS in front: every request carries a token."
         )
     app = create_app(settings)
+    # What is loaded by now stays, so that no collection has to visit it again.
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     if settings.log_level != "DEBUG":
         # One line for each invalid request, with its sender's words, would fill the log.
         for library in ("uvicorn.error", "mcp"):

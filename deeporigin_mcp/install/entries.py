@@ -23,7 +23,13 @@ MODULE = "deeporigin_mcp"
 TOKEN_FILE = "api_tokens.json"
 
 REFERRED = ("DO_AUTH_TOKEN", "DO_ORG_KEY", "DO_PROJECT_ID")
-LIMITS = ("DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO", "DEEPORIGIN_MCP_MAX_PRICE", "DEEPORIGIN_MCP_BUDGET")
+LIMITS = (
+    "DEEPORIGIN_MCP_AUTO_APPROVE_UP_TO",
+    "DEEPORIGIN_MCP_MAX_PRICE",
+    "DEEPORIGIN_MCP_BUDGET",
+    "DEEPORIGIN_MCP_MAX_PER_DAY",
+    "DEEPORIGIN_MCP_MAX_FAILURES",
+)
 FILES = "DEEPORIGIN_MCP_FILES"
 SETTABLE = (
     "DO_ORG_KEY",
@@ -31,20 +37,27 @@ SETTABLE = (
     "DO_ENV",
     "DO_BASE_URL",
     *LIMITS,
+    "DEEPORIGIN_MCP_APPROVAL",
     "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS",
     FILES,
     "DEEPORIGIN_MCP_AUDIT_LOG",
     "DEEPORIGIN_MCP_LEDGER",
     "DEEPORIGIN_MCP_SESSION",
     "DEEPORIGIN_MCP_BILLING_TAG",
+    "DEEPORIGIN_MCP_NOTIFY",
     "DEEPORIGIN_MCP_READ_ONLY",
     "DEEPORIGIN_MCP_TOOLSETS",
     "DEEPORIGIN_MCP_LOG_LEVEL",
 )
-"""What `--env` may write into a file: everything that is not secret."""
+"""What `--env` may write into a file: everything that is no credential of the platform."""
 SECRET = ("DO_AUTH_TOKEN", "DEEPORIGIN_MCP_STATE_KEYS")
 NETWORK = (*PROXIES, *(name.lower() for name in PROXIES), *CERTIFICATES)
 """What `--env` accepts too: proxies, which may hold a password, and certificates."""
+SCREEN = (
+    *("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"),
+    *("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
+)
+"""What a server needs to open the approval page in the user's browser, where a client does not pass it on unasked."""
 _WINDOWS_WORD = re.compile(
     r"""[A-Z]:[\\/](?:[^\s"':]|\s(?=[^"':]*\\))*?\.(?:exe|cmd|bat|com)(?=\s|$)|'[^']*'|(?:[^\s"]|"[^"]*")+""",
     re.IGNORECASE,
@@ -134,7 +147,7 @@ def entry_for(client: Client, scope: Scope, machine: Machine, request: Request) 
     here = {name: value for name, value in _set_here(machine).items() if name in SETTABLE and name not in by_name}
     env = {**here, **env, **request.env}
     if not client.inherits:
-        body["env_vars"] = [name for name in dict.fromkeys((*by_name, *SETTABLE, *NETWORK)) if name not in env]
+        body["env_vars"] = [name for name in dict.fromkeys((*by_name, *SETTABLE, *NETWORK, *SCREEN)) if name not in env]
     if env:
         body["env"] = env
     if left := _left_out(client, machine, env):

@@ -43,8 +43,8 @@ from deeporigin_mcp.platform.transport.retry import RetryPolicy
 from deeporigin_mcp.platform.transport.timing import Timing
 
 if TYPE_CHECKING:
-    from deeporigin_mcp.platform.clients.files import Transfer
-    from deeporigin_mcp.platform.clients.imports import Import, LigandInput
+    from deeporigin_mcp.platform.clients.import_records import Import, LigandInput
+    from deeporigin_mcp.platform.clients.transfers import Transfer
     from deeporigin_mcp.platform.records.entities import Ligand, Pocket, Pose, Protein
     from deeporigin_mcp.platform.records.files import RemoteFile
 
@@ -67,8 +67,8 @@ __all__ = [
 ]
 
 _LATER = {
-    "Transfer": "clients.files",
-    **dict.fromkeys(("Import", "LigandInput"), "clients.imports"),
+    "Transfer": "clients.transfers",
+    **dict.fromkeys(("Import", "LigandInput"), "clients.import_records"),
     **dict.fromkeys(("Ligand", "Pocket", "Pose", "Protein"), "records.entities"),
     "RemoteFile": "records.files",
 }

@@ -11,8 +11,9 @@ import anyio
 
 from deeporigin_mcp import __version__
 from deeporigin_mcp.platform.clients.clusters import Clusters
-from deeporigin_mcp.platform.clients.executions import ExecutionListing, Executions
+from deeporigin_mcp.platform.clients.executions import Executions
 from deeporigin_mcp.platform.clients.health import is_simulated, reach, services_health
+from deeporigin_mcp.platform.clients.listing import Listing
 from deeporigin_mcp.platform.clients.organizations import Organizations
 from deeporigin_mcp.platform.clients.projects import Projects
 from deeporigin_mcp.platform.clients.results import Results
@@ -78,13 +79,19 @@ class DeepOriginClient:
         )
         self.clusters = Clusters(self._transport, self.scope)
         self.observer = Observer(self._transport, self.scope, self.timing)
-        self.executions = Executions(self._transport, self.scope, self.clusters, self.observer, self.timing)
-        self.listing = ExecutionListing(self._transport, self.scope)
-        self.tools = Tools(self._transport, self.scope, self.timing)
+        self.listing = Listing(self._transport, self.scope)
+        self.executions = Executions(
+            self._transport, self.scope, self.clusters, self.listing, self.observer, self.timing
+        )
         self.projects = Projects(self._transport, self.scope)
         self.organizations = Organizations(self._transport, self.scope)
         self.user_logs = UserLogs(self._transport, self.scope)
         self.results = Results(self._transport, self.scope)
+
+    @cached_property
+    def tools(self) -> Tools:
+        """`client.tools`; made where it is first used, as its caches take more than all of the others."""
+        return Tools(self._transport, self.scope, self.timing)
 
     # Imported where they are first used: a server starts without them.
 
@@ -113,6 +120,7 @@ class DeepOriginClient:
     def imports(self) -> Imports:
         """`client.imports`."""
         from deeporigin_mcp.platform.clients.imports import Imports
+        from deeporigin_mcp.platform.clients.ingestion import Ingestion
 
         return Imports(
             self.scope,
@@ -121,8 +129,7 @@ class DeepOriginClient:
             self.executions,
             self.listing,
             self.files,
-            self.entities,
-            self.results,
+            Ingestion(self.timing, self.observer, self.executions, self.results, self.entities),
         )
 
     async def __aenter__(self) -> Self:
@@ -172,6 +179,14 @@ class DeepOriginClient:
     def now(self) -> float:
         """Unix seconds by the platform's clock, to compare with the times of its records."""
         return self._transport.platform_time()
+
+    async def post_elsewhere(self, url: str, body: bytes) -> None:
+        """POST JSON once to an address of the user's own, without the token; redirects are not followed.
+
+        Raises:
+            DeepOriginError: no response, or one that is not 2xx.
+        """
+        await self._transport.post_elsewhere(url, body)
 
     async def is_simulated(self) -> bool:
         """Whether this is the simulator of this package; no if that cannot be read. Never raises."""

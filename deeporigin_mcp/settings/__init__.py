@@ -13,10 +13,11 @@ from deeporigin_mcp.settings.addresses import (
     environment_of_issuer,
 )
 from deeporigin_mcp.settings.model import IGNORED, Settings, Usd
+from deeporigin_mcp.settings.notify import Notify
 from deeporigin_mcp.settings.official import LOCAL_ORG_KEY
 from deeporigin_mcp.settings.own import SHORTEST_STATE_KEY_BYTES, WAYS
 from deeporigin_mcp.settings.reading import (
-    environment_of_browser,
+    environment_for_others,
     question_directories,
     shows_windows,
     state_directory,
@@ -34,10 +35,11 @@ __all__ = [
     "SHORTEST_STATE_KEY_BYTES",
     "WAYS",
     "Environment",
+    "Notify",
     "Settings",
     "TokenClaims",
     "Usd",
-    "environment_of_browser",
+    "environment_for_others",
     "environment_of_issuer",
     "local_token",
     "question_directories",

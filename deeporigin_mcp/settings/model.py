@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from deeporigin_mcp.errors import CredentialError, SettingsError
 from deeporigin_mcp.settings.addresses import BASE_URLS, host_of
+from deeporigin_mcp.settings.notify import Notify
 from deeporigin_mcp.settings.official import official_settings, operators_url
 from deeporigin_mcp.settings.own import WAYS, own_settings
 from deeporigin_mcp.settings.places import HOW_TO_AUTHENTICATE, IN_ENVIRONMENT, IN_HEADERS, CredentialPlaces
@@ -69,6 +70,8 @@ class Settings(BaseModel):
     """Patterns of the platform tools that may be run, such as `deeporigin.mol-props-*`; empty for all."""
     files: tuple[Path, ...] = Field(default_factory=default_files)
     """Where the server runs on its user's machine: folders whose files may be read; the first takes downloads."""
+    notify: Notify | None = None
+    """Who is told once when a run that this server started is over."""
     audit_log: Path | None = None
     """A file to which each decision about money is appended as a JSON line."""
     ledger: Path | None = None

@@ -134,8 +134,11 @@ def _url_of_issuer(token: SecretStr) -> str:
 
 
 def _checked_url(text: str) -> str:
+    # One platform is one address: limits are kept for each.
     scheme, separator, rest = text.partition("://")
-    text = scheme.lower() + separator + rest
+    host, slash, path = rest.partition("/")
+    host = host.lower().removesuffix({"http": ":80", "https": ":443"}.get(scheme.lower(), ""))
+    text = scheme.lower() + separator + host + slash + path
     parts = BASE_URL.fullmatch(text)
     if not parts or not 0 < int(parts["port"] or 1) < 65536:
         raise CredentialError(

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.settings.addresses import HOST, ORIGIN
+from deeporigin_mcp.settings.notify import read_notify
 from deeporigin_mcp.settings.reading import OWN, QUOTES, expanded, letters, plainly
 
 SHORTEST_STATE_KEY_BYTES = 32
@@ -151,6 +152,7 @@ VARIABLES: Mapping[str, Callable[[str, str], Any]] = {
     "DEEPORIGIN_MCP_TOOLSETS": _list,
     "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS": _list_of(TOOL_RULE, "a tool's key such as deeporigin.docking"),
     "DEEPORIGIN_MCP_FILES": _folders,
+    "DEEPORIGIN_MCP_NOTIFY": read_notify,
     "DEEPORIGIN_MCP_AUDIT_LOG": _path,
     "DEEPORIGIN_MCP_LEDGER": _path,
     "DEEPORIGIN_MCP_STATE_KEYS": _state_keys,

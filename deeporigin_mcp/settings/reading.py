@@ -277,7 +277,11 @@ def shows_windows() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def environment_of_browser() -> dict[str, str]:
-    """The environment without what a browser need not know."""
-    own = letters(OWN)
-    return {name: os.environ[name] for name in os.environ if name not in OFFICIAL and not letters(name).startswith(own)}
+def environment_for_others() -> dict[str, str]:
+    """The environment for a program of the user's: without credentials and settings of this one."""
+    own = letters(OWN).removesuffix("MCP")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if letters(name) not in _OFFICIAL_LETTERS and not letters(name).startswith(own)
+    }

@@ -2,9 +2,9 @@
 
     scripts/browser [PYTEST ARGUMENT ...]     # all by default
 
-Chromium comes from Debian's packages. Its driver (Playwright, without a browser of its own) and the checker of
-accessibility (axe-core) are installed into `.conformance/`. Exit codes: 0 as expected, 1 a test failed, 2 it could not
-be run.
+Chromium comes from Debian's packages. Its driver (Playwright, without a browser of its own), the checker of
+accessibility (axe-core) and a client that shows pages (the Inspector) are installed into `.conformance/`. Exit codes: 0
+as expected, 1 a test failed, 2 it could not be run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 
 from tests.browser.accessibility import install_axe
 from tests.browser.chromium import NAMES, executable
+from tests.browser.inspector import install_inspector
 from tests.support import built_pages
 from tests.support.node import CACHE, ROOT, CannotRunError, install
 
@@ -25,11 +26,8 @@ PACKAGES = ("chromium", "fonts-dejavu-core")
 
 def main(arguments: list[str]) -> int:
     try:
-        if executable() is None:
-            _install_chromium()
-        driver = _driver()
-        built_pages.build()
-        install_axe()
+        driver = prepared()
+        install_inspector()
     except CannotRunError as error:
         sys.stdout.write(f"Could not run: {error}\n")
         return 2
@@ -37,6 +35,20 @@ def main(arguments: list[str]) -> int:
     command = [sys.executable, "-m", "pytest", *([] if chosen else ["tests/browser"]), *arguments]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": driver}, check=False)
     return min(done.returncode, 1)
+
+
+def prepared() -> str:
+    """Install what is missing and build the pages; the folder of the browser's driver.
+
+    Raises:
+        CannotRunError: something could not be installed or built.
+    """
+    if executable() is None:
+        _install_chromium()
+    driver = _driver()
+    built_pages.build()
+    install_axe()
+    return driver
 
 
 def _driver() -> str:

@@ -117,7 +117,8 @@ async def test_the_button_starts_the_run_once_for_a_client_over_stdio(
         tasks.start_soon(confirm)
         page = await chromium.new_page()
         await opened(page, await browser.opened())
-        assert await heading(page) == f"Start this Deep Origin run for 5.0 USD, charged to {ORGANISATION}?"
+        where = "on a simulated platform, where nothing is real"
+        assert await heading(page) == f"Start this Deep Origin run for 5.0 USD, charged to {ORGANISATION} {where}?"
         assert (await press(page, "Start for 5.0 USD")).startswith("Started.")
         await page.close()
     assert not started[0].is_error
@@ -158,7 +159,7 @@ async def test_a_yes_after_the_call_has_ended_is_used_by_the_next_one(
         await asked.ended.wait()
         page = await asked.page()
         monkeypatch.setattr("deeporigin_mcp.tools.approvals.page.OUTCOME_SECONDS", 0.0)
-        assert (await press(page, "Start for 5.0 USD")).startswith("Approved.")
+        assert (await press(page, "Start for 5.0 USD")).startswith("Your yes is noted")
         assert not bench.platform.confirms
         monkeypatch.setattr(confirmation, "PERSON_SECONDS", 35.0)
         await asked.agent.read("confirm_execution", execution_id=name, wait_seconds=0)

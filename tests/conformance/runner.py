@@ -8,7 +8,6 @@ The suite is an npm package; `tests/support/node.py` installs it. Exit codes: 0 
 
 from __future__ import annotations
 
-import argparse
 import json
 import socket
 import subprocess
@@ -24,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.choice import chosen
 from tests.support.node import CannotRunError, node, npm_package
 
 ROOT = Path(__file__).parents[2]
@@ -31,8 +31,8 @@ SUITE, SUITE_VERSION = "@modelcontextprotocol/conformance", "0.2.0-alpha.12"
 
 HARMLESS = {"SUCCESS", "INFO"}
 PARALLEL = 5
-START_SECONDS = 30.0
-SCENARIO_SECONDS = 60
+START_SECONDS = 120.0
+SCENARIO_SECONDS = 180
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,7 @@ def groups() -> dict[str, Group]:
 
 def main(arguments: list[str] | None = None) -> int:
     known = groups()
-    parser = argparse.ArgumentParser(prog="scripts/conformance", description="Run the MCP conformance suite.")
-    parser.add_argument("group", nargs="*", help=f"default: all of {', '.join(known)}")
-    wanted = parser.parse_args(arguments).group or list(known)
-    if unknown := [name for name in wanted if name not in known]:
-        parser.error(f"no such group: {', '.join(unknown)}. Groups: {', '.join(known)}")
+    wanted = chosen("scripts/conformance", "Run the MCP conformance suite.", "group", known, arguments)
     try:
         suite = installed()
         problems = [problem for name in wanted for problem in run(known[name], suite)]

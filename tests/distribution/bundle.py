@@ -2,6 +2,10 @@
 
 What goes in is a list, not whatever lies about: the files of the package that are tracked, the pages, what builds it,
 and what `bundle/` adds. Exit codes: 0 built, 2 it could not be run.
+
+What the format (0.4) cannot say: a choice among words (fields are `string`, `number`, `boolean`, `directory`, `file`),
+that a field is needed only with another, and skills. So the choice of how to approve is a string whose valid words are
+in its description, and a wrong one stops the server with a message that names them.
 """
 
 from __future__ import annotations
@@ -11,7 +15,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +26,6 @@ from tests.support.node import ROOT, CannotRunError, node, npm_package
 
 MCPB, MCPB_VERSION = "@anthropic-ai/mcpb", "2.1.2"
 BESIDE = ("LICENSE", "README.md", "pyproject.toml")
-BUILD_ONLY = ("deeporigin_mcp/apps/package", "deeporigin_mcp/apps/results/")
-"""What the pages are put together from; `pyproject.toml` keeps it out of the wheel too."""
 MANIFEST = ROOT / "bundle" / "manifest.json"
 
 
@@ -29,7 +33,13 @@ def contents() -> dict[str, Path]:
     """Each file of the bundle: its name there, and where it comes from."""
     listed = subprocess.run(["git", "ls-files", "deeporigin_mcp"], cwd=ROOT, capture_output=True, text=True, check=True)
     built = [path.relative_to(ROOT).as_posix() for path in built_pages.BUILT.glob("*")]
-    tracked = [name for name in listed.stdout.splitlines() if not name.startswith(BUILD_ONLY)]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    left_out = project["tool"]["hatch"]["build"]["targets"]["wheel"]["exclude"]
+    tracked = [
+        name
+        for name in listed.stdout.splitlines()
+        if not any(fnmatch(name, pattern) or name.startswith(f"{pattern}/") for pattern in left_out)
+    ]
     names = sorted([*tracked, *built, *BESIDE])
     added = sorted((ROOT / "bundle").iterdir())
     return {**{name: ROOT / name for name in names}, **{path.name: path for path in added}}

@@ -1,5 +1,7 @@
 """Builds wheel, source distribution and bundle, installs them as users do, and starts the server from each.
 
+The plugin is checked by the clients that can; `scripts/clients` starts the server from it.
+
     scripts/packages
 
 What is needed comes from the package index, as pip and uv are configured. Exit codes: 0 all well, 1 not.
@@ -26,6 +28,7 @@ from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import Platform, make_token, running_simulator
 from tests.distribution import bundle
 from tests.support import built_pages
+from tests.support.agents import agent
 from tests.support.node import CACHE, ROOT, CannotRunError
 from tests.support.processes import ORGANISATION, environment
 
@@ -43,6 +46,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             check_wheel(Path(folder))
             check_bundle(Path(folder))
+            check_plugin(Path(folder))
     except (CannotRunError, WrongError) as error:
         _say(f"Wrong: {error}")
         return 1
@@ -100,6 +104,20 @@ def check_bundle(folder: Path) -> None:
             if limits and (limits["auto_approve_up_to"], limits["budget"]) != (0.5, 20):
                 raise WrongError(f"the limits arrived as {limits}")
     _say("bundle: validated, packed, unpacked, started")
+
+
+def check_plugin(folder: Path) -> None:
+    """Let the clients that have a command for it check the plugin, and Claude Code the list in which it finds it."""
+    commands = [
+        [*agent("claude-code"), "plugin", "validate", "--strict", str(ROOT / "plugin")],
+        [*agent("claude-code"), "plugin", "validate", "--strict", str(ROOT)],
+        [*agent("gemini-cli"), "extensions", "validate", str(ROOT / "plugin")],
+    ]
+    for command in commands:
+        done = subprocess.run(command, env=environment(folder), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise WrongError(f"{Path(command[1]).name} {' '.join(command[2:])}:\n{done.stdout}{done.stderr}")
+    _say("plugin: as Claude Code and Gemini CLI want it")
 
 
 def _answer(command: str, arguments: Sequence[str], variables: Mapping[str, str]) -> Any:

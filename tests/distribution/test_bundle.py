@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.settings.own import WAYS
 from tests.distribution import bundle
 from tests.support.documents import variables_that_are_read
 
@@ -35,7 +36,11 @@ def test_the_bundle_holds_the_package_and_what_builds_it_and_nothing_else() -> N
     assert all(path.is_file() for path in names.values())
     # Whether the pages are built depends on what ran before.
     assert {Path(name).suffix for name in names if "/" in name} - {".txt"} == {".py", ".typed", ".json", ".html"}
-    assert not any("apps/results/" in name or name.endswith("package-lock.json") for name in names)
+    apps = "deeporigin_mcp/apps/"
+    pages = {
+        name.removeprefix(apps) for name in names if name.startswith(apps) and not name.startswith(f"{apps}built/")
+    }
+    assert pages == {"__init__.py", "approval.html", "pages.py"}
 
 
 def test_every_field_reaches_a_variable_that_is_read() -> None:
@@ -57,9 +62,16 @@ def test_fields_that_are_left_empty_are_as_if_there_were_none(left: str, tmp_pat
 
 def test_what_is_filled_in_arrives(tmp_path: Path) -> None:
     answers = {"organisation": "acme", "project": "P1", "auto_approve_up_to": 0.5, "budget": 20, "files": "/data/sets"}
-    found = settings_of(answers, tmp_path)
+    found = settings_of({**answers, "approval": "browser, terminal"}, tmp_path)
+    assert found.approval == ("browser", "terminal")
     assert (found.org_key, found.project_id, found.files) == ("acme", "P1", (Path("/data/sets"),))
     assert (found.auto_approve_up_to, found.budget) == (Decimal("0.5"), Decimal(20))
+
+
+def test_the_field_for_approval_names_the_ways_that_there_are() -> None:
+    described = MANIFEST["user_config"]["approval"]["description"]
+    # A host of bundles cannot show the client's own question, the first of all ways.
+    assert [way for way in WAYS if f"{way} (" in described] == [way for way in WAYS if way != "elicitation"]
 
 
 def test_the_host_starts_the_entry_point_without_what_is_for_development() -> None:

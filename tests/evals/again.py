@@ -154,7 +154,7 @@ async def _from_runs(solver: Solver) -> dict[str, Any]:
     found = await solver.read("find_platform_tools", query="docking")
     price = (await solver.follow(found["next_step"]))["price"]
     (each,) = re.findall(r"^([\d.]+) USD per ligand", price)
-    return {"usd": round(500 * float(each), 2), "effort_matters": "effort changed nothing" not in price}
+    return {"usd": round(500 * float(each), 2), "effort_matters": "effort did not change it" not in price}
 
 
 async def _by_a_quote(solver: Solver) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def _a_week_of_runs(platform: Platform) -> Judge:
 
 
 async def _sum_the_costs(solver: Solver) -> dict[str, Any]:
-    return await _summed(solver, "cost", created_after=solver.ago(days=7))
+    found = await solver.read("summarize_spending", created_after=solver.ago(days=7))
+    return {"usd_by_tool": {row["group"]: row["charged"] for row in found["groups"] if "charged" in row}}
 
 
 async def _summed(solver: Solver, *fields: str, **filters: Any) -> dict[str, Any]:

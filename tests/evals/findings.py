@@ -79,7 +79,7 @@ async def _best_of(solver: Solver, **filters: Any) -> dict[str, Any]:
 
 async def _best_pose(solver: Solver, execution_id: str, order: str = "binding_energy asc") -> dict[str, Any]:
     found = await solver.read(
-        "get_execution_results", execution_id=execution_id, result_type="pose", order=order, limit=1
+        "get_execution_results", execution_id=execution_id, columns=["smiles", "binding_energy"], order=order, limit=1
     )
     (pose,) = found["rows"]
     return {"execution_id": execution_id, "smiles": pose["smiles"], "binding_energy": pose["binding_energy"]}

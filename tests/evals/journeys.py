@@ -21,6 +21,7 @@ from tests.support.history import (
     NICOTINE,
     PARACETAMOL,
     POCKET_FINDER,
+    PROTEIN,
     docking,
 )
 
@@ -39,6 +40,12 @@ I_APPROVE = "I am here to approve prices."
 
 def _sdf(molecules: dict[str, str]) -> str:
     return "".join(written_sdf(smiles, name, (0.0, 0.0, 0.0), {}) for name, smiles in molecules.items())
+
+
+def _docked(platform: Platform, name: str, days_ago: int, *smiles: str) -> str:
+    """A docking of ligands that the platform has, as every client that imports them first leaves it; its id."""
+    ligands = [{"id": platform.seed_entity("ligands", smiles=text), "smiles": text} for text in smiles]
+    return platform.seed_run(DOCKING, {**docking(*smiles), "ligands": ligands}, ago_seconds=days_ago * DAY, name=name)
 
 
 def _inputs(platform: Platform, tool_key: str) -> list[dict[str, Any]]:
@@ -178,7 +185,7 @@ async def _pockets(solver: Solver) -> dict[str, Any]:
     finding = await _started(solver, POCKET_FINDER, {"protein": protein["as_input"], "pocket_count": 2})
     pockets = (await _waited(solver, "find_molecules", kind="pocket", execution_id=finding))["molecules"]
     await solver.read("download_files", execution_id=finding, what="pocket")
-    return {"volume": pockets[0]["volume"]}
+    return {"volume": pockets[0]["volume_cubic_angstrom"]}
 
 
 async def _pockets_guessed(solver: Solver) -> dict[str, Any]:
@@ -289,8 +296,9 @@ PRICE_OF_MY_SERIES = Task(
 
 
 def _docked_before(platform: Platform) -> Judge:
-    run = platform.seed_run(DOCKING, docking(ASPIRIN, IBUPROFEN, NICOTINE), ago_seconds=DAY, name="painkillers")
-    platform.seed_run(DOCKING, docking(PARACETAMOL), ago_seconds=2 * DAY, name="painkillers, first try")
+    platform.seed_entity("proteins", id=PROTEIN["id"], file_path=PROTEIN["file_path"], protein_name="BRD4")
+    run = _docked(platform, "painkillers", 1, ASPIRIN, IBUPROFEN, NICOTINE)
+    _docked(platform, "painkillers, first try", 2, PARACETAMOL)
     rows = [data for kind, data in platform.executions[run].found()]
     best = max(rows, key=lambda data: data["pose_score"])
 
@@ -474,7 +482,7 @@ POCKETS_OF_AN_ENTRY = Task(
 
 
 def _docked_last_week(platform: Platform) -> Judge:
-    platform.seed_run(DOCKING, docking(ASPIRIN, IBUPROFEN, NICOTINE, CAFFEINE), ago_seconds=6 * DAY, name="round one")
+    _docked(platform, "round one", 6, ASPIRIN, IBUPROFEN, NICOTINE, CAFFEINE)
 
     def judge(answer: Answer) -> Iterator[str]:
         if answer.number("poses") != 4:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from jsonschema import Draft202012Validator
 from mcp import Client
@@ -52,7 +52,7 @@ class Solver(Agent):
         return answer
 
     @classmethod
-    async def of(cls, client: Client, prompt: str, now: datetime, pause: Callable[[float], Awaitable[None]]) -> Solver:
+    async def of(cls, client: Client, prompt: str, now: datetime, pause: Callable[[float], Awaitable[None]]) -> Self:
         """A solver that has read what the server says of itself."""
         tools = (await client.list_tools()).tools
         told = [tool.model_dump_json(include={"name", "description", "input_schema"}) for tool in tools]

@@ -9,14 +9,20 @@ from typing import TypedDict
 from tests.evals import (
     again,
     costs,
+    environment,
     failures,
     findings,
     identifying,
     journeys,
+    missing,
     monitoring,
+    record,
     repeating,
+    results_read,
     spending,
     stopping,
+    sums,
+    taking_stock,
     telling_apart,
     volume,
 )
@@ -25,8 +31,11 @@ from tests.evals.task import Task
 TASKS: tuple[Task, ...] = (
     *monitoring.TASKS,
     *costs.TASKS,
+    *sums.TASKS,
     *failures.TASKS,
+    *missing.TASKS,
     *findings.TASKS,
+    *results_read.TASKS,
     *stopping.TASKS,
     *spending.TASKS,
     *identifying.TASKS,
@@ -34,6 +43,9 @@ TASKS: tuple[Task, ...] = (
     *again.TASKS,
     *volume.TASKS,
     *telling_apart.TASKS,
+    *taking_stock.TASKS,
+    *environment.TASKS,
+    *record.TASKS,
     *journeys.TASKS,
 )
 BY_ID = {task.id: task for task in TASKS}
@@ -42,10 +54,15 @@ COSTS = Path(__file__).parent / "costs.json"
 
 
 class Cost(TypedDict):
-    """Calls of the reference, and bytes that a model writes and reads in them."""
+    """Calls of the reference, and bytes that a model writes and reads in them.
+
+    `requests`: that the platform gets, without those that look at executions and for their results: how often one polls
+    is a matter of time.
+    """
 
     calls: int
     bytes: int
+    requests: int
 
 
 def known_costs() -> dict[str, Cost]:

@@ -12,6 +12,7 @@ import pytest
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import ManualClock, Platform
 from deeporigin_mcp.simulator.state.lifecycle import cancel, confirm
+from deeporigin_mcp.tools.spending import approval
 from tests.evals.suite import COSTS, TASKS, Cost, known_costs
 from tests.evals.task import Answer, Mistake, Task
 from tests.evals.trial import trial
@@ -21,7 +22,18 @@ pytestmark = pytest.mark.anyio
 UPDATE = "UPDATE_TASK_COSTS" in os.environ
 DEARER = 1.1
 """A reference may need so many times the bytes that it did when its cost was reviewed."""
+LOOKS = (
+    *("GET /tools/deeporigin/tools/executions", "GET /sse/", "POST /data-platform/deeporigin/executions/search"),
+    "POST /data-platform/deeporigin/result-explorer/search",
+)
 HOW_TO_UPDATE = "if that is meant, run with UPDATE_TASK_COSTS=1 and review the difference"
+
+
+@pytest.fixture(autouse=True)
+def _quotes_stay_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine would have them read again, which is another request."""
+    monkeypatch.setattr(approval, "FRESH_SECONDS", 600.0)
+
 
 each_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.id)
 each_mistake = pytest.mark.parametrize(
@@ -37,12 +49,14 @@ async def test_the_reference_solves_the_task_and_gets_no_dearer(task: Task) -> N
         assert found.problems(answer) == []
         assert found.solver.made_up == [], "a reference uses only what it was told"
         assert len(found.person.questions) == (0 if task.person == "absent" else task.questions)
-    cost = Cost(calls=len(found.solver.calls), bytes=found.solver.bytes)
+    requests = _counted(found.platform)
+    cost = Cost(calls=len(found.solver.calls), bytes=found.solver.bytes, requests=len(requests))
     if UPDATE:
         _write({**known_costs(), task.id: cost})
     known = known_costs()[task.id]
     assert cost["calls"] <= known["calls"], f"more calls than before: {found.solver.calls}; {HOW_TO_UPDATE}"
     assert cost["bytes"] <= known["bytes"] * DEARER, f"more bytes than before; {HOW_TO_UPDATE}"
+    assert cost["requests"] <= known["requests"], f"more requests than before: {requests}; {HOW_TO_UPDATE}"
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if task.person != "absent"], ids=lambda task: task.id)
@@ -50,6 +64,12 @@ async def test_a_person_is_asked_by_clients_of_the_older_protocol_too(task: Task
     async with trial(task, mode="legacy") as found:
         assert found.problems(await task.reference(found.solver)) == []
         assert len(found.person.questions) == task.questions
+
+
+def _counted(platform: Platform) -> list[str]:
+    """The requests that do not look at executions, nor at whether their results are stored."""
+    found = [f"{method} {path.partition('?')[0]}" for method, path, _ in platform.requests]
+    return [request for request in found if not request.startswith(LOOKS)]
 
 
 def _write(costs: dict[str, Cost]) -> None:

@@ -32,12 +32,12 @@ OF_A_CREATION = {
 }
 """The requests of a creation with a key, in order."""
 OF_A_CONFIRMATION = {
+    # Nobody is waited for, so it is read once only.
     "the quote": Place(READ),
     "earlier failures": Place(LIST),
-    "the quote before the confirmation": Place(READ, nth=2),
     "what is spent": Place(LIST, nth=2),
     "the confirmation": Place(CONFIRM),
-    "the state": Place(READ, nth=3),
+    "the state": Place(READ, nth=2),
 }
 """The requests of a confirmation within a budget, in order."""
 OF_A_CREATION_WITH_A_START = {

@@ -19,6 +19,10 @@ REQUEST_ID = "req-0a1b2c"
 """Every wrong answer that has headers names its request by this."""
 
 
+TLS = b"\x16\x03"
+"""How the first message of a connection with TLS begins."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A request of a call: the `nth` one whose `METHOD path` contains `target`."""
@@ -69,6 +73,10 @@ class FaultProxy:
             received = b""
             while b"\r\n\r\n" not in received and (chunk := client.recv(65536)):
                 received += chunk
+                if received.startswith(TLS):
+                    # Else the client would wait for its timeout, and leave a connection half made.
+                    client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                    return
             head, _, body = received.partition(b"\r\n\r\n")
             lines = head.split(b"\r\n")
             lengths = [int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")]

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import httpx
@@ -529,6 +529,31 @@ class BreaksOnClosing(httpx.AsyncBaseTransport):
         raise OSError("secret words")
 
 
+async def test_a_state_that_takes_long_to_open_holds_nobody_else_up_and_counts() -> None:
+    may_open = anyio.Event()
+
+    class Slow(DeepOriginClient):
+        async def __aenter__(self) -> Self:
+            if self.settings.project_id == "slow":
+                await may_open.wait()
+            return await super().__aenter__()
+
+    pool = CallerPool(OPERATOR, connect=Slow, timing=Hours().timing, limits=CallerLimits(states=3, states_each=2))
+    meet(pool, caller())
+    meet(pool, caller(who="eve"))
+    async with pool.open(AuditLog(None)), anyio.create_task_group() as tasks:
+        tasks.start_soon(used, pool, caller(project="slow"))
+        await anyio.wait_all_tasks_blocked()
+        async with pool.state_for(caller()), pool.state_for(caller(who="eve")):
+            with busy("too_many_projects"):
+                await used(pool, caller(project="third"))
+            with busy("too_many_callers"):
+                await used(pool, caller(who="bob"))
+            assert len(pool) == 2
+            may_open.set()
+    assert len(pool) == 0
+
+
 async def test_a_state_that_fails_ends_nobody_elses(caplog: pytest.LogCaptureFixture) -> None:
     def connect(settings: Settings) -> DeepOriginClient:
         return DeepOriginClient(settings, http=BreaksOnClosing(), retry=RetryPolicy(attempts=1))
@@ -617,10 +642,21 @@ async def test_what_is_the_same_for_everybody_opens_nothing(bench: Bench) -> Non
     async with running_site(bench) as site:
         for mode in ERAS:
             async with site.client(credentials(project=PROJECT), mode=mode) as client:
-                for ask in (client.list_tools, client.list_prompts, client.list_resources):
+                for ask in (client.list_tools, client.list_prompts, client.list_resource_templates):
                     await ask()
         assert len(site.pool) == 0
         assert len(bench.clients) == 1
+
+
+async def test_each_caller_gets_a_list_of_its_own_executions(bench: Bench) -> None:
+    ours = bench.platform.seed_executions(org="deeporigin", name="of ada")[0]
+    theirs = bench.platform.seed_executions(org="acme", name="of eve")[0]
+    listed = {}
+    async with running_site(bench) as site:
+        for who, headers in (("ada", ADA), ("eve", EVE), ("nobody", {})):
+            async with site.client(headers) as client:
+                listed[who] = [one.uri.rpartition("/")[2] for one in (await client.list_resources()).resources]
+    assert listed == {"ada": [ours], "eve": [theirs], "nobody": []}
 
 
 async def test_a_call_that_is_cancelled_lets_its_state_go(bench: Bench) -> None:

@@ -71,7 +71,7 @@ def test_the_limits_are_those_that_hold() -> None:
         f"{taken.calls_each}, of which {taken.streams_each} may be streams",
         f"{taken.unknown_calls} | they queue, up to {taken.queue_seconds:g} s",
         f"{taken.states_each} at a time",
-        f"{taken.states}, for {callers.IDLE_SECONDS / 60:g} minutes",
+        f"{taken.states:,}, for {callers.IDLE_SECONDS / 60:g} minutes",
     ):
         assert f"| {row}" in TEXT
     assert f"with connections to the platform for {callers.CONNECTED_SECONDS:g} s" in TEXT

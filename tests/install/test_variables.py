@@ -6,8 +6,11 @@ import pytest
 
 from deeporigin_mcp.errors import SettingsError
 from deeporigin_mcp.install.commands import request_of
+from deeporigin_mcp.install.entries import SECRET as SECRET_NAMES
+from deeporigin_mcp.install.entries import SETTABLE
 from deeporigin_mcp.simulator import make_token
 from tests.install.starting import as_started
+from tests.support.documents import variables_that_are_read
 from tests.support.home import NAMES, Home
 
 LIMITS = {
@@ -15,6 +18,9 @@ LIMITS = {
     "DEEPORIGIN_MCP_ALLOWED_TOOL_KEYS": "deeporigin.docking",
     "DEEPORIGIN_MCP_MAX_PRICE": "5",
     "DEEPORIGIN_MCP_BUDGET": "20",
+    "DEEPORIGIN_MCP_MAX_PER_DAY": "50",
+    "DEEPORIGIN_MCP_MAX_FAILURES": "2",
+    "DEEPORIGIN_MCP_APPROVAL": "browser,terminal",
     "DEEPORIGIN_MCP_SESSION": "s-1",
     "DEEPORIGIN_MCP_AUDIT_LOG": "/var/log/audit.jsonl",
     "DEEPORIGIN_MCP_FILES": "~/deeporigin,/data/sets",
@@ -37,6 +43,19 @@ def test_every_limit_that_is_set_reaches_the_server(home: Home, client: str, sig
     # The client's own environment has none of them.
     started = as_started(client, home.servers(client)["deeporigin"], {})
     assert {name: (started.env or {}).get(name) for name in LIMITS} == LIMITS
+
+
+def test_every_variable_of_a_server_on_its_user_s_machine_can_be_written() -> None:
+    of_http = {"DEEPORIGIN_MCP_ALLOWED_HOSTS", "DEEPORIGIN_MCP_ALLOWED_ORIGINS"}
+    assert {*SETTABLE, *SECRET_NAMES} == variables_that_are_read() - of_http
+
+
+def test_codex_passes_on_what_opens_the_approval_page(home: Home) -> None:
+    home.write("codex")
+    assert home.install("codex") == 0
+    screen = {"DISPLAY": ":0", "XDG_RUNTIME_DIR": "/run/user/1000"}
+    started = as_started("codex", home.servers("codex")["deeporigin"], screen)
+    assert {name: (started.env or {}).get(name) for name in screen} == screen
 
 
 @pytest.mark.parametrize("client", NAMES)

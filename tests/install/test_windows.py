@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.errors import SettingsError
-from deeporigin_mcp.install import commands, entries
+from deeporigin_mcp.install import commands, entries, targets
 from deeporigin_mcp.install.clients import Machine, client_named
 from deeporigin_mcp.install.entries import Request
 from tests.support.home import NAMES, Home, siblings
@@ -96,7 +96,7 @@ def test_nothing_is_written_where_one_of_two_files_cannot_be_edited(windows: Win
     put(windows.private, {})
     put(windows.usual)
     windows.usual.write_text("{")
-    with pytest.raises(commands.RefusedError) as refused:
+    with pytest.raises(targets.RefusedError) as refused:
         windows.install()
     assert refused.value.code == "syntax_error"
     assert servers(windows.private) == []

@@ -9,7 +9,6 @@ environment of its own there. Exit codes: 0 as expected, 1 a client saw somethin
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -24,6 +23,7 @@ from typing import Any
 
 from deeporigin_mcp.server import TOOLS
 from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_simulator
+from tests.support.choice import chosen
 from tests.support.node import CACHE, CannotRunError, install, node, npm_package
 
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ PYTHON_SDK = "mcp==1.30.0"
 LINTER = "tdqs==0.1.0"
 SPEED = 1200.0
 """Simulated seconds per second: a docking run ends within a few seconds."""
-SESSION_SECONDS = 120
+SESSION_SECONDS = 300
 TOOL_NAMES = [offer.function.__name__ for offer in TOOLS]
 DOCKING = "deeporigin.docking"
 
@@ -61,11 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         "python-1": python_1,
         "tdqs": tdqs,
     }
-    parser = argparse.ArgumentParser(prog="scripts/interop", description="Drive the server with other clients.")
-    parser.add_argument("client", nargs="*", help=f"default: all of {', '.join(clients)}")
-    wanted = parser.parse_args(arguments).client or list(clients)
-    if unknown := [name for name in wanted if name not in clients]:
-        parser.error(f"no such client: {', '.join(unknown)}. Clients: {', '.join(clients)}")
+    wanted = chosen("scripts/interop", "Drive the server with other clients.", "client", clients, arguments)
     problems = 0
     try:
         with scene() as here:

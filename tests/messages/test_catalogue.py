@@ -34,7 +34,7 @@ async def test_what_finding_and_describing_say(bench: Bench) -> None:
         async with bench.agent() as agent:
             for query in ("docking", "antibody slvxtiqn"):
                 messages[f"find {query}"] = await step("find_platform_tools", query=query)
-            for key in (DOCKING, "deeporigin.odd"):
+            for key in (DOCKING, "deeporigin.odd", "deeporigin.metabolism", "deeporigin.bulk-docking"):
                 messages[f"describe {key}"] = await step("describe_platform_tool", tool_key=key)
             messages |= await _errors(agent)
     finally:

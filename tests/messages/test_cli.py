@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ from deeporigin_mcp.cli import main
 from deeporigin_mcp.doctor import run_doctor
 from deeporigin_mcp.simulator import ManualClock, Platform, make_token, parse_fault, running_simulator
 from tests.messages.snapshot import assert_as_agreed
-from tests.support.processes import ORGANISATION
+from tests.support.bench import bench_token, docking, running_bench
+from tests.support.people import quotation
+from tests.support.processes import ORGANISATION, run_program
 
 REFUSED = {
     "port": ("simulator", "--port=-1"),
@@ -38,6 +42,37 @@ def test_messages_of_the_command_line(capsys: pytest.CaptureFixture[str], monkey
         assert code == 2
         said[case] = capsys.readouterr().err.splitlines()[-1]
     assert_as_agreed("cli", said)
+
+
+def test_messages_of_a_wait(tmp_path: Path) -> None:
+    with running_bench() as bench:
+        bench.clock.advance_to(datetime.now(UTC))
+        runs = {
+            "COMPLETED": bench.raw(status="Completed", name="BRD4 pilot", quotationResult=quotation(5)),
+            "FAILED": bench.raw(status="Failed", name="covalent"),
+            "INCOMPLETE": bench.platform.seed_run(
+                "deeporigin.docking", docking("CCO", "N[Pt](N)(Cl)Cl", sync=False)["inputs"], ago_seconds=3600
+            ),
+            "QUOTED": bench.raw(status="Quoted", quotationResult=quotation(5)),
+            "RUNNING": bench.raw(status="Running"),
+        }
+        cases = {
+            "each state": [*runs.values(), "nonsense", "--timeout-seconds", "0"],
+            "all completed": [runs["COMPLETED"]],
+            "no run of the session": ["--session", "s-nobody"],
+            "which session": ["--session"],
+            "nothing to wait for": [],
+        }
+        said = {}
+        for case, arguments in cases.items():
+            signed_in = {"DO_AUTH_TOKEN": bench_token(), "DO_ORG_KEY": ORGANISATION, "DO_BASE_URL": bench.base_url}
+            done = run_program("wait", *arguments, home=tmp_path, variables=signed_in)
+            text = re.sub(r" \(request id .*?\)", "", done.stdout + done.stderr)
+            for name, execution_id in runs.items():
+                text = text.replace(execution_id, name)
+            *lines, last = text.splitlines()
+            said[case] = "\n".join([*sorted(lines), last, f"exit code {done.returncode}"])
+    assert_as_agreed("wait", said)
 
 
 def test_messages_of_the_doctor(

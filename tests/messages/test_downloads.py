@@ -56,6 +56,17 @@ async def results(agent: Agent, platform: FilesOfRuns) -> dict[str, str]:
         arguments = {"execution_id": run, "combine": case in ("joined", "no poses to join")}
         answer = await agent.call("download_files", arguments)
         found[case] = answer.text.replace(run, "RUN").replace(run[:8], "RUN")
+    for case, (what, run) in {
+        "a table": ("table", platform.run(*rows[:1], **inputs)),
+        "a table without rows": ("table", platform.run()),
+        "a table of a run that goes on": ("table", platform.run(table, status="Running")),
+        "a table with too many columns": ("table", platform.run(table | {f"c{number}": 1 for number in range(300)})),
+        "a record": ("record", platform.run(table)),
+    }.items():
+        answer = await agent.call("download_files", {"execution_id": run, "what": what})
+        found[case] = re.sub(
+            r"(?<=size\n)\d+|(?<= )\d{3,}", "N", answer.text.replace(run, "RUN").replace(run[:8], "RUN")
+        )
     many = [f"r/{number}.csv" for number in range(12)]
     platform.put(**dict.fromkeys(many, "x"))
     found["many files"] = (await agent.call("download_files", {"paths": many})).text
@@ -84,8 +95,11 @@ async def test_messages_about_downloads(bench: Bench, tmp_path: Path, monkeypatc
         run = platform.run({"ligand_id": "L1", "logp": 1.5})
         links = (await agent.call("download_files", {"paths": [f"r/{number}.csv" for number in range(12)]})).text
         rows = (await agent.call("download_files", {"execution_id": run})).text
-        page = {"execution_id": run, "what": "report"}
-        found["over HTTP: a page"] = (await agent.refused("download_files", **page)).replace(run, "RUN")
+        for what in ("report", "table", "record"):
+            text = await agent.refused("download_files", execution_id=run, what=what)
+            found[f"over HTTP: a {what}"] = text.replace(run, "RUN")
+        typo = await agent.refused("download_files", execution_id=platform.run(pose("L1", 1, "a.sdf")), what="tables")
+        found["over HTTP: unknown type"] = typo
         found["over HTTP: links"] = re.sub(r"http://\S+", "LINK", links)
         found["over HTTP: rows without files"] = rows.replace(run, "RUN")
     assert_as_agreed("downloads", {case: re.sub(r"simulated-\d+", "ID", text) for case, text in found.items()})

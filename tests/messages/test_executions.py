@@ -9,8 +9,8 @@ import pytest
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.simulator.services.tables import Search
+from deeporigin_mcp.tools.executions import best_rows, idempotency
 from deeporigin_mcp.tools.executions import create_execution as creation
-from deeporigin_mcp.tools.executions import idempotency
 from tests.messages.snapshot import assert_as_agreed
 from tests.support.bench import Agent, Bench, docking
 from tests.support.rows import log_row, stored
@@ -39,7 +39,8 @@ class Said:
             said: list[str | None] = [f"code: {answer.error.code}", answer.text]
         else:
             rows = [row.get("error") for row in answer.content.get("executions", ())]
-            said = [*rows, *(answer.content.get(field) for field in ("note", "next_step"))]
+            said = [*rows, *answer.content.get("changes", ())]
+            said += [answer.content.get(field) for field in ("note", "next_step")]
         text = "\n".join(line for line in said if line) or "-"
         self.by_case[case] = ANY_ID.sub("<id>", text)
         return answer.content
@@ -63,6 +64,7 @@ async def test_messages_of_repeating(bench: Bench) -> None:
         await say("a version that is gone", create, like=bench.raw(tool=gone, userInputs=inputs))
         whole = bench.platform.seed_run("deeporigin.docking", inputs, ago_seconds=3600)
         await say("nothing is missing", create, like=whole, inputs={"ligands": "missing"})
+        await say("an exact double", create, like=whole)
         file = {**inputs, "ligands_file": "lists/none.json", "ligands_count": 3}
         del file["ligands"]
         await say(
@@ -87,13 +89,16 @@ async def test_messages_of_creating(bench: Bench, monkeypatch: pytest.MonkeyPatc
         huge = {"box_size_x": 200, "box_size_y": 20, "box_size_z": 20, "center": [0, 0, 0]}
         await say("cannot be priced", create, **docking(pocket=huge))
         with monkeypatch.context() as patch:
-            patch.setattr(idempotency, "MAX_CALL_SECONDS", 0.05)
-            await say("no response", create, "POST */executions delay=9", **docking(), idempotency_key="slow")
+            patch.setattr(idempotency, "MAX_CALL_SECONDS", 20)
+            async with bench.time_up(21):
+                await say("no response", create, "POST */executions delay=9", **docking(), idempotency_key="slow")
             await say("under way", create, **docking("CCN"), idempotency_key="slow")
         with monkeypatch.context() as patch:
-            patch.setattr(creation, "CALL_SECONDS", creation.RESPONSE_SECONDS / 2 + 0.2)
-            await say("slow platform", create, "GET * delay=9", **docking(), idempotency_key="s")
-            await say("no response in time", create, "POST */executions delay=9", **docking(), idempotency_key="t")
+            patch.setattr(creation, "CALL_SECONDS", creation.RESPONSE_SECONDS / 2 + 20)
+            async with bench.time_up(21):
+                await say("slow platform", create, "GET * delay=9", **docking(), idempotency_key="s")
+            async with bench.time_up(21):
+                await say("no response in time", create, "POST */executions delay=9", **docking(), idempotency_key="t")
     async with bench.agent(auto_approve_up_to=5, max_price=0.1) as agent:
         say.agent = agent
         await say("start above a limit", create, **docking(), start=True)
@@ -102,8 +107,11 @@ async def test_messages_of_creating(bench: Bench, monkeypatch: pytest.MonkeyPatc
         await say("started", create, **docking(), start=True)
         await say("start without a response", create, "PATCH *:confirm reset times=1", **docking(), start=True)
         with monkeypatch.context() as patch:
-            patch.setattr(creation, "CALL_SECONDS", creation.RESPONSE_SECONDS + 0.5)
-            await say("slow start", create, "PATCH *:confirm delay=9", **docking(), start=True)
+            # 20 s to start it, 10 s more to say so.
+            patch.setattr(creation, "CALL_SECONDS", 40)
+            patch.setattr(creation, "RESPONSE_SECONDS", 20)
+            async with bench.time_up(21):
+                await say("slow start", create, "PATCH *:confirm delay=9", **docking(), start=True)
     async with bench.agent(project_id="") as agent:
         say.agent = agent
         await say("no project", create, **docking())
@@ -147,6 +155,8 @@ async def test_messages_of_lists_and_searches(agent: Agent, bench: Bench) -> Non
     selected = {"select": ["compute_job_id", "compute_metadata"], "compute_job_id": big}
     await say("a value that is cut", search, **selected, limit=2)
     await say("a value that is cut, alone", search, **selected, limit=1)
+    bench.platform.seed_executions(status="Quoted")
+    await say("quotes", listing, status=["Quoted"])
     assert_as_agreed("lists", say.by_case)
 
 
@@ -202,6 +212,32 @@ async def test_messages_of_waiting(agent: Agent, bench: Bench) -> None:
     assert_as_agreed("waiting", say.by_case)
 
 
+async def test_messages_of_what_is_missing(agent: Agent, bench: Bench) -> None:
+    platinum, unreadable = "N[Pt](N)(Cl)Cl", "CC(=O"
+    by_case: dict[str, str] = {}
+
+    async def say(case: str, *smiles: str, log: bool = True, **body: Any) -> None:
+        inputs = docking(*smiles, sync=False)["inputs"]
+        name = bench.platform.seed_run("deeporigin.docking", inputs, ago_seconds=3600, **body)
+        if not log:
+            bench.fault("POST */user_logs/* status=403")
+        found = await agent.read("get_execution", execution_id=name)
+        bench.heal()
+        parts = [f"{found['status']}, {found.get('returned')} of {found.get('requested')}"]
+        parts += [f"{row['name']}: {row['reason']}" for row in found.get("missing", ())]
+        parts += [text for key in ("status_reason", "failed_parts") if (text := found.get(key))]
+        by_case[case] = ANY_ID.sub("<id>", "\n".join(parts))
+
+    await say("whole", "CCO", "CCN")
+    await say("two are missing", "CCO", platinum, unreadable)
+    await say("the log cannot be read", "CCO", platinum, log=False)
+    await say("a batch failed", "CCO", "CCN", platinum, unreadable, batchSize=2)
+    await say("all failed", platinum, unreadable)
+    await say("the only one failed", platinum)
+    await say("all failed, the SMILES is in the reason", unreadable, platinum)
+    assert_as_agreed("missing", by_case)
+
+
 async def test_messages_of_logs(agent: Agent, bench: Bench) -> None:
     say = Said(agent, bench)
     logs, refused = "get_execution_logs", "POST */user_logs/search status=400 times={}"
@@ -226,6 +262,28 @@ async def test_messages_of_logs(agent: Agent, bench: Bench) -> None:
     await say("unfiltered and unsorted", logs, refused.format(2), execution_id=long, contains="old")
     await say("refused", logs, "POST */user_logs/search status=403", execution_id=long)
     assert_as_agreed("logs", say.by_case)
+
+
+async def _say_the_best(say: Said, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    results, poses = "get_execution_results", [("08A", 0.5), ("08A", 0.75), ("08B", 0.25), (None, 1)]
+    best = stored(bench, *({"ligand_id": ligand, "pose_score": score} for ligand, score in poses))
+    await say("no such columns", results, execution_id=best, columns=["pose_scor", "energy"])
+    await say("no such group", results, execution_id=best, best_per="ligands")
+    found = await say("the best of each", results, execution_id=best, best_per="ligand_id", limit=1)
+    await say("no more groups", results, execution_id=best, cursor="page9[pose_score desc per ligand_id]:")
+    await say("cursor of other groups", results, execution_id=best, cursor=found["next_cursor"], best_per="id")
+    await say("cursor of no groups", results, execution_id=best, cursor="page1:", best_per="ligand_id")
+    fits = stored(bench, {"ligand_id": "08A", "fit": 1, "gap": 2.5}, {"ligand_id": "08B", "fit": 2})
+    await say("no direction", results, execution_id=fits, best_per="ligand_id")
+    await say("no numbers", results, execution_id=stored(bench, {"ligand_id": "08A"}), best_per="ligand_id")
+    outputs = bench.raw(status="Completed", jobOutputs={"molprops": [{"logp": 1.2}]})
+    await say("columns of outputs", results, execution_id=outputs, columns=["logp"])
+    with monkeypatch.context() as patch:
+        patch.setattr(best_rows, "MOST_READ", 2)
+        await say("more than can be compared", results, execution_id=best, best_per="ligand_id")
+        patch.setattr(best_rows, "READ_SECONDS", 0.2)
+        slow = "POST */result-explorer/search delay=9"
+        await say("nothing to compare in time", results, slow, execution_id=best, best_per="ligand_id")
 
 
 async def test_messages_of_results(agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,6 +316,7 @@ async def test_messages_of_results(agent: Agent, bench: Bench, monkeypatch: pyte
     few = stored(bench, {"smiles": "CCO"})
     bench.platform.executions[few].stored["userInputs"] = {"ligands": [{"smiles": "CCO"}, {"smiles": "CCN"}]}
     await say("fewer ligands", results, execution_id=few)
+    await _say_the_best(say, bench, monkeypatch)
     answer = Search.answer
 
     def unsorted(search: Search, rows: Any) -> Any:

@@ -85,6 +85,9 @@ async def _proteins(say: Said, bench: Bench) -> None:
 async def _ligands(say: Said, bench: Bench) -> None:
     await say("checked list", kind="ligands", text=LIST, format="csv", check_only=True)
     await say("list", kind="ligands", text=LIST, format="csv")
+    await say("checked list, known molecules", kind="ligands", text=LIST, format="csv", check_only=True)
+    bench.fault("POST */ligands/search status=403")
+    await say("checked list, not looked up", kind="ligands", text=LIST, format="csv", check_only=True)
     await say("nothing usable", kind="ligands", smiles=["[Pt]", "C1CC"])
     ligands = bench.platform.organisations["deeporigin"].entities["ligands"]
     next(row for row in ligands.values() if row["smiles"] == "FCCCl")["deleted"] = True

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.platform.records.status import KNOWN
+from deeporigin_mcp.settings.places import IN_HEADERS
 from deeporigin_mcp.tools.responses.size_limit import Summary, within_limit
 from deeporigin_mcp.tools.responses.suggestions import did_you_mean
 from tests.messages.snapshot import assert_as_agreed
@@ -31,6 +32,8 @@ async def test_the_next_step_of_each_state(bench: Bench) -> None:
     quote = bench.seeded("Quoted")
     await step("Quoted", quote)
     await step("Quoted, at most the price that needs no approval", quote, auto_approve_up_to=1_000)
+    await step("Quoted, above the limit for one run", quote, max_price=0.1)
+    await step("Quoted, above the whole budget", quote, budget=0.1)
     await step("Quoted, read-only", quote, read_only=True)
     await step("Quoted without a price", bench.raw(**NO_PRICE))
     cancelled = bench.seeded("Running")
@@ -59,11 +62,10 @@ async def test_the_next_step_after_a_wait(bench: Bench) -> None:
     )
     messages = {}
 
-    async def step(case: str, group: tuple[str, ...], **settings: Any) -> None:
+    async def step(case: str, group: tuple[str, ...], *, timeout_seconds: float = 0, **settings: Any) -> None:
         async with bench.agent(**settings) as agent:
-            found = await agent.read(
-                "wait_executions", execution_ids=[names[each] for each in group], timeout_seconds=0
-            )
+            ids = [names[each] for each in group]
+            found = await agent.read("wait_executions", execution_ids=ids, timeout_seconds=timeout_seconds)
         message = found["next_step"]
         for each in group:
             message = message.replace(names[each], f"ID of {each}")
@@ -71,7 +73,10 @@ async def test_the_next_step_after_a_wait(bench: Bench) -> None:
 
     for group in groups:
         await step(" and ".join(group), group)
+    await step("Quoted, above a limit", ("Quoted",), max_price=0.1)
     await step("Quoted, read-only", ("Quoted",), read_only=True)
+    await step("Running after a long wait", ("Running",), timeout_seconds=45)
+    await step("Running after a long wait, elsewhere", ("Running",), timeout_seconds=45, places=IN_HEADERS)
     assert_as_agreed("next_steps_of_waits", messages)
 
 

@@ -31,6 +31,9 @@ OWN = {
     "short state key": {"DEEPORIGIN_MCP_STATE_KEYS": "k"},
     "hosts": {"DEEPORIGIN_MCP_ALLOWED_HOSTS": "https://a.example"},
     "origins": {"DEEPORIGIN_MCP_ALLOWED_ORIGINS": "a.example"},
+    "receiver: address": {"DEEPORIGIN_MCP_NOTIFY": "http://hooks.example.org/hunter2"},
+    "receiver: no such program": {"DEEPORIGIN_MCP_NOTIFY": "no-such-program-anywhere hunter2"},
+    "receiver: quotation marks": {"DEEPORIGIN_MCP_NOTIFY": "echo 'hunter2"},
     "log level": {"DEEPORIGIN_MCP_LOG_LEVEL": "loud"},
 }
 CREDENTIALS = {

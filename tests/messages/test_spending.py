@@ -11,7 +11,10 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp_types import ElicitResult, ErrorData
+from mcp import Client
+from mcp.client.extension import advertise
+from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID
+from mcp_types import CallToolResult, ElicitResult, ErrorData
 
 from deeporigin_mcp import approve
 from deeporigin_mcp.errors import DeepOriginError
@@ -19,10 +22,13 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals import page
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.approvals.ledger import Ledger
+from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS, NOT_USED
+from deeporigin_mcp.tools.approvals.question import NOTED
 from deeporigin_mcp.tools.executions import confirm_execution as confirmation
 from tests.messages.snapshot import assert_as_agreed, message_of
-from tests.support.bench import Answer
+from tests.support.bench import Agent, Answer
 from tests.support.browser import Browser, title_of
+from tests.support.fake_time import FakeTime
 from tests.support.liars import Liar, lying, named, record
 from tests.support.people import CANCEL, DECLINE, NO, Person, form, quotation
 from tests.support.recording import Reply
@@ -126,7 +132,9 @@ async def confirmations(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     unreadable = Reply({"message": "Busy"}, status=403)
     quoted: dict[str, Any] = {}
     messages = {
-        "another run": await refused(in_turn(record(named(1), tool={"key": key}) for key in ("a.b", "a.c")), **FREELY),
+        "another run": await refused(
+            in_turn(record(named(1), tool={"key": key}) for key in ("a.b", "a.c")), person=Person(), mode="legacy"
+        ),
         "no money": await refused(
             shows(quoted, {"status": "InsufficientFunds"}, Reply(NO_MONEY, status=402)), **FREELY
         ),
@@ -137,7 +145,7 @@ async def confirmations(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "sent, state unreadable": await refused(shows(quoted, unreadable), **FREELY),
         "sent, still Quoted": await refused(shows(quoted, quoted, record(named(1))), **FREELY),
         "started by an earlier confirmation": await refused(
-            in_turn(record(named(1), status) for status in ("Quoted", "Quoted", "Running", "Quoted", "Quoted")),
+            in_turn(record(named(1), status) for status in ("Quoted", "Running", "Quoted")),
             times=2,
             **FREELY,
         ),
@@ -251,6 +259,14 @@ async def test_messages_about_a_person_at_this_machine(browser: Browser, monkeyp
     messages["no"] = text_of(await ask("no", "no"))
     dearer = in_turn([record(named(1)), *[record(named(1), price=6)] * 9])
     messages["another price after a yes"] = text_of(await ask("yes, another price", "yes", prepare=dearer))
+    async with lying() as liar, liar.agent(**ways) as agent, anyio.create_task_group() as tasks:
+
+        async def withdraw() -> None:
+            await browser.page()
+            await agent.call("cancel_execution", {"execution_id": named(1)})
+
+        tasks.start_soon(withdraw)
+        messages["withdrawn meanwhile"] = await agent.refused("confirm_execution", execution_id=named(1))
     monkeypatch.setattr(confirmation, "PERSON_SECONDS", 0)
     async with lying() as liar, liar.agent(**ways) as agent:
         pending = await agent.read("confirm_execution", execution_id=named(1), wait_seconds=0)
@@ -260,11 +276,52 @@ async def test_messages_about_a_person_at_this_machine(browser: Browser, monkeyp
     monkeypatch.setattr(confirmation, "PERSON_SECONDS", 35)
     monkeypatch.setenv("BROWSER", str(browser.folder / "missing"))
     messages["pending in a terminal"] = (await called("confirm_execution", **ways)).content["look_for"]
-    texts = (page.APPROVED_LATER, page.DECLINED, page.CLOSED, page.INVALID)
-    said = (approve.NOTHING, approve.NO_TERMINAL, approve.CLOSED, approve.NOT_TAKEN, approve.APPROVED, approve.DECLINED)
+    texts = (NOTED, NOT_USED, page.DECLINED, page.CLOSED, page.INVALID)
+    said = (approve.NOTHING, approve.NO_TERMINAL, approve.CLOSED, approve.NOT_TAKEN, approve.DECLINED)
     messages |= {f"page: {number}": text for number, text in enumerate(texts)}
     messages |= {f"terminal: {number}": text for number, text in enumerate(said)}
     assert_as_agreed("people", messages)
+
+
+@pytest.mark.usefixtures("built")
+async def test_messages_about_the_approval_card(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    ways: dict[str, Any] = {"approval": ("elicitation", "app", "terminal")}
+    messages: dict[str, str] = {}
+    price = [5]
+    async with lying() as liar:
+        liar.get = lambda name, _: record(name, price=price[0])
+        time = FakeTime()
+        extensions = [advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})]
+        person = Person(DECLINE)
+        async with Client(
+            liar.server(time, **ways), mode="legacy", extensions=extensions, elicitation_callback=person.reply
+        ) as client:
+            agent = await Agent.connected(client)
+
+            async def ask() -> tuple[str, str]:
+                found = await client.call_tool("confirm_execution", {"execution_id": named(1), "wait_seconds": 0})
+                assert isinstance(found, CallToolResult)
+                card = (found.meta or {})["deeporigin/approval"]
+                return str(card["nonce"]), str((found.structured_content or {})["look_for"])
+
+            async def press(nonce: str, *, approve: bool = True) -> Answer:
+                answer = {"execution_id": named(1), "nonce": nonce, "approve": approve}
+                return await agent.call("approve_execution", answer)
+
+            nonce, messages["after a form that was declined"] = await ask()
+            messages["not from the card"] = text_of(await press("x"))
+            price[0] = 6
+            messages["another price"] = text_of(await press(nonce))
+            price[0] = 5
+            await press(nonce, approve=False)
+            messages["answered before"] = text_of(await press(nonce))
+            time.now += KEPT_SECONDS + 1
+            messages["too old"] = text_of(await press(nonce))
+            await ask()
+            monkeypatch.setattr(confirmation, "PERSON_SECONDS", 0)
+            pending = await agent.read("confirm_execution", execution_id=named(1), wait_seconds=0)
+            messages["the card was not answered"] = pending["look_for"]
+    assert_as_agreed("card", messages)
 
 
 def error_of(action: Callable[[], object]) -> str:
@@ -291,6 +348,8 @@ async def test_messages_about_what_cannot_be_put_on_record(tmp_path: Path) -> No
             with contextlib.closing(sqlite3.connect(ledger, isolation_level=None)) as database:
                 database.execute("UPDATE runs SET state = 'x'")
             messages["ledger: damaged"] = text_of(await agent.call("confirm_execution", {"execution_id": named(2)}))
+            ledger.unlink()
+            messages["ledger: taken away"] = text_of(await agent.call("confirm_execution", {"execution_id": named(2)}))
         log = tmp_path / "audit"
         async with liar.agent(audit_log=log, **FREELY) as agent:
             log.unlink()

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from deeporigin_mcp.server import create_server
+from deeporigin_mcp.settings import BASE_URLS, Settings
+from deeporigin_mcp.tools.responses.environment import environment_of, where_charged
 from deeporigin_mcp.tools.runtime.projects import unknown_project
+from deeporigin_mcp.tools.workspace import summarize_spending as sums
 from tests.messages.snapshot import assert_as_agreed
 from tests.support.bench import PROJECT, Bench, agent_of, docking, running_bench
 
@@ -68,3 +71,50 @@ async def test_messages_about_the_workspace(bench: Bench) -> None:
     async with bench.connect(bench.settings()) as client:
         messages["no projects"] = str(await unknown_project(client, "proj_1"))
     assert_as_agreed("workspace", messages)
+
+
+ENVIRONMENTS = {**BASE_URLS, "simulator": "http://127.0.0.1:4931", "a proxy's": "https://deeporigin.example.org"}
+
+
+def test_signs_of_the_environment() -> None:
+    said = {}
+    for case, url in ENVIRONMENTS.items():
+        settings = Settings(base_url=url)
+        instructions = create_server(settings).instructions or ""
+        shown = [line for line in instructions.splitlines() if line.startswith("Environment")]
+        sign = environment_of(settings, is_simulated=case == "simulator")
+        charged = f"charged to acme{where_charged(settings, is_simulated=case in ('simulator', 'staging'))}?"
+        said[case] = "\n".join([sign, f"Instructions: {' '.join(shown) or 'nothing'}", f"A person reads: {charged}"])
+    assert_as_agreed("environments", said)
+
+
+async def test_messages_about_sums(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bench.agent() as agent:
+
+        async def refused(**arguments: Any) -> str:
+            return await agent.refused("summarize_spending", **arguments)
+
+        async def told(field: str, **arguments: Any) -> str:
+            found = await agent.read("summarize_spending", **arguments)
+            return without_ids(str(found[field]))
+
+        messages = {
+            "no time": await refused(created_after="last month"),
+            "no period": await refused(created_after="2026-05-02", created_before="2026-05-01"),
+            "nothing matches": await told("next_step"),
+            "unknown project": await told("next_step", project_id="09N0SUCHPR0J1"),
+        }
+        for tag in ("grant-7", "grant-8"):
+            bench.raw(billing=tag, status="Completed")
+        bench.fault("GET */usage/* status=403")
+        messages["no usage"] = await told("problems", group_by="tag")
+        bench.heal()
+        monkeypatch.setattr(sums, "MOST_TAGS", 1)
+        messages["usage of some"] = await told("problems", group_by="tag")
+        monkeypatch.setattr(sums, "MOST_ROWS", 1_000)
+        bench.platform.seed_executions(count=1_001)
+        messages["not all"] = await told("incomplete")
+        messages["not all, next step"] = await told("next_step")
+        monkeypatch.setattr(sums, "READ_SECONDS", 0.0)
+        messages["not in time"] = await refused()
+    assert_as_agreed("sums", messages)

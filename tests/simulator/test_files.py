@@ -1,5 +1,6 @@
 """Files, signed links and imports: what the official client does not show."""
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,7 +12,7 @@ import pytest
 
 from deeporigin_mcp.simulator import ManualClock, Platform
 from deeporigin_mcp.simulator.model.molecules import helix_pdb
-from tests.support.api import DOCKING, PROJECT, Api, docking_inputs, finish
+from tests.support.api import DOCKING, POCKETS, PROJECT, Api, docking_inputs, finish
 
 IMPORT = "deeporigin.import-dataset"
 
@@ -125,6 +126,23 @@ def test_a_list_file_is_read(api: Api, clock: ManualClock, platform: Platform) -
     assert [row["data"]["ligand_id"] for row in poses] == ["08A"]
     warnings = api.found("user_logs", filter={"execution_id": execution, "log_level": "warning"})
     assert [row["message"][:9] for row in warnings] == ["Ligand 2:"]
+
+
+def test_pockets_are_at_atoms_of_the_protein_that_was_brought_in(
+    api: Api, clock: ManualClock, platform: Platform
+) -> None:
+    turn = math.tau / 30
+    atoms = [(310 + 20 * math.cos(turn * number), 20 * math.sin(turn * number) - 120, 55.0) for number in range(30)]
+    lines = [
+        f"ATOM  {number:5d}  CA  GLY A{number:4d}    {atom[0]:8.3f}{atom[1]:8.3f}{atom[2]:8.3f}  1.00  0.00           C"
+        for number, atom in enumerate(atoms, 1)
+    ]
+    platform.add_file("mine.pdb", "\n".join(lines).encode())
+    inputs = {"protein": {"id": "08TARGETPR001", "file_path": "mine.pdb"}, "pocket_count": 4, "sync": False}
+    finish(clock, platform, api.started(POCKETS, inputs=inputs, approveAmount=100))
+    centres = [row["data"]["center"] for row in api.found("result-explorer", filter={})]
+    assert [min(math.dist(centre, atom) for atom in atoms) for centre in centres] == pytest.approx([4.0] * 4, abs=0.01)
+    assert len({tuple(centre) for centre in centres}) > 1
 
 
 def test_another_organisation_does_not_find_the_files_of_a_run(

@@ -77,10 +77,23 @@ def test_a_failed_run_has_a_failed_leaf_at_a_hundred_percent(api: Api, clock: Ma
     execution = api.started(ABFE, inputs=inputs, approveAmount=1000)
     halfway(clock, platform, execution, 1.0)
     tree = report(api, execution, 2)
-    assert (tree["status"], tree["children"][-1]["status"]) == ("Failed", "Failed")
-    assert tree["children"][-1]["toolProgress"] == {"complete": 100}
+    failed, later = tree["children"]
+    assert (tree["status"], failed["status"], later["status"]) == ("Failed", "Failed", "Omitted")
+    assert failed["toolProgress"] == {"complete": 100}
     assert "failing" in tree["message"]
     assert json.loads(report(api, execution, 1))["status"] == "Failed"
+
+
+def test_a_batch_of_which_no_ligand_works_is_a_failed_step_of_a_completed_run(
+    api: Api, clock: ManualClock, platform: Platform
+) -> None:
+    execution = api.started(DOCKING, "4", inputs=docking_inputs("C", "CC", "N[Pt]", "C(", "CCC"), batchSize=2)
+    halfway(clock, platform, execution, 1.0)
+    tree = report(api, execution, 2)
+    assert (api.get(execution)["status"], tree["status"], tree["progress"]) == ("Completed", "Succeeded", "4/5")
+    (failed,) = [child for child in tree["children"] if child["status"] == "Failed"]
+    assert failed["displayName"].startswith("dock(1:")
+    assert "ligand 3: no force-field parameters for Pt" in failed["message"]
 
 
 @pytest.mark.parametrize(

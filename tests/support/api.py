@@ -34,7 +34,7 @@ class Api:
         token = make_token() if token is None else token
         # verify=False spares each test the reading of certificates that plain HTTP never needs.
         headers = {"Authorization": f"Bearer {token}"}
-        self.http = httpx.Client(base_url=base_url, headers=headers, timeout=10, verify=False)
+        self.http = httpx.Client(base_url=base_url, headers=headers, timeout=60, verify=False)
 
     @property
     def is_acme(self) -> bool:
@@ -120,6 +120,6 @@ class Background:
         return self._thread.is_alive()
 
     def result(self) -> Any:
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)
         assert not self._thread.is_alive()
         return self._result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import math
@@ -250,6 +251,43 @@ class Bench:
             "projectId": PROJECT,
         }
         return self.platform.add_execution(usual | dto)
+
+    @contextlib.asynccontextmanager
+    async def stored_meanwhile(self, seconds: float) -> AsyncIterator[None]:
+        """The platform stores results for so many seconds, which pass while it is asked whether it still does."""
+        self.fault("POST */data-platform/*/executions/search delay=1 times=1")
+
+        async def store() -> None:
+            await self._delayed()
+            self.clock.advance(seconds)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(store)
+            yield
+
+    @contextlib.asynccontextmanager
+    async def time_up(self, seconds: float) -> AsyncIterator[None]:
+        """Real seconds pass on this event loop at once, when a fault delays a request: then and not before.
+
+        A limit that is short enough to be waited for is too short for a slow machine to get to that request.
+        """
+
+        async def pass_by() -> None:
+            await self._delayed()
+            # It never goes back: whatever else runs on this loop has deadlines by it.
+            loop = asyncio.get_running_loop()
+            usual = loop.time
+            loop.time = lambda: usual() + seconds  # type: ignore[method-assign]
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(pass_by)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def _delayed(self) -> None:
+        """Wait until a fault delays a request."""
+        while not any(rule.fired for rule in self.platform.faults if rule.delay_seconds):
+            await anyio.to_thread.run_sync(lambda: None)
 
     def sent(self, method: str, part: str = "") -> list[str]:
         """The paths of the requests that the platform received, oldest first."""

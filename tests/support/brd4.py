@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Collection
 from importlib import resources
 from typing import Any
 
@@ -27,21 +29,42 @@ def example(name: str) -> str:
     return (resources.files("deeporigin") / "data" / "brd" / name).read_text(encoding="utf-8")
 
 
-def run_of_brd4(platform: FilesOfRuns, **dto: Any) -> str:
-    """Eight ligands with two poses each, and one that could not be docked."""
+def moved(sdf: str, angstrom: float) -> str:
+    """The same pose further along the x axis."""
+    return re.sub(
+        r"^ *(-?\d+\.\d{4})(?=(?: *-?\d+\.\d{4}){2} )",
+        lambda found: f"{float(found[1]) + angstrom:10.4f}",
+        sdf,
+        flags=re.MULTILINE,
+    )
+
+
+def drawn(pdb: str) -> str:
+    """What a page holds of a structure: no hydrogens."""
+    return "".join(line for line in pdb.splitlines(keepends=True) if line[76:78].strip() != "H")
+
+
+def run_of_brd4(platform: FilesOfRuns, *, change: float = 0.0, without: Collection[int] = (), **dto: Any) -> str:
+    """Eight ligands with two poses each, and one that could not be docked.
+
+    Args:
+        change: by how much energies (kcal/mol) and places (Å) differ from those of the run without one.
+        without: numbers of ligands that are left out.
+    """
     rows = []
+    docked = {number: ligand for number, ligand in LIGANDS.items() if number not in without}
     platform.put(**{PROTEIN_FILE: example("brd.pdb")})
     platform.add("proteins", "08BRD4PR0TE1N", protein_name="BRD4 BD1", file_path=PROTEIN_FILE)
-    for number, (name, smiles, energy, score) in LIGANDS.items():
+    for number, (name, smiles, energy, score) in docked.items():
         ligand = f"08L1GAND{number:05d}"
         platform.add("ligands", ligand, smiles=smiles, canonical_smiles=smiles, name=name)
         for rank in (1, 2):
-            path = f"tool-runs/brd4/{ligand}_{rank}.sdf"
-            platform.put(**{path: example(f"brd-{number}.sdf")})
-            data = {"binding_energy": round(energy + 0.6 * (rank - 1), 3), "rank": rank, "smiles": smiles}
+            path = f"tool-runs/brd4{change or ''}/{ligand}_{rank}.sdf"
+            platform.put(**{path: moved(example(f"brd-{number}.sdf"), change)})
+            data = {"binding_energy": round(energy + change + 0.6 * (rank - 1), 3), "rank": rank, "smiles": smiles}
             ids = {"protein_id": "08BRD4PR0TE1N", "id": f"0AP0SE{number:04d}{rank:03d}", "effort": 3}
             rows.append(pose(ligand, round(score / rank, 4), path, **ids, **data) | {"best_pose": rank == 1})
-    ligands = [{"id": f"08L1GAND{number:05d}", "smiles": smiles} for number, (_, smiles, *_) in LIGANDS.items()]
+    ligands = [{"id": f"08L1GAND{number:05d}", "smiles": smiles} for number, (_, smiles, *_) in docked.items()]
     failed, smiles, reason = FAILED
     platform.add("ligands", "08L1GAND00010", smiles=smiles, canonical_smiles=smiles, name=failed)
     rows.append({"ligand_id": "08L1GAND00010", "smiles": smiles, "reason": reason})

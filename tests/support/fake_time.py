@@ -43,6 +43,7 @@ class FakeTime:
             sleep=self._sleep_beside if self._stands else self._sleep,
             background_sleep=self._sleep_beside,
             chance=lambda: self.chance,
+            since_boot=lambda: self.now,
         )
 
     def advance(self, seconds: float) -> None:

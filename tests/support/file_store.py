@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import unquote
 
 from tests.support.recording import Recorder, Reply, Request
 
 SIGNATURE = "X-Amz-Expires=86400&X-Amz-Signature=c0ffee00c0ffee00c0ffee00c0ffee00"
+SDF = b"pose\n  1  0\n$$$$\n" * 1000
+BIG = bytes(range(256)) * 24_000
+"""Six MB: twelve pieces."""
 NO_SUCH_KEY = b'<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>'
 DENIED = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'
 
@@ -96,3 +101,30 @@ class FileStore:
 
     def etag(self, path: str) -> str:
         return f'"{hashlib.md5(self.files[path]).hexdigest()}"'
+
+
+def failing(times: int, spoilt: Callable[[Reply], Reply], method: str = "GET") -> Callable[[Request, Reply], Reply]:
+    """Spoil so many replies of the file store."""
+    left = [times]
+
+    def spoil(request: Request, reply: Reply) -> Reply:
+        if not request.path.startswith("/bucket/") or request.method != method or not left[0]:
+            return reply
+        left[0] -= 1
+        return spoilt(reply)
+
+    return spoil
+
+
+def failing_at_gateway(spoilt: Callable[[Reply], Reply]) -> Callable[[Request, Reply], Reply]:
+    """Spoil the gateway's first reply."""
+    left = [1]
+    return lambda _, reply: spoilt(reply) if left and left.pop() else reply
+
+
+def cut(reply: Reply) -> Reply:
+    return replace(reply, fault="half")
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deeporigin_mcp.errors import DeepOriginError, SettingsError
-from deeporigin_mcp.install import commands
+from deeporigin_mcp.install import commands, targets
 from deeporigin_mcp.install.clients import CLIENTS, Client, Machine, Scope, client_named
 from deeporigin_mcp.install.entries import Request
 
@@ -68,7 +68,7 @@ class Home:
         self.refused = None
         try:
             command()
-        except (SettingsError, commands.RefusedError) as error:
+        except (SettingsError, targets.RefusedError) as error:
             self.refused = error
             return 2 if isinstance(error, SettingsError) else 1
         return 0
@@ -76,7 +76,7 @@ class Home:
     def read(self, client: str, scope: Scope = "user") -> Any:
         """The whole configuration, as the client's parser has it."""
         text = self.file(client, scope).read_text(encoding="utf-8-sig")
-        return commands.EDITORS[client_named(client).language].read(text)
+        return targets.EDITORS[client_named(client).language].read(text)
 
     def servers(self, client: str, scope: Scope = "user") -> dict[str, Any]:
         """All servers of a scope, by name."""

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mcp.server.mcpserver import MCPServer
+
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.server import create_server
+from deeporigin_mcp.tools.runtime.state import ServerState
 from tests.support.bench import Agent
 from tests.support.fake_time import FakeTime
 from tests.support.people import Person, agent_with
@@ -87,11 +90,13 @@ class Liar:
     @contextlib.asynccontextmanager
     async def agent(self, *, person: Person | None = None, mode: str = "auto", **limits: Any) -> AsyncIterator[Agent]:
         """An agent of a new server in front of it."""
-        settings = settings_for(self.url, **{"session": SESSION} | limits)
-        # Its sleeps take no time: a confirmation waits a little for the run's end.
-        server = create_server(settings, connect=lambda each: DeepOriginClient(each, timing=FakeTime().timing))
-        async with agent_with(server, person or Person(None), mode=mode) as agent:
+        async with agent_with(self.server(FakeTime(), **limits), person or Person(None), mode=mode) as agent:
             yield agent
+
+    def server(self, time: FakeTime, **limits: Any) -> MCPServer[ServerState]:
+        """A new server in front of it, whose sleeps take no time: a confirmation waits a little for the run's end."""
+        settings = settings_for(self.url, **{"session": SESSION} | limits)
+        return create_server(settings, connect=lambda each: DeepOriginClient(each, timing=time.timing))
 
 
 def _reply(answer: Any) -> Reply:

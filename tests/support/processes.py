@@ -19,7 +19,7 @@ from typing import IO
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "deeporigin_mcp")
 ORGANISATION = "deeporigin"
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 180
 """Far more than anything here takes; reached only where something hangs."""
 
 CLOSED_PROXY = "http://127.0.0.1:9"
@@ -93,10 +93,10 @@ class SimulatorProcess:
     ready_line: str
     base_url: str
 
-    def stop(self, number: int, *, seconds: float) -> str:
-        """Send a signal and give the rest of what it printed, out and err; fails if it takes longer."""
+    def stop(self, number: int) -> str:
+        """Send a signal and give the rest of what it printed, out and err; fails if it does not end."""
         self.process.send_signal(number)
-        output, errors = self.process.communicate(timeout=seconds)
+        output, errors = self.process.communicate(timeout=TIMEOUT_SECONDS)
         return output + errors
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from mcp import Client
 from mcp_types import (
     CallToolResult,
+    ElicitResult,
     InputRequiredResult,
     TextContent,
 )
@@ -23,13 +24,13 @@ async def ask(client: Client, name: str) -> InputRequiredResult:
 
 
 async def answer(
-    client: Client, name: str, asked: InputRequiredResult, **more: Any
+    client: Client, name: str, asked: InputRequiredResult, said: ElicitResult = YES, **more: Any
 ) -> CallToolResult | InputRequiredResult:
-    """Bring a person's yes to a question that this or another worker asked."""
+    """Bring a person's answer to a question that this or another worker asked."""
     return await client.session.call_tool(
         "confirm_execution",
         {"execution_id": name, **more},
-        input_responses=dict.fromkeys(asked.input_requests or {}, YES),
+        input_responses=dict.fromkeys(asked.input_requests or {}, said),
         request_state=asked.request_state,
         allow_input_required=True,
     )

@@ -11,7 +11,7 @@ import contextlib
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl
@@ -26,6 +26,7 @@ ORG = "acme"
 PROJECT = "proj_1"
 SESSION = "0f0f0f0f-0000-4000-8000-000000000001"
 DRIP_SECONDS = 0.005
+_used_ports: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ async def recording() -> AsyncIterator[Recorder]:
         recorder.open_connections -= 1
         writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=2**24)
+    server = await asyncio.start_server(connected, sock=_on_a_new_port(), limit=2**24)
     recorder.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield recorder
@@ -122,6 +123,28 @@ async def recording() -> AsyncIterator[Recorder]:
         for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[str]:
+    """An address that refuses connections: a port that is kept, so that no other server of this machine gets it."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{kept.getsockname()[1]}"
+
+
+def _on_a_new_port() -> socket.socket:
+    """A socket on a port that no earlier server of this process had: the ledger of a test knows platforms by address.
+
+    A free port may come twice, and a run that was started on the first platform would count on the second.
+    """
+    while True:
+        found = socket.create_server(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+        if port not in _used_ports:
+            _used_ports.add(port)
+            return found
+        found.close()
 
 
 async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, recorder: Recorder) -> bool:

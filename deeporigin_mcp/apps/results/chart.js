@@ -1,5 +1,6 @@
 // A scatter of two columns, or bars of one by molecule. What it shows is in the table too.
-import { byId, colour, element, isNumber, shownValue, titleOf } from "./words.js";
+import { byId, colour, element, plural } from "../elements.js";
+import { isNumber, shownValue, titleOf } from "./words.js";
 
 const BY_NAME = "name";
 const MOST_BARS = 60;
@@ -11,13 +12,7 @@ export class Chart {
     this.rows = [];
     this.points = [];
     this.chosen = null;
-    const numeric = data.columns.filter((column) => column.isNumeric && !column.hidden);
-    this.isEmpty = !numeric.length;
-    const told = numeric.filter((column) => column.better);
-    const up = told[0] || numeric.find((column) => !/rank/.test(column.name)) || numeric[0];
-    const across = told[1] || null;
-    fill(byId("x"), [[BY_NAME, "Molecule (bars)"], ...numeric.map((column) => [column.index, titleOf(column)])], across ? across.index : BY_NAME);
-    fill(byId("y"), numeric.map((column) => [column.index, titleOf(column)]), up && up.index);
+    this.offer();
     for (const id of ["x", "y"]) byId(id).addEventListener("change", () => this.draw());
     byId("axes").addEventListener("submit", (event) => event.preventDefault());
     byId("chart").addEventListener("click", (event) => {
@@ -25,6 +20,21 @@ export class Chart {
       if (row) choose(row);
     });
     byId("chart").addEventListener("mousemove", (event) => this.tell(this.at(event) || this.chosen));
+  }
+
+  /** The columns to choose from; also when rows have come, which may have other columns filled. */
+  offer() {
+    const { data } = this;
+    const numeric = data.columns.filter((column) => column.isNumeric && !column.hidden);
+    const isNew = this.isEmpty ?? true;
+    this.isEmpty = !numeric.length;
+    const told = numeric.filter((column) => column.better);
+    const up = told[0] || numeric.find((column) => !/rank|position/.test(column.name)) || numeric[0];
+    const across = told[1] || null;
+    const first = data.axes || [across ? across.index : BY_NAME, up && up.index];
+    const [x, y] = isNew ? first : ["x", "y"].map((id) => byId(id).value);
+    fill(byId("x"), [[BY_NAME, "Molecule (bars)"], ...numeric.map((column) => [column.index, titleOf(column)])], x);
+    fill(byId("y"), numeric.map((column) => [column.index, titleOf(column)]), y);
   }
 
   show(rows, chosen) {
@@ -36,6 +46,8 @@ export class Chart {
   draw() {
     const canvas = byId("chart");
     const { clientWidth: width, clientHeight: height } = byId("plot");
+    byId("axes").hidden = this.isEmpty;
+    if (this.isEmpty) this.tell(null);
     if (!width || !height || this.isEmpty) return;
     const ratio = devicePixelRatio || 1;
     canvas.width = width * ratio;
@@ -54,7 +66,10 @@ export class Chart {
 
   scatter(pen, x, y) {
     const rows = this.rows.filter((row) => isNumber(row.values[x.index]) && isNumber(row.values[y.index]));
-    const [across, up] = [x, y].map((column) => scaleOf(rows.map((row) => row.values[column.index])));
+    const of = (...columns) => scaleOf(columns.flatMap((column) => rows.map((row) => row.values[column.index])));
+    // Two runs' values of the same thing share a scale, and a line shows where they are equal.
+    const isPair = x.base && x.base === y.base && !x.isSigned && !y.isSigned;
+    const [across, up] = isPair ? [of(x, y), of(x, y)] : [of(x), of(y)];
     this.frame(pen, up, y);
     const { box } = this;
     pen.fillStyle = colour("quiet");
@@ -62,6 +77,15 @@ export class Chart {
     for (const tick of across.ticks) pen.fillText(tickText(tick, across), box.left + across.at(tick) * box.width, box.top + box.height + 18);
     pen.fillStyle = colour("ink");
     pen.fillText(axisTitle(x), box.left + box.width / 2, box.top + box.height + 38);
+    if (isPair) {
+      pen.strokeStyle = colour("quiet");
+      pen.setLineDash([4, 4]);
+      pen.beginPath();
+      pen.moveTo(box.left, box.top + box.height);
+      pen.lineTo(box.left + box.width, box.top);
+      pen.stroke();
+      pen.setLineDash([]);
+    }
     this.points = rows.map((row) => ({ row, x: box.left + across.at(row.values[x.index]) * box.width, y: box.top + (1 - up.at(row.values[y.index])) * box.height }));
     const size = rows.length > 2000 ? 2 : rows.length > 200 ? 3 : 5;
     pen.globalAlpha = rows.length > 200 ? 0.55 : 0.85;
@@ -80,6 +104,7 @@ export class Chart {
     const sign = y.better === "lower" ? 1 : -1;
     const rows = this.rows.filter((row) => isNumber(row.values[y.index])).sort((one, other) => sign * (one.values[y.index] - other.values[y.index]));
     const shown = rows.slice(0, MOST_BARS);
+    const order = y.better ? "best" : "highest";
     this.cut = rows.length - shown.length;
     const up = scaleOf([0, ...shown.map((row) => row.values[y.index])], false);
     this.frame(pen, up, y);
@@ -97,8 +122,8 @@ export class Chart {
     pen.fillStyle = colour("ink");
     pen.textAlign = "center";
     if (step > 46) shown.forEach((row, index) => pen.fillText(shortened(pen, row.name, step - 6), box.left + step * (index + 0.5), box.top + box.height + 18));
-    pen.fillText(this.cut ? `best ${shown.length} of ${rows.length}` : "molecules, best first", box.left + box.width / 2, box.top + box.height + 38);
-    byId("chart").setAttribute("aria-label", `Bars of ${titleOf(y)}, ${shown.length} of ${rows.length} rows`);
+    pen.fillText(this.cut ? `${order} ${shown.length} of ${rows.length.toLocaleString("en")}` : `molecules, ${order} first`, box.left + box.width / 2, box.top + box.height + 38);
+    byId("chart").setAttribute("aria-label", `Bars of ${titleOf(y)}, ${order} ${shown.length} of ${plural(rows.length, "row")}`);
   }
 
   frame(pen, up, y) {

@@ -1,7 +1,9 @@
 // The rows in view as CSV, their poses as SDF.
-import { element } from "./words.js";
+import { element } from "../elements.js";
 
 const FORMULA = /^\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]/;
+/** Poses that are fetched from a host for one file. */
+export const MOST_POSES = 1_000;
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
 export function csvOf(data, rows) {
@@ -22,11 +24,12 @@ function cell(value) {
 export function sdfOf(data, rows) {
   const oneLine = (value) => String(value).replace(/[\r\n]+/g, " ").replace(/^(\$\$\$\$|>)/, " $1");
   return rows
-    .filter((row) => row.shape != null && data.shapes[row.shape].format === "sdf")
-    .map((row) => {
-      const lines = data.shapes[row.shape].text.split("\n");
+    .flatMap((row) => [row.shape, row.second].map((shape, run) => ({ row, shape: data.shapes[shape], run: data.one && run + 1 })))
+    .filter(({ shape }) => shape?.format === "sdf")
+    .map(({ row, shape, run }) => {
+      const lines = shape.text.split("\n");
       lines[0] = oneLine(row.name);
-      const fields = [["ligand_id", row.ligand], ["smiles", row.smiles], ...data.columns.map((column) => [column.name, row.values[column.index]])];
+      const fields = [["ligand_id", row.ligand], ["smiles", row.smiles], ["run", run], ...data.columns.map((column) => [column.name, row.values[column.index]])];
       const shown = fields.filter(([, value]) => value != null && value !== "" && typeof value !== "object");
       return `${lines.join("\n").trimEnd()}\n${shown.map(([name, value]) => `>  <${name.replace(/[<>\s]+/g, "_")}>\n${oneLine(value)}\n\n`).join("")}$$$$\n`;
     })

@@ -1,10 +1,12 @@
-// 2D structures as pictures: an SVG inside of an image runs nothing and has no names in common with another.
-import { element } from "./words.js";
+// 2D structures as SVG elements: some hosts forbid every image, also those that a page brings along.
+import { element } from "../elements.js";
 
+const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 190;
 const HEIGHT = 108;
 const MOST_CHARACTERS = 300;
 const MOST_KEPT = 600;
+const MOST_SCALE = 1.3;
 const INK = { light: "#1b1f24", dark: "#eef1f5" };
 const kept = new Map();
 
@@ -19,19 +21,21 @@ export function isDark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** An image of a molecule, or words where there is none. */
+/** A drawing of a molecule, or words where there is none. */
 export function structureOf(smiles, name) {
   if (!smiles) return element("span", { class: "quiet", text: "no structure" });
-  const address = pictureOf(smiles, isDark() ? "dark" : "light");
-  if (!address) return element("span", { class: "quiet", text: "cannot be drawn", title: smiles });
-  return element("img", { src: address, width: WIDTH, height: HEIGHT, alt: `Structure of ${name}`, title: smiles });
+  const drawing = pictureOf(smiles, isDark() ? "dark" : "light");
+  if (!drawing) return element("span", { class: "quiet", text: "cannot be drawn", title: smiles });
+  const svg = drawing.cloneNode(true);
+  svg.setAttribute("aria-label", `Structure of ${name}`);
+  return svg;
 }
 
 function pictureOf(smiles, theme) {
   const key = `${theme} ${smiles}`;
   if (!kept.has(key)) {
     if (kept.size >= MOST_KEPT) kept.delete(kept.keys().next().value);
-    kept.set(key, smiles.length > MOST_CHARACTERS ? "" : drawn(smiles, theme));
+    kept.set(key, smiles.length > MOST_CHARACTERS ? null : drawn(smiles, theme));
   }
   return kept.get(key);
 }
@@ -42,17 +46,26 @@ function drawn(smiles, theme) {
       width: WIDTH, height: HEIGHT, padding: 6, bondThickness: 1.1, bondLength: 18, shortBondLength: 0.8,
       fontSizeLarge: 9, fontSizeSmall: 6, terminalCarbons: false, compactDrawing: false, themes: THEMES,
     });
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const svg = document.createElementNS(SVG, "svg");
     let failed = false;
     SmilesDrawer.parse(smiles, (tree) => drawer.draw(tree, svg, theme), () => (failed = true));
-    if (failed) return "";
+    if (failed) return null;
     // The library's own view box is a square, which leaves a wide molecule small.
     const area = svg.querySelector("mask rect");
-    if (area) svg.setAttribute("viewBox", ["x", "y", "width", "height"].map((name) => area.getAttribute(name)).join(" "));
-    svg.setAttribute("width", WIDTH);
-    svg.setAttribute("height", HEIGHT);
-    return `data:image/svg+xml,${encodeURIComponent(new XMLSerializer().serializeToString(svg))}`;
+    if (area) {
+      const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => Number(area.getAttribute(name)));
+      // A small molecule is not drawn larger than the others.
+      const [wide, high] = [Math.max(width, WIDTH / MOST_SCALE), Math.max(height, HEIGHT / MOST_SCALE)];
+      svg.setAttribute("viewBox", [x - (wide - width) / 2, y - (high - height) / 2, wide, high].join(" "));
+    }
+    // The page has these rules once.
+    svg.querySelector("style")?.remove();
+    for (const [name, value] of [["width", WIDTH], ["height", HEIGHT], ["role", "img"]]) svg.setAttribute(name, value);
+    const title = document.createElementNS(SVG, "title");
+    title.textContent = smiles;
+    svg.prepend(title);
+    return svg;
   } catch {
-    return "";
+    return null;
   }
 }

@@ -1,8 +1,11 @@
 // The table: only the rows in view are in the document, however many there are.
-import { byId, element, plural, shownValue, titleOf } from "./words.js";
+import { byId, element, plural } from "../elements.js";
+import { shownValue, titleOf } from "./words.js";
 import { structureOf } from "./structures.js";
 
 const SPARE = 6;
+/** Characters of a head's word that its column makes room for. */
+const MOST_OF_WORD = 16;
 
 export class Table {
   constructor(data, { choose, order }) {
@@ -11,10 +14,6 @@ export class Table {
     this.order = order;
     this.rows = [];
     this.chosen = null;
-    this.columns = data.columns.filter((column) => !column.hidden);
-    this.hasStructures = data.rows.some((row) => row.smiles);
-    this.rowHeight = this.hasStructures ? 116 : 40;
-    byId("table").style.setProperty("--row", `${this.rowHeight}px`);
     this.head();
     const scroll = byId("scroll");
     scroll.addEventListener("scroll", () => this.ask(), { passive: true });
@@ -29,19 +28,25 @@ export class Table {
     this.body.addEventListener("keydown", (event) => this.move(event));
   }
 
+  /** Also when rows have come, which may have other columns filled. */
   head() {
+    this.columns = this.data.columns.filter((column) => !column.hidden);
+    this.hasStructures = this.data.rows.some((row) => row.smiles);
     const heads = [{ key: "name", label: "Name", kind: "name" }];
     if (this.hasStructures) heads.push({ label: "Structure", kind: "structure" });
     for (const column of this.columns) heads.push({ key: column.index, label: column.label, column, kind: column.isNumeric ? `number${column.decimals ? "" : " whole"}` : "text" });
     const line = element("tr", { "aria-rowindex": 1 });
     const widths = element("colgroup");
     for (const { key, label, column, kind } of heads) {
-      widths.append(element("col", { class: kind }));
+      const width = element("col", { class: kind });
+      // A word of a head is not broken, unless it is a very long one.
+      width.style.setProperty("--word", `${Math.min(MOST_OF_WORD, Math.max(...label.split(/[\s-]/).map((word) => word.length)))}ch`);
+      widths.append(width);
       const cell = element("th", { scope: "col", class: kind });
       if (key === undefined) cell.textContent = label;
       else {
         const about = column ? [column.unit, column.better && `${column.better} is better`].filter(Boolean) : [];
-        const button = element("button", { type: "button", class: "sort" }, element("span", { text: label }), ...about.map((text) => element("small", { text })));
+        const button = element("button", { type: "button", class: "sort", title: column?.meaning || null }, element("span", { text: label }), ...about.map((text) => element("small", { text })));
         button.addEventListener("click", () => this.order(key));
         cell.dataset.key = key;
         cell.append(button);
@@ -74,7 +79,18 @@ export class Table {
     });
   }
 
+  /** Where there is little height, a row takes less of it. */
+  measure() {
+    const height = !this.hasStructures ? 40 : innerHeight <= 560 ? 84 : 116;
+    if (height === this.rowHeight) return;
+    const first = byId("scroll").scrollTop / (this.rowHeight || height);
+    this.rowHeight = height;
+    byId("table").style.setProperty("--row", `${height}px`);
+    byId("scroll").scrollTop = first * height;
+  }
+
   draw() {
+    this.measure();
     const scroll = byId("scroll");
     const top = Math.max(0, scroll.scrollTop - byId("table").tHead.offsetHeight);
     const first = Math.max(0, Math.floor(top / this.rowHeight) - SPARE);
@@ -100,10 +116,10 @@ export class Table {
     const isChosen = row === this.chosen;
     const line = element("tr", { "data-at": at, "aria-rowindex": at + 2, class: row.reason ? "missing" : null, "aria-current": isChosen ? "true" : null });
     const name = element("button", { type: "button", class: "pick", text: row.name, title: row.name, tabindex: isChosen || (!this.isVisible(this.chosen) && at === 0) ? 0 : -1 });
-    line.append(element("th", { scope: "row", class: "name" }, name));
+    line.append(element("th", { scope: "row", class: "name" }, name, ...(row.only ? [element("small", { class: "quiet", text: row.only, title: row.only })] : [])));
     if (this.hasStructures) line.append(element("td", { class: "structure" }, structureOf(row.smiles, row.name)));
     if (row.reason) {
-      line.append(element("td", { class: "reason", colspan: Math.max(1, this.columns.length), title: row.reason, text: `No result: ${row.reason}` }));
+      line.append(element("td", { class: "reason", colspan: Math.max(1, this.columns.length), title: row.reason }, element("span", { text: `No result: ${row.reason}` })));
       return line;
     }
     for (const column of this.columns) {
@@ -163,7 +179,7 @@ export function ordered(rows, columns, { key, isDown }) {
 export function filtered(data, { words, best, column, low, high }) {
   const wanted = words.trim().toLowerCase();
   return data.rows.filter((row) => {
-    if (wanted && ![row.name, row.smiles, row.ligand, row.reason].some((text) => String(text || "").toLowerCase().includes(wanted))) return false;
+    if (wanted && ![row.name, row.smiles, row.ligand, row.reason, row.only].some((text) => String(text || "").toLowerCase().includes(wanted))) return false;
     if (best && row.best === false) return false;
     if (low === null && high === null) return true;
     const value = row.values[column];
@@ -171,6 +187,7 @@ export function filtered(data, { words, best, column, low, high }) {
   });
 }
 
-export function countText(shown, all) {
-  return shown === all ? plural(all, "row") : `${shown.toLocaleString("en")} of ${plural(all, "row")}`;
+export function countText(shown, here, total = here) {
+  const text = shown === here ? plural(here, "row") : `${shown.toLocaleString("en")} of ${plural(here, "row")}`;
+  return here < total ? `${text}, ${(total - here).toLocaleString("en")} more are coming` : text;
 }

@@ -14,6 +14,7 @@ from deeporigin_mcp.errors import (
     PlatformError,
     StateConflictError,
 )
+from deeporigin_mcp.platform.clients.kept import Kept
 from deeporigin_mcp.platform.clients.paging import Cursors
 from deeporigin_mcp.platform.records.values import Json, text
 from deeporigin_mcp.platform.transport.requests import Transport
@@ -33,6 +34,12 @@ SEARCH_SECONDS = 60.0
 PAGE_ROWS = 100
 IN_LIST = 500
 """Ids or SMILES in one `in`."""
+KEPT_SECONDS = 300.0
+"""How long what a row says of itself is kept for those who may do with that."""
+KEPT_ROWS = 500
+KEPT_FIELDS = frozenset({"id", "name", "smiles", "canonical_smiles", "file_path"})
+"""Few and short: they name a molecule and where its file is."""
+KEPT_CHARACTERS = 300
 LOOK_UP_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each look-up of a row that may be there: a new one can be missing from a search for 15 s."""
 LIGAND_FIELDS = (
@@ -137,6 +144,8 @@ class Entities:
         self._transport = transport
         self._scope = scope
         self._timing = timing
+        self._kept = Kept[tuple[str, str], Json](timing, most=KEPT_ROWS, seconds=KEPT_SECONDS)
+        """The short ones of `KEPT_FIELDS`, by table and id."""
 
     async def search(
         self,
@@ -173,7 +182,9 @@ class Entities:
             body=body,
             timeout_seconds=SEARCH_SECONDS,
         )
-        return in_envelope(response, what)
+        found = in_envelope(response, what)
+        self._keep(entity, rows_of(found))
+        return found
 
     async def all(
         self,
@@ -211,16 +222,33 @@ class Entities:
         return expect_object(await self._transport.send("GET", self._path(entity, entity_id), what=what), what)
 
     async def get_many(
-        self, entity: str, ids: Sequence[str], *, select: Sequence[str] | None = None
+        self, entity: str, ids: Sequence[str], *, select: Sequence[str] | None = None, may_be_kept: bool = False
     ) -> dict[str, Json]:
-        """Rows by id, in the order of `ids`; unknown ones are left out."""
+        """Rows by id, in the order of `ids`; unknown ones are left out.
+
+        Args:
+            may_be_kept: rows that were read in the last `KEPT_SECONDS` are not requested again.
+        """
         wanted = [*dict.fromkeys(ids)]
-        found: dict[str, Json] = {}
-        for start in range(0, len(wanted), IN_LIST):
-            chunk = wanted[start : start + IN_LIST]
+        found = self._kept_rows(entity, wanted, select) if may_be_kept and select else {}
+        lacking = [name for name in wanted if name not in found]
+        for start in range(0, len(lacking), IN_LIST):
+            chunk = lacking[start : start + IN_LIST]
             page = await self.search(entity, {"id": {"in": chunk}}, limit=len(chunk), select=select)
             found.update((text(row.get("id")), row) for row in rows_of(page))
         return {name: found[name] for name in wanted if name in found}
+
+    def _keep(self, entity: str, rows: Sequence[Json]) -> None:
+        for row in rows[:KEPT_ROWS]:
+            short = {name: value for name in KEPT_FIELDS & row.keys() if _is_short(value := row[name])}
+            key = entity, text(short.get("id"))
+            # A reading of fewer fields makes the others no younger.
+            if key[1] and short.keys() >= (self._kept.get(key) or {}).keys():
+                self._kept.put(key, short)
+
+    def _kept_rows(self, entity: str, ids: Sequence[str], select: Sequence[str]) -> dict[str, Json]:
+        kept = {name: self._kept.get((entity, name)) or {} for name in ids}
+        return {name: {field: row[field] for field in select} for name, row in kept.items() if row.keys() >= {*select}}
 
     async def ligands_by_smiles(self, smiles: Sequence[str], *, project_id: str | None = None) -> dict[str, Json]:
         """Ligands by the platform's canonical SMILES; unknown ones are left out.
@@ -317,6 +345,7 @@ class Entities:
             values: only what changes. `tags` replace all that there were.
         """
         changes = {name: value for name, value in values.items() if not _is_computed(entity, name)}
+        self._kept.forget((entity, entity_id))
         if not changes:
             raise ArgumentError("values is empty.", next_step="Give at least one field to change.")
         if "tags" in changes:
@@ -332,6 +361,7 @@ class Entities:
         Raises:
             NotFoundError: no such row.
         """
+        self._kept.forget((entity, entity_id))
         what = f"delete {entity} {entity_id}"
         response = await self._transport.send("DELETE", self._path(entity, entity_id), what=what)
         if isinstance(response, dict) and response.get("deleted") in (0, False):
@@ -374,6 +404,10 @@ def one_row(response: Any, what: str) -> Json:
     if isinstance(found, list):
         found = found[0] if found else None
     return expect_object(found, what)
+
+
+def _is_short(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and len(value) <= KEPT_CHARACTERS)
 
 
 def _is_computed(entity: Kind, name: str) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import builtins
-import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +17,7 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform.clients.clusters import Clusters
-from deeporigin_mcp.platform.clients.paging import all_rows
+from deeporigin_mcp.platform.clients.listing import Listing
 from deeporigin_mcp.platform.records.execution import Execution
 from deeporigin_mcp.platform.records.queries import ListQuery, SearchQuery
 from deeporigin_mcp.platform.records.sanitizing import word
@@ -28,11 +27,7 @@ from deeporigin_mcp.platform.transport.http_errors import restriction_in
 from deeporigin_mcp.platform.transport.requests import CREATE_TIMEOUT_SECONDS, Transport
 from deeporigin_mcp.platform.transport.responses import (
     expect_execution,
-    expect_list,
     expect_object,
-    in_envelope,
-    rows_of,
-    total_of,
 )
 from deeporigin_mcp.platform.transport.scope import Scope, segment
 from deeporigin_mcp.platform.transport.timing import Timing
@@ -50,14 +45,20 @@ class Executions:
     """
 
     def __init__(
-        self, transport: Transport, scope: Scope, clusters: Clusters, observer: Observer, timing: Timing
+        self,
+        transport: Transport,
+        scope: Scope,
+        clusters: Clusters,
+        listing: Listing,
+        observer: Observer,
+        timing: Timing,
     ) -> None:
         self._transport = transport
         self._scope = scope
         self._clusters = clusters
         self._observer = observer
         self._timing = timing
-        self._listing = ExecutionListing(transport, scope)
+        self._listing = listing
 
     async def list(
         self,
@@ -336,98 +337,3 @@ def _refuse_restricted(dto: Any) -> None:
     if restriction := restriction_in(dto):
         restriction.request_id = tracing.request_id()
         raise restriction
-
-
-DEFAULT_FETCH_ALL_PAGE_SIZE = 1000
-
-
-class ExecutionListing:
-    """`client.listing`: lists and searches with more filters than the official functions have."""
-
-    def __init__(self, transport: Transport, scope: Scope) -> None:
-        self._transport = transport
-        self._scope = scope
-
-    async def page(self, query: ListQuery, page: int | None = None, page_size: int | None = None) -> Json:
-        """One page: `{"data": [DTO, …], "count": all that match}`."""
-        response = await self._fetch(query, page, page_size)
-        found = rows_of(response)
-        total = total_of(response)
-        if total is None:
-            is_all = not page and (page_size is None or len(found) < page_size)
-            # Without a total, only reading the pages shows whether there are more.
-            total = len(found) if is_all else (await self.all(query, fields=()))["count"]
-        return {"data": self._matching(query, found), "count": total}
-
-    async def all(
-        self,
-        query: ListQuery,
-        page_size: int | None = None,
-        *,
-        fields: Collection[str] | None = None,
-        also: Callable[[Json], Json] = lambda _: {},
-    ) -> Json:
-        """All pages, read concurrently: `{"data": [DTO, …], "count": len(data)}`.
-
-        Args:
-            fields: keep only these of each DTO, beside its id and session. Inputs and outputs are most of its bytes.
-            also: made of a whole DTO and kept with those fields.
-        """
-        size = DEFAULT_FETCH_ALL_PAGE_SIZE if page_size is None else page_size
-
-        async def fetch(page: int) -> Any:
-            response = await self._fetch(query, page, size)
-            if fields is None:
-                return response
-            kept = {"executionId", "session", *fields}
-            slim = [{**{key: row[key] for key in kept if key in row}, **also(row)} for row in rows_of(response)]
-            return slim if isinstance(response, list) else {**response, "data": slim}
-
-        rows = await all_rows(fetch)
-        matching = self._matching(query, rows)
-        return {"data": matching, "count": len(matching)}
-
-    async def newest(
-        self, query: ListQuery, most: int, *, fields: Collection[str], page_size: int = DEFAULT_FETCH_ALL_PAGE_SIZE
-    ) -> tuple[list[Json], bool]:
-        """Up to `most` rows from the front of a list, and whether these are all; at most `most / page_size` requests.
-
-        Args:
-            fields: keep only these of each DTO, beside its id.
-        """
-        found: dict[str, Json] = {}
-        for page in range(-(-most // page_size)):
-            response = await self._fetch(query, page, page_size)
-            rows, total, before = rows_of(response), total_of(response), len(found)
-            for row in rows:
-                found.setdefault(
-                    json.dumps(row.get("executionId") or row),
-                    {key: row[key] for key in ("executionId", *fields) if key in row},
-                )
-            # A platform with smaller pages than asked for ends with an empty page, or with one that repeats others.
-            if len(found) == before or (total is not None and len(found) >= total):
-                return list(found.values()), True
-        return list(found.values()), False
-
-    async def search(self, query: SearchQuery) -> Json:
-        """A data-platform search; a bare list is put into the usual envelope."""
-        response = await self._transport.send(
-            "POST",
-            f"/data-platform/{self._scope.org_segment}/executions/search",
-            what="search executions",
-            body=query.body(),
-        )
-        return in_envelope(response, "search executions")
-
-    async def _fetch(self, query: ListQuery, page: int | None, page_size: int | None) -> Any:
-        what, params = "list executions", query.params(page, page_size)
-        return expect_list(
-            await self._transport.send("GET", self._scope.executions_path, what=what, params=params), what
-        )
-
-    @staticmethod
-    def _matching(query: ListQuery, rows: Sequence[Json]) -> list[Json]:
-        """The platform's session filter lets rows without a session through (platform-facts 8.5)."""
-        if query.session is None:
-            return [*rows]
-        return [row for row in rows if row.get("session") == query.session]

@@ -7,20 +7,14 @@ not. Size and checksum are compared afterwards.
 from __future__ import annotations
 
 import builtins
-import contextlib
-import hashlib
 import os
 import secrets
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import anyio
 from anyio.to_thread import run_sync
 
 from deeporigin_mcp.errors import (
@@ -31,10 +25,19 @@ from deeporigin_mcp.errors import (
     NetworkError,
     NotFoundError,
     PlatformError,
-    RestrictionError,
 )
-from deeporigin_mcp.platform.clients.paging import Cursors, gather
-from deeporigin_mcp.platform.records.files import RemoteFile, described_file, listed_file, md5_in
+from deeporigin_mcp.platform.clients.local_files import Source, Target, new_file_in_thread, opened
+from deeporigin_mcp.platform.clients.paging import Cursors
+from deeporigin_mcp.platform.clients.transfers import (
+    PIECE_BYTES,
+    Checksum,
+    Download,
+    Transfer,
+    WorkerThread,
+    outcomes_of,
+    pieces_of,
+)
+from deeporigin_mcp.platform.records.files import RemoteFile, described_file, listed_file
 from deeporigin_mcp.platform.records.values import Json, as_object, text
 from deeporigin_mcp.platform.transport.decompression import decoded
 from deeporigin_mcp.platform.transport.http_errors import decoded_body
@@ -47,10 +50,6 @@ from deeporigin_mcp.platform.transport.signed_links import SignedLink
 if TYPE_CHECKING:
     import httpx
 
-PIECE_BYTES = 512 * 1024
-"""Read from or written to a disk in one step."""
-PIECES_BEHIND = 2
-"""So far may a disk and a checksum fall behind the network."""
 DIRECT_UPLOAD_BYTES = 16 * 1024 * 1024
 """A larger file goes to the file store by a signed link: the gateway would first have to take all of it."""
 SILENCE_SECONDS = 120.0
@@ -59,78 +58,6 @@ LINK_SECONDS = 30.0
 FETCH_SECONDS = 60.0
 CONCURRENT_TRANSFERS = 20
 MAX_LISTED = 100_000
-
-Source = Path | IO[bytes]
-"""A file to read: its path, or an open binary file that can seek."""
-Target = Path | IO[bytes]
-"""A file to write: a path where nothing is yet, or an open binary file that can seek and truncate."""
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """A file that was uploaded or downloaded."""
-
-    remote_path: str
-    size: int
-    """Bytes."""
-    checksum_verified: bool
-    """Whether the store's MD5 was compared; the size always is."""
-    local_path: Path | None = None
-
-
-class _Beside:
-    """Work in a thread beside a transfer, piece by piece, in order. A checksum takes as long as the network.
-
-    Use it as a context; `finish` waits for all of it, and raises what failed.
-    """
-
-    def __init__(self) -> None:
-        self._thread: ThreadPoolExecutor | None = None
-        self._pending: deque[Future[None]] = deque()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._thread is not None:
-            with anyio.CancelScope(shield=True):
-                await run_sync(lambda thread: thread.shutdown(cancel_futures=True), self._thread)
-
-    async def add(self, work: Callable[[], None]) -> None:
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1)
-        self._pending.append(self._thread.submit(work))
-        if len(self._pending) > PIECES_BEHIND:
-            await run_sync(self._pending.popleft().result)
-
-    async def finish(self, last: Callable[[], None]) -> None:
-        """Do the last piece, which needs no thread of its own if it is the only one."""
-        if self._thread is None:
-            await run_sync(last)
-            return
-        await self.add(last)
-        while self._pending:
-            await run_sync(self._pending.popleft().result)
-
-
-class _Md5:
-    """Size and MD5 of what went through a transfer."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._hash = hashlib.md5(usedforsecurity=False)
-
-    def add(self, piece: bytes | bytearray) -> None:
-        self._hash.update(piece)
-
-    def agrees(self, etag: str) -> bool | None:
-        """Whether an ETag is the MD5 of the content; None if it is no MD5."""
-        stated = md5_in(etag)
-        return stated == self.text if stated else None
-
-    @property
-    def text(self) -> str:
-        return self._hash.hexdigest()
 
 
 class Files:
@@ -287,31 +214,27 @@ class Files:
                 next_step="Choose another path.",
                 code="file_exists",
             )
-        with _opened(source) as file:
+        with opened(source) as file:
             size = await run_sync(file.seek, 0, os.SEEK_END)
             by_gateway = size <= DIRECT_UPLOAD_BYTES if direct is None else direct
             shown = name or (source.name if isinstance(source, Path) else target.rpartition("/")[2])
             return await self._upload(file, size, target, shown if by_gateway else None)
 
-    async def _upload(self, file: IO[bytes], size: int, target: str, name: str | None) -> Transfer:
-        etag, md5 = "", _Md5()
+    async def _upload(self, file: IO[bytes], size: int, target: str, form_name: str | None) -> Transfer:
+        """Upload through the gateway, as a form that names the file so, or by a signed link."""
+        etag, md5 = "", Checksum()
         what = f"upload {target}"
 
         async def once() -> bool:
             nonlocal etag, md5
-            md5 = _Md5()
+            md5 = Checksum()
             await run_sync(file.seek, 0)
-            async with _Beside() as beside:
-                content = _pieces(file, size, md5, beside)
-                if name is not None:
-                    etag = await self._put(target, what, name, content, size)
-                    return True
-                link = await self.signed_link(target, upload=True)
-                headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-                async with self._transport.open(
-                    "PUT", link, what=what, headers=headers, content=content, silence_seconds=SILENCE_SECONDS
-                ) as response:
-                    etag = response.headers.get("etag", "")
+            async with WorkerThread() as worker:
+                content = pieces_of(file, size, md5, worker)
+                if form_name is None:
+                    etag = await self._put_by_link(target, what, content, size)
+                else:
+                    etag = await self._put_as_form(target, what, content, size, form_name)
             return True
 
         await self._transport.retried(once, budget_seconds=float("inf"))
@@ -325,7 +248,16 @@ class Files:
             )
         return Transfer(target, size, verified)
 
-    async def _put(self, target: str, what: str, name: str, content: AsyncIterator[bytes], size: int) -> str:
+    async def _put_by_link(self, target: str, what: str, content: AsyncIterator[bytes], size: int) -> str:
+        """Upload to the file store itself; returns the ETag."""
+        link = await self.signed_link(target, upload=True)
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        async with self._transport.open(
+            "PUT", link, what=what, headers=headers, content=content, silence_seconds=SILENCE_SECONDS
+        ) as response:
+            return str(response.headers.get("etag", ""))
+
+    async def _put_as_form(self, target: str, what: str, content: AsyncIterator[bytes], size: int, name: str) -> str:
         """Upload through the gateway, as a form with one file; returns the ETag."""
         boundary = secrets.token_hex(16)
         quoted = name.translate({ord('"'): "%22", **{code: f"%{code:02X}" for code in range(0x20)}})
@@ -373,7 +305,7 @@ class Files:
             source, path = files[number]
             return await self.upload(source, path, overwrite=overwrite)
 
-        return await _each(len(files), one, concurrency)
+        return await outcomes_of(len(files), one, concurrency)
 
     async def fetch_from_url(self, source_url: str, path: str) -> RemoteFile:
         """Have the platform fetch a public address and store it; no byte passes through here.
@@ -427,59 +359,54 @@ class Files:
         wanted = file_path(path)
         if not isinstance(target, Path):
             return await self._download(wanted, target, max_bytes)
-        new, is_whole = _NewFile(target), False
-        try:
-            done = await self._download(wanted, await run_sync(new.open), max_bytes)
-            is_whole = True
-        finally:
-            with anyio.CancelScope(shield=True):
-                await run_sync(new.close, is_whole)
+        async with new_file_in_thread(target) as file:
+            done = await self._download(wanted, file, max_bytes)
         return replace(done, local_path=target)
 
     async def _download(self, path: str, file: IO[bytes], max_bytes: int | None) -> Transfer:
-        reading = _Reading(file, path, max_bytes)
+        download = Download(file, path, max_bytes)
         what = f"download {path}"
 
         async def once() -> bool:
             # The platform's own files have no signed links.
             link = address(self._scope, path) if path.startswith(PROTECTED) else await self.signed_link(path)
-            before = reading.size
+            before = download.size
             try:
                 # Compressed, it could neither be continued nor compared with its checksum.
-                headers = {"Accept-Encoding": "identity", **reading.headers()}
+                headers = {"Accept-Encoding": "identity", **download.headers()}
                 async with self._transport.open(
                     "GET", link, what=what, headers=headers, silence_seconds=SILENCE_SECONDS
                 ) as response:
-                    await reading.read(response, what)
+                    await download.read(response, what)
             except NetworkError:
-                if not reading.headers() or reading.size - before < PIECE_BYTES:
+                if not download.headers() or download.size - before < PIECE_BYTES:
                     raise
                 return False
             except InvalidRequestError as error:
                 if error.http_status != 416 or before == 0:
                     raise
                 # It became shorter meanwhile.
-                await reading.restart()
+                await download.restart()
                 return False
             return True
 
         seen = ""
         while True:
             await self._transport.retried(once, budget_seconds=float("inf"))
-            agrees = reading.md5.agrees(reading.etag) if self._etag_is_md5 else None
-            if agrees is False and seen == reading.md5.text:
+            agrees = download.md5.agrees(download.etag) if self._etag_is_md5 else None
+            if agrees is False and seen == download.md5.text:
                 # The same bytes twice: this store's ETags are no MD5 (it encrypts with keys of its own).
                 self._etag_is_md5, agrees = False, None
             if agrees is not False:
-                return Transfer(path, reading.size, agrees is True)
+                return Transfer(path, download.size, agrees is True)
             if seen:
                 raise PlatformError(
                     f"The checksum of {path[:200]!r} is wrong, and two downloads differ.",
                     next_step=AGAIN,
                     code="checksum_mismatch",
                 )
-            seen = reading.md5.text
-            await reading.restart()
+            seen = download.md5.text
+            await download.restart()
 
     async def download_many(
         self,
@@ -498,7 +425,7 @@ class Files:
             path, target = files[number]
             return await self.download(path, target, max_bytes=max_bytes)
 
-        return await _each(len(files), one, concurrency)
+        return await outcomes_of(len(files), one, concurrency)
 
     async def delete(self, path: str) -> None:
         """Delete one file for good. Folders are not deleted.
@@ -516,216 +443,8 @@ class Files:
             )
 
 
-class _Reading:
-    """A file being downloaded, over several connections if need be."""
-
-    def __init__(self, file: IO[bytes], path: str, max_bytes: int | None) -> None:
-        self.md5 = _Md5()
-        self.etag = ""
-        self._file = file
-        self._path = path
-        self._max_bytes = max_bytes
-
-    @property
-    def size(self) -> int:
-        """Bytes that are in the file."""
-        return self.md5.size
-
-    def headers(self) -> Mapping[str, str]:
-        # Without an ETag nothing shows whether it is still the same file.
-        if not self.size or not self.etag:
-            return {}
-        return {"Range": f"bytes={self.size}-", "If-Range": self.etag}
-
-    async def restart(self) -> None:
-        self.md5, self.etag = _Md5(), ""
-        await run_sync(self._empty)
-
-    def _empty(self) -> None:
-        self._file.seek(0)
-        self._file.truncate()
-
-    async def read(self, response: httpx.Response, what: str) -> None:
-        headers = response.headers
-        if response.status_code != 206:
-            await self.restart()
-        elif not headers.get("content-range", "").startswith(f"bytes {self.size}-"):
-            raise NetworkError(f"The file store sent another part than requested: {what}.", code="wrong_range")
-        # A weak ETag ("W/…") does not promise equal bytes.
-        etag = headers.get("etag", self.etag)
-        self.etag = "" if etag.startswith("W/") or headers.get("content-encoding") else etag
-        stated = described_file(self._path, headers).size
-        expected = None if stated is None else self.size + stated
-        self._check_size(expected)
-        received, buffer = self.size, bytearray()
-        async with _Beside() as beside:
-            async for piece in decoded(response, what, max_bytes=None):
-                buffer += piece
-                received += len(piece)
-                if len(buffer) >= PIECE_BYTES:
-                    self._check_size(received)
-                    await beside.add(partial(self._write, buffer))
-                    buffer = bytearray()
-            self._check_size(received)
-            await beside.finish(partial(self._write, buffer, flush=True))
-        if expected is not None and self.size != expected:
-            raise NetworkError(
-                f"The connection was lost during: {what} ({self.size:,} of {expected:,} bytes).",
-                next_step=AGAIN,
-                code="connection_lost",
-            )
-
-    def _write(self, buffer: bytearray, *, flush: bool = False) -> None:
-        with _local_errors(self._path.rpartition("/")[2]):
-            self._file.write(buffer)
-            if flush:
-                self._file.flush()
-        if md5_in(self.etag):
-            self.md5.add(buffer)
-        self.md5.size += len(buffer)
-
-    def _check_size(self, size: int | None) -> None:
-        if self._max_bytes is not None and size is not None and size > self._max_bytes:
-            raise ArgumentError(
-                f"{self._path[:200]!r} is larger than the limit of {self._max_bytes:,} bytes and was not downloaded.",
-                next_step="Raise the limit, or get a signed link to it.",
-                code="file_too_large",
-            )
-
-
-async def _pieces(file: IO[bytes], size: int, md5: _Md5, beside: _Beside) -> AsyncIterator[bytes]:
-    """The content of a file, whose size was stated."""
-
-    def read() -> bytes:
-        with _local_errors(str(getattr(file, "name", "")).rpartition(os.sep)[2]):
-            return file.read(PIECE_BYTES)
-
-    while piece := await run_sync(read):
-        md5.size += len(piece)
-        if md5.size > size:
-            break
-        if size > PIECE_BYTES:
-            await beside.add(partial(md5.add, piece))
-        else:
-            # Not worth a thread.
-            md5.add(piece)
-        yield piece
-    if md5.size != size:
-        raise ArgumentError(
-            "The file changed while it was uploaded.", next_step="Upload it again.", code="file_changed"
-        )
-    await beside.finish(partial(md5.add, b""))
-
-
-async def _each(count: int, one: Callable[[int], Any], concurrency: int) -> list[Transfer | DeepOriginError]:
-    """The outcome of every transfer, a few at a time."""
-    outcomes: dict[int, Transfer | DeepOriginError] = {}
-    numbers = iter(range(count))
-
-    async def work(_: int) -> None:
-        for number in numbers:
-            try:
-                outcomes[number] = await one(number)
-            except (RestrictionError, CredentialError):
-                raise
-            except DeepOriginError as error:
-                outcomes[number] = error
-
-    await gather(work, range(min(concurrency, count)))
-    return [outcomes[number] for number in range(count)]
-
-
 async def _small_json(response: httpx.Response, what: str) -> Json:
     content = bytearray()
     async for piece in decoded(response, what, max_bytes=64 * 1024):
         content += piece
     return as_object(decoded_body(bytes(content)))
-
-
-@contextlib.contextmanager
-def _opened(source: Source) -> Iterator[IO[bytes]]:
-    if isinstance(source, Path):
-        with _local_errors(source.name):
-            file = source.open("rb")
-        with file:
-            yield file
-    else:
-        yield source
-
-
-class _NewFile:
-    """A local file that gets its name when it is whole, unless something else has taken it."""
-
-    def __init__(self, target: Path) -> None:
-        self._target = target
-        self._unfinished = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
-        self._file: IO[bytes] | None = None
-
-    def open(self) -> IO[bytes]:
-        if os.path.lexists(self._target):
-            raise self._exists()
-        with _local_errors(self._target.name):
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._unfinished.open("xb")
-        return self._file
-
-    def close(self, is_whole: bool) -> None:
-        """Close it and, if it is whole, give it its name."""
-        if self._file is None:
-            return
-        try:
-            with _local_errors(self._target.name):
-                self._file.close()
-                if is_whole:
-                    self._name()
-        finally:
-            with contextlib.suppress(OSError):
-                self._unfinished.unlink(missing_ok=True)
-
-    def _name(self) -> None:
-        try:
-            # Unlike a renaming, it fails if the name is taken.
-            self._target.hardlink_to(self._unfinished)
-        except FileExistsError:
-            raise self._exists() from None
-        except OSError:
-            # A file system without hard links.
-            if os.path.lexists(self._target):
-                raise self._exists() from None
-            self._unfinished.rename(self._target)
-
-    def _exists(self) -> ArgumentError:
-        return ArgumentError(
-            f"A local file {self._target.name[:200]!r} exists already and was left as it is.",
-            next_step="Choose another name or folder.",
-            code="file_exists",
-        )
-
-
-@contextlib.contextmanager
-def new_file(target: Path) -> Iterator[IO[bytes]]:
-    """A local file to be written inside; it gets its name at the end, and an exception leaves nothing behind.
-
-    Raises:
-        ArgumentError: `file_exists`, or `local_file_failed`, which is also what an `OSError` inside becomes.
-    """
-    new, is_whole = _NewFile(target), False
-    try:
-        with _local_errors(target.name):
-            yield new.open()
-        is_whole = True
-    finally:
-        new.close(is_whole)
-
-
-@contextlib.contextmanager
-def _local_errors(name: str) -> Iterator[None]:
-    """Raise what this machine's file system refuses as `ArgumentError`; only the name of the file is shown."""
-    try:
-        yield
-    except OSError as error:
-        raise ArgumentError(
-            f"The local file {name[:200]!r} cannot be used: {error.strerror or type(error).__name__}.",
-            next_step="Choose another file or folder.",
-            code="local_file_failed",
-        ) from None

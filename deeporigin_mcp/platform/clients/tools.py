@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 import anyio
 
 from deeporigin_mcp.errors import DeepOriginError, NotFoundError
+from deeporigin_mcp.platform.clients.kept import Kept
 from deeporigin_mcp.platform.records.tool_definition import ToolDefinition
 from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.requests import Transport
@@ -21,6 +22,8 @@ CATALOGUE_SECONDS = 300.0
 """How long the cached list is fresh; it is large and changes rarely."""
 CATALOGUE_KEPT_SECONDS = 3600.0
 """How long a stale list is used while it cannot be renewed."""
+KEPT_DEFINITIONS = 20
+"""Beside the list: those that were asked for one by one."""
 CATALOGUE_PAUSE_SECONDS = 30.0
 """Pause after a failed renewal before the list counts as stale again."""
 
@@ -36,6 +39,8 @@ class Tools:
         self._scope = scope
         self._timing = timing
         self._catalogue: builtins.list[ToolDefinition] = []
+        self._read = Kept[tuple[str, str], ToolDefinition](timing, most=KEPT_DEFINITIONS, seconds=CATALOGUE_SECONDS)
+        """Single definitions, by key and the version that was asked for."""
         self._read_at = float("-inf")
         self._failed_at = float("-inf")
         self._refreshing = anyio.Lock()
@@ -62,6 +67,19 @@ class Tools:
         response = await self._send(path, what)
         return expect_object(response, what)
 
+    async def definition(self, *, tool_key: str, tool_version: str) -> ToolDefinition:
+        """The same as a record; requested again when it is older than `CATALOGUE_SECONDS`.
+
+        Raises:
+            NotFoundError: no such tool or version.
+        """
+        asked = tool_key, tool_version
+        found = self._read.get(asked)
+        if found is None:
+            found = _shared(await self.get(tool_key=tool_key, tool_version=tool_version))
+            self._read.put(asked, found)
+        return found
+
     async def exists(self, *, tool_key: str, tool_version: str) -> bool:
         try:
             await self.get(tool_key=tool_key, tool_version=tool_version)
@@ -74,6 +92,12 @@ class Tools:
         if self._age() >= max_age_seconds:
             await self.refresh()
         return [*self._catalogue]
+
+    def known(self, *, tool_key: str, tool_version: str) -> ToolDefinition | None:
+        """The definition of exactly this version, if the cached list has it. Sends nothing."""
+        if self._age() >= CATALOGUE_KEPT_SECONDS:
+            return None
+        return next((d for d in self._catalogue if (d.key, d.version) == (tool_key, tool_version)), None)
 
     @property
     def catalogue_is_stale(self) -> bool:

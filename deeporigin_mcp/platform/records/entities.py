@@ -40,10 +40,6 @@ class Row:
         return word(self.raw.get("modified_by"))
 
     @property
-    def is_deleted(self) -> bool:
-        return self.raw.get("deleted") is True
-
-    @property
     def tags(self) -> Json:
         return as_object(self.raw.get("tags"))
 

@@ -18,6 +18,28 @@ MAX_REASON_CHARACTERS = 2_000
 IMPORT_KEY = "deeporigin.import-dataset"
 
 
+OF_A_RUN_UNDER_WAY = (
+    "executionId",
+    "status",
+    "name",
+    "tool",
+    "projectId",
+    "createdAt",
+    "startedAt",
+    "completedAt",
+    "progressReport",
+    "quotationResult",
+    "billingTransaction",
+    "statusReason",
+)
+"""Fields that say where an execution is; not what it was given, which may be a million ligands."""
+
+
+def under_way(raw: Json) -> Json:
+    """What to remember of an execution that is going to be read again, instead of all of its record."""
+    return {name: raw[name] for name in OF_A_RUN_UNDER_WAY if raw.get(name) is not None}
+
+
 class Execution:
     """A tools-service execution DTO. Every property tolerates a missing or malformed field.
 
@@ -109,6 +131,16 @@ class Execution:
     @property
     def progress_percent(self) -> float | None:
         return progress.percent(self.raw.get("progressReport"), self.status)
+
+    @property
+    def failed_steps(self) -> list[tuple[str, str]]:
+        """Label and message of each step that failed, as its progress report says."""
+        return progress.failed_steps(self.raw.get("progressReport"))
+
+    @property
+    def failed_ligands(self) -> tuple[int, int] | None:
+        """How many ligands failed, and of how many; None if its progress report does not count them."""
+        return progress.failed_ligands(self.raw.get("progressReport"))
 
     @cached_property
     def quoted_price(self) -> Decimal | None:

@@ -8,15 +8,18 @@ import re
 from typing import Any
 
 from deeporigin_mcp.platform.records.sanitizing import sanitized
+from deeporigin_mcp.platform.records.values import text
 
 MAX_TREE_NODES = 20_000
 """Larger trees are read only so far: a report must not stall the server."""
 
 FINISHED_NODES = ("Succeeded", "Completed", "Skipped", "Omitted")
+FAILED_NODES = ("Failed", "Error")
 
 # Blanks within a line only: a pattern that may run on over line ends takes quadratic time on a text of empty lines.
 _TOTAL_LIGANDS = re.compile(r"^[ \t]*total_num_ligands[ \t]*=[ \t]*(\d{1,12})[ \t\r]*$", re.MULTILINE)
 _LIGAND_DONE = re.compile(r"^[ \t]*ligand (?:docked|failed)\b", re.MULTILINE)
+_LIGAND_FAILED = re.compile(r"^[ \t]*ligand failed\b", re.MULTILINE)
 _FRACTION = re.compile(r"^\s*(\d{1,12})\s*/\s*(\d{1,12})\s*$")
 
 
@@ -31,6 +34,34 @@ def percent(report: Any, status: str = "") -> float | None:
     found = _exact(report)
     # Rounded once, at the end: means of rounded parts would drift.
     return None if found is None else round(found, 1)
+
+
+def failed_steps(report: Any) -> list[tuple[str, str]]:
+    """Label and message of each step that failed, in the report's order; the message may be empty.
+
+    Of nested steps the innermost: the others failed because of it.
+    """
+    if isinstance(report, str) and isinstance(parsed := _parsed(report), dict):
+        # ABFE of 2025 (platform-facts 5.3).
+        step = parsed.get("sub_step")
+        return [(step, "")] if parsed.get("status") in FAILED_NODES and isinstance(step, str) and step else []
+    if not is_tree(report):
+        return []
+    nodes: list[dict[str, Any]] = []
+    open_nodes: list[dict[str, Any]] = [report]
+    while open_nodes and len(nodes) < MAX_TREE_NODES:
+        nodes.append(node := open_nodes.pop())
+        open_nodes += reversed(children(node))
+    failed = [node for node in nodes if node.get("status") in FAILED_NODES]
+    causes = [node for node in failed if not any(below.get("status") in FAILED_NODES for below in children(node))]
+    # The root is the run, not one of its steps.
+    return [(label(node), text(node.get("message"))) for node in causes if node is not report]
+
+
+def failed_ligands(report: Any) -> tuple[int, int] | None:
+    """How many ligands failed, and of how many, as docking's lines of text say; None for other reports."""
+    total = _TOTAL_LIGANDS.search(report) if isinstance(report, str) else None
+    return (len(_LIGAND_FAILED.findall(report)), int(total[1])) if total else None
 
 
 def _exact(report: Any) -> float | None:

@@ -8,7 +8,7 @@ large, and endless nesting.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import math
 import re
 from collections import OrderedDict
@@ -18,22 +18,29 @@ from typing import Any
 # Secrets
 
 MASK = "[secret]"
-MAX_SECRETS = 256
-"""The most recently used ones; as many as there may be callers over HTTP."""
+MAX_SECRETS = 1024
+"""The most recently used ones; as many as there may be callers over HTTP. One more costs each request a new index."""
 PART_CHARACTERS = 16
-"""Length of the indexed parts: every piece of a secret of twice this length is found, and many shorter ones."""
+"""Length of the indexed parts: every piece of a secret of twice this length is found, of three times it in base64, and
+many shorter ones."""
 FEWEST_LETTERS = 6
 """A part with fewer different characters is not indexed: it occurs in many texts."""
 MOST_PLACES = 16
 """A part that more secrets share is compared with the latest of them only."""
 UUID_CHARACTERS = 36
+_BASE64 = re.compile(r"[A-Za-z0-9_\-+/]{24,}")
+"""Too short for a whole part otherwise."""
+_BASE64_OF_TEXT = re.compile(r"(?:[A-Za-f][A-Za-z0-9_\-+/]{3}){5}")
+"""What base64 of a part in ASCII has somewhere, and few other texts do: the first bit of three bytes is 0."""
+_ENCODED_TEXT = re.compile(rb"[!-~]{16,}")
+_TO_STANDARD = str.maketrans("-_", "+/")
 _RUNS = re.compile(r"[A-Za-z0-9_\-+/=.~]{16,}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # JSON escapes match first, so that no letter of one counts as the start of a secret.
 _RUNS_OF_JSON = re.compile(rf"\\u[0-9a-fA-F]{{4}}|\\.|({_RUNS.pattern})", re.DOTALL)
 _secrets: OrderedDict[str, None] = OrderedDict()
 Place = tuple[str, int]
-"""A form of a secret, and the offset of a part in it."""
+"""A secret, and the offset of a part in it."""
 _parts: dict[str, list[Place]] = {}
 """Part → its places; tokens of one issuer begin alike."""
 
@@ -67,52 +74,63 @@ def _holds_secret(run: str) -> bool:
     # Quick, because a response may hold hundreds of ids.
     if len(run) == UUID_CHARACTERS and _UUID.fullmatch(run):
         return False
-    return any(run[index : index + PART_CHARACTERS] in _parts for index in range(len(run) - PART_CHARACTERS + 1))
+    if any(run[index : index + PART_CHARACTERS] in _parts for index in range(len(run) - PART_CHARACTERS + 1)):
+        return True
+    return _BASE64_OF_TEXT.search(run) is not None and any(True for _ in _encoded_pieces(run))
 
 
 def _masked_run(found: re.Match[str]) -> str:
-    run, shown, index, kept_from = found[0], "", 0, 0
+    run, shown, kept_from = found[0], "", 0
     if found[1] is None:
         return run
-    while index < len(run):
+    for begin, end in sorted([*_pieces(run), *_encoded_pieces(run)]):
+        if end > kept_from:
+            # Pieces that overlap or touch are one.
+            shown += run[kept_from:begin] + MASK if begin > kept_from or not shown else ""
+            kept_from = end
+    return shown + run[kept_from:]
+
+
+def _pieces(run: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each piece of a secret, in order; none overlaps another."""
+    index = first = 0
+    while index <= len(run) - PART_CHARACTERS:
         held = _parts.get(run[index : index + PART_CHARACTERS])
         if held is None:
             index += 1
             continue
-        pieces = [_piece(run, index, kept_from, form, start) for form, start in held[-MOST_PLACES:]]
-        shown += run[kept_from : min(begin for begin, _ in pieces)] + MASK
-        index = kept_from = max(end for _, end in pieces)
-    return shown + run[kept_from:]
+        found = [_piece(run, index, first, secret, start) for secret, start in held[-MOST_PLACES:]]
+        index = first = max(end for _, end in found)
+        yield min(begin for begin, _ in found), index
 
 
-def _piece(run: str, index: int, first: int, form: str, start: int) -> tuple[int, int]:
-    """Start (at least `first`) and end of what the run and a form have in common around a place."""
+def _piece(run: str, index: int, first: int, secret: str, start: int) -> tuple[int, int]:
+    """Start (at least `first`) and end of what the run and a secret have in common around a place."""
     end, offset = index, start - index
-    while index > first and index + offset > 0 and run[index - 1] == form[index + offset - 1]:
+    while index > first and index + offset > 0 and run[index - 1] == secret[index + offset - 1]:
         index -= 1
-    while end < len(run) and end + offset < len(form) and run[end] == form[end + offset]:
+    while end < len(run) and end + offset < len(secret) and run[end] == secret[end + offset]:
         end += 1
     return index, end
 
 
+def _encoded_pieces(run: str) -> Iterator[tuple[int, int]]:
+    """The same for base64 of a text with a piece in it, of which the run may have any part."""
+    for found in _BASE64.finditer(run):
+        for begin in range(found.start(), found.start() + 4):
+            encoded = run[begin : found.end() - (found.end() - begin) % 4].translate(_TO_STANDARD)
+            for text in _ENCODED_TEXT.finditer(binascii.a2b_base64(encoded)):
+                for start, end in _pieces(text[0].decode("ascii")):
+                    # Three bytes are four characters; one that has bits of others too is masked with it.
+                    yield begin + (text.start() + start) * 4 // 3, begin - (text.start() + end) * 4 // -3
+
+
 def _parts_of(secret: str) -> Iterator[tuple[str, Place]]:
-    for form in _forms_of(secret):
-        last = max(0, len(form) - PART_CHARACTERS)
-        for start in {*range(0, last, PART_CHARACTERS), last}:
-            part = form[start : start + PART_CHARACTERS]
-            if len(set(part)) >= FEWEST_LETTERS:
-                yield part, (form, start)
-
-
-def _forms_of(secret: str) -> Iterator[str]:
-    """The secret, and its base64 at each of the three alignments."""
-    yield secret
-    for skipped in range(3) if len(secret) >= 2 * PART_CHARACTERS else ():
-        encoded = secret.encode("utf-8", "replace")[skipped:]
-        form = base64.b64encode(encoded[: len(encoded) // 3 * 3]).decode()
-        yield form
-        if (for_urls := form.translate(str.maketrans("+/", "-_"))) != form:
-            yield for_urls
+    last = len(secret) - PART_CHARACTERS
+    for start in {*range(0, last, PART_CHARACTERS), last}:
+        part = secret[start : start + PART_CHARACTERS]
+        if len(set(part)) >= FEWEST_LETTERS:
+            yield part, (secret, start)
 
 
 # Text

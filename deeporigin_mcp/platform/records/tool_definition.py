@@ -83,6 +83,12 @@ class ToolDefinition:
         return schema if isinstance(schema, dict) else {}
 
     @property
+    def outputs_schema(self) -> Json:
+        """The JSON Schema of its outputs; `{}` if there is none."""
+        schema = self.raw.get("outputs")
+        return schema if isinstance(schema, dict) else {}
+
+    @property
     def sync_rule(self) -> SyncRule:
         all_of = self.inputs_schema.get("allOf")
         for part in (self.inputs_schema, *(all_of if isinstance(all_of, list) else ())):
@@ -92,11 +98,6 @@ class ToolDefinition:
         if self.key in _TOP_LEVEL_SYNC:
             return SyncRule("top level", _TOP_LEVEL_SYNC[self.key])
         return SyncRule("none", None)
-
-    @property
-    def version_numbers(self) -> tuple[int, ...]:
-        """The numbers in the version, such as (4, 2, 0); build numbers have 14 digits and more."""
-        return _numbers(self.version)
 
     @property
     def version_order(self) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:

@@ -6,11 +6,9 @@ Redirects are not followed, so that the token goes to the base URL's own origin 
 from __future__ import annotations
 
 import contextlib
-import functools
-import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
 
 import anyio
 
@@ -19,19 +17,18 @@ from deeporigin_mcp.errors import (
     DeepOriginError,
     NetworkError,
     PlatformError,
-    RateLimitError,
-    RestrictionError,
 )
 from deeporigin_mcp.platform.records.sanitizing import one_line, register_secret
 from deeporigin_mcp.platform.transport import tracing
-from deeporigin_mcp.platform.transport.decompression import ACCEPT_ENCODING, decoded
+from deeporigin_mcp.platform.transport.connections import ACCEPT_JSON, Connections
+from deeporigin_mcp.platform.transport.decompression import decoded
 from deeporigin_mcp.platform.transport.http_errors import failure, message_in, sanitized_body
 from deeporigin_mcp.platform.transport.network_errors import network_errors
-from deeporigin_mcp.platform.transport.retry import RETRYABLE_STATUSES, RetryPolicy, http_date, retry_after_seconds
+from deeporigin_mcp.platform.transport.retry import Attempts, RetryPolicy, http_date, retry_after_seconds
 from deeporigin_mcp.platform.transport.signed_links import SignedLink, signed_link, store_failure
 from deeporigin_mcp.platform.transport.timing import Timing
 from deeporigin_mcp.settings import Settings
-from deeporigin_mcp.settings.network import Route, Trust, context_of, route_to, trusted
+from deeporigin_mcp.settings.network import Route, Trust
 
 if TYPE_CHECKING:
     # Imported by the functions that use it: a server starts faster without it.
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_SECONDS = 10.0
 CREATE_TIMEOUT_SECONDS = 600.0
 """Quoting and synchronous runs may take this long (platform-facts 4.4)."""
-ACCEPT_JSON = "application/json"
 ACCEPT_EXECUTION = "application/json;v=2.0"
 """Asks for the v2 progress tree (platform-facts 1.2)."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -53,25 +49,23 @@ CLOCKS_AGREE_SECONDS = 2.0
 """`Date` has whole seconds, and a response takes time."""
 LARGEST_OFFSET_SECONDS = 10 * 366 * 24 * 3600.0
 """A `Date` further away than this is ignored."""
-MAX_CONNECTIONS = 30
-"""Twenty concurrent polls, and event streams beside them."""
 
 
-@functools.cache
-def _certificates(trust: Trust | None) -> ssl.SSLContext:
-    """The trusted certificates. Loading them takes 30 ms of CPU; the clients of a process share them.
+class _Request(NamedTuple):
+    """What `Transport.send` was asked to send."""
 
-    None stands for http://, where nothing is verified and loading them would only cost time.
-    """
-    import httpx
-
-    if trust is None:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return context_of(trust) if trust.variables else httpx.create_ssl_context(trust_env=False)
+    method: str
+    path: str
+    what: str
+    params: Mapping[str, str | int] | None
+    body: Any
+    accept: str
+    timeout_seconds: float
+    public: bool
 
 
 class Transport:
-    """Sends requests for one set of credentials over one connection pool."""
+    """Sends requests for one set of credentials."""
 
     def __init__(
         self,
@@ -87,14 +81,13 @@ class Transport:
         self._timing = timing
         self._policy = policy
         self._timeout_seconds = timeout_seconds
-        self._given_http = http
-        self._user_agent = user_agent
+        self._connections = Connections(
+            settings.base_url, http=http, user_agent=user_agent, timeout_seconds=timeout_seconds
+        )
         self.requests_sent = 0
         self.on_accepted: Callable[[], None] = lambda: None
         """Called after each 2xx response to a request with the token."""
         self._clock_offset = 0.0
-        self._is_closed = False
-        self._stores: dict[str, tuple[httpx.AsyncClient, Route]] = {}
         if settings.token is not None:
             register_secret(settings.token.get_secret_value())
 
@@ -111,47 +104,6 @@ class Transport:
             offset = instant - self._timing.wall()
             self._clock_offset = offset if CLOCKS_AGREE_SECONDS <= abs(offset) <= LARGEST_OFFSET_SECONDS else 0.0
 
-    @cached_property
-    def _http(self) -> httpx.AsyncClient:
-        """The connection pool, created at the first request.
-
-        Raises:
-            SettingsError: a variable about proxies or certificates is invalid.
-            RuntimeError: the client is closed.
-        """
-        return self._new_http(self._settings.base_url, self._route, {"Accept": ACCEPT_JSON})
-
-    def _new_http(self, base_url: str, route: Route, headers: Mapping[str, str]) -> httpx.AsyncClient:
-        import httpx
-
-        if self._is_closed:
-            raise RuntimeError("Cannot send a request, as the client has been closed.")
-        proxy = route.proxy
-        certificates = _certificates(self._trust_for(base_url) if base_url.startswith("https:") else None)
-        return httpx.AsyncClient(
-            base_url=base_url,
-            headers={"Accept-Encoding": ACCEPT_ENCODING, "User-Agent": self._user_agent, **headers},
-            timeout=self._timeout_seconds,
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
-            transport=self._given_http,
-            verify=certificates,
-            # settings/network.py reads the environment and has better messages.
-            trust_env=False,
-            proxy=None
-            if proxy is None
-            else httpx.Proxy(
-                proxy.url, auth=proxy.credentials, ssl_context=certificates if proxy.scheme == "https" else None
-            ),
-        )
-
-    def _store(self, origin: str) -> tuple[httpx.AsyncClient, Route]:
-        """The connection pool for the signed links of one file store, and its route; it never has the token."""
-        if origin not in self._stores:
-            route = Route() if self._given_http is not None else route_to(origin)
-            self._stores[origin] = (self._new_http(origin, route, {}), route)
-        return self._stores[origin]
-
     @property
     def network(self) -> tuple[Route, Trust]:
         """The route to the platform (proxy or direct), and the trusted certificates.
@@ -159,35 +111,16 @@ class Transport:
         Raises:
             SettingsError: a variable about proxies or certificates is invalid.
         """
-        _ = self._http
-        return self._route, self._trust
-
-    @cached_property
-    def _route(self) -> Route:
-        return Route() if self._given_http is not None else route_to(self._settings.base_url)
-
-    @cached_property
-    def _trust(self) -> Trust:
-        return self._trust_for(self._settings.base_url)
-
-    @staticmethod
-    def _trust_for(url: str) -> Trust:
-        return trusted() if url.startswith("https:") else Trust()
+        pool = self._connections.platform()
+        return pool.route, pool.trust
 
     async def aclose(self) -> None:
         """Close all connections for good."""
-        self._is_closed = True
-        await self.close_connections()
+        await self._connections.aclose()
 
     async def close_connections(self) -> None:
         """Close all connections; a later request opens new ones."""
-        pools = [http for http, _ in self._stores.values()]
-        self._stores.clear()
-        # Forgotten before the first pause: a request that comes meanwhile must not get a pool that is being closed.
-        if (http := vars(self).pop("_http", None)) is not None:
-            pools.append(http)
-        for pool in pools:
-            await pool.aclose()
+        await self._connections.close()
 
     async def send(
         self,
@@ -218,62 +151,45 @@ class Transport:
             DeepOriginError: another error status; `http_errors.failure` has the table.
         """
         what = one_line(what, MAX_WHAT_CHARACTERS)
-        started = self._timing.monotonic()
         seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        attempt = 0
+        request = _Request(method, path, what, params, body, accept, seconds, public)
+        sendings = Attempts(self._policy, self._timing, most=attempts)
         while True:
-            attempt += 1
             pause_asked: float | None = None
             try:
-                status, headers, content = await self._once(
-                    method, path, what, params, body, accept, seconds, public, attempt
-                )
+                status, headers, content = await self._once(request, sendings.number)
             except NetworkError as caught:
                 error: DeepOriginError = caught
-                may_retry = not caught.is_lasting
             else:
                 if status < 300:
                     return _decoded(content, what)
                 pause_asked = retry_after_seconds(headers, self._timing)
                 error = self._error_for(status, content, headers, what, pause_asked)
-                may_retry = status in RETRYABLE_STATUSES and not isinstance(error, RestrictionError)
-            pause = self._policy.pause(attempt, self._timing, pause_asked)
-            spent = self._timing.monotonic() - started
-            most = self._policy.attempts if attempts is None else attempts
-            if not may_retry or attempt >= most or spent + pause > self._policy.budget_seconds:
-                raise error
-            await self._timing.sleep(pause)
+            await sendings.pause(error, pause_asked)
 
-    async def _once(
-        self,
-        method: str,
-        path: str,
-        what: str,
-        params: Mapping[str, str | int] | None,
-        body: Any,
-        accept: str,
-        timeout_seconds: float,
-        public: bool,
-        attempt: int,
-    ) -> tuple[int, httpx.Headers, bytes]:
-        headers = {"Accept": accept} | ({} if public else self._authorization())
-        http = self._http
-        with _encodable(what):
-            request = http.build_request(
-                method, path, params=params or None, json=body, headers=headers, timeout=timeout_seconds
+    async def _once(self, asked: _Request, attempt: int) -> tuple[int, httpx.Headers, bytes]:
+        headers = {"Accept": asked.accept} | ({} if asked.public else self._authorization())
+        pool = self._connections.platform()
+        with _encodable(asked.what):
+            url = self._url(asked.path, [*(asked.params or {}).items()])
+            request = pool.http.build_request(
+                asked.method, url, json=asked.body, headers=headers, timeout=asked.timeout_seconds
             )
         headers.clear()
         self.requests_sent += 1
-        with tracing.attempt(request, path, attempt) as sending, self._network_errors(what, timeout_seconds):
+        with (
+            tracing.attempt(request, asked.path, attempt) as sending,
+            network_errors(asked.what, asked.timeout_seconds, pool.route, pool.trust),
+        ):
             # httpx bounds each read; this bounds the whole response, also one that trickles in.
-            with anyio.fail_after(2 * timeout_seconds):
-                response = await http.send(request, stream=True)
+            with anyio.fail_after(2 * asked.timeout_seconds):
+                response = await pool.http.send(request, stream=True)
                 sending.responded(response.status_code, response.headers)
                 self._set_clock(response.headers)
-                if response.status_code < 300 and not public:
+                if response.status_code < 300 and not asked.public:
                     self.on_accepted()
                 try:
-                    return response.status_code, response.headers, await _bounded_body(response, what)
+                    return response.status_code, response.headers, await _bounded_body(response, asked.what)
                 finally:
                     await response.aclose()
 
@@ -320,20 +236,21 @@ class Transport:
         what = one_line(what, MAX_WHAT_CHARACTERS)
         sent = dict(headers or {})
         if isinstance(address, SignedLink):
-            (http, route), path, url = self._store(address.origin), "/signed-link", address.reveal()
+            pool, path, url = self._connections.store(address.origin), "/signed-link", address.reveal()
         else:
             sent |= self._authorization()
-            http, route, path, url = self._http, self._route, address, address
+            pool, path, url = self._connections.platform(), address, self._url(address, params)
+            params = ()
         timeout = httpx.Timeout(self._timeout_seconds, read=silence_seconds, write=silence_seconds)
         with _encodable(what):
-            request = http.build_request(
+            request = pool.http.build_request(
                 method, url, params=[*params] or None, headers=sent, content=content, timeout=timeout
             )
         sent.clear()
         self.requests_sent += 1
-        with network_errors(what, silence_seconds, route, self._trust):
+        with network_errors(what, silence_seconds, pool.route, pool.trust):
             with tracing.attempt(request, path, 1) as opening:
-                response = await http.send(request, stream=True)
+                response = await pool.http.send(request, stream=True)
                 opening.responded(response.status_code, response.headers)
             try:
                 if response.status_code >= 300:
@@ -345,6 +262,27 @@ class Transport:
                 yield response
             finally:
                 await response.aclose()
+
+    async def post_elsewhere(self, url: str, body: bytes) -> None:
+        """POST JSON once to an address that is no part of the platform. Raises as `open` does with a signed link."""
+        origin, _, path = url.partition("://")[2].partition("/")
+        # It may be what lets one post there, and libraries log addresses.
+        register_secret(path)
+        link = SignedLink(url, f"{url.partition('://')[0]}://{origin.partition('?')[0]}")
+
+        async def content() -> AsyncIterator[bytes]:
+            yield body
+
+        headers = {"Content-Type": ACCEPT_JSON, "Content-Length": str(len(body))}
+        async with self.open(
+            "POST", link, what="webhook", headers=headers, content=content(), silence_seconds=self._timeout_seconds
+        ):
+            pass
+
+    def _url(self, path: str, params: Sequence[tuple[str, str | int]]) -> str:
+        """Put together here: httpx would parse it three times, a tenth of what a poll costs."""
+        base = self._settings.base_url.rstrip("/")
+        return f"{base}/{path.lstrip('/')}" + (f"?{urlencode(params)}" if params else "")
 
     def _authorization(self) -> dict[str, str]:
         token = self._settings.require_token(self._timing.wall()).get_secret_value()
@@ -359,27 +297,15 @@ class Transport:
                 attempts are counted anew.
             budget_seconds: no attempt starts later than this after the first one; None: the policy's.
         """
-        budget_seconds = self._policy.budget_seconds if budget_seconds is None else budget_seconds
-        attempt, started = 0, self._timing.monotonic()
+        attempts = Attempts(self._policy, self._timing, budget_seconds=budget_seconds)
         while True:
-            attempt += 1
-            pause_asked = None
             try:
                 if await once():
                     return
-                attempt, started = 0, self._timing.monotonic()
-                pause = self._policy.pause(1, self._timing)
             except DeepOriginError as error:
-                if isinstance(error, RateLimitError):
-                    pause_asked = error.retry_after_seconds
-                may_retry = (isinstance(error, NetworkError) and not error.is_lasting) or (
-                    error.http_status in RETRYABLE_STATUSES and not isinstance(error, RestrictionError)
-                )
-                pause = self._policy.pause(attempt, self._timing, pause_asked)
-                spent = self._timing.monotonic() - started
-                if not may_retry or attempt >= self._policy.attempts or spent + pause > budget_seconds:
-                    raise
-            await self._timing.sleep(pause)
+                await attempts.pause(error)
+            else:
+                await attempts.begin_anew()
 
     def link_in(self, response: Any) -> SignedLink:
         """The signed link in a response; see `signed_links.signed_link`."""
@@ -396,9 +322,6 @@ class Transport:
 
         await self.retried(once)
         return found
-
-    def _network_errors(self, what: str, timeout_seconds: float) -> contextlib.AbstractContextManager[None]:
-        return network_errors(what, timeout_seconds, self._route, self._trust)
 
     def _error_for(
         self, status: int, content: bytes, headers: httpx.Headers, what: str, pause_asked: float | None = None

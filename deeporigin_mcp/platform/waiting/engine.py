@@ -11,7 +11,7 @@ until the execution is read again, so that its last known state is never taken f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -28,7 +28,7 @@ from deeporigin_mcp.errors import (
     RateLimitError,
     WaitTimeoutError,
 )
-from deeporigin_mcp.platform.records.execution import Execution
+from deeporigin_mcp.platform.records.execution import Execution, under_way
 from deeporigin_mcp.platform.records.values import Json, moment
 from deeporigin_mcp.platform.transport.timing import Timing
 
@@ -69,7 +69,7 @@ class WaitState:
 
     ids: Sequence[str]
     found: dict[str, Json] = field(default_factory=dict)
-    """The latest DTO of each id that was read."""
+    """The latest DTO of each id that was read; of one that is not settled only `under_way`, as thousands may wait."""
     seen_at: dict[str, float] = field(default_factory=dict)
     """When that was, in Unix seconds by the platform's clock."""
     failed: dict[str, DeepOriginError] = field(default_factory=dict)
@@ -87,6 +87,13 @@ class WaitState:
     def unknown(self) -> list[str]:
         """Ids whose present state is unknown, once each, in input order."""
         return [name for name in dict.fromkeys(self.ids) if name in self.failed]
+
+    def give_up_reading(self, names: Collection[str], error: DeepOriginError | None = None) -> None:
+        """Put on record that these were not read in time, or why not."""
+        for name in names:
+            self.failed[name] = error or NetworkError(
+                "Timed out waiting for the platform's response.", code="response_timeout"
+            )
 
     def is_done(self, until: Until) -> bool:
         open_ids = len(self.pending)
@@ -185,6 +192,7 @@ async def watch(
     timing: Timing,
     report: Report | None = None,
     known: Collection[str] = (),
+    seen: Mapping[str, Json] | None = None,
 ) -> WaitState:
     """Poll until `until` holds or the timeout, at least once. Never raises for a failure of the platform.
 
@@ -192,10 +200,11 @@ async def watch(
         poll_interval_seconds: the longest pause between two polls of an execution.
         timeout_seconds: None means no timeout.
         known: ids that were read before, whose refusals may pass (see `MAX_REFUSALS`).
+        seen: the DTOs of all ids, if they were read just now: then the first poll comes after the first pause.
         report: called after each poll that changed something (see `BETWEEN_REPORTS_SECONDS`), and every
             `HEARTBEAT_SECONDS`. Its exceptions end the wait.
     """
-    wait = _Wait(source, ids, until, poll_interval_seconds, timeout_seconds, timing, report, known)
+    wait = _Wait(source, ids, until, poll_interval_seconds, timeout_seconds, timing, report, known, seen or {})
     try:
         await wait.run(first_pause_seconds)
     except ExceptionGroup as group:
@@ -220,8 +229,9 @@ class _Wait:
         timing: Timing,
         report: Report | None,
         known: Collection[str],
+        seen: Mapping[str, Json],
     ) -> None:
-        self.state = WaitState(ids=ids)
+        self.state = WaitState(ids=ids, found={**seen}, seen_at=dict.fromkeys(seen, source.now()))
         self._source = source
         self._until: Until = until
         self._interval = poll_interval_seconds
@@ -231,7 +241,8 @@ class _Wait:
         self._started = timing.monotonic()
         self._deadline = float("inf") if timeout_seconds is None else self._started + timeout_seconds
         self._dirty: set[str] = set()
-        self._woken = anyio.Event()
+        self._nap = anyio.CancelScope()
+        """The present sleep, which an event ends."""
         ids_once = max(1, len(self.state.pending))
         self._bucket = TokenBucket(ids_once, poll_interval_seconds, self._started)
         self._backoff = RateLimitBackoff(timing)
@@ -246,7 +257,8 @@ class _Wait:
     async def run(self, first_pause_seconds: float) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._send_heartbeats)
-            await self._poll_and_report(self.state.pending, FIRST_POLL_SECONDS)
+            if not self.state.found:
+                await self._poll_and_report(self.state.pending, FIRST_POLL_SECONDS)
             if not self._is_over():
                 self._open_streams(tasks)
                 await self._poll_until_over(first_pause_seconds)
@@ -295,16 +307,8 @@ class _Wait:
             # A series of events must not starve other tasks.
             await anyio.lowlevel.checkpoint()
             return
-        async with anyio.create_task_group() as tasks:
-
-            async def timer() -> None:
-                await self._timing.sleep(seconds)
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(timer)
-            await self._woken.wait()
-            tasks.cancel_scope.cancel()
-        self._woken = anyio.Event()
+        with anyio.CancelScope() as self._nap:
+            await self._timing.sleep(seconds)
 
     # Polling
 
@@ -313,10 +317,7 @@ class _Wait:
         self._polled.clear()
         with anyio.move_on_after(max(self._left() + LAST_POLL_SECONDS, at_least_seconds)):
             await self._poll_all(names)
-        for name in set(names) - self._polled:
-            self.state.failed[name] = self._shared_failure or NetworkError(
-                "Timed out waiting for the platform's response.", code="response_timeout"
-            )
+        self.state.give_up_reading(set(names) - self._polled, self._shared_failure)
         self._left()
         after = self.state.outline()
         moved = any(before.get(name, ("",))[0] != after.get(name, ("",))[0] for name in names)
@@ -382,7 +383,7 @@ class _Wait:
     def _saw(self, name: str, dto: Json) -> None:
         self._polled.add(name)
         self._shared_failure = None
-        self.state.found[name] = dto
+        self.state.found[name] = dto if Execution(dto).is_settled else under_way(dto)
         self.state.seen_at[name] = self._source.now()
         self.state.failed.pop(name, None)
         # It was on its way when another failure gave up all of them.
@@ -437,7 +438,7 @@ class _Wait:
 
     def _wake(self, names: Sequence[str]) -> None:
         self._dirty.update(set(names).intersection(self.state.pending))
-        self._woken.set()
+        self._nap.cancel()
 
     def _event_due(self) -> float:
         """When the ids named by events may be polled: -inf for now, an instant, or inf if there are none."""

@@ -81,6 +81,10 @@ class Followers:
 
         return stop
 
+    def is_over(self, execution_id: str) -> bool:
+        """Whether a followed execution is over, or is polled no more."""
+        return execution_id in self._over
+
     def _forget(self, execution_id: str) -> None:
         del self._followers[execution_id]
         self._seen.pop(execution_id, None)

@@ -154,7 +154,7 @@ class ManualClock(Clock):
                 if listener.until is not None and listener.until <= self._now:
                     listener.wake()
 
-    def wait_for_waiters(self, count: int = 1, *, timeout_seconds: float = 5.0) -> bool:
+    def wait_for_waiters(self, count: int = 1, *, timeout_seconds: float = 60.0) -> bool:
         """Block the calling thread until `count` waits are pending; False when that never happens."""
 
         def enough() -> bool:

@@ -358,6 +358,16 @@ def helix_pdb(residues: int = 24) -> str:
     return "\n".join(["HEADER    SIMULATED HELIX", *_atom_lines("ATOM", "ALA", points), "TER", "END", ""])
 
 
+def alpha_carbons(content: bytes) -> list[Point]:
+    """Where the alpha carbons of a PDB file are; none if it is none."""
+    lines = [line for line in content.decode("latin-1").splitlines() if line[:6] == "ATOM  " and line[12:16] == " CA "]
+    try:
+        found = [(float(line[30:38]), float(line[38:46]), float(line[46:54])) for line in lines]
+    except ValueError:
+        return []
+    return [point for point in found if all(map(math.isfinite, point))]
+
+
 def pocket_pdb(centre: Iterable[float], volume: float) -> str:
     """A PDB file of the atoms that line a pocket: a shell around its centre."""
     middle, radius, count = tuple(centre), (0.75 * volume / math.pi) ** (1 / 3), 24

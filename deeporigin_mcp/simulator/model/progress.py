@@ -57,7 +57,10 @@ def second_era(run: Run, now: datetime) -> str | Node | None:
     if text_only or not run.definition.steps or line.served or not line.has_started(now):
         return first_era(run, now)
     names = _step_names(run)
-    steps = [_step(run, now, name, index, len(names)) for index, name in enumerate(names)]
+    failures = _failures(run, names)
+    # A run that fails ends with its failed step; the later ones take no time.
+    last = len(names) if line.failure is None else 1 + min(failures)
+    steps = [_step(run, now, name, index, last, failures.get(index)) for index, name in enumerate(names)]
     done = sum(step["status"] in {"Succeeded", "Skipped"} for step in steps)
     status = line.status_at(now)
     return {
@@ -74,19 +77,44 @@ def _step_names(run: Run) -> list[str]:
     if run.definition.key != DOCKING:
         return list(run.definition.steps)
     batches = -(-ligand_count(run.inputs) // max(run.batch_size, 1))
-    docks = [f'dock(0:index:{n},ligands:"{run.batch_size}")' for n in range(batches)]
+    docks = [f'dock({n}:index:{n},ligands:"{run.batch_size}")' for n in range(batches)]
     return ["prepare-ligands", *docks, "collect-poses"]
 
 
-def _step(run: Run, now: datetime, name: str, index: int, count: int) -> Node:
-    """One leaf of the tree; the steps share the run's time evenly."""
+def _failures(run: Run, names: list[str]) -> dict[int, str]:
+    """Why steps fail, by their index.
+
+    Inputs for which the run fails are found out by its first step. A batch of which no ligand works fails alone: the
+    others go on, and the run completes.
+    """
+    if run.timeline.failure is not None:
+        return {next((index for index, name in enumerate(names) if _is_wanted(run, name)), 0): run.timeline.failure}
+    if run.definition.key != DOCKING:
+        return {}
+    failed, size, count = failed_ligands(run.inputs), max(run.batch_size, 1), ligand_count(run.inputs)
+    found = {}
+    for number, start in enumerate(range(0, count, size)):
+        batch = range(start, min(start + size, count))
+        if all(index in failed for index in batch):
+            found[1 + number] = f"no ligand of the batch could be processed; ligand {start + 1}: {failed[start]}"
+    return found
+
+
+def _is_wanted(run: Run, name: str) -> bool:
+    wanted = run.inputs.get("steps")
+    return not isinstance(wanted, list) or name.removesuffix("-task").replace("abfe-e2e", "abfe") in wanted
+
+
+def _step(run: Run, now: datetime, name: str, index: int, count: int, failure: str | None) -> Node:
+    """One leaf of the tree; the first `count` steps share the run's time evenly."""
     line = run.timeline
     number = digest(run.resource_id, index, name) % 10**10
     step: Node = {"id": f"workflow-{run.resource_id}-{number}", "displayName": name, "message": None}
     step |= {"progress": "0/1", "startedAt": None, "finishedAt": None}
-    wanted = run.inputs.get("steps")
-    if isinstance(wanted, list) and name.removesuffix("-task").replace("abfe-e2e", "abfe") not in wanted:
+    if not _is_wanted(run, name):
         return {**step, "status": "Skipped", "message": "when 'false == true' evaluated false"}
+    if index >= count and line.status_at(now) == "Failed":
+        return {**step, "status": "Omitted", "message": "omitted: depends condition not met"}
     length = (line.finished - line.started) / count
     starts, ends = line.started + length * index, line.started + length * (index + 1)
     moment = min(now, line.cancelled or now)
@@ -98,9 +126,9 @@ def _step(run: Run, now: datetime, name: str, index: int, count: int) -> Node:
         step |= {"status": "Cancelled", "finishedAt": _seconds(moment)} if cancelled else {"status": "Running"}
         return {**step, "toolProgress": {"complete": round(100 * ((moment - starts) / length), 1)}}
     step["finishedAt"] = _seconds(ends)
-    if line.failure is not None and index == count - 1:
+    if failure is not None:
         # A failed leaf may well say 100 (quirk 11).
-        return {**step, "status": "Failed", "message": line.failure, "toolProgress": {"complete": 100}}
+        return {**step, "status": "Failed", "message": failure, "toolProgress": {"complete": 100}}
     return {**step, "status": "Succeeded", "progress": "1/1"}
 
 

@@ -15,7 +15,8 @@ Poses, pockets and properties are computed here; the rows of the other tools are
 Shapes: platform-facts 7 (last column) and 1.16.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from deeporigin_mcp.simulator.model.catalogue import (
@@ -37,6 +38,8 @@ Result = tuple[str, Row]
 MOST_FILE_LIGANDS = 500
 """Ligands of a file without a list that get results; a larger file still costs and takes what its count says."""
 POSES_PER_LIGAND = 3
+OUTWARD_ANGSTROM = 4.0
+"""How far a pocket's middle is from the atom that it is at: its pose touches that residue and is not inside of it."""
 _PROPERTY_RANGES = {
     "fraction_csp3": (0, 1),
     "logd": (-1, 5),
@@ -171,7 +174,7 @@ def _pockets(execution: str, inputs: Row) -> Iterator[Result]:
                 "id": identifier,
                 "protein_id": inputs["protein"].get("id"),
                 "file_path": f"tool-runs/{execution}/pockets/pocket_{index + 1}.pdb",
-                "center": [number(-30, 30, identifier, "centre", axis) for axis in "xyz"],
+                "center": _centre(identifier, inputs.get("atoms")),
                 "box": {**box, "rotation_deg": [0.0] * 3},
                 "volume": number(150, 900, identifier, "volume") / (index + 1),
                 "total_sasa": number(200, 800, identifier, "sasa"),
@@ -181,6 +184,16 @@ def _pockets(execution: str, inputs: Row) -> Iterator[Result]:
                 "pocket_min_size": inputs.get("pocket_min_size"),
             },
         )
+
+
+def _centre(identifier: str, atoms: Sequence[Sequence[float]] | None) -> list[float]:
+    """The middle of a pocket: at an atom of the protein, a little further out; anywhere if no atom is known."""
+    if not atoms:
+        return [number(-30, 30, identifier, "centre", axis) for axis in "xyz"]
+    atom = atoms[int(fraction(identifier, "centre") * len(atoms))]
+    outward = [part - sum(column) / len(atoms) for part, column in zip(atom, zip(*atoms, strict=True), strict=True)]
+    length = math.hypot(*outward) or 1.0
+    return [round(part + OUTWARD_ANGSTROM * step / length, 3) for part, step in zip(atom, outward, strict=True)]
 
 
 def _molprops(execution: str, inputs: Row) -> Iterator[Result]:  # noqa: ARG001

@@ -41,7 +41,7 @@ class Execution:
         charged: USD taken from the organisation's balance.
         charged_at: When.
         revision: Counts changes that time alone does not explain.
-        listed: Ligands read from the list file in its inputs; None without one.
+        read: What the tool reads in the files of its inputs: `ligands` of a list file, `atoms` of a protein.
         imported: Results of an import, which are rows by now; None for other runs.
         rejected: Why records of an import got no row, by index.
         own_logs: Log rows to serve as they are, instead of derived ones.
@@ -60,7 +60,7 @@ class Execution:
     charged: float = 0.0
     charged_at: datetime | None = None
     revision: int = 0
-    listed: list[Dto] | None = None
+    read: Dto = field(default_factory=dict)
     imported: list[Result] | None = None
     rejected: dict[int, str] = field(default_factory=dict)
     own_logs: list[Dto] | None = None
@@ -108,8 +108,8 @@ class Execution:
 
     @property
     def work(self) -> Dto:
-        """The inputs with the ligands of a list file in them, as the tool sees them."""
-        return self.inputs if self.listed is None else {**self.inputs, "ligands": self.listed}
+        """The inputs with what is read in their files, as the tool sees them."""
+        return {**self.inputs, **self.read} if self.read else self.inputs
 
     def remembered(self, name: str, make: Callable[[], T]) -> T:
         """What `make` returns; kept under a name once nothing changes any more, because lists are long."""

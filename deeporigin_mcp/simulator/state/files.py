@@ -5,6 +5,7 @@ pocket's atoms. Every path inside a result that begins with `tool-runs/` exists.
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from deeporigin_mcp.simulator.model.catalogue import POCKET_FINDER
 from deeporigin_mcp.simulator.model.failures import input_paths
-from deeporigin_mcp.simulator.model.molecules import helix_pdb, pocket_pdb, written_sdf
+from deeporigin_mcp.simulator.model.molecules import alpha_carbons, helix_pdb, pocket_pdb, written_sdf
 from deeporigin_mcp.simulator.state.base import State
 from deeporigin_mcp.simulator.state.execution import Execution
 from deeporigin_mcp.simulator.state.organisations import Organisation
@@ -94,14 +96,18 @@ def missing_input(platform: State, organisation: Organisation, inputs: Row) -> s
     return None
 
 
-def listed_ligands(platform: State, organisation: Organisation, inputs: Row) -> list[Row] | None:
-    """The ligands of the list file in a run's inputs; None when there is none, or it is no list of ligands."""
-    file = find_file(platform, organisation, str(inputs.get("ligands_file") or ""))
-    try:
-        rows = json.loads(file.content) if file is not None else None
-    except ValueError:
-        return None
-    return rows if isinstance(rows, list) and all(isinstance(row, dict) and "smiles" in row for row in rows) else None
+def read_in_files(platform: State, organisation: Organisation, tool_key: str, inputs: Row) -> Row:
+    """What a tool reads in the files of its inputs: the ligands of a list file, and where a protein's atoms are."""
+    read: Row = {}
+    if (file := find_file(platform, organisation, str(inputs.get("ligands_file") or ""))) is not None:
+        with contextlib.suppress(ValueError):
+            rows = json.loads(file.content)
+            if isinstance(rows, list) and all(isinstance(row, dict) and "smiles" in row for row in rows):
+                read["ligands"] = rows
+    if tool_key == POCKET_FINDER:
+        file = find_file(platform, organisation, str(inputs["protein"].get("file_path") or ""))
+        read["atoms"] = alpha_carbons(file.content) if file is not None else []
+    return read
 
 
 def _left_by(execution: Execution) -> dict[str, Row]:

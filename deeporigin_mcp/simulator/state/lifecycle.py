@@ -34,7 +34,7 @@ from deeporigin_mcp.simulator.model.timeline import planned, run_seconds
 from deeporigin_mcp.simulator.model.validation import Problem, checked_inputs
 from deeporigin_mcp.simulator.state.base import State
 from deeporigin_mcp.simulator.state.execution import TERMINAL, Execution
-from deeporigin_mcp.simulator.state.files import listed_ligands, missing_input
+from deeporigin_mcp.simulator.state.files import missing_input, read_in_files
 from deeporigin_mcp.simulator.state.imports import add_prepared, import_file
 from deeporigin_mcp.simulator.state.organisations import Organisation
 from deeporigin_mcp.simulator.state.refusals import conflict, invalid, not_found, refused, restricted
@@ -281,7 +281,7 @@ def _failure(platform: State, organisation: Organisation, execution: Execution) 
     """Why a run will end `Failed`, as far as its inputs and their files tell."""
     if execution.definition is None:
         return None
-    execution.listed = listed_ligands(platform, organisation, execution.inputs)
+    execution.read = read_in_files(platform, organisation, execution.definition.key, execution.inputs)
     missing = missing_input(platform, organisation, execution.inputs)
     return run_failure(execution.work) or (None if missing is None else f"input file not found: {missing}")
 

@@ -24,12 +24,15 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.money import ZERO, added, amount, rounded, shown
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.settings import Settings, state_directory
+from deeporigin_mcp.tools.approvals import notices
 from deeporigin_mcp.tools.approvals.processes import PROCESS, is_alive, this_process
 from deeporigin_mcp.tools.responses import steps
 
 if TYPE_CHECKING:
     # Imported where a file is opened: a server starts without it.
     import sqlite3
+
+    from deeporigin_mcp.tools.approvals.answers import Answers
 
 T = TypeVar("T")
 
@@ -39,7 +42,6 @@ VERSION = 1
 BUSY_SECONDS = 10.0
 """How long a process waits for another one's transaction, which takes milliseconds."""
 TEXT_CHARACTERS = 500
-DAY_SECONDS = 24 * 3600
 
 NEVER_STARTED = frozenset({"Quoted", "FailedQuotation", "InsufficientFunds"})
 """Statuses of executions that were never charged."""
@@ -119,10 +121,14 @@ class Rise(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What may be started, in USD; None for no limit. `budget`: by the scope; `per_day`: by the organisation."""
+    """What may be started, in USD; None for no limit.
+
+    `budget`: by the scope; `per_day`: by the organisation, since `day_began` (Unix seconds).
+    """
 
     budget: Decimal | None = None
     per_day: Decimal | None = None
+    day_began: float = 0.0
 
 
 class OverBudgetError(SpendingLimitError):
@@ -189,22 +195,27 @@ class Ledger:
     Args:
         path: None if there is no home directory to keep it in.
         is_named: the operator named the file, which may be on another machine.
+        receiver: who has to be told when a run is over that is entered here; empty for nobody.
     """
 
-    def __init__(self, path: Path | None, *, is_named: bool) -> None:
+    def __init__(self, path: Path | None, *, is_named: bool, receiver: str = "") -> None:
         self._path = path
         self._is_named = is_named
+        self._receiver = receiver
+        self._was_there = False
 
     @classmethod
     def of(cls, settings: Settings) -> Ledger:
         """The ledger of these settings: the file that the operator names, one beside the audit log, or one in the
         user's state directory."""
+        receiver = settings.notify.digest if settings.notify else ""
         if settings.ledger is not None:
-            return cls(settings.ledger, is_named=True)
+            return cls(settings.ledger, is_named=True, receiver=receiver)
         if settings.audit_log is not None:
-            return cls(settings.audit_log.with_name(f"{settings.audit_log.name}.ledger.sqlite3"), is_named=False)
+            beside = settings.audit_log.with_name(f"{settings.audit_log.name}.ledger.sqlite3")
+            return cls(beside, is_named=False, receiver=receiver)
         directory = state_directory()
-        return cls(directory and directory / "ledger.sqlite3", is_named=False)
+        return cls(directory and directory / "ledger.sqlite3", is_named=False, receiver=receiver)
 
     @classmethod
     def checked(cls, settings: Settings) -> Ledger:
@@ -258,8 +269,9 @@ class Ledger:
                     next_step=steps.call("get_execution", execution_id=name) + " shows its state.",
                     code="already_started",
                 )
-            _require_within(database, scope, limits, price, name, record, now)
+            _require_within(database, scope, limits, price, name, record)
             _upsert(database, scope, entry, None, "sending", now)
+            self._expect(database, scope, name, now)
             return row is not None and row.state in ("sending", "unknown")
 
         return await self._in_thread(claim)
@@ -271,7 +283,6 @@ class Ledger:
         price: Decimal,
         execution_id: str,
         *,
-        now: float,
         record: Sequence[Execution],
     ) -> None:
         """Refuse what `claim` would refuse for a limit; nothing is written down.
@@ -279,9 +290,7 @@ class Ledger:
         Raises:
             OverBudgetError: it would exceed a limit.
         """
-        await self._if_there(
-            lambda database: _require_within(database, scope, limits, price, execution_id, record, now)
-        )
+        await self._if_there(lambda database: _require_within(database, scope, limits, price, execution_id, record))
 
     async def settle(self, scope: BudgetScope, execution_id: str, state: RunState, *, now: float) -> None:
         """Write down what became of a confirmation that was being sent."""
@@ -291,6 +300,8 @@ class Ledger:
             # What was observed meanwhile is known better.
             if row is not None and row.state == "sending":
                 _update(database, scope, execution_id, state, None, now)
+                if self._receiver and state == "not started":
+                    notices.forget(database, scope[:2], execution_id)
 
         await self._in_thread(settle)
 
@@ -307,9 +318,9 @@ class Ledger:
 
         def observe(database: sqlite3.Connection) -> list[Rise]:
             rises = []
-            known = {comparable(row.execution_id): row for row in _rows(database, scope)}
             for execution in executions:
-                row = known.get(comparable(execution.execution_id))
+                # In whichever session it was started: a day's limit counts them all.
+                row = _row(database, scope, execution.execution_id)
                 if row is None or (from_list and not was_started(execution)):
                     continue
                 if from_list and row.state == "uncharged" and not (execution.billed or ZERO) > 0:
@@ -333,23 +344,42 @@ class Ledger:
     async def record(self, scope: BudgetScope, entry: Entry, execution: Execution, *, now: float) -> None:
         """Write down a run that the platform has started by itself."""
         amount = reported_amount(execution)
-        await self._in_thread(lambda database: _upsert(database, scope, entry, amount, "started", now))
+
+        def record(database: sqlite3.Connection) -> None:
+            _upsert(database, scope, entry, amount, "started", now)
+            self._expect(database, scope, entry.execution_id, now)
+
+        await self._in_thread(record)
 
     async def rows(self, scope: BudgetScope) -> list[Row]:
         """The runs of a scope, the newest first; empty if there is no ledger yet."""
         return await self._if_there(lambda database: _rows(database, scope) if database else [])
 
-    async def rows_of_day(self, scope: BudgetScope, now: float) -> list[Row]:
-        """The runs of all sessions of the organisation that were approved in the 24 hours before `now`."""
-        return await self._if_there(lambda database: _rows_of_day(database, scope, now) if database else [])
+    async def rows_since(self, scope: BudgetScope, began: float) -> list[Row]:
+        """The runs of all sessions of the organisation that were approved after `began`, in Unix seconds."""
+        return await self._if_there(lambda database: _rows_since(database, scope, began) if database else [])
 
     async def find(self, scope: BudgetScope, execution_id: str) -> Row | None:
         """What is known of an execution, in whichever session it was started."""
         return await self._in_thread(lambda database: _row(database, scope, execution_id))
 
+    def answers(self, scope: BudgetScope) -> Answers:
+        """Answers of people that all workers have to know of."""
+        from deeporigin_mcp.tools.approvals.answers import Answers
+
+        return Answers(self._in_thread, scope[:2])
+
+    def notices(self, scope: BudgetScope) -> notices.Notices:
+        """Whose ends have to be told."""
+        return notices.Notices(self._if_there, scope[:2], self._receiver)
+
+    def _expect(self, database: sqlite3.Connection, scope: BudgetScope, execution_id: str, now: float) -> None:
+        if self._receiver:
+            notices.expect(database, scope[:2], execution_id, self._receiver, now)
+
     async def _if_there(self, look: Callable[[sqlite3.Connection | None], T]) -> T:
         """Look into the file; into None if there is none yet, as looking makes none."""
-        if self._path is None or not self._path.exists():
+        if self._path is None or not (self._was_there or self._path.exists()):
             return look(None)
         return await self._in_thread(look)
 
@@ -377,6 +407,7 @@ class Ledger:
                     database.rollback()
                     raise
                 database.commit()
+                self._was_there = True
         except (OSError, sqlite3.Error, _DamagedError) as error:
             reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
             raise self._unusable(reason) from None
@@ -386,6 +417,9 @@ class Ledger:
 
         if self._path is None:
             raise self._unusable("there is no home directory to keep it in")
+        if self._was_there and not self._path.exists():
+            # A new one would have forgotten what counts against the limits.
+            raise self._unusable("it was removed while this server was running, and a restart begins a new one")
         self._make_file(self._path)
         database = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
         # Write-ahead logs need shared memory, which processes on several machines do not have.
@@ -432,7 +466,6 @@ def _require_within(
     price: Decimal,
     execution_id: str,
     record: Iterable[Execution],
-    now: float,
 ) -> None:
     """Refuse an execution at this price, in USD, if the other runs leave less of a limit; a free run needs none.
 
@@ -450,7 +483,7 @@ def _require_within(
                 code="over_budget",
             )
     if limits.per_day is not None:
-        used = spent(_rows_of_day(database, scope, now) if database else (), (), excluding=execution_id)
+        used = spent(_rows_since(database, scope, limits.day_began) if database else (), (), excluding=execution_id)
         if added([used, price]) > rounded(limits.per_day):
             raise OverBudgetError(
                 f"Runs for {shown(used)} USD were started here in the last 24 hours, and {shown(price)} USD more would "
@@ -500,9 +533,9 @@ def _rows(database: sqlite3.Connection, scope: BudgetScope) -> list[Row]:
     return [_read(values) for values in found]
 
 
-def _rows_of_day(database: sqlite3.Connection, scope: BudgetScope, now: float) -> list[Row]:
+def _rows_since(database: sqlite3.Connection, scope: BudgetScope, began: float) -> list[Row]:
     # What a clock that was set back calls the future counts too.
-    found = database.execute(f"{_COLUMNS} AND at > ?", (scope.platform, scope.organisation, now - DAY_SECONDS))
+    found = database.execute(f"{_COLUMNS} AND at > ?", (scope.platform, scope.organisation, began))
     return [_read(values) for values in found]
 
 

@@ -13,28 +13,32 @@ import hashlib
 import hmac
 import html
 import importlib.resources
+import logging
 import os
 import secrets
 import socket
 import string
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import anyio
 
-from deeporigin_mcp.settings import environment_of_browser, question_directories
+from deeporigin_mcp.settings import environment_for_others, question_directories
 from deeporigin_mcp.tools.approvals.pending import Answer, Outcome, Reply
-from deeporigin_mcp.tools.approvals.question import Question
+from deeporigin_mcp.tools.approvals.question import NOTED, Question
 from deeporigin_mcp.tools.approvals.waiting import private_directory
 
 if TYPE_CHECKING:
+    from anyio.abc import Process, TaskGroup, TaskStatus
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+
+logger = logging.getLogger("deeporigin_mcp.approvals")
 
 WAY = "browser"
 HOST = "127.0.0.1"
@@ -53,17 +57,25 @@ if name in ("www-browser", "links", "elinks", "lynx", "w3m") and not os.environ.
 sys.exit(not webbrowser.open(sys.argv[1]))
 """
 
-APPROVED_LATER = "Approved. Your assistant starts it at its next step, if that is within 10 minutes."
-DECLINED = "Not started. It stays a quote, which costs nothing. You can close this page."
-CLOSED = "This question is closed: it was answered before, or the quote has changed. Nothing was started by this page."
+DECLINED = "Not started. Nothing is charged. You can close this page."
+CLOSED = (
+    "This question is closed: it was answered before, it was open for more than 10 minutes, or the quote has changed. "
+    "Nothing was started by this page."
+)
 INVALID = "Nothing was started: this did not come from the page itself."
 
 
 class Page:
-    """One question on one address, until it is answered or closed."""
+    """One question on one address, until it is answered or closed.
 
-    def __init__(self, question: Question) -> None:
+    Args:
+        is_open: whether an answer would count now. While the machine slept, nobody could close the question.
+    """
+
+    def __init__(self, question: Question, tasks: TaskGroup, is_open: Callable[[], bool]) -> None:
         self._question = question
+        self._tasks = tasks
+        self._is_open = is_open
         self._path = f"/{secrets.token_urlsafe(32)}"
         self._form_token = secrets.token_urlsafe(32)
         self._answered = anyio.Event()
@@ -87,8 +99,22 @@ class Page:
         """Close the question. The page is served for a moment longer."""
         self._closed.set()
 
+    @property
+    def _is_closed(self) -> bool:
+        return self._closed.is_set() or not self._is_open()
+
     async def serve(self) -> None:
-        """Serve until a moment after the question was closed."""
+        """Serve until a moment after the question was closed. A page that cannot be served reaches nobody."""
+        try:
+            await self._serve()
+        except Exception as error:  # noqa: BLE001 (it must not end the MCP server; a terminal can still be asked)
+            logger.warning("An approval page cannot be served: %s", type(error).__name__)
+        finally:
+            self._answered.set()
+            self._forget_redirect()
+            self._socket.close()
+
+    async def _serve(self) -> None:
         import uvicorn
 
         class Server(uvicorn.Server):
@@ -113,11 +139,9 @@ class Page:
                 tasks.start_soon(stop)
                 await server.serve([self._socket])
         finally:
-            self._forget_redirect()
             # Cancelled, uvicorn leaves them to the event loop, which takes the next socket of this number for theirs.
             for listener in getattr(server, "servers", ()):
                 listener.close()
-            self._socket.close()
 
     async def open(self) -> bool:
         """Open it in the user's browser; False if that is known to have failed.
@@ -127,10 +151,7 @@ class Page:
         """
         try:
             self._redirect = await anyio.to_thread.run_sync(_redirect_to, f"{self._origin}{self._path}")
-            process = await anyio.open_process(
-                [sys.executable, "-I", "-c", OPEN, self._redirect.as_uri()],
-                stdin=-3, stdout=-3, stderr=-3, env=environment_of_browser(), start_new_session=True,
-            )  # fmt: skip
+            process: Process = await self._tasks.start(_opener_of, self._redirect.as_uri())
         except OSError:
             self._forget_redirect()
             return False
@@ -167,16 +188,16 @@ class Page:
         return await self._take(form.get("answer", ""))
 
     def _page(self) -> Response:
-        if self._reply is not None or self._closed.is_set():
+        if self._reply is not None or self._is_closed:
             return _response(200, self._outcome.text or CLOSED)
         return _response(200, self._question.title, _form(self._question, self._form_token))
 
     async def _take(self, answer: str) -> Response:
         # A second click gets the outcome of the first.
-        if self._reply is None and not self._closed.is_set():
+        if self._reply is None and not self._is_closed:
             is_yes = answer == "yes"
             self._reply = Reply(Answer.YES if is_yes else Answer.NO, WAY, outcome=self._outcome)
-            self._outcome.text = APPROVED_LATER if is_yes else DECLINED
+            self._outcome.text = NOTED if is_yes else DECLINED
             if not is_yes:
                 self._outcome.known.set()
             self._answered.set()
@@ -188,14 +209,24 @@ class Page:
 
 
 @contextlib.asynccontextmanager
-async def served(question: Question, tasks: anyio.abc.TaskGroup) -> AsyncIterator[Page]:
+async def served(question: Question, tasks: TaskGroup, is_open: Callable[[], bool]) -> AsyncIterator[Page]:
     """A page that is served; when this ends its question is closed."""
-    page = Page(question)
+    page = Page(question, tasks, is_open)
     tasks.start_soon(page.serve)
     try:
         yield page
     finally:
         page.close()
+
+
+async def _opener_of(address: str, *, task_status: TaskStatus[Process]) -> None:
+    """The program that opens the browser. It ends with this task; the browser does not."""
+    async with await anyio.open_process(
+        [sys.executable, "-I", "-c", OPEN, address],
+        stdin=-3, stdout=-3, stderr=-3, env=environment_for_others(), start_new_session=True,
+    ) as process:  # fmt: skip
+        task_status.started(process)
+        await process.wait()
 
 
 def _redirect_to(address: str) -> Path:

@@ -53,6 +53,8 @@ class Reply:
         outcome: where the person waits to see what became of a yes.
         meta: of an open question, what only a page of the client may see of the call's result.
         start: of a yes that starts the run itself: starts it, or joins that start.
+        is_on_record: it is in the audit log already.
+        came_with_call: of a yes: it was given before this call, which brought it.
     """
 
     answer: Answer
@@ -61,9 +63,14 @@ class Reply:
     outcome: Outcome | None = None
     meta: dict[str, Any] | None = None
     start: Callable[[], Awaitable[Execution]] | None = None
+    is_on_record: bool = False
+    came_with_call: bool = False
 
 
 WITHDRAWN = Reply(Answer.NOBODY, "the question was withdrawn")
+UNANSWERED = Reply(Answer.NOBODY, f"it was not answered within {KEPT_SECONDS / 60:.0f} minutes")
+NOT_USED = "It was not started: the question was closed before your yes was used."
+"""What a person reads whose yes was dropped."""
 
 
 class _Question:
@@ -86,7 +93,9 @@ class _Question:
         except Exception as error:  # noqa: BLE001 (it runs beside the calls, where nobody else would catch it)
             self.reply = Reply(Answer.NOBODY, f"asking failed inside this MCP server ({type(error).__name__})")
         finally:
-            self._changed_at = self._since_boot()
+            # A question that was left open overnight, while the machine slept, is not answered in the morning.
+            if not self.is_stale:
+                self._changed_at = self._since_boot()
             self.replied.set()
 
     def answer(self, reply: Reply) -> None:
@@ -115,11 +124,11 @@ class OpenQuestions:
     """Seals questions, where the operator gave no key that all processes share."""
     _open: dict[str, _Question] = field(default_factory=dict)
     _used: dict[str, float] = field(default_factory=dict)
-    _taken: set[str] = field(default_factory=set)
+    _taken: dict[str, _Question] = field(default_factory=dict)
 
-    def is_taken(self, execution_id: str) -> bool:
-        """Whether a call has taken a yes to this execution."""
-        return execution_id in self._taken
+    def taken(self, execution_id: str) -> object:
+        """The last question about this execution whose yes a call has taken; None if that was long ago, or never."""
+        return self._taken.get(execution_id)
 
     def open_way(self, execution_id: str, about: object) -> str | None:
         """By which way a question about this is open, or was answered without a call that waited."""
@@ -171,10 +180,16 @@ class OpenQuestions:
             question.waiting -= 1
         if not question.replied.is_set():
             return None
+        if question.is_stale and question.reply.answer is Answer.YES:
+            # The machine slept while this call waited.
+            self._close(question)
+            self._open = {name: each for name, each in self._open.items() if each is not question}
+            return UNANSWERED
         if self._open.get(execution_id) is question:
             del self._open[execution_id]
             if question.reply.answer is Answer.YES:
-                self._taken.add(execution_id)
+                self._taken = {name: old for name, old in self._taken.items() if not old.is_stale}
+                self._taken[execution_id] = question
         elif question.reply.answer is Answer.YES and question.reply.start is None:
             raise being_confirmed(execution_id)
         return question.reply
@@ -187,7 +202,13 @@ class OpenQuestions:
     def withdraw(self, execution_id: str) -> None:
         """Close the question about this execution, if there is one, also for the person; forget its answer."""
         if question := self._open.pop(execution_id, None):
-            question.scope.cancel()
+            self._close(question)
+
+    @staticmethod
+    def _close(question: _Question) -> None:
+        question.scope.cancel()
+        if question.reply.outcome is not None:
+            question.reply.outcome.tell(NOT_USED)
 
     def use(self, question_id: str) -> bool:
         """Use up an answer whose request state the client keeps; False if that was done before."""

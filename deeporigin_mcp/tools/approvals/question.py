@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NOTED = (
+    "Your yes is noted for 10 minutes. Your assistant starts the run with it if the quote is still the same, and can "
+    "tell you whether it did."
+)
+"""What a person reads whose yes no call has used yet."""
+
 
 @dataclass(frozen=True)
 class Question:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deeporigin_mcp.settings import question_directories
-from deeporigin_mcp.tools.approvals.pending import Answer, Reply
+from deeporigin_mcp.tools.approvals.pending import UNANSWERED, Answer, Reply
 from deeporigin_mcp.tools.approvals.processes import PROCESS, is_alive, this_process
 from deeporigin_mcp.tools.approvals.question import Question
 
@@ -58,8 +58,14 @@ def is_private(path: Path) -> bool:
     )
 
 
-async def answered(question: Question, sleep: Callable[[float], Awaitable[None]]) -> Reply:
-    """Let a question wait until it is answered in a terminal. Cancelled, it is closed."""
+async def answered(
+    question: Question, sleep: Callable[[float], Awaitable[None]], is_open: Callable[[], bool] = lambda: True
+) -> Reply:
+    """Let a question wait until it is answered in a terminal. Cancelled, it is closed.
+
+    Args:
+        is_open: whether an answer would count now. While the machine slept, nobody could close the question.
+    """
     directory = private_directory(question_directories())
     if directory is None:
         return Reply(Answer.NOBODY, "there is no folder of this user for questions")
@@ -71,6 +77,8 @@ async def answered(question: Question, sleep: Callable[[float], Awaitable[None]]
         return Reply(Answer.NOBODY, "the question cannot be written to a file")
     try:
         while True:
+            if not is_open():
+                return UNANSWERED
             reply = _read(path.with_suffix(ANSWER))
             if reply is not None and hmac.compare_digest(str(reply.get("key")).encode(), key.encode()):
                 return Reply(Answer.YES if reply.get("answer") == "yes" else Answer.NO, WAY)

@@ -25,8 +25,9 @@ from deeporigin_mcp.tools.catalogue.check_state import (
     Object,
     Repeats,
 )
+from deeporigin_mcp.tools.catalogue.examples import example_of, examples_of
 from deeporigin_mcp.tools.catalogue.ligands import read_ligands
-from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, example_of, examples_of, fields_of
+from deeporigin_mcp.tools.catalogue.schemas import Schema, TooLarge, entries_of, fields_of
 from deeporigin_mcp.tools.catalogue.validators import validator_of
 
 if TYPE_CHECKING:
@@ -45,10 +46,12 @@ UNREAD = "This server could not check the inputs fully against the tool's schema
 class Findings:
     """What a check found: `problems` forbid the run; `warnings` and `repeats` are shown with its price.
 
-    `files` and `entities` are what the inputs refer to on the platform, which this check does not look up.
+    `breaks_schema`: a problem is of the schema, not only of molecules. `files` and `entities` are what the inputs refer
+    to on the platform, which this check does not look up.
     """
 
     problems: list[str] = field(default_factory=list)
+    breaks_schema: bool = False
     warnings: list[str] = field(default_factory=list)
     repeats: list[Repeats] = field(default_factory=list)
     files: list[InputFile] = field(default_factory=list)
@@ -84,8 +87,8 @@ def _checked(state: CheckState, inputs: dict[str, Any], schema: Schema) -> Findi
         problems += _violations(state, noted, schema)
     except (RecursionError, TooLarge):
         state.warn(UNREAD)
+    findings = Findings(breaks_schema=bool(problems))
     problems += state.molecule_problems()
-    findings = Findings()
     findings.add(dict.fromkeys(problems), state.warnings)
     return findings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import anyio
@@ -21,6 +22,9 @@ RECENT_RUNS = 100
 READ_SECONDS = 6.0
 KEPT_SECONDS = 300.0
 MAX_INPUTS_NAMED = 4
+MAX_SIZES = 4
+MOST_APART = 2
+"""How many times as long one more may take in some runs as in others, for that to be said at all."""
 
 
 class CostsSeen(NamedTuple):
@@ -74,21 +78,47 @@ def price_in(runs: Iterable[Execution]) -> str:
     rule, is_constant = _rule([(price, size_of(run.inputs)) for run, price in quoted], _is_counted(quoted))
     parts = [f"{rule} in {_runs(len(quoted))}"]
     if is_constant and (same := _varied([run.inputs for run, _ in quoted])):
-        parts.append(f"{', '.join(same)} changed nothing")
+        parts.append(f"{', '.join(same)} did not change it")
     return "; ".join([*parts, *_billed([run for run, price in quoted if price > 0])])
 
 
 def duration_in(runs: Iterable[Execution]) -> str:
-    """Such as `46 s for 1 ligand to 112 s for 12 ligands in 9 recent runs`."""
+    """Such as `1 ligand: 46 s, 12 ligands: 100 to 112 s in 9 recent runs; 6 s per further ligand; …`."""
+    ended = [run for run in runs if run.status == "Completed" and run.runtime_seconds is not None]
     by_size: dict[Size, list[float]] = {}
-    for run in runs:
-        if run.status == "Completed" and run.runtime_seconds is not None:
-            by_size.setdefault(size_of(run.inputs), []).append(run.runtime_seconds)
+    for run in ended:
+        by_size.setdefault(size_of(run.inputs), []).append(run.runtime_seconds or 0)
     if not by_size:
         return ""
-    middle = {size: sorted(times)[len(times) // 2] for size, times in by_size.items()}
-    parts = [f"{_time(middle[size])}{_of(size)}" for size in dict.fromkeys((min(middle), max(middle)))]
-    return f"{' to '.join(parts)} in {_runs(sum(map(len, by_size.values())))}"
+    known = [(size, sorted(by_size[size])) for size in sorted(by_size)]
+    shown = known if len(known) <= MAX_SIZES else [*known[: MAX_SIZES - 1], known[-1]]
+    parts = [f"{', '.join(_timed(*each) for each in shown)} in {_runs(len(ended))}"]
+    if varied := _varied([run.inputs for run in ended]):
+        parts.append(f"{', '.join(varied)} varied")
+    (most, _), units = known[-1], {size.unit for size, _ in known}
+    if len(units) == 1 and most.unit:
+        if each := _each_further(known):
+            parts.append(f"{each} per further {most.unit}")
+        parts.append(f"for more than {_of(most)} not known")
+    return "; ".join(parts)
+
+
+def _timed(size: Size, times: Sequence[float]) -> str:
+    """The times of runs of one size, least first."""
+    took = " to ".join(dict.fromkeys((_time(times[0]), _time(times[-1]))))
+    return f"{_of(size)}: {took}" if size.unit else took
+
+
+def _each_further(known: Sequence[tuple[Size, Sequence[float]]]) -> str:
+    """The seconds that one more takes; empty where runs of several sizes do not agree on that."""
+    steps = [
+        ((after[0] - before[-1]) / (more.number - less.number), (after[-1] - before[0]) / (more.number - less.number))
+        for (less, before), (more, after) in pairwise(known)
+    ]
+    if not steps:
+        return ""
+    low, high = min(least for least, _ in steps), max(most for _, most in steps)
+    return " to ".join(dict.fromkeys((_time(low), _time(high)))) if 0 < high <= MOST_APART * low else ""
 
 
 def _is_counted(quoted: Sequence[tuple[Execution, Decimal]]) -> bool:
@@ -114,9 +144,8 @@ def _rule(seen: Sequence[tuple[Decimal, Size]], is_counted: bool) -> tuple[str, 
         return f"{_usd(low)} to {_usd(high)} USD per run", False
     if not low:
         return "free", True
-    return f"{_usd(low)} USD{_of(next(iter(sizes))) or ' per run'}" if len(
-        sizes
-    ) == 1 else f"{_usd(low)} USD per run", True
+    (size, *others) = sizes
+    return f"{_usd(low)} USD {f'for {_of(size)}' if size.unit and not others else 'per run'}", True
 
 
 def _varied(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -135,12 +164,17 @@ def _billed(runs: Sequence[Execution]) -> list[str]:
     parts = []
     completed = [run for run in runs if run.status == "Completed" and run.billed is not None]
     if completed:
-        whole = sum(run.billed == run.quoted_price for run in completed)
-        parts.append(f"{whole} of {len(completed)} completed runs were billed as quoted")
+        partial = [run for run in completed if run.failed_ligands and run.failed_ligands[0]]
+        among = f", of those with failed ligands {_as_quoted(partial)}" if partial else ""
+        parts.append(f"{_as_quoted(completed)} completed runs were billed as quoted{among}")
     if failed := [run for run in runs if run.status == "Failed"]:
         billed = sum(bool(run.billed) for run in failed)
         parts.append(f"{billed} of {len(failed)} failed runs were billed")
     return parts
+
+
+def _as_quoted(runs: Sequence[Execution]) -> str:
+    return f"{sum(run.billed == run.quoted_price for run in runs)} of {len(runs)}"
 
 
 def _usd(amount: Decimal) -> str:
@@ -149,7 +183,7 @@ def _usd(amount: Decimal) -> str:
 
 
 def _of(size: Size) -> str:
-    return f" for {size.number:,} {size.unit}{'' if size.number == 1 else 's'}" if size.unit else ""
+    return f"{size.number:,} {size.unit}{'' if size.number == 1 else 's'}"
 
 
 def _runs(count: int) -> str:

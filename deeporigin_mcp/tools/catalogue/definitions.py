@@ -69,7 +69,7 @@ async def find_definition(
         ArgumentError: the tool is disabled.
     """
     try:
-        definition = ToolDefinition(await state.client.tools.get(tool_key=tool_key, tool_version=tool_version))
+        definition = await state.client.tools.definition(tool_key=tool_key, tool_version=tool_version)
     except NotFoundError as error:
         versions = versions_of(await definitions_of(state), tool_key)
         if not versions:

@@ -13,7 +13,7 @@ from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.catalogue.definitions import allowed_definitions, unmatched_allowed_keys
 from deeporigin_mcp.tools.responses import steps
-from deeporigin_mcp.tools.responses.views import PlatformToolListView, PlatformToolRow
+from deeporigin_mcp.tools.responses.views import View
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 MAX_QUERY_WORDS = 30
@@ -39,6 +39,26 @@ _SAME = {
 _COMMON = frozenset(
     ("all", "and", "any", "for", "from", "how", "into", "make", "predict", "run", "that", "the", "tools", "use", "with")
 )
+
+
+class PlatformToolRow(View):
+    tool_key: str
+    tool_version: str
+    name: str | None = None
+    description: str | None = None
+    enabled: bool | None = None
+    featured: bool | None = None
+    matched: str | None = None
+
+
+class PlatformToolListView(View):
+    """`matched` names values of a tool's inputs by which it was found; `others` are keys of other tools."""
+
+    tools: list[PlatformToolRow]
+    others: list[str] | None = None
+    count: int
+    has_more: bool
+    next_step: str | None = None
 
 
 async def find_platform_tools(

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.molecules import chemistry
 from deeporigin_mcp.tools.molecules.chemistry import CheckedSmiles
+from deeporigin_mcp.tools.molecules.smiles import SUPPORTED_ELEMENTS, elements_of
 
 DRUG_LIKE = frozenset({"deeporigin.docking", "deeporigin.constrained-docking", "deeporigin.admet-properties"})
 """Tools that have no parameters for other elements than those of drug-like ligands, and would charge for the try."""
 PLACEHOLDER = "*"
 """An open attachment point."""
+USUAL_IONS = frozenset({"Li", "Na", "K", "Mg", "Ca"})
+"""Elements of counter-ions of drugs."""
 MAY_FAIL = "It may get no result, but is part of the price."
 MAX_CHECKED = 2_000
 CHECK_SECONDS = 5.0
@@ -67,7 +70,12 @@ def read_ligands(texts: Mapping[str, str], tool_key: str) -> Ligands:
             else:
                 found.problems.append(line)
         elif one.dropped:
-            unusual.append(f"{path} is a salt ({one.dropped} beside {one_line(one.smiles, SHOWN_CHARACTERS)})")
+            line = f"{path} is a salt ({one.dropped} beside {one_line(one.smiles, SHOWN_CHARACTERS)})"
+            if elements_of(one.dropped) - SUPPORTED_ELEMENTS.keys() - USUAL_IONS:
+                # What is sent has the metal, whether or not the platform drops it.
+                found.warnings.append(f"{line}. {MAY_FAIL}")
+            else:
+                unusual.append(line)
         else:
             notes = (note for note in one.notes if not note.startswith("written as"))
             unusual += [f"{path} {'is ' if note.startswith('a ') else ''}{note}" for note in notes]

@@ -26,7 +26,10 @@ MAY_START = frozenset(
 """Tools whose runs a platform was seen to start when they were created, whatever amount was approved; mostly free."""
 
 
-QUOTE = "free, starts nothing, stays; cancel_execution withdraws it where the platform allows that"
+QUOTE = (
+    'free, starts nothing, stays; list_executions(status=["Quoted"]) lists quotes, cancel_execution withdraws one '
+    "where the platform allows that"
+)
 """What becomes of a quote (platform-facts 2.3, 2.6; that quotes expire is not known)."""
 
 
@@ -39,8 +42,10 @@ def price_rule(tool_key: str, seen: str | None = "") -> str:
     if tool_key in UNQUOTED:
         rule = "unknown: a run starts when it is created, without a quote, once a person has approved it"
         return f"{rule}; so far: {seen}" if seen else rule
-    known = f"{PRICES_SEEN[tool_key]} (last seen)" if tool_key in PRICES_SEEN else "unknown until the quote"
+    before = PRICES_SEEN.get(tool_key, "")
+    known = f"{before} (last seen)" if before else "unknown until the quote"
     if seen is None:
         known += "; recent runs could not be read"
-    rule = f"{seen}; known before: {PRICES_SEEN[tool_key]}" if seen and tool_key in PRICES_SEEN else seen or known
+    # What recent runs show again is not said twice.
+    rule = f"{seen}; known before: {before}" if seen and before and not seen.startswith(before) else seen or known
     return f"{rule}; a run may start when it is created" if tool_key in MAY_START else rule

@@ -14,12 +14,19 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.errors import ChangingCall
-from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionView, execution_view
+from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS
+from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionRow, Warned, detailed_facts
 from deeporigin_mcp.tools.runtime.executions import ExecutionId, existing
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
 
-async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> ExecutionView:
+class CancelledView(ExecutionRow, Warned):
+    """One execution, after it was to be cancelled."""
+
+    next_step: str | None = None
+
+
+async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> CancelledView:
     """Cancel an execution that waits or runs, or a quote. Cannot be undone; what has run so far may be charged.
 
     One that is over stays as it is.
@@ -29,7 +36,9 @@ async def cancel_execution(ctx: ToolContext, execution_id: ExecutionId) -> Execu
     with ChangingCall("nothing_changed", find_out=f"{read} shows its state.").errors():
         before = await existing(state.client, execution_id, outcome="nothing_changed")
         if before.is_terminal:
-            return execution_view(before, next_step=f"It was {before.status} already, so nothing was cancelled.")
+            return _view(before, f"It was {before.status} already, so nothing was cancelled.")
+        # What is to be withdrawn must not be started by an answer that comes meanwhile.
+        state.questions.withdraw(before.execution_id)
         try:
             return await (_withdrawn if before.status == "Quoted" else _cancelled)(state, execution_id)
         except (NetworkError, PlatformError) as error:
@@ -54,17 +63,17 @@ async def _state_after(state: ServerState, execution_id: str) -> Execution:
         ) from None
 
 
-async def _cancelled(state: ServerState, execution_id: str) -> ExecutionView:
+async def _cancelled(state: ServerState, execution_id: str) -> CancelledView:
     await state.client.executions.cancel(execution_id)
     after = await _state_after(state, execution_id)
     next_step = steps.after(after, state.settings)
     if not after.is_terminal:
         status = one_line(after.status, WORD_CHARACTERS)
         next_step = f"The cancellation was sent, but it is still {status}. {next_step} shows its end."
-    return execution_view(after, next_step=next_step)
+    return _view(after, next_step)
 
 
-async def _withdrawn(state: ServerState, execution_id: str) -> ExecutionView:
+async def _withdrawn(state: ServerState, execution_id: str) -> CancelledView:
     """Cancel a quote, which not every platform allows, and say what happened."""
     refusal = ""
     try:
@@ -79,4 +88,8 @@ async def _withdrawn(state: ServerState, execution_id: str) -> ExecutionView:
     else:
         next_step = f"It was started meanwhile and is {one_line(after.status, WORD_CHARACTERS)}."
         next_step = f"{next_step} {steps.after(after, state.settings) or ''}".strip()
-    return execution_view(after, next_step=next_step)
+    return _view(after, next_step)
+
+
+def _view(execution: Execution, next_step: str | None) -> CancelledView:
+    return CancelledView(**detailed_facts(execution), next_step=next_step).limited_to(CONCISE_CHARACTERS)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, NamedTuple
 
 import anyio
 from mcp_types import InputRequiredResult
@@ -13,31 +12,25 @@ from pydantic import Field
 from deeporigin_mcp.errors import (
     DeepOriginError,
     OutcomeUnknownError,
-    PlatformError,
     SpendingLimitError,
     StateConflictError,
 )
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.money import usd
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.waiting.engine import LAST_POLL_SECONDS
 from deeporigin_mcp.tools.approvals.pending import Answer, Reply
-from deeporigin_mcp.tools.executions.details import ended_view
+from deeporigin_mcp.tools.executions.completeness import started_view
 from deeporigin_mcp.tools.responses import errors, steps
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView, execution_view
-from deeporigin_mcp.tools.runtime.executions import ExecutionId, at_its_end, existing
+from deeporigin_mcp.tools.runtime.executions import READ_SECONDS, ExecutionId, existing, reading_until
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.spending import approval, asking, spent
+from deeporigin_mcp.tools.spending import approval, asking
 from deeporigin_mcp.tools.spending.failures import failed_in_a_row
 
-READ_SECONDS = 12.0
-"""How long the requests before a confirmation may take together."""
 PERSON_SECONDS = 35.0
 """When a call stops waiting for a person, counted from its start; the rest is for the confirmation."""
 CONFIRMED_BY_SECONDS = CALL_SECONDS - 2.0
 """When a call stops waiting for the confirmation, counted from its start: before the call itself times out."""
-ENDED_BY_SECONDS = CALL_SECONDS - LAST_POLL_SECONDS - 1
-"""When a call stops waiting for the end of the run, counted from its start."""
 
 
 async def confirm_execution(
@@ -63,43 +56,52 @@ async def _confirmed(
     ctx: ToolContext, execution_id: str, expected_price: float | None, wait_seconds: float
 ) -> ExecutionView | InputRequiredResult:
     state, began = state_of(ctx), anyio.current_time()
-    with _reading_until(began + READ_SECONDS):
+    with reading_until(began + READ_SECONDS):
         quote = await existing(state.client, execution_id, outcome="nothing_started")
     reply = None
-    failed = await _reason_to_ask(state, quote, expected_price, read_until=began + READ_SECONDS)
-    if failed is not None:
-        reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS, failed=failed)
+    reason = await _reason_to_ask(state, quote, expected_price, read_until=began + READ_SECONDS)
+    if reason is not None:
+        reply = await asking.ask(ctx, quote, until=began + PERSON_SECONDS, failed=reason.failed, used=reason.used)
     if reply is not None and reply.answer is Answer.PENDING:
         return reply.request or _pending_view(quote, reply, expected_price)
     if reply is not None and reply.answer is not Answer.YES:
-        refusal = _not_approved(quote, reply, state, failed or 0)
-        state.record(quote, "refused", str(refusal))
+        refusal = _not_approved(quote, reply, state, reason.failed if reason else 0)
+        if not reply.is_on_record:
+            state.record(quote, "refused", str(refusal))
         raise refusal
     rule = approval.AUTOMATIC if reply is None else f"yes by {reply.detail}"
-    with asking.outcome_told(reply):
+    with asking.outcome_told(reply) as became:
         with anyio.CancelScope(deadline=began + CONFIRMED_BY_SECONDS) as limit:
             if reply is not None and reply.start is not None:
                 confirmed = await reply.start()
             else:
-                confirmed = await approval.approve_and_confirm(state, quote, rule=rule)
+                # While this call waited for a person, the quote may have changed.
+                is_after_yes = reply is None or reply.came_with_call
+                confirmed = await approval.approve_and_confirm(
+                    state, quote, rule=rule, read_at=began if is_after_yes else None
+                )
         if limit.cancelled_caught:
             raise OutcomeUnknownError(
                 f"Timed out after {CONFIRMED_BY_SECONDS:g} s waiting for the platform to confirm {quote.execution_id}."
             )
-    seconds_left = began + ENDED_BY_SECONDS - anyio.current_time()
-    confirmed = await at_its_end(state.client, confirmed, min(wait_seconds, seconds_left))
-    view = ended_view(confirmed, steps.after(confirmed, state.settings))
-    view.warning = spent.dearer_than_approved(confirmed, quote.quoted_price)
-    return view
+        became(confirmed)
+    return await started_view(state, confirmed, quote.quoted_price, began=began, wait_seconds=wait_seconds)
+
+
+class _Reason(NamedTuple):
+    """Why a person has to approve a quote: how often its inputs have failed in a row, or 0 for its price.
+
+    `used`: USD that this session has started, where there is a budget.
+    """
+
+    failed: int
+    used: Decimal | None
 
 
 async def _reason_to_ask(
     state: ServerState, quote: Execution, expected_price: float | None, *, read_until: float
-) -> int | None:
-    """Why a person has to approve this quote: how often its inputs have failed in a row, or 0 for its price.
-
-    Returns:
-        None if it may start automatically.
+) -> _Reason | None:
+    """Why a person has to approve this quote; None if it may start automatically.
 
     Raises:
         DeepOriginError: it may not start, whoever approves it.
@@ -109,31 +111,18 @@ async def _reason_to_ask(
         approval.require_quoted(quote)
         approval.require_expected(quote, expected_price)
         if approval.within_automatic_limit(quote, state.settings):
-            with _reading_until(read_until):
+            with reading_until(read_until):
                 failed = await failed_in_a_row(state, quote)
             if not failed:
                 return None
-        with _reading_until(read_until):
-            await approval.require_within_limits(state, quote)
+        with reading_until(read_until):
+            used = await approval.require_within_limits(state, quote)
     except DeepOriginError as refusal:
         if isinstance(refusal, StateConflictError):
             state.questions.withdraw(quote.execution_id)
         state.record(quote, "refused", str(refusal))
         raise
-    return failed
-
-
-@contextlib.contextmanager
-def _reading_until(deadline: float) -> Iterator[None]:
-    """Read no longer than that, by `anyio.current_time()`.
-
-    Raises:
-        PlatformError: it took longer.
-    """
-    with anyio.CancelScope(deadline=deadline) as limit:
-        yield
-    if limit.cancelled_caught:
-        raise PlatformError(f"The platform did not show the quote and the limits within {READ_SECONDS:g} s.")
+    return _Reason(failed, used)
 
 
 def _pending_view(quote: Execution, reply: Reply, expected_price: float | None) -> ExecutionView:

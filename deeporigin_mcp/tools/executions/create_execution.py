@@ -27,6 +27,7 @@ from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.approvals.pending import Answer, Reply
 from deeporigin_mcp.tools.catalogue.definitions import find_definition
 from deeporigin_mcp.tools.catalogue.pricing import UNQUOTED
+from deeporigin_mcp.tools.executions.completeness import ended_within
 from deeporigin_mcp.tools.executions.details import ended_view
 from deeporigin_mcp.tools.executions.idempotency import (
     BATCH_SIZE_FIELD,
@@ -41,7 +42,6 @@ from deeporigin_mcp.tools.executions.idempotency import (
 )
 from deeporigin_mcp.tools.responses import errors, steps, toolsets
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, ExecutionView
-from deeporigin_mcp.tools.runtime.executions import at_its_end
 from deeporigin_mcp.tools.runtime.projects import chosen_project, set_project_error
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, LOOK_UP_SECONDS, ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.runtime.threads import off_loop
@@ -50,6 +50,7 @@ from deeporigin_mcp.tools.spending.failures import failed_in_a_row
 
 if TYPE_CHECKING:
     from deeporigin_mcp.tools.catalogue.checking import Findings
+    from deeporigin_mcp.tools.executions.repeating import Repeat
 
 QUOTE_ONLY = -1
 """`approveAmount` that never starts anything (platform-facts 2.4)."""
@@ -58,6 +59,8 @@ PERSON_SECONDS = 30.0
 ENDED_SECONDS = 10.0
 """How long a call that starts a run waits for its end."""
 MAX_CHANGES = 20
+MOLECULES = "Correct these molecules or leave them out, as the user decides, and call create_execution again."
+"""What to do where nothing but molecules is wrong: the schema says nothing of that."""
 RESPONSE_SECONDS = 4.0
 """What is left of a call for its response."""
 
@@ -179,7 +182,7 @@ class _Created(NamedTuple):
 async def _create(ctx: ToolContext, request: _Request) -> ExecutionView | InputRequiredResult:
     """Check the request, find or create its execution, and start that if it is asked for and allowed."""
     state = state_of(ctx)
-    definition, changes = await _wanted(state, request)
+    definition, repeat = await _wanted(state, request)
     inputs, top_level = _placed_sync(definition, request.inputs, request.sync)
     findings = await _checked(state, definition, inputs)
     project = await chosen_project(state.client, request.project_id, "an execution")
@@ -207,25 +210,25 @@ async def _create(ctx: ToolContext, request: _Request) -> ExecutionView | InputR
         warning = _other_than_requested(execution, definition, project)
     may_start = execution.status == "Quoted" and approval.within_automatic_limit(execution, state.settings)
     if request.start and may_start and warning is None:
-        if failed := await failed_in_a_row(state, execution):
-            next_step = f"The execution exists. {errors.explained(approval.failed_too_often(execution, failed))}"
-        else:
-            execution, warning, next_step = await _start(state, execution, request)
-    if request.start and not next_step and was_started(execution):
-        # A short run's end comes with it, which saves a call.
-        seconds = min(ENDED_SECONDS, request.seconds_left - LAST_POLL_SECONDS)
-        execution = await at_its_end(state.client, execution, seconds)
+        execution, warning, next_step = await _start(state, execution, request)
+    # A short run's end comes with it, which saves a call.
+    wanted = ENDED_SECONDS if request.start and not next_step and was_started(execution) else 0.0
+    execution, parts = await ended_within(state, execution, min(wanted, request.seconds_left - LAST_POLL_SECONDS))
     view = ended_view(execution, next_step or steps.after(execution, state.settings))
-    view.warning, view.changes = warning, changes
+    parts.add_to(view, execution)
+    view.warning = warning
     repeated = [repeats.message(execution.quoted_price) for repeats in findings.repeats]
     view.input_warnings = [*repeated, *findings.warnings] or None
-    if before := _before_next_step(created):
-        view.next_step = f"{before} {view.next_step or ''}".strip()
+    before = [_before_next_step(created)]
+    if repeat is not None:
+        view.changes = repeat.lines[:MAX_CHANGES]
+        before += [repeat.instead(state.settings)] if execution.status == "Quoted" else []
+    view.next_step = " ".join(filter(None, (*before, view.next_step))) or None
     return view
 
 
-async def _wanted(state: ServerState, request: _Request) -> tuple[ToolDefinition, list[str] | None]:
-    """The tool that is to run, and what differs from the execution that is repeated; that completes the request.
+async def _wanted(state: ServerState, request: _Request) -> tuple[ToolDefinition, Repeat | None]:
+    """The tool that is to run, and what is repeated of an execution; that completes the request.
 
     Raises:
         ArgumentError: neither `tool_key` with `inputs` nor `like` is given, or no such tool or execution can run.
@@ -247,11 +250,10 @@ async def _wanted(state: ServerState, request: _Request) -> tuple[ToolDefinition
     request.tool_key, request.inputs = repeat.tool_key, repeat.inputs
     request.tool_version = request.tool_version or repeat.tool_version
     project = request.project_id or state.settings.project_id or repeat.project_id
-    if repeat.project_id and project != repeat.project_id:
-        repeat.changes.append(f"project: {one_line(repeat.project_id, 60)} → {one_line(project, 60)}")
+    repeat.compare(project, request.fields, request.outputs)
     request.project_id = project or None
     request.fields = {**repeat.fields, **request.fields}
-    return definition, repeat.changes[:MAX_CHANGES] or None
+    return definition, repeat
 
 
 async def _created(
@@ -267,8 +269,8 @@ async def _created(
             await spent.record_start(state, execution, approved)
         return _Created(execution, True, rule)
     if {definition.key, request.tool_key.strip()} & UNQUOTED:
-        run = _unquoted(definition, request, body["projectId"], fingerprint)
-        reply = await _approval_of(ctx, run)
+        run = _unquoted(definition, request, body, fingerprint)
+        reply = await _approval_of(ctx, run, until=min(anyio.current_time() + PERSON_SECONDS, request.deadline))
         if reply.request is not None:
             return reply.request
         rule = f"yes by {reply.detail}"
@@ -277,8 +279,9 @@ async def _created(
     request.is_sent = True
     version = definition.version or request.tool_version
     try:
-        with asking.outcome_told(reply):
+        with asking.outcome_told(reply) as became:
             dto = await created_once(state, request.tool_key, version, body, key, fingerprint, rule)
+            became(Execution(dto))
     except ArgumentError as refusal:
         raise await set_project_error(client, refusal) from None
     state.approved_creations.pop(key, None)
@@ -297,6 +300,8 @@ async def _start(state: ServerState, execution: Execution, request: _Request) ->
     try:
         # The id of what exists must reach the caller, however long starting it takes.
         with anyio.move_on_after(request.seconds_left):
+            if failed := await failed_in_a_row(state, execution):
+                raise approval.failed_too_often(execution, failed)
             started = await approval.approve_and_confirm(
                 state, execution, rule=approval.AUTOMATIC, noted={KEY_FIELD: request.key}
             )
@@ -338,35 +343,41 @@ def _other_than_requested(execution: Execution, definition: ToolDefinition, proj
     )
 
 
-def _unquoted(definition: ToolDefinition, request: _Request, project: str, fingerprint: str) -> Execution:
+def _unquoted(definition: ToolDefinition, request: _Request, body: Json, fingerprint: str) -> Execution:
     """A run that is to be created, as a person is asked about it: an approval counts for this request only."""
     return Execution(
         {
             "executionId": fingerprint,
             "name": request.fields.get("name"),
             "tool": {"key": definition.key, "version": definition.version},
-            "projectId": project,
+            "projectId": body["projectId"],
+            "userInputs": body["inputs"],
         }
     )
 
 
-async def _approval_of(ctx: ToolContext, run: Execution) -> Reply:
+async def _approval_of(ctx: ToolContext, run: Execution, *, until: float) -> Reply:
     """A person's approval of a run that starts when it is created, at an unknown price, or the elicitation of one.
 
     Raises:
         SpendingLimitError: an operator's limit cannot be kept, or nobody has approved it.
-        StateConflictError: the person has not answered yet.
+        StateConflictError: the person has not answered yet, or another call has taken the yes.
     """
     state = state_of(ctx)
+    limits = {
+        "DEEPORIGIN_MCP_MAX_PRICE": state.settings.max_price,
+        "DEEPORIGIN_MCP_BUDGET": state.settings.budget,
+        "DEEPORIGIN_MCP_MAX_PER_DAY": state.settings.max_per_day,
+    }
     what = f"{run.tool_key} starts at once when it is created, and the platform names its price only afterwards"
     try:
-        if state.settings.max_price is not None or state.settings.budget is not None:
+        if kept := [name for name, limit in limits.items() if limit is not None]:
             raise SpendingLimitError(
-                f"{what}; so the operator's limits (DEEPORIGIN_MCP_MAX_PRICE, DEEPORIGIN_MCP_BUDGET) cannot be kept. "
-                "A person can run it in the Deep Origin web app.",
+                f"{what}; so the operator's limits ({', '.join(kept)}) cannot be kept. A person can run it in the "
+                "Deep Origin web app.",
                 code="no_complete_price",
             )
-        reply = await asking.ask(ctx, run, until=anyio.current_time() + PERSON_SECONDS)
+        reply = await asking.ask(ctx, run, until=until)
         if reply.answer in (Answer.NO, Answer.NOBODY):
             became = "a person said no" if reply.answer is Answer.NO else reply.detail or "this client cannot ask one"
             code = "declined" if reply.answer is Answer.NO else "not_approved" if reply.detail else "nobody_to_ask"
@@ -378,6 +389,13 @@ async def _approval_of(ctx: ToolContext, run: Execution) -> Reply:
     except SpendingLimitError as refusal:
         _record(state, run, "refused", str(refusal))
         raise
+    except StateConflictError as taken:
+        # The run has no id yet by which the other call's could be looked up.
+        raise StateConflictError(
+            "Another call for the same run has taken the approval.",
+            code=taken.code,
+            next_step="A new call asks once more: make it only if the user wants this run twice.",
+        ) from None
     if reply.answer is Answer.PENDING and reply.request is None:
         # The platform has no quote that would show it.
         _record(state, run, "asked", reply.detail)
@@ -413,7 +431,7 @@ async def _checked(state: ServerState, definition: ToolDefinition, inputs: dict[
     from deeporigin_mcp.tools.executions.input_checks import look_up
 
     findings = await off_loop(checked, inputs, definition.inputs_schema, definition.key)
-    is_valid = not findings.problems
+    parts = [MOLECULES] if findings.problems and not findings.breaks_schema else []
     bring_in = await look_up(state, inputs, findings, definition.key)
     problems = findings.problems
     if problems:
@@ -421,9 +439,10 @@ async def _checked(state: ServerState, definition: ToolDefinition, inputs: dict[
         lines = "\n".join(f"- {problem}" for problem in problems)
         described = steps.call("describe_platform_tool", tool_key=definition.key, tool_version=definition.version)
         schema = toolsets.step(state.settings, f"{described} has the schema and an example.", "describe_platform_tool")
+        parts += [schema] if findings.breaks_schema else []
         raise ArgumentError(
             f"`inputs` has {count}.\n{lines}\n",
-            next_step=" ".join(filter(None, ("" if is_valid else schema, bring_in))) or schema,
+            next_step=" ".join(filter(None, (*parts, bring_in))) or schema,
             code="invalid_inputs",
         )
     return findings

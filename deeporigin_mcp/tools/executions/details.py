@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.money import LineItem, without_noise
@@ -16,9 +16,12 @@ from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import Summary, rows_that_fit
 from deeporigin_mcp.tools.responses.views import (
     WORD_CHARACTERS,
-    ExecutionDetailView,
+    Completeness,
+    ExecutionRow,
     ExecutionView,
-    LineItemView,
+    Number,
+    View,
+    Warned,
     execution_view,
 )
 
@@ -36,6 +39,39 @@ SMALL_OUTPUTS_CHARACTERS = 1_500
 """Larger outputs are read by a call of their own."""
 MAX_PROGRESS_LINES = 40
 LINE_CHARACTERS = 160
+
+
+class LineItemView(View):
+    code: str
+    name: str | None = None
+    quantity: Number | None = None
+    unit_price: Number | None = None
+    total: Number | None = None
+
+
+class ExecutionDetailView(Completeness, ExecutionRow, Warned):
+    """One execution with all that is known of it; `cut` names fields that are not shown whole."""
+
+    data_platform_id: str | None = None
+    created_by: str | None = None
+    hidden: bool | None = None
+    cluster_id: str | None = None
+    inputs_hash: str | None = None
+    price_items: list[LineItemView] | None = None
+    progress: list[str] | None = None
+    inputs: dict[str, Any] | None = None
+    outputs: dict[str, Any] | None = None
+    billing: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    session: str | None = None
+    record: dict[str, Any] | None = None
+    cut: list[str] | None = None
+    next_step: str | None = None
+
+    @classmethod
+    def of(cls, short: ExecutionView) -> Self:
+        """A detailed view with the fields of a short one."""
+        return cls(**{name: value for name, value in short if name in cls.model_fields})
 
 
 def big_fields(execution: Execution) -> dict[str, Any]:
@@ -139,16 +175,35 @@ def progress_lines(report: Any) -> tuple[list[str] | None, bool]:
     return [*kept, *(["… and further steps"] if has_more else [])], has_more
 
 
-def _tree_lines(report: Json) -> Iterator[str]:
+class Step(NamedTuple):
+    """A step of a progress tree; `percent` and `message` are what its job says, if it says anything."""
+
+    depth: int
+    name: str
+    status: str
+    percent: float | None
+    message: str
+
+
+def tree_steps(report: Json) -> Iterator[Step]:
+    """The steps of a progress tree, each before those below it; the first is the whole run."""
     open_nodes = [(report, 0)]
     while open_nodes:
         node, depth = open_nodes.pop()
-        message = one_line(text(node.get("message")), 100)
         tool_progress = node.get("toolProgress")
         done = tool_progress.get("complete") if isinstance(tool_progress, dict) else None
-        status = one_line(str(node.get("status")), 40)
-        parts = [f"{'  ' * min(depth, 8)}{one_line(label(node), 80)}: {status}"]
-        parts += [f"{done} %"] if isinstance(done, int | float) else []
-        parts += [message] if message else []
-        yield ", ".join(parts)
+        yield Step(
+            depth,
+            one_line(label(node), 80),
+            one_line(str(node.get("status")), 40),
+            done if isinstance(done, int | float) else None,
+            one_line(text(node.get("message")), 100),
+        )
         open_nodes += [(child, depth + 1) for child in reversed(children(node))]
+
+
+def _tree_lines(report: Json) -> Iterator[str]:
+    for step in tree_steps(report):
+        parts = [f"{'  ' * min(step.depth, 8)}{step.name}: {step.status}"]
+        parts += [] if step.percent is None else [f"{step.percent} %"]
+        yield ", ".join([*parts, *filter(None, [step.message])])

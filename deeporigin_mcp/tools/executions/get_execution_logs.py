@@ -15,7 +15,7 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.executions.lists import cut_to
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit, without_columns
-from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionLogsView, LogRow
+from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, View
 from deeporigin_mcp.tools.runtime.executions import ExecutionId, existing
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
@@ -41,6 +41,24 @@ WHOLE_MESSAGE_CHARACTERS = 12_000
 """Characters of a message that is asked for alone; half as many if it is full of escapes."""
 SCAN_PAGE_ROWS = 500
 SCAN_PAGES = 10
+
+
+class LogRow(View):
+    time: str | None = None
+    level: str | None = None
+    message: str
+
+
+class ExecutionLogsView(View):
+    """Lines of a log, newest first. `next_offset`: the offset of the next page."""
+
+    execution_id: str
+    rows: list[LogRow]
+    offset: int
+    has_more: bool
+    next_offset: int | None = None
+    note: str | None = None
+    next_step: str | None = None
 
 
 class _Found(NamedTuple):

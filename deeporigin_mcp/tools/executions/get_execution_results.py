@@ -2,102 +2,105 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 from pydantic import Field
 
-from deeporigin_mcp.errors import ArgumentError, DeepOriginError, InvalidRequestError, PlatformError
-from deeporigin_mcp.platform import DeepOriginClient, Execution
-from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.records.values import Json, text
+from deeporigin_mcp.errors import InvalidRequestError, PlatformError
+from deeporigin_mcp.platform import Execution
+from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.responses import next_cursor_of, rows_of
 from deeporigin_mcp.tools.executions.details import big_fields, result_files
 from deeporigin_mcp.tools.executions.lists import cut_to
+from deeporigin_mcp.tools.executions.result_columns import (
+    NAME,
+    facts_of,
+    has_column,
+    legend,
+    no_such_column,
+    numeric_in,
+    shown_row,
+)
+from deeporigin_mcp.tools.executions.result_gaps import add_missing, explain_no_rows
 from deeporigin_mcp.tools.executions.result_pages import (
     VALID_CURSOR,
+    Asked,
     Page,
     check_sorted,
-    facts_of,
-    invalid_cursor,
     order_refused,
     page_after,
     page_at,
     row_order,
     sorted_page,
 )
+from deeporigin_mcp.tools.executions.result_parts import ROOM, part_in, part_view, reads_cut, reads_on
+from deeporigin_mcp.tools.executions.results_view import ExecutionResultsView
+from deeporigin_mcp.tools.files.meanings import Meanings
 from deeporigin_mcp.tools.responses import steps
-from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Summary, part_at, rows_that_fit
-from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS, ExecutionResultsView, MissingRow
-from deeporigin_mcp.tools.runtime.executions import ExecutionId, existing, is_being_stored
+from deeporigin_mcp.tools.responses.size_limit import Summary, rows_that_fit, size
+from deeporigin_mcp.tools.runtime.executions import ExecutionId, existing
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
-ROOM = RESULT_CHARACTERS - 3_000
-"""Leaves room for the next call, whose cursor may be long, and for the escapes of other JSON encoders."""
-ROW_CHARACTERS = 4_000
 MOST_READ_AGAIN = 100
 """Rows before those shown that are read again with each page."""
-ROWS_READ_FOR_TYPES = 200
-MAX_MISSING = 20
-
-_PART = re.compile(r"(?:(outputs|inputs|billing|metadata|progress|prices)|row:([^:@]+)):([\d.]*)@(\d+)")
-_ROW_ID = re.compile(r"[^:@\s]{1,100}")
 
 
 async def get_execution_results(
     ctx: ToolContext,
     execution_id: ExecutionId,
-    result_type: Annotated[str | None, Field(description="Only this type, e.g. pose or pocket.")] = None,
-    order: Annotated[str | None, Field(description="A column, then asc or desc, e.g. pose_score desc.")] = None,
-    limit: Annotated[int, Field(description="1 to 200 rows.", ge=1, le=200)] = 20,
+    result_type: Annotated[str | None, Field(description="Only this type, e.g. pose.")] = None,
+    columns: Annotated[list[str] | None, Field(description="Only these, e.g. name.")] = None,
+    order: Annotated[str | None, Field(description="E.g. pose_score desc.")] = None,
+    best_per: Annotated[str | None, Field(description="E.g. ligand_id: the best row of each.")] = None,
+    limit: Annotated[int, Field(description="1 to 200.", ge=1, le=200)] = 20,
     cursor: Annotated[str | None, Field(description="To read on.")] = None,
 ) -> ExecutionResultsView:
-    """Read what a run found: its outputs, or the rows that it stored, such as poses with their scores.
+    """Read what a run found: its outputs, or its stored rows, with ligand names and units.
 
-    The call after Completed; `order` puts the best rows first, and ligands without a result are named. A big field
-    is cut in place, with the cursor that reads it. Reads only.
+    Ligands without a result are named too. Reads only.
     """
     state = state_of(ctx)
-    sort = row_order(order)
+    names = dict.fromkeys(name.strip() for name in columns or ())
+    asked = Asked(result_type, tuple(filter(None, names)), row_order(order), (best_per or "").strip() or None, limit)
     execution = await existing(state.client, execution_id)
     outputs = big_fields(execution)["outputs"]
-    if cursor and (part := _PART.fullmatch(cursor)):
-        view = await _part(state.client, execution, part)
-    elif outputs is not None and not cursor and not result_type and not sort:
-        view = _outputs(execution, outputs)
+    is_plain = not cursor and asked == Asked(limit=limit)
+    if part := part_in(cursor):
+        view = await part_view(state.client, execution, part)
+    elif outputs is not None and is_plain:
+        view = await _outputs(state, execution, outputs)
+        await add_missing(state, view, execution, [])
     else:
-        view = await _rows(state, execution, result_type, limit, page_at(execution, cursor, sort))
-    if view.outputs is None and not cursor and not result_type and not sort:
+        page = page_at(execution, cursor, asked.order, asked.best_per)
+        view = await (_compared if page.is_compared else _rows)(state, execution, asked, page)
+    if view.outputs is None and is_plain:
         view.outputs = result_files(execution)
     if view.next_step is None and not execution.is_terminal:
         view.next_step = steps.after(execution, state.settings)
     return view
 
 
-def _outputs(execution: Execution, outputs: Json) -> ExecutionResultsView:
-    summary = Summary("outputs:")
-    shown = summary.of(outputs, ROOM)
+async def _outputs(state: ServerState, execution: Execution, outputs: Json) -> ExecutionResultsView:
+    from deeporigin_mcp.tools.files.run_rows import output_rows
+
+    view, summary = ExecutionResultsView.of(execution), Summary("outputs:")
+    await _explain(state, view, execution, [row for _, row in output_rows(execution)])
+    shown = summary.of(outputs, _room_beside(view))
     first = summary.first_cursor(shown) if summary.is_cut else None
-    return ExecutionResultsView(
-        execution_id=execution.execution_id,
-        status=one_line(execution.status, WORD_CHARACTERS),
-        outputs=shown,
-        has_more=summary.is_cut,
-        next_cursor=first,
-        next_step=_reads_cut(execution, first) if first else None,
-    )
+    view.outputs, view.has_more, view.next_cursor = shown, summary.is_cut, first
+    view.next_step = reads_cut(execution, first) if first else None
+    return view
 
 
-async def _rows(
-    state: ServerState, execution: Execution, result_type: str | None, limit: int, page: Page
-) -> ExecutionResultsView:
-    client, order = state.client, page.order
+async def _rows(state: ServerState, execution: Execution, asked: Asked, page: Page) -> ExecutionResultsView:
+    """A page of rows in an order of the platform."""
+    client, order, limit = state.client, page.order, asked.limit
 
     async def request(count: int, sort: Mapping[str, str] | None) -> Json:
         return await client.results.page(
             compute_job_id=execution.execution_id,
-            result_type=result_type,
+            result_type=asked.result_type,
             project_id=execution.project_id or None,
             limit=count,
             cursor=page.cursor,
@@ -105,8 +108,9 @@ async def _rows(
             offset=page.skipped,
         )
 
-    chosen = {"result_type": result_type, "limit": limit} if result_type else {"limit": limit}
-    unordered = steps.call("get_execution_results", execution_id=execution.execution_id, **chosen)
+    unordered = steps.call(
+        "get_execution_results", execution_id=execution.execution_id, **asked._replace(order=None).arguments()
+    )
     # Rows before those asked for come again, unless the platform pages by offset.
     before = 0 if page.is_by_offset else page.skipped
     try:
@@ -124,187 +128,117 @@ async def _rows(
     received = rows_of(response)
     if order:
         await check_sorted(order, received, request, unordered, is_start=page.is_start)
-    rows = [_row(row) for row in received[before:]]
-    shown = rows_that_fit(rows, ROOM)
+    found = received[before:]
+    if found:
+        await _check_columns(state, execution, asked, found)
+    view = ExecutionResultsView.of(execution)
+    shown = await _show(state, view, execution, asked, found)
     following = page_after(response, len(received), page, shown, before + limit)
     if following is not None and following.skipped >= MOST_READ_AGAIN and not page.is_by_offset:
         # Not to read so many rows again with each page: a page that ends here has a cursor of its own.
         shorter = await sorted_page(order, request, following.skipped)
         if next_cursor_of(shorter) and len(rows_of(shorter)) == following.skipped:
             following = Page(next_cursor_of(shorter), 0, order)
-    view = ExecutionResultsView(
-        execution_id=execution.execution_id,
-        status=one_line(execution.status, WORD_CHARACTERS),
-        rows=rows[:shown],
-        has_more=following is not None,
-    )
-    if following is not None:
-        named = str(order) if order else None
-        view.next_cursor = str(following)
-        view.next_step = _reads_on(
-            execution, result_type=result_type, order=named, limit=limit, cursor=view.next_cursor
-        )
-        if shown < len(rows):
-            view.next_step += f" {cut_to(shown, limit)}"
-    elif not rows:
-        await _explain_no_rows(state, view, execution, result_type, page)
-    if rows and page.is_start:
-        is_whole = following is None and result_type is None
-        await _add_missing(state, view, execution, received if is_whole else [])
+    _go_on(view, execution, asked, following, len(found))
+    if not found:
+        await explain_no_rows(state, view, execution, asked, page)
+    elif page.is_start:
+        is_whole = following is None and asked.result_type is None
+        await add_missing(state, view, execution, received if is_whole else [])
     return view
 
 
-async def _add_missing(state: ServerState, view: ExecutionResultsView, execution: Execution, rows: list[Json]) -> None:
-    """Say which ligands of the inputs have no result; nothing where none is missing.
+async def _compared(state: ServerState, execution: Execution, asked: Asked, page: Page) -> ExecutionResultsView:
+    """A page of rows that are compared here, all of them for each page."""
+    from deeporigin_mcp.tools.executions.best_rows import best_of, rows_to_compare
 
-    Args:
-        rows: all that the run has, or none if they are still to be read.
-    """
-    if execution.status != "Completed" or not _has_ligands(execution):
-        return
-    from deeporigin_mcp.tools.files.missing import NO_RESULT, missing_in
-    from deeporigin_mcp.tools.files.run_files import MAX_ROWS, all_rows
-
-    try:
-        rows = rows or await all_rows(state.client, execution)
-    except DeepOriginError:
-        # The rows that were asked for are there all the same.
-        return
-    if len(rows) >= MAX_ROWS or not (found := await missing_in(state.client, execution, rows)):
-        return
-    requested, count, named = found
-    if not count:
-        return
-    if await is_being_stored(state.client, execution):
-        view.next_step = (
-            f"{view.next_step or ''} Results of {count} of {requested} ligands may still be being stored; look again "
-            "in a minute."
-        ).strip()
-        return
-    view.requested, view.returned = requested, requested - count
-    missing = [MissingRow(name=name, reason=reason) for name, reason in named]
-    view.missing = missing[:MAX_MISSING]
-    view.missing_count = count if count > len(view.missing) else None
-    if view.next_step is None and any(row.reason == NO_RESULT for row in missing):
-        logs = steps.call("get_execution_logs", execution_id=execution.execution_id, level="warning")
-        view.next_step = f"{logs} may say why."
+    view = ExecutionResultsView.of(execution)
+    rows, is_cut = await rows_to_compare(state.client, execution, asked.result_type)
+    if not rows:
+        view.rows = []
+        await explain_no_rows(state, view, execution, asked, page)
+        return view
+    await _check_columns(state, execution, asked, rows, is_all=True)
+    meanings = await Meanings.of(state.client, execution)
+    best = best_of(rows, page.best_per, page.order, asked.columns, meanings, execution.execution_id)
+    if page.best_per:
+        view.best_by, view.groups, view.rows_read = best.best_by, len(best.rows), len(rows)
+    notes = [
+        f"Best of the first {len(rows)} rows: the run may have more than can be read." if is_cut else None,
+        best.note,
+    ]
+    view.note = " ".join(filter(None, notes)) or None
+    found = best.rows[page.skipped : page.skipped + asked.limit]
+    shown = await _show(state, view, execution, asked, found, meanings)
+    seen = page.skipped + shown
+    following = page._replace(skipped=seen, order=best.order) if found and seen < len(best.rows) else None
+    _go_on(view, execution, asked, following, len(found))
+    if not found:
+        await explain_no_rows(state, view, execution, asked, page)
+    elif page.is_start and not is_cut:
+        await add_missing(state, view, execution, [] if asked.result_type else rows)
+    return view
 
 
-def _has_ligands(execution: Execution) -> bool:
-    """Whether the inputs list ligands, each by what the others have too."""
-    inputs = big_fields(execution)["inputs"] or {}
-    ligands = inputs.get("ligands")
-    if not isinstance(ligands, list):
-        return bool(text(inputs.get("ligands_file")))
-    rows = [ligand for ligand in ligands if isinstance(ligand, dict)]
-    return len(rows) == len(ligands) and any(all(text(row.get(name)) for row in rows) for name in ("id", "smiles"))
+async def _check_columns(
+    state: ServerState, execution: Execution, asked: Asked, rows: Sequence[Json], *, is_all: bool = False
+) -> None:
+    """Refuse columns that no row of the run has; those that only rows of other pages have are no mistake."""
+    from deeporigin_mcp.tools.executions.best_rows import rows_to_compare
+
+    missing = [column for column in asked.columns if column != NAME and not has_column(rows, column)]
+    if missing and not is_all:
+        rows, _ = await rows_to_compare(state.client, execution, asked.result_type)
+        missing = [column for column in missing if not has_column(rows, column)]
+    if missing:
+        raise no_such_column("columns", ", ".join(missing), missing[0], rows)
 
 
-def _row(row: Json) -> Json:
-    """One result row, cut to its share."""
-    row_id = text(row.get("id"))
-    # Without an id there is no cursor for what does not fit.
-    shown: Json = Summary(f"row:{row_id}:" if _ROW_ID.fullmatch(row_id) else None).of(facts_of(row), ROW_CHARACTERS)
+async def _show(
+    state: ServerState,
+    view: ExecutionResultsView,
+    execution: Execution,
+    asked: Asked,
+    found: Sequence[Json],
+    meanings: Meanings | None = None,
+) -> int:
+    """Put rows into the view, with the names of their molecules and what their numbers mean; how many of them fit."""
+    from deeporigin_mcp.tools.files.run_molecules import names_of
+
+    names = await names_of(state.client, execution, found)
+    rows = [shown_row(row, name, asked.columns) for row, name in zip(found, names, strict=True)]
+    await _explain(state, view, execution, [facts_of(row) for row in found], asked.columns, meanings)
+    shown = rows_that_fit(rows, _room_beside(view))
+    view.rows = rows[:shown]
     return shown
 
 
-async def _part(client: DeepOriginClient, execution: Execution, match: re.Match[str]) -> ExecutionResultsView:
-    """A big field of the execution or of one row, or the rest of it."""
-    field, row_id, start = match[1], match[2], int(match[4][:12])
-    place = tuple(int(step[:9]) for step in match[3].split(".") if step)
-    whole: Any
-    if field:
-        whole, summary = big_fields(execution)[field], Summary(f"{field}:", place)
-    else:
-        page = await client.results.page(
-            compute_job_id=execution.execution_id, project_id=execution.project_id or None, row_id=row_id, limit=1
-        )
-        row = next((row for row in rows_of(page) if row.get("id") == row_id), None)
-        if row is None:
-            raise invalid_cursor(match[0])
-        whole = facts_of(row)
-        summary = Summary(f"row:{row_id}:", place)
-    value = part_at(whole, place)
-    if value is None or start > len(value):
-        raise invalid_cursor(match[0])
-    shown, following = summary.slice(value, start, ROOM)
-    has_more = following < len(value)
-    view = ExecutionResultsView(
-        execution_id=execution.execution_id,
-        status=one_line(execution.status, WORD_CHARACTERS),
-        has_more=has_more or summary.is_cut,
-    )
-    setattr(view, field or "row", shown)
-    if has_more:
-        view.next_cursor = summary.cursor(place, following)
-        view.next_step = _reads_on(execution, cursor=view.next_cursor)
-    elif summary.is_cut:
-        view.next_cursor = summary.first_cursor(shown)
-        view.next_step = _reads_cut(execution, view.next_cursor)
-    return view
-
-
-def _reads_on(execution: Execution, **arguments: Any) -> str:
-    chosen = {key: value for key, value in arguments.items() if value}
-    return f"{steps.call('get_execution_results', execution_id=execution.execution_id, **chosen)} reads on."
-
-
-def _reads_cut(execution: Execution, cursor: str) -> str:
-    call = steps.call("get_execution_results", execution_id=execution.execution_id, cursor=cursor)
-    return f"{call} reads what was cut there; each cursor above reads its own part."
-
-
-async def _explain_no_rows(
-    state: ServerState, view: ExecutionResultsView, execution: Execution, result_type: str | None, page: Page
+async def _explain(
+    state: ServerState,
+    view: ExecutionResultsView,
+    execution: Execution,
+    rows: Sequence[Json],
+    columns: Sequence[str] = (),
+    meanings: Meanings | None = None,
 ) -> None:
-    name = execution.execution_id
-    order = {"order": str(page.order)} if page.order else {}
-    if not page.is_start:
-        view.next_step = (
-            f"There are no more rows; {steps.call('get_execution_results', execution_id=name, **order)} starts again."
-        )
+    if numeric := numeric_in(rows, columns):
+        meanings = meanings or await Meanings.of(state.client, execution)
+        known, unknown = legend(meanings, rows, numeric)
+        view.columns, view.not_documented_by_the_tool = known or None, unknown or None
+
+
+def _room_beside(view: ExecutionResultsView) -> int:
+    """Characters that what explains the columns leaves to the results."""
+    return ROOM - size([view.columns, view.not_documented_by_the_tool])
+
+
+def _go_on(view: ExecutionResultsView, execution: Execution, asked: Asked, following: Page | None, found: int) -> None:
+    """Say how to read on, if there is more."""
+    if following is None:
         return
-    if result_type:
-        seen = await _types_seen(state.client, execution)
-        if seen:
-            view.result_types = seen
-        if seen != []:
-            types = f"rows of type {', '.join(seen)}" if seen else "rows of other types"
-            call = steps.call("get_execution_results", execution_id=name, **order)
-            view.next_step = f"No rows of type {one_line(result_type, 40)!r}; it has {types}. {call} shows them all."
-            return
-    if big_fields(execution)["outputs"] is not None:
-        raise ArgumentError(
-            f"Invalid {'order' if page.order else 'result_type'}: it is for stored rows, and this execution has none "
-            "yet. It has outputs, in the tool's own order.",
-            next_step=f"{steps.call('get_execution_results', execution_id=name)} shows them.",
-        )
-    if execution.status != "Completed":
-        next_step = steps.after(execution, state.settings) or ""
-        view.next_step = f"It is {view.status} and has no results. {next_step}".strip()
-    elif await is_being_stored(state.client, execution):
-        again = steps.call("get_execution_results", execution_id=name, **order)
-        view.next_step = f"It is completed, but its results are still being stored; {again} in a minute."
-    else:
-        logs = steps.call("get_execution_logs", execution_id=name)
-        view.next_step = f"It is completed and stored no result rows; {logs} may say why."
-
-
-async def _types_seen(client: DeepOriginClient, execution: Execution) -> list[str] | None:
-    """The types of the first rows; None if there are rows and their types cannot be read."""
-
-    async def page(*extra_columns: str) -> list[Json]:
-        response = await client.results.page(
-            compute_job_id=execution.execution_id,
-            project_id=execution.project_id or None,
-            limit=ROWS_READ_FOR_TYPES,
-            extra_columns=extra_columns,
-        )
-        return rows_of(response)
-
-    try:
-        rows = await page("result_type")
-    except InvalidRequestError:
-        rows = await page()
-    names = {one_line(text(row.get("result_type")), 40) for row in rows} - {""}
-    return sorted(names)[:20] or (None if rows else [])
+    shown = len(view.rows or ())
+    view.has_more, view.next_cursor = True, str(following)
+    again = asked._replace(order=following.order, best_per=following.best_per)
+    view.next_step = reads_on(execution, **again.arguments(), cursor=view.next_cursor)
+    if shown < found:
+        view.next_step += f" {cut_to(shown, asked.limit)}"

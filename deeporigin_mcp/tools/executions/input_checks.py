@@ -33,7 +33,6 @@ MAX_IDS = 500
 """Ids that are looked up in one request."""
 CONCURRENT = 10
 MAX_LIST_BYTES = 1_000_000
-MAX_KNOWN_FILES = 10_000
 KINDS = {"protein": "protein", "ligand": "ligands", "pose": "poses"}
 """Words in the path of an input that tell what its file is: as find_molecules and import_molecules call it."""
 MAX_NAMED = 5
@@ -101,11 +100,10 @@ class _LookUp:
                 self._miss(file)
 
     async def _exists(self, path: str) -> bool:
-        known = self._state.known_files
         async with self._at_once:
-            exists = path in known or await self._state.client.files.exists(path)
-        if exists and len(known) < MAX_KNOWN_FILES:
-            known.add(path)
+            exists = path in self._state.known_files or await self._state.client.files.exists(path)
+        if exists:
+            self._state.know_file(path)
         return exists
 
     def _miss(self, file: InputFile) -> None:
@@ -158,7 +156,7 @@ class _LookUp:
             return
         fields = ["id", "file_path"] if kind == "protein" else ["id", "smiles", "canonical_smiles"]
         try:
-            rows = await self._state.client.entities.get_many(f"{kind}s", ids, select=fields)
+            rows = await self._state.client.entities.get_many(f"{kind}s", ids, select=fields, may_be_kept=True)
         except DeepOriginError:
             return
         self._settle(entity for entity in given if entity.id in ids)

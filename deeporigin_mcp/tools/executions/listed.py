@@ -15,15 +15,18 @@ from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import Json, moment
 from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.executions.filters import Order
-from deeporigin_mcp.tools.executions.people import People, created_by_one_of
+from deeporigin_mcp.tools.responses.failures import reason_of
 from deeporigin_mcp.tools.responses.inputs_summary import inputs_hash, inputs_summary
 from deeporigin_mcp.tools.responses.views import (
     WORD_CHARACTERS,
-    ListedExecution,
-    RepeatedInputs,
-    execution_row,
+    ExecutionRow,
+    Number,
+    View,
+    brief_facts,
+    detailed_facts,
 )
 from deeporigin_mcp.tools.runtime.executions import Detail
+from deeporigin_mcp.tools.runtime.people import People, created_by_one_of
 
 SUMMARY_CHARACTERS = 80
 ROW_FIELDS = (
@@ -58,15 +61,41 @@ _SHORT = "inputsInShort"
 MAX_REPEATED, MAX_IDS = 5, 5
 
 
+class ListedExecution(ExecutionRow):
+    """One execution of a list. Equal inputs of a tool have an equal `inputs_hash`, whatever its version."""
+
+    created_by: str | None = None
+    project: str | None = None
+    inputs_summary: str | None = None
+    inputs_hash: str | None = None
+    hidden: bool | None = None
+    session: str | None = None
+    cluster_id: str | None = None
+
+
+class RepeatedInputs(View):
+    """Inputs that were started more than once; `execution_ids`: some of those runs that have no row here."""
+
+    inputs_hash: str
+    count: int
+    cost: Number | None = None
+    execution_ids: list[str] | None = None
+
+
 def inputs_in_short(row: Json) -> Json:
-    """What rows show of a record's inputs, to be kept instead of them: a list of runs may have a million ligands."""
+    """What rows show of a record's inputs, to be kept instead of them: a list of runs may have a million ligands.
+
+    With the reason of its status, which may mean a ligand of the inputs.
+    """
     execution = Execution(row)
     inputs = execution.inputs
     try:
-        short = (one_line(inputs_summary(inputs), SUMMARY_CHARACTERS), inputs_hash(execution.tool_key, inputs))
+        short = (inputs_summary(inputs, SUMMARY_CHARACTERS), inputs_hash(execution.tool_key, inputs))
     except RecursionError:
         short = ("", "")
-    return {_SHORT: short if inputs else ("", "")}
+    reason = reason_of(execution)
+    named = {} if reason == execution.status_reason else {"statusReason": reason}
+    return {_SHORT: short if inputs else ("", ""), "userInputs": {}, **named}
 
 
 def hash_of(execution: Execution) -> str:
@@ -158,9 +187,8 @@ def listed_rows(
     rows = []
     for execution in executions:
         is_detailed = detail == "detailed"
-        facts = dict(execution_row(execution, detailed=is_detailed))
         row = ListedExecution(
-            **facts,
+            **(detailed_facts if is_detailed else brief_facts)(execution),
             created_by=people.who(execution) or None,
             project=projects.get(execution.project_id),
             inputs_summary=execution.raw[_SHORT][0] or None,

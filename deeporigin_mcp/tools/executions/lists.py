@@ -24,6 +24,8 @@ PAGE_SIZE = 20
 MOST_ROWS = 200
 """Rows of a page at most: a response has room for id and status of so many."""
 MAX_PROGRESS_REQUESTS = 10
+MAX_CONCURRENT_PROGRESS = 3
+"""Each more would open one more connection, which costs more than the request."""
 PROGRESS_SECONDS = 3.0
 """Progress is worth a moment, not a wait: later than this it stays unknown."""
 
@@ -67,9 +69,12 @@ async def with_progress(
         if execution.status == "Running" and execution.progress_percent is None
     ]
 
+    limiter = anyio.CapacityLimiter(MAX_CONCURRENT_PROGRESS)
+
     async def read(number: int) -> None:
         try:
-            whole = await client.executions.get(found[number].execution_id)
+            async with limiter:
+                whole = await client.executions.get(found[number].execution_id)
         except DeepOriginError:
             return
         # Nothing but the progress: by now it may have ended, and the rest would not agree with the list.

@@ -11,17 +11,21 @@ import copy
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deeporigin_mcp.errors import ArgumentError, DeepOriginError, NotFoundError, StateConflictError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ToolDefinition
 from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.records.values import Json, as_object, is_list_of_objects, text
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.approvals.ledger import was_started
 from deeporigin_mcp.tools.catalogue.definitions import definitions_of, find_definition, versions_of
-from deeporigin_mcp.tools.executions.idempotency import BATCH_SIZE_FIELD
-from deeporigin_mcp.tools.files.missing import without_result
-from deeporigin_mcp.tools.files.run_files import ALL, MAX_LIST_BYTES, files_of_run
+from deeporigin_mcp.tools.executions.idempotency import BATCH_SIZE_FIELD, KEY_FIELD
+from deeporigin_mcp.tools.files.missing import lacking_in
+from deeporigin_mcp.tools.files.run_files import files_of_run
+from deeporigin_mcp.tools.files.run_molecules import MAX_LIST_BYTES
+from deeporigin_mcp.tools.files.run_rows import ALL
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.inputs_summary import inputs_summary
 from deeporigin_mcp.tools.runtime.executions import existing, is_being_stored
@@ -41,14 +45,44 @@ NAME_CHARACTERS = 60
 
 @dataclass
 class Repeat:
-    """A request that repeats an execution; `fields` go beside the inputs, `changes` is what differs, one line each."""
+    """A request that repeats an execution; `fields` go beside the inputs.
 
+    `changes` is what differs, `notes` what is to be said beside that, one line each.
+    """
+
+    original: Execution
     tool_key: str
     tool_version: str
     inputs: Json
     project_id: str
     fields: Json
     changes: list[str]
+    notes: list[str] = field(default_factory=list)
+
+    def compare(self, project: str, fields: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+        """Add what the request has beside its inputs that the execution has not."""
+        if self.project_id and project != self.project_id:
+            self.changes.append(f"project: {one_line(self.project_id, 60)} → {one_line(project, 60)}")
+        # This server notes what it was given; of runs that others created, a record need not have it.
+        absent = "default" if KEY_FIELD in self.original.metadata else "not recorded"
+        for name, label in (("clusterId", "cluster_id"), ("batchSize", "batch_size")):
+            if name in fields and fields[name] != self.fields.get(name):
+                self.changes.append(f"{label}: {_shown(self.fields.get(name, absent))} → {_shown(fields[name])}")
+        if outputs:
+            self.changes.append("outputs: as given")
+
+    @property
+    def lines(self) -> list[str]:
+        """What a response lists of the changes; it says that there are none."""
+        return [*(self.changes or [f"none: an exact double of {self.original.execution_id}"]), *self.notes]
+
+    def instead(self, settings: Settings) -> str:
+        """Where the result of an exact double is already, or will be; empty if there is none, or it differs."""
+        first = self.original
+        if self.changes or not was_started(first) or first.status in ("Failed", "Cancelled"):
+            return ""
+        then = (steps.after(first, settings) or "").rstrip(".")
+        return f"The first one is {one_line(first.status, NAME_CHARACTERS)} already: {then}."
 
 
 async def repeat_of(state: ServerState, like: str, tool_key: str, given: Mapping[str, Any]) -> Repeat:
@@ -73,21 +107,21 @@ async def repeat_of(state: ServerState, like: str, tool_key: str, given: Mapping
         )
     before = await _with_lists(state.client, original.inputs, given)
     inputs = merged(before, await _resolved(state.client, original, before, given))
-    changes = changed(before, inputs)
     batch_size = original.raw.get("batchSize") or original.metadata.get(BATCH_SIZE_FIELD)
+    has_outputs = bool(as_object(original.raw.get("userOutputs")))
     fields = {
         "clusterId": word(as_object(original.raw.get("cluster")).get("id")),
         "batchSize": batch_size if isinstance(batch_size, int) and not isinstance(batch_size, bool) else None,
     }
-    if as_object(original.raw.get("userOutputs")):
-        changes.append("outputs: not repeated, as they would be written over")
     return Repeat(
+        original=original,
         tool_key=key,
         tool_version=original.tool_version or "latest",
         inputs=inputs,
         project_id=original.project_id,
         fields={name: value for name, value in fields.items() if value},
-        changes=changes,
+        changes=changed(before, inputs),
+        notes=["outputs: not repeated, as they would be written over"] if has_outputs else [],
     )
 
 
@@ -115,7 +149,7 @@ async def definition_for(
     if was != now:
         repeat.changes.insert(0, f"version: {was} → {now}")
     elif enabled and enabled[0] != definition.version:
-        repeat.changes.insert(0, f"version: {was} as before; {one_line(enabled[0], NAME_CHARACTERS)} is newer")
+        repeat.notes.insert(0, f"version: {was} as before; {one_line(enabled[0], NAME_CHARACTERS)} is newer")
     return definition
 
 
@@ -310,7 +344,8 @@ async def _without_result(
             code="not_over",
         )
     found = await files_of_run(client, original, ALL, waits=False)
-    places = without_result(original, found)
+    lacking = lacking_in(original, found.without_files())
+    places = None if lacking is None else lacking.places
     if places is None or found.is_cut or len(found.ligands) != len(entries):
         raise ArgumentError(
             f"Which {one_line(name, NAME_CHARACTERS)} of {run} have no result cannot be told from its results.",

@@ -5,47 +5,76 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deeporigin_mcp.errors import ArgumentError, InvalidRequestError, PlatformError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.clients.results import CANONICAL_FIELDS, is_paged_by_offset
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.records.values import Json, text
+from deeporigin_mcp.platform.records.values import Json
 from deeporigin_mcp.platform.transport.responses import has_more_of, next_cursor_of, rows_of
 from deeporigin_mcp.tools.executions.filters import Order, order_in
+from deeporigin_mcp.tools.executions.result_columns import (
+    COLUMN_CHARACTERS,
+    facts_of,
+    has_column,
+    no_such_column,
+)
+from deeporigin_mcp.tools.files.meanings import is_number, value_of
 from deeporigin_mcp.tools.responses import steps
-from deeporigin_mcp.tools.responses.suggestions import closest
 
 RequestRows = Callable[[int, Mapping[str, str] | None], Awaitable[Json]]
 """Requests so many rows of the page, sorted like this."""
 
 ROWS_READ_FOR_COLUMNS = 20
-MOST_COLUMNS_NAMED = 40
 MAX_FIELD_CHARACTERS = 100
-COLUMN_CHARACTERS = 60
-"""How much of a column's name is shown."""
 VALID_CURSOR = "Valid: a cursor of an earlier result, unchanged; without one the results are read from the start."
 
-_PAGE = re.compile(r"page(\d{1,9})(?:\[(.+?) (asc|desc)\])?:(.*)", re.DOTALL)
+WITHOUT = {"order": "the platform's own order", "best_per": "all rows"}
+"""What a page is of that has no such argument."""
+
+_PAGE = re.compile(r"page(\d{1,9})(?:\[(.+?) (asc|desc)(?: per (.+?))?\])?:(.*)", re.DOTALL)
+
+
+class Asked(NamedTuple):
+    """What a caller asks of the rows."""
+
+    result_type: str | None = None
+    columns: tuple[str, ...] = ()
+    order: Order | None = None
+    best_per: str | None = None
+    limit: int = 0
+
+    def arguments(self) -> dict[str, Any]:
+        """As arguments of a call, without those that were not given."""
+        given = {**self._asdict(), "columns": [*self.columns], "order": str(self.order) if self.order else None}
+        return {name: value for name, value in given.items() if value}
 
 
 class Page(NamedTuple):
     """Where a page begins: a cursor of the platform, and how many rows after it were shown already.
 
-    An order that the platform pages by offset has no cursors: its rows are counted from the first one.
+    An order that the platform pages by offset has no cursors: its rows are counted from the first one. So are rows
+    that are compared here.
     """
 
     cursor: str | None = None
     skipped: int = 0
     order: Order | None = None
+    best_per: str | None = None
 
     def __str__(self) -> str:
-        return f"page{self.skipped}{f'[{self.order}]' if self.order else ''}:{self.cursor or ''}"
+        per = f" per {self.best_per}" if self.best_per else ""
+        return f"page{self.skipped}{f'[{self.order}{per}]' if self.order else ''}:{self.cursor or ''}"
 
     @property
     def is_start(self) -> bool:
         return self.cursor is None and not self.skipped
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether this server compares the rows: the platform knows no groups, and no order inside of an object."""
+        return self.best_per is not None or (self.order is not None and "." in self.order.field)
 
     @property
     def is_by_offset(self) -> bool:
@@ -56,24 +85,27 @@ def invalid_cursor(cursor: str) -> ArgumentError:
     return ArgumentError(f"Invalid cursor {one_line(cursor, 60)!r}.", next_step=VALID_CURSOR)
 
 
-def page_at(execution: Execution, cursor: str | None, order: Order | None) -> Page:
-    """The page of a cursor, which holds the order too, so that it reads on without that argument.
+def page_at(execution: Execution, cursor: str | None, order: Order | None, best_per: str | None) -> Page:
+    """The page of a cursor, which holds order and best_per too, so that it reads on without these arguments.
 
     Raises:
-        ArgumentError: an invalid cursor, or one of another order.
+        ArgumentError: an invalid cursor, or one of another order or best_per.
     """
     if not cursor:
-        return Page(order=order)
+        return Page(order=order, best_per=best_per)
     match = _PAGE.fullmatch(cursor)
     if match is None:
         raise invalid_cursor(cursor)
-    page = Page(match[4] or None, int(match[1]), Order(match[2], match[3]) if match[2] else None)
-    if order is not None and order != page.order:
-        anew = steps.call("get_execution_results", execution_id=execution.execution_id, order=str(order))
+    page = Page(match[5] or None, int(match[1]), Order(match[2], match[3]) if match[2] else None, match[4])
+    asked = {name: value for name, value in (("order", order and str(order)), ("best_per", best_per)) if value}
+    held = {"order": page.order and str(page.order), "best_per": page.best_per}
+    other = next((name for name, value in asked.items() if value != held[name]), None)
+    if other is not None:
+        own = f"the {other} {one_line(held[other] or '', 60)!r}" if held[other] else WITHOUT[other]
+        anew = steps.call("get_execution_results", execution_id=execution.execution_id, **asked)
         raise ArgumentError(
-            f"Invalid order {str(order)!r} for this cursor, which is of "
-            + (f"the order {one_line(str(page.order), 60)!r}." if page.order else "the platform's own order."),
-            next_step=f"{anew} reads in that order from the start; the cursor alone reads on in its own.",
+            f"Invalid {other} {one_line(asked[other], 60)!r} for this cursor, which is of {own}.",
+            next_step=f"{anew} reads so from the start; the cursor alone reads on as it began.",
         )
     return page
 
@@ -155,15 +187,15 @@ async def check_sorted(
     """
     if order.field in CANONICAL_FIELDS or not rows:
         return
-    values = [value for row in rows if (value := facts_of(row).get(order.field)) is not None]
+    values = [value for row in rows if (value := value_of(facts_of(row), order.field)) is not None]
     if not values and is_start:
         # Rows without a value may come first; the other way round they come last.
         other_end = await sorted_page(
             order._replace(direction="asc" if order.direction == "desc" else "desc"), request, 1
         )
-        if all(facts_of(row).get(order.field) is None for row in rows_of(other_end)):
-            raise _no_such_column(order, rows)
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+        if not has_column(rows_of(other_end), order.field):
+            raise no_such_column("order", str(order), order.field, rows)
+    numbers = [value for value in values if is_number(value)]
     if any(first < second if order.direction == "desc" else first > second for first, second in pairwise(numbers)):
         raise PlatformError(
             f"The platform did not sort the rows by {one_line(order.field, COLUMN_CHARACTERS)!r}.",
@@ -179,29 +211,11 @@ async def order_refused(
         rows = rows_of(await request(ROWS_READ_FOR_COLUMNS, None))
     except InvalidRequestError:
         rows = []
-    if rows and order.field not in CANONICAL_FIELDS and all(order.field not in facts_of(row) for row in rows):
-        return _no_such_column(order, rows)
+    if rows and order.field not in CANONICAL_FIELDS and not has_column(rows, order.field):
+        return no_such_column("order", str(order), order.field, rows)
     return InvalidRequestError(
         f"The platform refused the order {str(order)!r}. {refusal.message}",
         next_step=f"{unordered} reads them in the platform's own order.",
         http_status=refusal.http_status,
         request_id=refusal.request_id,
     )
-
-
-def _no_such_column(order: Order, rows: Sequence[Json]) -> ArgumentError:
-    columns = list(dict.fromkeys(name for row in rows for name in ("id", *facts_of(row))))
-    meant = closest(order.field, columns)
-    hint = f"Did you mean {one_line(meant, COLUMN_CHARACTERS)}? " if meant else ""
-    named = ", ".join(one_line(name, COLUMN_CHARACTERS) for name in columns[:MOST_COLUMNS_NAMED])
-    return ArgumentError(
-        f"Invalid order {one_line(str(order), 60)!r}: the rows have no such column.",
-        next_step=f"{hint}Valid: one of these, then asc or desc: {named}.",
-    )
-
-
-def facts_of(row: Json) -> Json:
-    """The id and the data of a row as one object, without nulls."""
-    data = row.get("data")
-    named = {"id": text(row.get("id")) or None, **(data if isinstance(data, dict) else {"data": data})}
-    return {key: value for key, value in named.items() if value is not None}

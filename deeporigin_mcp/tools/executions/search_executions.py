@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from deeporigin_mcp.errors import InvalidRequestError
 from deeporigin_mcp.platform import SearchQuery
@@ -23,7 +23,7 @@ from deeporigin_mcp.tools.executions.filters import (
 from deeporigin_mcp.tools.executions.lists import MOST_ROWS, PAGE_SIZE, cut_to, room_for, unknown_filters
 from deeporigin_mcp.tools.responses import steps
 from deeporigin_mcp.tools.responses.size_limit import Summary, rows_that_fit, size, without_columns
-from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, WORD_CHARACTERS, SearchRow, SearchView
+from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, WORD_CHARACTERS, View
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 
 COLUMN_CHARACTERS = (800, 200)
@@ -52,6 +52,35 @@ _VALUE_SCHEMA = {
         {"type": "array", "items": {"type": "string"}},
     ]
 }
+
+
+class SearchRow(BaseModel):
+    """A row of the data platform; with `select`, its columns."""
+
+    model_config = ConfigDict(extra="allow", defer_build=True)
+
+    execution_id: str | None = None
+    data_platform_id: str | None = None
+    name: str | None = None
+    tool_key: str | None = None
+    tool_version: str | None = None
+    status: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+    project_id: str | None = None
+
+
+class SearchView(View):
+    """Rows of a search. `next_offset`: the offset of the next page."""
+
+    rows: list[SearchRow]
+    limit: int
+    offset: int
+    total_count: int | None = None
+    has_more: bool
+    next_offset: int | None = None
+    cut: list[str] | None = None
+    next_step: str | None = None
 
 
 class Condition(BaseModel):

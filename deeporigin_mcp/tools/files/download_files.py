@@ -20,19 +20,19 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.clients.paging import gather
 from deeporigin_mcp.platform.records.sanitizing import one_line
+from deeporigin_mcp.tools.files.run_rows import ALL, MADE, RECORD, REPORT, STORING_PAUSES, TABLE
 from deeporigin_mcp.tools.responses import steps, toolsets
 from deeporigin_mcp.tools.responses.errors import explained
-from deeporigin_mcp.tools.responses.views import MissingRow, View
+from deeporigin_mcp.tools.responses.views import Completeness, MissingRow, View
 from deeporigin_mcp.tools.runtime.executions import at_its_end, existing
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
 if TYPE_CHECKING:
     from deeporigin_mcp.tools.files.downloading import Download, Request
     from deeporigin_mcp.tools.files.folders import Folders
+    from deeporigin_mcp.tools.files.missing import Missing
     from deeporigin_mcp.tools.files.run_files import Found, Item
 
-ALL = "all"
-REPORT = "report"
 WAIT_SECONDS = 42.0
 """How long a call may take before it returns; the download then goes on without it."""
 RUN_SECONDS = 38.0
@@ -60,21 +60,19 @@ class FileRow(View):
     link: str | None = None
 
 
-class DownloadsView(View):
-    """Files that are in the folder now, best poses first; all of them, or the first. Sizes in bytes.
-
-    `requested`, `returned`: ligands of the run. `missing`: what is not there, by the user's own name.
-    """
+class Downloaded(View):
+    """Files that are in the folder now, best poses first; all of them, or the first. Sizes in bytes."""
 
     folder: str | None = None
     count: int
     already_there: int | None = None
     size: int | None = None
     files: list[FileRow]
-    requested: int | None = None
-    returned: int | None = None
-    missing: list[MissingRow] | None = None
-    missing_count: int | None = None
+
+
+class DownloadsView(Completeness, Downloaded):
+    """A download; files of which no ligand is known can be `missing` too."""
+
     pending: int | None = None
     has_more: bool
     next_step: str | None = None
@@ -84,46 +82,45 @@ async def download_files(
     ctx: ToolContext,
     paths: Annotated[
         list[str] | None,
-        Field(description="Up to 1,000 files of the platform.", max_length=MAX_PATHS),
+        Field(description="Up to 1,000.", max_length=MAX_PATHS),
     ] = None,
-    execution_id: Annotated[str | None, Field(description="The run.")] = None,
+    execution_id: Annotated[str | None, Field(description="The run; with paths: only these of it.")] = None,
     what: Annotated[
         str,
-        Field(description="Of a run: all, best_poses (one a ligand), report (a page) or a type, e.g. pose."),
+        Field(
+            description="Of a run: all, best_poses (one a ligand), report (page), table (CSV), record (JSON) or a type:"
+            " pose."
+        ),
     ] = ALL,
-    folder: Annotated[str | None, Field(description="Name below the downloads folder; default: one per run.")] = None,
-    combine: Annotated[bool, Field(description="Also join poses into one SDF, best first, scores as fields.")] = False,
+    folder: Annotated[str | None, Field(description="Below the downloads folder; default: one per run.")] = None,
+    combine: Annotated[bool, Field(description="Also join poses to one SDF, best first, with scores.")] = False,
 ) -> DownloadsView:
-    """Get files of a run (poses, pockets, structures, tables), or files by path.
+    """Get files of a run (poses, tables), or files by path.
 
-    Saved in a folder, with an index.csv of molecules and scores; nothing is overwritten. After a cut repeat the call.
-    Free.
+    Saved in a folder, with an index.csv of molecules and scores; nothing is overwritten. After a cut repeat it. Free.
     """
     state, deadline = state_of(ctx), anyio.current_time() + WAIT_SECONDS
-    if (execution_id is None) == (not paths):
-        raise ArgumentError("Give either execution_id or paths.")
+    what = what.strip().lower()
+    if execution_id is None and not paths:
+        raise ArgumentError("Give execution_id or paths.")
     if paths and what != ALL:
         raise ArgumentError(
-            f"Invalid what {one_line(what, 40)!r}: it is for the files of an execution_id, not of paths."
+            f"Invalid what {one_line(what, 40)!r} with paths. Valid: all, the default.",
+            next_step="Omit what to get these files, or paths to get all files of that kind of an execution_id.",
         )
-    from deeporigin_mcp.tools.files.run_files import STORING_PAUSES
-
     execution = None if execution_id is None else await existing(state.client, execution_id.strip())
-    if execution is not None:
+    if execution is not None and what != RECORD:
         execution = await at_its_end(state.client, execution, RUN_SECONDS)
     if not state.settings.is_local:
-        if what == REPORT:
-            raise ArgumentError(
-                f"Invalid what {REPORT!r}: a page is a file on the user's disk, and this server works over HTTP.",
-                next_step=f"{_call((), execution)} gives links to the files.",
-            )
+        if execution is not None and what in MADE:
+            raise _not_over_http(state, execution, what)
         # Both waits together would last longer than a call.
         waits = anyio.current_time() <= deadline - sum(STORING_PAUSES)
         return await _links(state, execution, paths or [], what, waits=waits)
     from deeporigin_mcp.tools.files.downloading import Download, Request
     from deeporigin_mcp.tools.files.folders import folders_of
 
-    request = Request(tuple(paths or ()), execution, what, folder, combine)
+    request = Request(tuple(paths or ()), execution, what, folder, combine and what not in MADE)
     # What a running execution had left when an earlier call looked says nothing of the ended one.
     status = execution and execution.status
     key = json.dumps(["download", paths, execution_id, status, what, folder, combine])
@@ -142,11 +139,32 @@ async def download_files(
 def _work(state: ServerState, folders: Folders, request: Request) -> Download:
     from deeporigin_mcp.tools.files.downloading import Download
 
-    if request.execution is None or request.what != REPORT:
+    if request.execution is None or request.what not in MADE:
         return Download(state, folders, request)
+    if request.what == TABLE:
+        from deeporigin_mcp.tools.files.table import TableFile
+
+        return TableFile(state, folders, request.execution, request.folder)
+    if request.what == RECORD:
+        from deeporigin_mcp.tools.files.record import RecordFile
+
+        return RecordFile(state, folders, request.execution, request.folder)
     from deeporigin_mcp.tools.files.report import report_of
 
     return report_of(state, folders, request.execution, request.folder)
+
+
+def _not_over_http(state: ServerState, execution: Execution, what: str) -> ArgumentError:
+    of = {"execution_id": execution.execution_id}
+    step, tool = {
+        RECORD: (f"{steps.call('get_execution', **of, detail='record')} shows the record.", "get_execution"),
+        TABLE: (f"{steps.call('get_execution_results', **of)} reads the rows.", "get_execution_results"),
+        REPORT: (f"{_call((), execution)} gives links to the files.", "download_files"),
+    }[what]
+    return ArgumentError(
+        f"Invalid what {what!r}: it makes a file on the user's disk, and this server works over HTTP.",
+        next_step=toolsets.step(state.settings, step, tool),
+    )
 
 
 def _view(state: ServerState, request: Request, work: Download, is_over: bool) -> DownloadsView:
@@ -172,15 +190,14 @@ def _view(state: ServerState, request: Request, work: Download, is_over: bool) -
     return view
 
 
-def _add_missing(view: DownloadsView, found: Found, missing: tuple[int, list[tuple[str, str]]] | None) -> None:
+def _add_missing(view: DownloadsView, found: Found, missing: Missing | None) -> None:
     """What there is no file of: ligands by their names, and files of which no ligand is known."""
-    count, named = missing or (0, [])
-    reasons = dict(named)
+    reasons = dict(missing.named) if missing is not None else {}
     for item in found.items:
         if item.problem:
             reasons.setdefault(item.molecule.shown or item.path, item.problem)
     if missing is not None:
-        view.requested, view.returned = found.ligand_count, found.ligand_count - count
+        view.requested, view.returned = found.ligand_count, found.ligand_count - missing.ligand_count
     rows = [MissingRow(name=one_line(name, NAME_CHARACTERS), reason=reason) for name, reason in reasons.items()]
     view.missing = rows[:MAX_MISSING] or None
     view.missing_count = len(rows) if len(rows) > MAX_MISSING else None
@@ -193,8 +210,8 @@ def _next_step(state: ServerState, view: DownloadsView, request: Request, work: 
     found, execution = work.found, request.execution
     again = _same_call(request)
     parts = []
-    if execution is not None and not found.items:
-        return _why_nothing(state, execution, found, again)
+    if execution is not None and not found.items and not work.made:
+        return _why_nothing(state, execution, found, again, "rows" if request.what == TABLE else "files")
     if execution is not None and not execution.is_terminal:
         parts.append(
             f"It is {one_line(execution.status, 40)}, so there may be more later. {_after(state, execution, again)}"
@@ -207,18 +224,22 @@ def _next_step(state: ServerState, view: DownloadsView, request: Request, work: 
         parts.append(f"{again} tries what is missing again.")
     if request.combine and not any(name.startswith(JOINED) for name in work.made):
         parts.append("Nothing was joined: there is no SDF file among them.")
+    if work.columns_left_out and execution is not None:
+        reads = f"{steps.call('get_execution_results', execution_id=execution.execution_id)} reads them."
+        shown = toolsets.step(state.settings, reads, "get_execution_results")
+        parts.append(f"{work.columns_left_out} of its columns are not in the table. {shown}".strip())
     if found.is_cut:
-        parts.append("There are more: these are the first 10,000.")
+        parts.append(f"There are more: these are the first {'50,000' if request.what == TABLE else '10,000'}.")
     return " ".join(parts) or None
 
 
-def _why_nothing(state: ServerState, execution: Execution, found: Found, again: str) -> str:
+def _why_nothing(state: ServerState, execution: Execution, found: Found, again: str, what: str = "files") -> str:
     status, name = one_line(execution.status, 40), execution.execution_id
     if found.is_being_stored:
         return f"It is {status}, but its results are still being stored; {again} in a minute."
     if execution.is_terminal:
-        return f"It is {status} and left no files. {_logs(state, name)}"
-    return f"It is {status} and has no files yet. {_after(state, execution, again)}".strip()
+        return f"It is {status} and left no {what}. {_logs(state, name)}"
+    return f"It is {status} and has no {what} yet. {_after(state, execution, again)}".strip()
 
 
 def _after(state: ServerState, execution: Execution, again: str) -> str:
@@ -235,7 +256,8 @@ def _call(paths: Sequence[str], execution: Execution | None, **chosen: object) -
     """The same call again; `chosen` without those that are None."""
     if len(paths) > PATHS_IN_CALL:
         return "download_files with the same arguments"
-    of: dict[str, object] = {"paths": list(paths)} if execution is None else {"execution_id": execution.execution_id}
+    of: dict[str, object] = {} if execution is None else {"execution_id": execution.execution_id}
+    of |= {"paths": list(paths)} if paths else {}
     given = {name: value for name, value in chosen.items() if value not in (None, False, ALL)}
     return steps.call("download_files", **of, **given)
 
@@ -252,7 +274,10 @@ async def _links(
     from deeporigin_mcp.tools.files.run_files import files_of_paths, files_of_run, without_record
 
     client = state.client
-    found = files_of_paths(paths) if execution is None else await files_of_run(client, execution, what, waits=waits)
+    if execution is None:
+        found = files_of_paths(paths)
+    else:
+        found = await files_of_run(client, execution, what, waits=waits, only=paths)
     by_path: dict[str, list[Item]] = {}
     for item in found.items:
         if item.path:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,8 +19,9 @@ from deeporigin_mcp.platform.records.files import RemoteFile
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.tools.files import local_names, sdf
 from deeporigin_mcp.tools.files.folders import Folders
-from deeporigin_mcp.tools.files.missing import missing_of
+from deeporigin_mcp.tools.files.missing import Missing, missing_of
 from deeporigin_mcp.tools.files.run_files import Found, Item, files_of_paths, files_of_run, without_record
+from deeporigin_mcp.tools.files.run_rows import ALL
 from deeporigin_mcp.tools.files.saving import Folder
 from deeporigin_mcp.tools.files.tables import csv_of
 from deeporigin_mcp.tools.responses.errors import explained
@@ -37,7 +39,7 @@ NOT_SEPARABLE = "its record in {} cannot be told from the others"
 
 
 class Request(NamedTuple):
-    """What a call asks for; `paths`, or an execution."""
+    """What a call asks for: `paths`, an execution, or paths of it."""
 
     paths: Sequence[str]
     execution: Execution | None
@@ -54,7 +56,8 @@ class Request(NamedTuple):
             return PATHS_FOLDER
         name = local_names.stem_of(self.execution.name or self.execution.tool_key.rpartition(".")[2])
         parts = [name[:NAME_CHARACTERS], self.execution.execution_id[:8]]
-        parts += [] if self.what == "all" else [local_names.stem_of(self.what)]
+        parts += [f"chosen_{len(self.paths)}"] if self.paths else []
+        parts += [] if self.what == ALL else [local_names.stem_of(self.what)]
         return "_".join(filter(None, parts))
 
 
@@ -67,9 +70,10 @@ class Download(BackgroundWork[None]):
         self.path: Path | None = None
         self.made: list[str] = []
         """Names of the files that join or list others."""
-        self.missing: tuple[int, list[tuple[str, str]]] | None = None
-        """See `missing_of`."""
+        self.missing: Missing | None = None
         self.already_there = 0
+        self.columns_left_out = 0
+        """Of the rows, as a table has no place for more."""
         self._files: list[_File] = []
         self._targets: list[Path] = []
         self._state = state
@@ -97,19 +101,27 @@ class Download(BackgroundWork[None]):
         if execution is None:
             self.found = files_of_paths(self._request.paths)
         else:
-            self.found = await files_of_run(self._client, execution, self._request.what)
+            self.found = await files_of_run(self._client, execution, self._request.what, only=self._request.paths)
         if not self.found.items:
             return
-        path = self.path = await run_sync(self._folders.new_folder, self._request.folder_name)
-        # Another call may write to the same folder.
-        async with self._state.key_lock(str(path)):
-            folder = await run_sync(Folder, path)
+        async with self._own_folder() as folder:
             await self._get(folder)
             await run_sync(self._write_tables, folder)
         if execution is not None and execution.is_terminal:
             self.missing = await missing_of(self._client, execution, self.found)
-            if self.missing is not None and self.missing[0]:
+            if self.missing is not None and self.missing.ligand_count:
                 self.found.is_being_stored = await is_being_stored(self._client, execution)
+
+    @asynccontextmanager
+    async def _own_folder(self) -> AsyncIterator[Folder]:
+        """Where its files go; another call that writes there waits."""
+        path = self.path = await run_sync(self._folders.new_folder, self._request.folder_name)
+        async with self._state.key_lock(str(path)):
+            yield await run_sync(Folder, path)
+
+    def _write(self, folder: Folder, stem: str, suffix: str, content: bytes) -> None:
+        path, _ = folder.write(stem, suffix, lambda file: file.write(content))
+        self.made.append(path.name)
 
     async def _get(self, folder: Folder) -> None:
         """Fetch what was found into a folder, and give each pose a file of its own."""
@@ -170,9 +182,16 @@ class Download(BackgroundWork[None]):
             self.made.append(path.name)
         if any(item.values for item in items):
             name = "index" if any(item.path for item in items) else "results"
-            content = csv_of([_row(item) for item in items])
-            path, _ = folder.write(f"{name}{suffix}", ".csv", partial(write_bytes, content=content))
-            self.made.append(path.name)
+            content, self.columns_left_out = csv_of([_row(item) for item in items])
+            self._write(folder, f"{name}{suffix}", ".csv", content)
+
+
+class MadeOfRun(Download):
+    """One file that is made of a run, in the folder of its downloads."""
+
+    def __init__(self, state: ServerState, folders: Folders, execution: Execution, folder: str | None) -> None:
+        super().__init__(state, folders, Request((), execution, ALL, folder, combine=False))
+        self._execution = execution
 
 
 class _File:
@@ -213,16 +232,11 @@ def _take_records(folder: Folder, file: _File) -> None:
     is_sdf = file.suffix.lower() in SDF
     if file.path is None or not items or (len(items) == 1 and not is_sdf):
         return
-    sought = [_sought(item) for item in items]
     with file.path.open("rb") as source:
         found = list(islice(sdf.records(source), sdf.MAX_RECORDS + 1)) if is_sdf else []
         if is_sdf and len(found) <= 1 and len(items) == 1 and not items[0].record:
             return
-        if len(found) > sdf.MAX_RECORDS:
-            # One that was not read might fit as well.
-            sought = [each if each.number is not None else sdf.Sought(-1, frozenset(), {}) for each in sought]
-        chosen = sdf.matched(sought, found)
-        for item, record in zip(items, chosen, strict=True):
+        for item, record in zip(items, records_of(items, found), strict=True):
             if record is None:
                 item.local, item.problem = "", NOT_SEPARABLE.format(file.path.name)
                 continue
@@ -231,6 +245,15 @@ def _take_records(folder: Folder, file: _File) -> None:
                 stem += "_pose" if item.pose is not None else f"_record_{record.number}"
             path, _ = folder.write(stem, item.suffix, partial(sdf.write, source, record))
             item.local = path.name
+
+
+def records_of(items: Sequence[Item], found: Sequence[sdf.Record]) -> list[sdf.Record | None]:
+    """The record of each item among those of their file, of which one more than `sdf.MAX_RECORDS` are read at most."""
+    sought = [_sought(item) for item in items]
+    if len(found) > sdf.MAX_RECORDS:
+        # One that was not read might fit as well.
+        sought = [each if each.number is not None else sdf.Sought(-1, frozenset(), {}) for each in sought]
+    return sdf.matched(sought, found)
 
 
 def _sought(item: Item) -> sdf.Sought:
@@ -260,7 +283,7 @@ def _join(folder: Path, items: Sequence[Item], target: IO[bytes]) -> None:
 
 
 def _fields(item: Item) -> dict[str, object]:
-    """What a record of a joined file says of its pose: rank, scores, molecule."""
+    """What a record of a joined file says of its pose: position, scores, molecule."""
     numbers = {
         name: value
         for name, value in item.values.items()
@@ -274,8 +297,3 @@ def _row(item: Item) -> dict[str, object]:
     molecule = {"molecule": item.molecule.name, "ligand_id": item.molecule.id, "smiles": item.molecule.smiles}
     values = {name: value for name, value in item.values.items() if name not in (*molecule, "ligand_smiles")}
     return {"file": item.local, **molecule, **values, "platform_path": item.path, "note": item.problem}
-
-
-def write_bytes(file: IO[bytes], content: bytes) -> None:
-    """What `Folder.write` wants of a file that is in memory."""
-    file.write(content)

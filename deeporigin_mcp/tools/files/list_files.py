@@ -99,7 +99,8 @@ async def _of_folder(state: ServerState, folder: str, limit: int, cursor: str | 
 
 
 async def _of_run(state: ServerState, execution_id: str, limit: int, cursor: str | None) -> FilesView:
-    from deeporigin_mcp.tools.files.run_files import ALL, files_of_run, without_record
+    from deeporigin_mcp.tools.files.run_files import files_of_run, without_record
+    from deeporigin_mcp.tools.files.run_rows import ALL
 
     if cursor and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 7):
         raise ArgumentError(

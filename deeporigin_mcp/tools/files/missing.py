@@ -2,93 +2,106 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.records.values import Json, text
+from deeporigin_mcp.platform.records.values import text
 from deeporigin_mcp.platform.transport.responses import rows_of
-from deeporigin_mcp.tools.files.run_files import Found, Item, Molecule, found_in
+from deeporigin_mcp.tools.files.run_files import Found, Item
+from deeporigin_mcp.tools.files.run_molecules import Molecule
+from deeporigin_mcp.tools.responses.failures import NUMBERED, is_named
 
 LOG_LINES = 200
 REASON_CHARACTERS = 200
 NAME_CHARACTERS = 80
 MAX_NAMED = 1_000
 NO_RESULT = "the run gave no result"
-_NUMBERED = re.compile(r"\bligand #?(\d{1,6})\b", re.IGNORECASE)
 
 
-async def missing_in(
-    client: DeepOriginClient, execution: Execution, rows: Sequence[Json]
-) -> tuple[int, int, list[tuple[str, str]]] | None:
-    """How many ligands were given, how many have no result in `rows`, and these as by `missing_of`.
+@dataclass(frozen=True)
+class Lacking:
+    """Ligands of a run's inputs without a result; `places` in the inputs is None if it is not certain which."""
 
-    `rows` are all that the run has. None where the inputs list no ligands, or the results are not of single ones.
-    """
-    found = await found_in(client, execution, rows)
-    missing = await missing_of(client, execution, found)
-    return None if missing is None else (found.ligand_count, *missing)
+    count: int
+    places: list[int] | None
 
 
-async def missing_of(
-    client: DeepOriginClient, execution: Execution, found: Found
-) -> tuple[int, list[tuple[str, str]]] | None:
-    """How many ligands of the run's inputs have no result, and the name and the reason of each; None if its results are
-    not of single ligands.
-    """
-    if not found.ligand_count or not any(map(_names, found.items)):
+class Missing(NamedTuple):
+    """How many ligands of a run's inputs have no result, and the name and the reason of each."""
+
+    ligand_count: int = 0
+    named: Sequence[tuple[str, str]] = ()
+
+
+async def missing_rows(client: DeepOriginClient, execution: Execution, found: Found) -> Missing | None:
+    """As `missing_of`, by the rows alone, whatever became of their files; None also while the run goes on."""
+    if not execution.is_terminal:
         return None
-    places, count = _lacking(found, _is_there)
-    lacking = [found.ligands[place] for place in places]
-    if not found.ligands or len(lacking) > count:
-        # The platform may write a SMILES otherwise than the inputs did: then it is not certain which ones.
-        return count, [(f"{count} of {found.ligand_count} ligands", NO_RESULT)] if count else []
+    rows = replace(found, items=[item for item in found.items if item.values]).without_files()
+    return await missing_of(client, execution, rows)
+
+
+async def missing_of(client: DeepOriginClient, execution: Execution, found: Found) -> Missing | None:
+    """The ligands of the run's inputs without a result; None if no result is of a single ligand."""
+    if not any(map(_names, found.items)) or (missing := lacking_in(execution, found)) is None:
+        return None
+    if missing.places is None:
+        return Missing(missing.count, [(f"{missing.count} of {found.ligand_count} ligands", NO_RESULT)])
+    lacking = [found.ligands[place] for place in missing.places]
     problems = {name: item.problem for item in found.items if item.problem for name in _names(item)}
     unexplained = [one for one in lacking if not _reason(found, problems, one)]
     log = await _log_lines(client, execution) if unexplained else []
     numbered = _by_number(log, found.ligands, lacking)
-    stored = await _stored_names(client, lacking)
-    return len(lacking), [
-        (
-            stored.get(one.id) or one.shown,
-            _reason(found, problems, one) or _said_of(one, log) or numbered.get(one) or NO_RESULT,
-        )
-        for one in lacking
-    ]
+    stored = await stored_names(client, [one.id for one in lacking if not one.name])
+    return Missing(
+        missing.count,
+        [
+            (
+                stored.get(one.id) or one.shown,
+                _reason(found, problems, one) or _said_of(one, log) or numbered.get(one) or NO_RESULT,
+            )
+            for one in lacking
+        ],
+    )
 
 
-def without_result(execution: Execution, found: Found) -> list[int] | None:
-    """The positions in the run's inputs of the ligands that have no result; None if that is not certain.
+def lacking_in(execution: Execution, found: Found) -> Lacking | None:
+    """Which ligands of a run's inputs have no result; None where none are listed, or results are not of single ones.
 
-    Args:
-        found: none of its files needs to be here.
+    The one judgement of that: a result is a row of a ligand, or its file, that has no `problem` and gives no reason for
+    which the ligand failed. Where files do not matter, `found` is without them (`Found.without_files`).
     """
+    if not found.ligand_count:
+        return None
+    everyone = [*range(len(found.ligands))] if found.ligands else None
     if not any(map(_names, found.items)):
-        is_over_without = found.ligands and execution.status not in ("Completed", "Quoted") and execution.is_settled
-        return [*range(len(found.ligands))] if is_over_without else None
-    places, count = _lacking(found, lambda item: not item.problem)
-    return places if found.ligands and len(places) <= count else None
-
-
-def _lacking(found: Found, is_result: Callable[[Item], bool]) -> tuple[list[int], int]:
-    """The positions of ligands of which no result is seen, and how many have none."""
-    kept = [item for item in found.items if is_result(item) and not _failure(found, item.molecule)]
+        # A completed run may have results that are no rows, and rows may be of no single ligand.
+        has_rows = any(item.values for item in found.items)
+        has_none = execution.is_terminal and execution.status != "Completed" and not has_rows
+        return Lacking(found.ligand_count, everyone) if has_none else None
+    kept = [item for item in found.items if not item.problem and not _failure(found, item.molecule)]
     there = {name for item in kept for name in _names(item)}
     places = [place for place, one in enumerate(found.ligands) if not there.intersection((one.id, one.smiles))]
     results = {item.molecule.id or item.molecule.smiles for item in kept} - {""}
-    return places, max(0, found.ligand_count - len(results))
-
-
-def _is_there(item: Item) -> bool:
-    """Whether its file is, or it is a row that needs none."""
-    return bool(item.local) or not (item.path or item.problem)
+    count = max(0, found.ligand_count - len(results))
+    if found.ligands and len(places) <= count:
+        return Lacking(len(places), places)
+    # The platform may write a SMILES otherwise than the inputs did: then it is not certain which ones.
+    return Lacking(count, None if count else [])
 
 
 def _names(item: Item) -> set[str]:
     smiles = item.pose.smiles if item.pose else ""
     return {item.molecule.id, item.molecule.smiles, smiles} - {""}
+
+
+def says_why_not(found: Found, item: Item) -> bool:
+    """Whether a row only says why there is no result: its ligand is among the missing."""
+    return item.pose is None and bool(_failure(found, item.molecule))
 
 
 def _failure(found: Found, one: Molecule) -> str:
@@ -99,11 +112,12 @@ def _reason(found: Found, problems: Mapping[str, str], one: Molecule) -> str:
     return _failure(found, one) or problems.get(one.id) or problems.get(one.smiles) or ""
 
 
-async def _stored_names(client: DeepOriginClient, ligands: Sequence[Molecule]) -> dict[str, str]:
-    """Names of ligands that the inputs give by id only."""
-    ids = [one.id for one in ligands if one.id and not one.name][:MAX_NAMED]
+async def stored_names(client: DeepOriginClient, ids: Sequence[str]) -> dict[str, str]:
+    """Names of ligands that the inputs give by id only; empty if they cannot be read."""
+    wanted = [name for name in ids if name][:MAX_NAMED]
     try:
-        rows = await client.entities.get_many("ligands", ids, select=("id", "name")) if ids else {}
+        fields = ("id", "name")
+        rows = await client.entities.get_many("ligands", wanted, select=fields, may_be_kept=True) if wanted else {}
     except DeepOriginError:
         return {}
     return {name: shown for name, row in rows.items() if (shown := one_line(text(row.get("name")), NAME_CHARACTERS))}
@@ -118,10 +132,9 @@ async def _log_lines(client: DeepOriginClient, execution: Execution) -> list[str
 
 
 def _said_of(one: Molecule, log: Sequence[str]) -> str:
-    """The line of a log that names a molecule, as a word of its own: `CCO` is not meant by `CCOC`."""
-    for name in filter(None, (one.id, one.smiles, one.name)):
-        named = re.compile(rf"(?:^|[\s'\"`:,;]){re.escape(name)}(?:$|[\s'\"`:,;.])")
-        if line := next((line for line in log if named.search(line)), ""):
+    """The line of a log that names a molecule."""
+    for name in (one.id, one.smiles, one.name):
+        if line := next((line for line in log if is_named(name, line)), ""):
             return one_line(line, REASON_CHARACTERS)
     return ""
 
@@ -131,7 +144,7 @@ def _by_number(log: Sequence[str], given: Sequence[Molecule], lacking: Sequence[
 
     The first may be number 0 or 1: it has to be one of them, and not the other.
     """
-    lines = {int(found[1]): line for line in log if (found := _NUMBERED.search(line))}
+    lines = {int(found[1]): line for line in log if (found := NUMBERED.search(line))}
     for first in (0, 1):
         if not lines or not all(0 <= number - first < len(given) for number in lines):
             continue

@@ -1,13 +1,17 @@
-"""A run as one HTML page on the user's disk: its rows, what is missing, the poses and the protein that they are in."""
+"""A run as a page shows it: its rows, what is missing, the poses and the protein that they are in.
+
+`RunData` is the page's data, for a host that shows it too (`shown_runs.py`). `Report` is one HTML file with all of it.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +23,45 @@ from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.entities import Protein
 from deeporigin_mcp.platform.records.money import usd
 from deeporigin_mcp.platform.records.sanitizing import one_line, word
-from deeporigin_mcp.platform.records.values import Json, as_object, text
-from deeporigin_mcp.tools.files.columns import column_of
-from deeporigin_mcp.tools.files.downloading import Download, Request, write_bytes
+from deeporigin_mcp.platform.records.values import as_object, text
+from deeporigin_mcp.tools.files.columns import flat
+from deeporigin_mcp.tools.files.downloading import MadeOfRun
 from deeporigin_mcp.tools.files.folders import Folders
 from deeporigin_mcp.tools.files.local_names import split, stem_of
-from deeporigin_mcp.tools.files.missing import missing_of
-from deeporigin_mcp.tools.files.run_files import ALL, Found, Item, files_of_run
+from deeporigin_mcp.tools.files.meanings import Meanings
+from deeporigin_mcp.tools.files.missing import Missing, missing_rows, says_why_not
+from deeporigin_mcp.tools.files.run_files import Found, Item, files_of_run
+from deeporigin_mcp.tools.files.run_rows import ALL
 from deeporigin_mcp.tools.files.saving import Folder
 from deeporigin_mcp.tools.responses.inputs_summary import inputs_summary
 from deeporigin_mcp.tools.runtime.state import ServerState
 
-STEM, SUFFIX = "results", ".html"
+STEM, COMPARED_STEM, SUFFIX = "results", "comparison", ".html"
 FORMATS = {".sdf": "sdf", ".sd": "sdf", ".mol": "sdf", ".pdb": "pdb", ".ent": "pdb", ".cif": "cif", ".mmcif": "cif"}
 """What the page can draw, by the ending of a file."""
 MAX_SHAPES = 1_000
 """Poses whose coordinates are in a page: each has some 4 KB, and a phone has to open it."""
 MAX_SHAPE_BYTES, MAX_PROTEIN_BYTES = 1_000_000, 20_000_000
 MAX_COLUMNS = 60
-NAME_CHARACTERS, VALUE_CHARACTERS = 200, 500
+MAX_KEY_CHARACTERS = 1_000
+"""Of a SMILES that is made canonical."""
+COLUMN_CHARACTERS, NAME_CHARACTERS, VALUE_CHARACTERS = 60, 200, 500
 TOO_LARGE = "its coordinates are too large for a page"
 NOT_BUILT = "This installation has no results page: it runs from a clone in which the pages were not built."
 
 
-def report_of(state: ServerState, folders: Folders, execution: Execution, folder: str | None = None) -> Report:
+def report_of(
+    state: ServerState,
+    folders: Folders,
+    execution: Execution,
+    folder: str | None = None,
+    *,
+    other: Execution | None = None,
+) -> Report:
     """The page of an execution, written when the work is started (`BackgroundWork.result`).
+
+    Args:
+        other: an execution that it is compared with, molecule by molecule.
 
     Raises:
         ArgumentError: `not_built`.
@@ -55,17 +73,21 @@ def report_of(state: ServerState, folders: Folders, execution: Execution, folder
             "installs a released package.",
             code="not_built",
         )
-    return Report(state, folders, Request((), execution, ALL, folder, combine=False), execution)
+
+    found = Report(state, folders, execution, folder)
+    found.other = Report(state, folders, other, folder) if other is not None else None
+    return found
 
 
-class Report(Download):
+class Report(MadeOfRun):
     """The files of a run go into a temporary folder, and what they show into one page in the run's folder."""
 
-    def __init__(self, state: ServerState, folders: Folders, request: Request, execution: Execution) -> None:
-        super().__init__(state, folders, request)
-        self._execution = execution
-        self._project = ""
-        self._holder = ""
+    other: Report | None = None
+    """The run that it is compared with; only its data is used."""
+
+    def __init__(self, state: ServerState, folders: Folders, execution: Execution, folder: str | None) -> None:
+        super().__init__(state, folders, execution, folder)
+        self._shown = RunData(state, execution)
 
     @property
     def page(self) -> Path | None:
@@ -73,33 +95,68 @@ class Report(Download):
         return self.path / self.made[0] if self.path is not None and self.made else None
 
     async def _download(self) -> None:
-        execution, client = self._execution, self._client
-        self.found = found = await files_of_run(client, execution, ALL)
-        rows = [item for item in found.items if item.values]
-        chosen = [*map(id, _shown_in_3d(rows))]
+        data = await self.collected()
+        if self.other is not None:
+            data["other"] = other = await self.other.collected()
+            if other["protein"] == data["protein"]:
+                # It is large, and one is enough.
+                other["protein"] = True
+        content = await run_sync(pages.page_with, data)
+        stem = STEM if self.other is None else COMPARED_STEM
+        async with self._own_folder() as folder:
+            await run_sync(self._write, folder, stem, SUFFIX, content)
+
+    async def collected(self) -> dict[str, Any]:
+        """What the page shows of the run; its shape is told in `apps/results/data.js`."""
+        run = self._shown
+        await run.read()
+        self.found = run.found
+        chosen = [*map(id, _shown_in_3d(run.items))]
         # Of the others only what the row says is shown.
-        found.items = [item if id(item) in chosen else replace(item, path="") for item in rows]
-        protein, self._holder = await self._protein(rows)
-        if protein is not None:
-            found.items.append(protein)
-        if project := execution.project_id:
-            self._project = (await self._state.names.projects()).get(project, project)
+        run.items = [item if id(item) in chosen else replace(item, path="") for item in run.items]
+        self.found.items = [*run.items, *([run.protein] if run.protein is not None else [])]
         with tempfile.TemporaryDirectory() as place:
             await self._get(await run_sync(Folder, Path(place)))
-            if execution.is_terminal:
-                # A row whose file is gone is a result all the same.
-                there = [replace(item, path="", problem="") for item in rows]
-                self.missing = await missing_of(client, execution, replace(found, items=there))
-            data = await run_sync(self._data, Path(place), protein)
+            await run.find_missing()
+            self.missing = run.missing
+            data = await run_sync(run.data, partial(_coordinates, Path(place), run.protein))
         self._files = []
-        for item in found.items:
+        for item in self.found.items:
             item.local = ""
-        content = await run_sync(pages.page_with, data)
-        path = self.path = await run_sync(self._folders.new_folder, self._request.folder_name)
-        async with self._state.key_lock(str(path)):
-            folder = await run_sync(Folder, path)
-            made, _ = await run_sync(folder.write, STEM, SUFFIX, partial(write_bytes, content=content))
-        self.made.append(made.name)
+        return data
+
+
+class RunData:
+    """What a page shows of a run. Read it, say where the coordinates are, and `data` is what the page takes."""
+
+    def __init__(self, state: ServerState, execution: Execution) -> None:
+        self.found = Found()
+        self.items: list[Item] = []
+        """Those with a row."""
+        self.protein: Item | None = None
+        """The structure that the poses are in."""
+        self.missing: Missing | None = None
+        self._state = state
+        self._client = state.client
+        self._execution = execution
+        self._project = ""
+        self._holder = ""
+        self._is_simulated = False
+        self._meanings = Meanings({})
+
+    async def read(self, *, waits: bool = True) -> None:
+        """Find rows, files, protein and names. `waits` is told by `files_of_run`."""
+        self.found = await files_of_run(self._client, self._execution, ALL, waits=waits, others=False)
+        self.items = [item for item in self.found.items if item.values]
+        self.protein, self._holder = await self._protein(self.items)
+        if project := self._execution.project_id:
+            self._project = (await self._state.names.projects()).get(project, project)
+        self._is_simulated = await self._client.is_simulated()
+        self._meanings = await Meanings.of(self._client, self._execution)
+
+    async def find_missing(self) -> None:
+        """Find out which ligands of a run that is over have no result."""
+        self.missing = await missing_rows(self._client, self._execution, replace(self.found, items=self.items))
 
     async def _protein(self, rows: Sequence[Item]) -> tuple[Item | None, str]:
         """The file of the structure that the poses are in, and the protein's name."""
@@ -116,26 +173,30 @@ class Report(Download):
                 pass
         # The inputs say which structure was used.
         path = text(given.get("file_path")) or stored.file_path
-        if not path or _format(path) not in ("pdb", "cif"):
+        if not path or format_of(path) not in ("pdb", "cif"):
             return None, ""
         stem, suffix = split(path)
         shown = one_line(stored.name or name or stem, NAME_CHARACTERS)
         return Item(path, stem=stem_of(f"protein_{shown}"), suffix=suffix), shown
 
-    def _data(self, place: Path, protein: Item | None) -> dict[str, Any]:
+    def data(self, coordinates: Callable[[Item], dict[str, str] | None]) -> dict[str, Any]:
+        """What the page shows, as `apps/results/data.js` tells it.
+
+        Args:
+            coordinates: of a row or the protein: `format`, and `text` or where to get it; None if there are none.
+        """
         found, execution = self.found, self._execution
-        items = [*_without(found, protein)]
+        items = self.items
         shapes: list[dict[str, str]] = []
-        rows = [_row(item, _add_shape(shapes, place, item)) for item in items if not _failed(found, item)]
-        columns = _columns([values for _, values in rows])
+        rows = [_row(item, _add_shape(shapes, coordinates(item))) for item in items if not says_why_not(found, item)]
+        all_columns = _columns([values for _, values in rows], self._meanings)
+        columns = all_columns[:MAX_COLUMNS]
         cells = [{**row, "values": [values.get(column["name"]) for column in columns]} for row, values in rows]
         smiles = {one.shown: one.smiles for one in found.ligands}
-        count, named = self.missing or (0, [])
+        count, named = self.missing or Missing()
         cells += [_missing_row(name, reason, smiles.get(name, ""), len(columns)) for name, reason in named]
-        structure = None
-        if protein is not None:
-            content = _read(place, protein, MAX_PROTEIN_BYTES)
-            structure = {"name": self._holder, "format": _format(protein.path), "text": content} if content else None
+        _add_keys(cells)
+        structure = coordinates(self.protein) if self.protein is not None else None
         title = one_line(execution.name or execution.tool_key.rpartition(".")[2] or "Results", NAME_CHARACTERS)
         return {
             "run": {
@@ -143,12 +204,14 @@ class Report(Download):
                 "name": title,
                 "file": stem_of(title) or STEM,
                 "facts": [[label, one_line(value, NAME_CHARACTERS)] for label, value in self._facts() if value],
+                "simulated": self._is_simulated,
+                "final": execution.is_terminal and not found.is_being_stored,
             },
-            "notes": [*self._notes(count, len(shapes), items, protein)],
+            "notes": [*self._notes(count, len(shapes), len(all_columns))],
             "columns": columns,
             "rows": cells,
             "shapes": shapes,
-            "protein": structure,
+            "protein": structure and {"name": self._holder, **structure},
         }
 
     def _facts(self) -> Iterator[tuple[str, str]]:
@@ -162,7 +225,7 @@ class Report(Download):
         yield "Ended", execution.completed_at[:16].replace("T", " ") + (" UTC" if execution.completed_at else "")
         yield "Execution", execution.execution_id
 
-    def _notes(self, missing: int, shapes: int, items: Sequence[Item], protein: Item | None) -> Iterator[str]:
+    def _notes(self, missing: int, shapes: int, columns: int) -> Iterator[str]:
         found, execution = self.found, self._execution
         if not execution.is_terminal:
             yield f"The run was {one_line(execution.status, 40)} when this page was made: there may be more results."
@@ -173,57 +236,62 @@ class Report(Download):
             yield f"{given - missing:,} of {given:,} ligands have a result. The others are the last rows, with reasons."
         if found.is_cut:
             yield "The run has more rows than the 10,000 that are shown."
-        wanted = sum(item.pose is not None for item in items)
+        if columns > MAX_COLUMNS:
+            yield f"The rows have {columns:,} columns. The first {MAX_COLUMNS} are shown."
+        wanted = sum(item.pose is not None for item in self.items)
         if wanted > shapes >= MAX_SHAPES:
             yield f"The 3D structures of {shapes:,} of {wanted:,} poses are in this page, best first."
-        if protein is not None and protein.problem:
-            yield f"The protein's structure is missing: {protein.problem}."
+        if self.protein is not None and self.protein.problem:
+            yield f"The protein's structure is missing: {self.protein.problem}."
 
 
-def _without(found: Found, item: Item | None) -> Iterable[Item]:
-    return (each for each in found.items if each is not item)
-
-
-def _format(path: str) -> str:
+def format_of(path: str) -> str:
+    """What the page takes the file for; empty if it cannot draw it."""
     return FORMATS.get(split(path.partition("#")[0])[1].lower(), "")
 
 
 def _shown_in_3d(rows: Sequence[Item]) -> list[Item]:
     """The rows whose files are fetched: each ligand's best pose before the others."""
-    drawable = [item for item in rows if item.path and _format(item.path)]
+    drawable = [item for item in rows if item.path and format_of(item.path)]
     drawable.sort(key=lambda item: item.pose is not None and item.pose.is_best is False)
     return drawable[:MAX_SHAPES]
 
 
-def _failed(found: Found, item: Item) -> bool:
-    """Whether a row only says why there is no result: it is among the missing."""
-    one = item.molecule
-    return item.pose is None and bool(found.failures.get(one.id) or found.failures.get(one.smiles))
-
-
-def _add_shape(shapes: list[dict[str, str]], place: Path, item: Item) -> int | None:
+def _add_shape(shapes: list[dict[str, str]], shape: dict[str, str] | None) -> int | None:
     """The place of a row's coordinates among the shapes; None if there are none."""
-    if not item.local or not item.path:
+    if shape is None:
         return None
-    content = _read(place, item, MAX_SHAPE_BYTES)
-    if not content:
-        return None
-    kind = _format(item.path)
-    if kind == "sdf":
-        # Its data fields are columns already.
-        content = content.partition("\nM  END")[0] + "\nM  END\n"
-    shapes.append({"format": kind, "text": content})
+    shapes.append(shape)
     return len(shapes) - 1
 
 
-def _read(place: Path, item: Item, most: int) -> str:
+def _coordinates(place: Path, protein: Item | None, item: Item) -> dict[str, str] | None:
+    """Those of a file that is here."""
     path = place / item.local
-    if not item.local:
-        return ""
-    if path.stat().st_size > most:
+    if not item.local or not item.path:
+        return None
+    if path.stat().st_size > (MAX_PROTEIN_BYTES if item is protein else MAX_SHAPE_BYTES):
         item.problem = TOO_LARGE
-        return ""
-    return path.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n")
+        return None
+    content = drawn_part(path.read_bytes(), kind := format_of(item.path))
+    return {"format": kind, "text": content} if content else None
+
+
+def drawn_part(content: bytes, kind: str) -> str:
+    """What the page draws of a file."""
+    text = content.decode("utf-8", "replace").replace("\r\n", "\n")
+    if kind == "sdf" and text:
+        # The data fields of a record are columns already.
+        return text.partition("\nM  END")[0] + "\nM  END\n"
+    if kind == "pdb":
+        return "".join(line for line in text.splitlines(keepends=True) if _is_drawn(line))
+    return text
+
+
+def _is_drawn(line: str) -> bool:
+    """Whether a line of a PDB file is: hydrogens are half of a prepared structure."""
+    is_hydrogen = line.startswith(("ATOM", "HETATM")) and line[76:78].strip() in ("H", "D")
+    return not is_hydrogen and not line.startswith(("REMARK", "ANISOU"))
 
 
 def _row(item: Item, shape: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -238,7 +306,8 @@ def _row(item: Item, shape: int | None) -> tuple[dict[str, Any], dict[str, Any]]
     }
     if item.pose is not None and item.pose.is_best is not None:
         row["best"] = item.pose.is_best
-    return row, dict(_flat(item.values))
+    cells = ((one_line(name, COLUMN_CHARACTERS), _cell(value)) for name, value in flat(item.values, _SHOWN_ELSEWHERE))
+    return row, {name: cell for name, cell in cells if cell is not None}
 
 
 def _missing_row(name: str, reason: str, smiles: str, width: int) -> dict[str, Any]:
@@ -254,18 +323,27 @@ def _missing_row(name: str, reason: str, smiles: str, width: int) -> dict[str, A
     }
 
 
+def _add_keys(rows: Sequence[dict[str, Any]]) -> None:
+    """The canonical SMILES of each row that is written in another way, by which the page finds it in another run.
+
+    Without RDKit the rows have none, and are found by the SMILES that they have.
+    """
+    try:
+        from rdkit import Chem, rdBase
+    except ImportError:
+        return
+    canonical: dict[str, str] = {}
+    with rdBase.BlockLogs():
+        for smiles in {row["smiles"] for row in rows} - {""}:
+            if len(smiles) <= MAX_KEY_CHARACTERS and (molecule := Chem.MolFromSmiles(smiles)) is not None:
+                canonical[smiles] = Chem.MolToSmiles(molecule)
+    for row in rows:
+        key = canonical.get(row["smiles"], row["smiles"])
+        if key != row["smiles"]:
+            row["key"] = key
+
+
 _SHOWN_ELSEWHERE = ("ligand_id", "smiles", "ligand_smiles", "ligand_name", "best_pose", "origin")
-
-
-def _flat(values: Json) -> Iterator[tuple[str, Any]]:
-    """What fits into a cell; the parts of an object in cells of their own."""
-    for name, value in values.items():
-        if name in _SHOWN_ELSEWHERE:
-            continue
-        parts = {f"{name}.{part}": inner for part, inner in value.items()} if isinstance(value, dict) else {name: value}
-        for label, inner in parts.items():
-            if (cell := _cell(inner)) is not None:
-                yield one_line(label, 60), cell
 
 
 def _cell(value: Any) -> str | int | float | bool | None:
@@ -278,20 +356,20 @@ def _cell(value: Any) -> str | int | float | bool | None:
     return one_line(value, VALUE_CHARACTERS)
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The columns of the rows. Ids, and what is the same in all rows, are hidden: only the CSV has them."""
+def _columns(rows: Sequence[Mapping[str, Any]], meanings: Meanings) -> list[dict[str, Any]]:
+    """The columns of the rows. Ids, the number of a file's name, and what is the same in all rows are hidden: only the
+    CSV has them.
+    """
     names = [*dict.fromkeys(name for row in rows for name in row)]
-    told = {name: {text(row.get(name)) for row in rows} - {""} for name in names if name.endswith(".unit")}
-    columns = []
+    columns: list[tuple[int, dict[str, Any]]] = []
     for name in names:
-        column = column_of(name)
+        column = meanings.column(name)
         values = [row.get(name) for row in rows]
         is_same = len(rows) > 1 and len({json.dumps(value) for value in values}) == 1
-        units = told.get(f"{name.rpartition('.')[0]}.unit")
-        if units and any(isinstance(value, float) for value in values):
-            # Where they differ, each is in its own row.
-            column = column._replace(unit=one_line(next(iter(units)), 40) if len(units) == 1 else "")
-        is_id = name.endswith("_id") or name == "id"
-        columns.append({"name": name, **column._asdict(), "hidden": is_id or (is_same and not column.better)})
-    columns.sort(key=lambda column: column.pop("place"))
-    return columns[:MAX_COLUMNS]
+        is_id = name.endswith("_id") or name in ("id", "position")
+        about = {"label": column.label, "unit": meanings.unit(name, rows) or column.range, "better": column.better}
+        about |= {"meaning": column.meaning} if column.meaning else {}
+        hidden = is_id or (is_same and not column.better)
+        columns.append((column.place, {"name": name, **about, "hidden": hidden}))
+    columns.sort(key=itemgetter(0))
+    return [column for _, column in columns]

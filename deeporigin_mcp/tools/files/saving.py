@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from deeporigin_mcp.platform.clients.files import new_file
+from deeporigin_mcp.platform.clients.local_files import new_file
 from deeporigin_mcp.platform.records.files import RemoteFile, md5_in
 from deeporigin_mcp.tools.files.local_names import Names, folded, parts
 
@@ -80,7 +80,7 @@ class Folder:
                     return self.claim(path), True
         return self.claim(made), False
 
-    def write(self, stem: str, suffix: str, content: Callable[[IO[bytes]], None]) -> tuple[Path, bool]:
+    def write(self, stem: str, suffix: str, content: Callable[[IO[bytes]], object]) -> tuple[Path, bool]:
         """Write a file, whole or not at all; as `settled`."""
         made = self.new(stem, suffix)
         with new_file(made) as file:

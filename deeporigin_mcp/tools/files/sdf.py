@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
@@ -145,17 +145,34 @@ def _line(value: str) -> bytes:
 def matched(sought: Sequence[Sought], found: Sequence[Record]) -> list[Record | None]:
     """The record of each row, None where it is not certain: coordinates of another molecule would look right.
 
-    The number counts, else titles and scores; one record is of one row only.
+    The number counts, else titles and scores. One record is of one row only, but of a molecule that was given twice the
+    rows may be alike: they share one record with their scores, or as many as they are.
     """
     everyone = frozenset[str]().union(*(one.names for one in sought))
-    chosen = [_only(one, found, everyone, is_alone=len(sought) == 1) for one in sought]
-    taken = Counter(record.number for record in chosen if record is not None)
-    return [record if record is not None and taken[record.number] == 1 else None for record in chosen]
+    possible = [_possible(one, found, everyone, is_alone=len(sought) == 1) for one in sought]
+    rows = defaultdict[tuple[int, ...], list[int]](list)
+    for row, records_of_row in enumerate(possible):
+        rows[tuple(record.number for record in records_of_row)].append(row)
+    taken = Counter(number for numbers in rows for number in numbers)
+    chosen: list[Record | None] = [None] * len(sought)
+    for numbers, alike in rows.items():
+        own = possible[alike[0]]
+        if len(own) == 1 and _same_scores(sought[alike[0]], own[0]) and _all_equal([sought[row] for row in alike]):
+            own *= len(alike)
+        if len(own) == len(alike) and all(taken[number] == 1 for number in numbers):
+            for row, record in zip(alike, own, strict=True):
+                chosen[row] = record
+    return chosen
 
 
-def _only(sought: Sought, found: Sequence[Record], everyone: frozenset[str], *, is_alone: bool) -> Record | None:
+def _all_equal(values: Sequence[object]) -> bool:
+    return all(value == values[0] for value in values)
+
+
+def _possible(sought: Sought, found: Sequence[Record], everyone: frozenset[str], *, is_alone: bool) -> list[Record]:
+    """The record that can be its own, or several of which nothing tells one from another."""
     if is_alone and len(found) == 1 and not sought.number:
-        return found[0]
+        return [*found]
     if sought.number is not None:
         # One alone is looked at: a file may have as many records as there are rows.
         found = found[sought.number : sought.number + 1]
@@ -165,12 +182,12 @@ def _only(sought: Sought, found: Sequence[Record], everyone: frozenset[str], *, 
         if (record.title in sought.names or record.title not in everyone) and _same_scores(sought, record) is not False
     ]
     if sought.number is not None:
-        return possible[0] if possible else None
+        return possible
     titled = [record for record in possible if record.title in sought.names]
     scored = [record for record in titled or possible if _same_scores(sought, record)]
     if scored:
-        return scored[0] if len(scored) == 1 else None
-    return titled[0] if len(titled) == 1 else None
+        return scored if _all_equal([(each.title, each.values) for each in scored]) else []
+    return titled if len(titled) == 1 else []
 
 
 def _same_scores(sought: Sought, record: Record) -> bool | None:

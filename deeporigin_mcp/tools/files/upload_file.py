@@ -153,7 +153,10 @@ async def _put(state: ServerState, content: IO[bytes], target: str) -> UploadVie
     except ArgumentError as error:
         if error.code != "file_exists":
             raise
-        return UploadView(path=one_line(target), status="already_there", size=await _same(client, content, target))
+        size = await _same(client, content, target)
+        state.know_file(target)
+        return UploadView(path=one_line(target), status="already_there", size=size)
+    state.know_file(target)
     return UploadView(path=one_line(target), status="uploaded", size=done.size)
 
 

@@ -16,7 +16,7 @@ from deeporigin_mcp.tools.molecules.molecule_rows import ID, ORDERS, PDB_ID, Kin
 from deeporigin_mcp.tools.responses import steps, toolsets
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, rows_that_fit
 from deeporigin_mcp.tools.responses.views import View
-from deeporigin_mcp.tools.runtime.executions import at_its_end, existing, is_being_stored
+from deeporigin_mcp.tools.runtime.executions import at_its_end, existing, read_as_stored
 from deeporigin_mcp.tools.runtime.projects import unknown_project
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
@@ -36,6 +36,8 @@ STORING_PAUSES = (1.0, 2.0, 4.0)
 NEW_ROWS = "What was made in the last 15 s may not be found yet."
 
 _ORDER = re.compile(r"(\w{1,40})(?:\s+(asc|desc))?", re.IGNORECASE)
+_UNIT_OR_TIME = re.compile(r"_(?:at|cubic_angstrom)$")
+"""What the name of a row's column, or of the platform's, has more than that of an order."""
 _CURSOR = re.compile(r"(protein|ligand|pocket|pose)(\d)\.(\d{1,9}):(.*)", re.DOTALL)
 
 
@@ -66,7 +68,7 @@ async def find_molecules(
 ) -> MoleculesView:
     """Find proteins, ligands, pockets and poses that exist, newest or best first; as_input goes into inputs unchanged.
 
-    High pose_score, low binding_energy: good. Reads only.
+    High pose_score, low binding_energy (kcal/mol): good. Reads only.
     """
     # Only its calls need them.
     from deeporigin_mcp.tools.molecules import entity_search, result_search
@@ -97,11 +99,15 @@ async def find_molecules(
         project = project_id or (run.project_id or None if run else None)
         search = Search(state.client, kind, given, project, sort, limit)
         found = await result_search.search_results(search, place)
-        for pause in STORING_PAUSES if place == Place() else ():
-            if found.rows or run is None or run.status != "Completed" or not await is_being_stored(state.client, run):
-                break
-            await state.client.timing.sleep(pause)
-            found = await result_search.search_results(search, place)
+        if run is not None and place == Place():
+            found, _ = await read_as_stored(
+                state.client,
+                run,
+                lambda: result_search.search_results(search, place),
+                found,
+                pauses=STORING_PAUSES,
+                is_empty=lambda page: not page.rows,
+            )
         rows = await (result_search.pocket_rows if kind == "pocket" else result_search.pose_rows)(
             state.client, found.rows, given
         )
@@ -148,7 +154,7 @@ def _sort_of(kind: Kind, order: str | None) -> tuple[str, str]:
     """The platform's field and the direction."""
     valid = ORDERS[kind]
     match = _ORDER.fullmatch(order.strip() if order and order.strip() else next(iter(valid)))
-    asked = valid.get(match[1].lower().removesuffix("_at")) if match else None
+    asked = valid.get(_UNIT_OR_TIME.sub("", match[1].lower())) if match else None
     if match is None or asked is None:
         raise ArgumentError(
             f"Invalid order {one_line(order or '', 60)!r} for kind {kind!r}.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from deeporigin_mcp.errors import DeepOriginError
-from deeporigin_mcp.platform import DeepOriginClient, Execution
+from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.money import ZERO
 from deeporigin_mcp.platform.records.values import Json, moment
 from deeporigin_mcp.tools.approvals.ledger import reported_amount, was_started
@@ -22,7 +22,8 @@ from deeporigin_mcp.tools.runtime.state import ServerState
 from deeporigin_mcp.tools.spending import spent
 
 if TYPE_CHECKING:
-    from deeporigin_mcp.platform.clients.imports import Import
+    from deeporigin_mcp.platform.clients.import_records import Import
+    from deeporigin_mcp.platform.records.entities import Ligand, Protein
 
 MAX_INLINE = 100
 """Ligands of one run; more are given in a file (molecules-and-files 6.5)."""
@@ -121,6 +122,7 @@ async def add_protein(state: ServerState, view: ImportView, done: Import) -> Non
     view.as_input = row.as_input
     if _is_older(row.raw, done.execution):
         view.note(f"The project has this structure already, as {row.name}; that row is used.")
+    _know_file(state, row, done.execution)
 
 
 async def with_rows(
@@ -166,7 +168,11 @@ def _add_poses(view: ImportView, done: Import) -> None:
 async def _add_ligands(state: ServerState, view: ImportView, done: Import, accepted: Sequence[Molecule]) -> None:
     from deeporigin_mcp.platform.records.entities import Ligand
 
-    given = {row.id: one for one, row in zip(accepted, done.ligands, strict=False) if row}
+    given: dict[str, Molecule] = {}
+    for one, row in zip(accepted, done.ligands, strict=False):
+        if row:
+            # Of several rows that are one molecule, the first is named: `as_input` has it in that place.
+            given.setdefault(row.id, one)
     raw = {row.id: row.raw for row in done.ligands if row}
     if not any("canonical_smiles" in row for row in raw.values()):
         # Else they were read already, as those of a workflow are.
@@ -178,17 +184,21 @@ async def _add_ligands(state: ServerState, view: ImportView, done: Import, accep
     older = [ligand for ligand in ligands if ligand.id in given and _is_older(ligand.raw, done.execution)]
     if older:
         names = [
-            given[ligand.id].label + (f" as {ligand.name}" if ligand.name not in ("", given[ligand.id].name) else "")
+            given[ligand.id].label
+            + (f", in results {ligand.name!r}" if ligand.name not in ("", given[ligand.id].name) else "")
             for ligand in older
         ]
         view.note(f"Already in the project, and used as they are there: {', '.join(some(names))}.")
+    for ligand in ligands:
+        _know_file(state, ligand, done.execution)
     if view.imported and len(ligands) < view.imported:
-        view.note(f"These {view.imported} rows are {len(ligands)} different molecules.")
+        molecules = "1 molecule" if len(ligands) == 1 else f"{len(ligands)} different molecules"
+        view.note(f"These {view.imported} rows are {molecules}.")
     inputs = [entry for ligand in ligands if (entry := ligand.as_input)]
     files = [entry for ligand in ligands if (entry := ligand.as_file_input)]
     if len(inputs) > MAX_INLINE or len(json.dumps(inputs)) > MAX_INLINE_CHARACTERS:
         try:
-            view.ligands_file, view.ligands_count = await _listed(state.client, inputs), len(inputs)
+            view.ligands_file, view.ligands_count = await _listed(state, inputs), len(inputs)
         except DeepOriginError as error:
             # They are imported, whatever became of the list.
             view.note(f"Their list could not be stored. {explained(error, with_step=False)}")
@@ -200,11 +210,12 @@ async def _add_ligands(state: ServerState, view: ImportView, done: Import, accep
         view.as_file_input = files
 
 
-async def _listed(client: DeepOriginClient, ligands: Sequence[Json]) -> str:
+async def _listed(state: ServerState, ligands: Sequence[Json]) -> str:
     """The path of a list of ligands on the platform."""
     content = json.dumps(ligands, separators=(",", ":")).encode()
     path = f"{LIST_FOLDER}/{hashlib.sha256(content).hexdigest()[:32]}.json"
-    await client.files.upload(io.BytesIO(content), path, name="ligands.json", overwrite=True)
+    await state.client.files.upload(io.BytesIO(content), path, name="ligands.json", overwrite=True)
+    state.know_file(path)
     return path
 
 
@@ -242,7 +253,13 @@ def _known(row: Json) -> Json:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _is_older(row: Json, execution: Execution) -> bool:
-    """Whether a row was there before the import that returned it."""
+def _know_file(state: ServerState, row: Protein | Ligand, execution: Execution) -> None:
+    """The file of a row that an import has made, as it can be read now, was written by that import."""
+    if row.file_path and _is_older(row.raw, execution) is False:
+        state.know_file(row.file_path)
+
+
+def _is_older(row: Json, execution: Execution) -> bool | None:
+    """Whether a row was there before the import that returned it; None if one of their times is not known."""
     made, started = moment(row.get("created_at")), moment(execution.raw.get("createdAt"))
-    return made is not None and started is not None and made < started
+    return None if made is None or started is None else made < started

@@ -37,7 +37,7 @@ NAME_CHARACTERS = 80
 class MoleculeRow(View):
     """One protein, ligand, pocket or pose. `id` is shown where there is no `as_input`.
 
-    `druggability` from 0 to 1, `volume` in Å³; `created` is a date; `by`: who changed it last.
+    `druggability` from 0 to 1, `binding_energy` in kcal/mol; `created` is a date; `by`: who changed it last.
     """
 
     id: str | None = None
@@ -49,7 +49,7 @@ class MoleculeRow(View):
     binding_energy: float | None = None
     best: bool | None = None
     druggability: float | None = None
-    volume: float | None = None
+    volume_cubic_angstrom: float | None = None
     ligand_id: str | None = None
     smiles: str | None = None
     protein_id: str | None = None

@@ -107,7 +107,7 @@ async def pocket_rows(client: DeepOriginClient, rows: Sequence[Json], given: Map
     return [
         MoleculeRow(
             druggability=_rounded(pocket.druggability, 3),
-            volume=_rounded(pocket.volume, 1),
+            volume_cubic_angstrom=_rounded(pocket.volume, 1),
             file_path=one_line(pocket.file_path, INPUT_CHARACTERS) or None,
             **_origin(pocket, given),
             **usable(pocket.id, as_input),
@@ -133,7 +133,7 @@ async def pose_rows(client: DeepOriginClient, rows: Sequence[Json], given: Mappi
     names: dict[str, str] = {}
     if ids := [*filter(None, dict.fromkeys(pose.ligand_id for pose in poses))]:
         try:
-            ligands = await client.entities.get_many("ligands", ids, select=("id", "name"))
+            ligands = await client.entities.get_many("ligands", ids, select=("id", "name"), may_be_kept=True)
             names = {name: one_line(Ligand(row).name, NAME_CHARACTERS) for name, row in ligands.items()}
         except DeepOriginError:
             pass

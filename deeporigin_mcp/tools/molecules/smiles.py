@@ -111,7 +111,7 @@ def _syntax_problems(text: str) -> Iterator[str]:
 
 def unsupported_elements(text: str) -> tuple[str, ...]:
     """Elements of a valid SMILES that no drug-like ligand has. Those of counter-ions are left out: they are dropped."""
-    parts = [_elements(part) for part in _molecules(text)]
+    parts = [elements_of(part) for part in _molecules(text)]
     organic = [part for part in parts if "C" in part]
     kept = organic if len(organic) == 1 else parts
     return tuple(sorted(set().union(*kept) - SUPPORTED_ELEMENTS.keys()))
@@ -135,7 +135,8 @@ def _label(ring: str) -> str:
     return ring.strip("%()").lstrip("0") or "0"
 
 
-def _elements(text: str) -> set[str]:
+def elements_of(text: str) -> set[str]:
+    """The elements of a valid SMILES."""
     return {(bracketed or bare).capitalize() for bracketed, bare in _SYMBOL.findall(text)}
 
 

@@ -1,4 +1,7 @@
-"""Pages that clients with MCP Apps show beside results, the tools that these belong to, and those that they call."""
+"""Pages that clients with MCP Apps show beside results, the tools that these belong to, and those that they call.
+
+Without built pages none of them is offered.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ from typing import Any, NamedTuple
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.resources import FunctionResource
 
-from deeporigin_mcp import apps
-from deeporigin_mcp.extensions.apps import MIME_TYPE, called_by, serve_apps, shown_on
+from deeporigin_mcp.apps.pages import html_of, is_built
+from deeporigin_mcp.extensions.apps import MIME_TYPE, ONLY_FOR_PAGES, serve_apps, shown_on
 from deeporigin_mcp.tools.protocol.tool import PlatformTool
 from deeporigin_mcp.tools.runtime.state import ServerState
 
 
 class Page(NamedTuple):
-    """One row of the table: its name, its file in `apps/`, the tool whose results it shows, those only it calls."""
+    """One row of the table: its name, its folder in `apps/`, the tool whose results it shows, those only it calls."""
 
     name: str
     file: str
@@ -39,25 +42,46 @@ PAGES = (
         "confirm_execution",
         ("approve_execution",),
     ),
+    Page(
+        "results",
+        "results",
+        "Results of a run",
+        "Shows structures, scores, poses in their pocket and charts.",
+        "get_execution_results",
+        ("read_results_page", "read_results_files"),
+    ),
+    Page(
+        "monitor",
+        "monitor",
+        "Monitor of executions",
+        "Shows how far runs are and what came of them, and stops one if the user wants that.",
+        "wait_executions",
+        ("show_progress",),
+    ),
 )
 
 
-def with_page(tool: PlatformTool) -> PlatformTool:
-    """The tool, with the page that shows its results or calls it, if there is one."""
-    for page in PAGES:
+def served_pages(tools: Collection[str]) -> list[Page]:
+    """The pages that a server with these tools offers."""
+    return [page for page in PAGES if page.tool in tools] if is_built() else []
+
+
+def with_page(tool: PlatformTool, pages: Collection[Page]) -> PlatformTool:
+    """The tool, with the one of these pages that shows its results or calls it, if there is one."""
+    for page in pages:
         if tool.name == page.tool:
             return tool.model_copy(update={"meta": shown_on(page.uri)})
         if tool.name in page.called:
-            return tool.model_copy(update={"meta": called_by(page.uri)})
+            return tool.model_copy(update={"meta": ONLY_FOR_PAGES})
     return tool
 
 
-def serve_pages(server: MCPServer[ServerState], tools: Collection[str]) -> None:
-    """Add the pages whose tools the server has."""
-    for page in PAGES:
-        if page.tool in tools:
-            server.add_resource(_resource(page))
-    serve_apps(server)
+def serve_pages(server: MCPServer[ServerState], pages: Collection[Page]) -> None:
+    """Add these pages, and take them out of what clients without apps see."""
+    for page in pages:
+        server.add_resource(_resource(page))
+    if pages:
+        serve_apps(server)
 
 
 @functools.cache
@@ -70,5 +94,5 @@ def _resource(page: Page) -> FunctionResource:
         description=page.description,
         mime_type=MIME_TYPE,
         meta=border,
-        fn=functools.partial(apps.page, page.file),
+        fn=functools.partial(html_of, page.file),
     )

@@ -1,27 +1,41 @@
 """Executions, their logs and tool definitions as resources: the same views as the tools return, as JSON.
 
-There are templates only, no list of resources: clients request that list when they start, so it would cost each of
-them a platform request, be stale at once, and fail without credentials. Completion finds ids.
+Templates reach every execution; the newest are listed too, because some clients attach only what is listed. Clients
+request that list when they start: it takes one request at most, seconds at most, and is empty where the platform does
+not respond or nobody is signed in.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import anyio
 import anyio.abc
 from mcp.server.caching import CacheHint
+from mcp.server.context import HandlerResult
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.server.mcpserver.resources import DEFAULT_RESOURCE_SECURITY, ResourceTemplate
 from mcp.shared.uri_template import UriTemplate
+from mcp_types import ListResourcesResult, PaginatedRequestParams, Resource
 from pydantic import BaseModel
 
-from deeporigin_mcp.errors import ArgumentError
-from deeporigin_mcp.extensions import RequestContext, Stop, Subscriptions, add_template, serve_freshness, stays_fresh
+from deeporigin_mcp.errors import ArgumentError, DeepOriginError
+from deeporigin_mcp.extensions import (
+    RequestContext,
+    Stop,
+    Subscriptions,
+    add_template,
+    serve,
+    serve_freshness,
+    served,
+    stays_fresh,
+)
 from deeporigin_mcp.platform.clients.tools import CATALOGUE_SECONDS
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.status import TERMINAL
@@ -31,7 +45,7 @@ from deeporigin_mcp.tools.executions.get_execution_logs import get_execution_log
 from deeporigin_mcp.tools.protocol.tool import content_of, description_of
 from deeporigin_mcp.tools.responses.errors import error_from, explained
 from deeporigin_mcp.tools.runtime.call_log import logged
-from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, ToolContext, state_of_request
+from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState, Shown, ToolContext, state_of_request
 
 EXECUTION = "deeporigin://executions/{execution_id}"
 EXECUTION_LOGS = "deeporigin://executions/{execution_id}/logs"
@@ -41,6 +55,9 @@ MOVING = CacheHint(ttl_ms=5_000, scope="private")
 """Of an execution that goes on: the interval of a wait's polls."""
 FINAL = CacheHint(ttl_ms=3_600_000, scope="private")
 """Of one that is over: only its bill may change."""
+LIST_SECONDS = 2.0
+"""A client that starts waits for its lists: later than this there are no executions in it."""
+LISTED_NAME_CHARACTERS = 80
 DEFINITION = CacheHint(ttl_ms=int(1000 * CATALOGUE_SECONDS), scope="private")
 
 
@@ -95,10 +112,44 @@ def serve_resources(server: MCPServer[ServerState], tools: Collection[str]) -> N
     offers = offered_resources(tools)
     for offer in offers:
         add_template(server, _template(offer))
+    if any(offer.uri_template == EXECUTION for offer in offers):
+        _serve_list(server)
     serve_freshness(server)
     followed = [offer.uri_template for offer in offers if offer.uri_template in (EXECUTION, EXECUTION_LOGS)]
     if followed:
         Subscriptions(ExecutionFeed(followed)).serve(server)
+
+
+def _serve_list(server: MCPServer[ServerState]) -> None:
+    """Add the newest executions to the list of resources."""
+    listed = served(server, "resources/list")
+
+    async def list_resources(ctx: RequestContext, params: PaginatedRequestParams) -> HandlerResult:
+        result = await listed(ctx, params)
+        if not isinstance(result, ListResourcesResult):
+            return result
+        recent = await _newest(state_of_request(ctx))
+        return result.model_copy(update={"resources": [*result.resources, *map(_listed, recent)]})
+
+    serve(server, "resources/list", PaginatedRequestParams, list_resources)
+
+
+async def _newest(state: ServerState) -> list[Shown]:
+    with anyio.move_on_after(LIST_SECONDS), contextlib.suppress(DeepOriginError):
+        return (await state.recent.read()).shown
+    return []
+
+
+def _listed(execution: Shown) -> Resource:
+    name = one_line(execution.name, LISTED_NAME_CHARACTERS) or execution.execution_id
+    described = (execution.status, one_line(execution.tool_key, LISTED_NAME_CHARACTERS), execution.created_at)
+    return Resource(
+        uri=EXECUTION.replace("{execution_id}", quote(execution.execution_id, safe="")),
+        name=name,
+        title=f"{name} ({execution.status})",
+        description=", ".join(filter(None, described)),
+        mime_type="application/json",
+    )
 
 
 @functools.cache

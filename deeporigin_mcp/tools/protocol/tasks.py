@@ -7,7 +7,9 @@ Each poll of a task polls its executions once, by the engine behind every wait. 
 from __future__ import annotations
 
 import hmac
+import json
 import time
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,15 +19,25 @@ from pydantic import ValidationError
 from deeporigin_mcp.errors import RateLimitError
 from deeporigin_mcp.extensions import DeferredTool, Finished, Outcome, RequestContext, Task, TasksExtension, Working
 from deeporigin_mcp.platform.waiting.engine import LONGEST_RATE_LIMIT_SECONDS, WaitState, watch
-from deeporigin_mcp.tools.executions.wait_executions import MAX_ID_CHARACTERS, summary_of, wait_executions, wait_view
+from deeporigin_mcp.tools.executions.completeness import looked_at
+from deeporigin_mcp.tools.executions.wait_executions import (
+    MAX_ID_CHARACTERS,
+    ended_of,
+    summary_of,
+    wait_executions,
+    wait_view,
+)
 from deeporigin_mcp.tools.protocol.tool import PlatformTool
 from deeporigin_mcp.tools.runtime import call_log
+from deeporigin_mcp.tools.runtime.executions import is_execution_id
 from deeporigin_mcp.tools.runtime.state import state_of_request
 
-KEY_PURPOSE = b"deeporigin-mcp/tasks/1"
+KEY_PURPOSE = b"deeporigin-mcp/tasks/2"
 """What a key is derived for: no other use of the same token yields the same key."""
 REFUSED_SECONDS = 5.0
 """How long a refusal is retried before it ends a task."""
+ANY, AS_TEXT = 1, 2
+"""In the first byte of a packed wait: its `until`, and whether its ids follow as text."""
 STOPS_NOTHING = "Cancelling this task stops no execution."
 
 
@@ -80,10 +92,30 @@ class DeferredWait(DeferredTool):
             "poll": valid["poll_interval_seconds"],
         }
 
+    def packed(self, payload: dict[str, Any]) -> bytes:
+        """18 bytes for one execution, 16 for each further one; more where an id is no UUID.
+
+        A byte for `until` and how the ids follow, one for the interval in eighths of a second, then the ids.
+        """
+        ids: list[str] = payload["ids"]
+        as_text = not all(map(is_execution_id, ids))
+        head = bytes([ANY * (payload["until"] == "any") | AS_TEXT * as_text, round(8 * payload["poll"])])
+        return head + (json.dumps(ids).encode() if as_text else b"".join(uuid.UUID(name).bytes for name in ids))
+
+    def unpacked(self, packed: bytes) -> dict[str, Any]:
+        """What `packed` was made of."""
+        kind, eighths, rest = packed[0], packed[1], packed[2:]
+        if kind & AS_TEXT:
+            ids = json.loads(rest)
+        else:
+            ids = [str(uuid.UUID(bytes=rest[start : start + 16])) for start in range(0, len(rest), 16)]
+        return {"ids": ids, "until": "any" if kind & ANY else "all", "poll": eighths / 8}
+
     async def poll(self, task: Task, ctx: RequestContext) -> Outcome:
         """Poll once those that may have changed.
 
-        Lasts 10 s at most, as a first poll may; `REFUSED_SECONDS` more where refusals are retried.
+        Lasts 10 s at most, as a first poll may; `REFUSED_SECONDS` more where refusals are retried, and `LOOK_SECONDS`
+        more at the end, for what results lack.
         """
         with call_log.logged("task", self.name, ctx) as call:
             outcome = await self._poll(task, ctx)
@@ -91,7 +123,8 @@ class DeferredWait(DeferredTool):
             return outcome
 
     async def _poll(self, task: Task, ctx: RequestContext) -> Working | Finished:
-        client = state_of_request(ctx).client
+        state = state_of_request(ctx)
+        client = state.client
         wait = task.payload
 
         async def polled(ids: Sequence[str], timeout_seconds: float, known: Sequence[str] = ()) -> WaitState:
@@ -113,7 +146,8 @@ class DeferredWait(DeferredTool):
         if not now.is_done(wait["until"]):
             return Working(_message(now), round(1000 * max(wait["poll"], _backoff_seconds(now))))
         now.waited_seconds = task.age_seconds
-        return Finished(self._tool.result_of(wait_view(now, client.settings)))
+        parts = await looked_at(state, ended_of(now))
+        return Finished(self._tool.result_of(wait_view(now, client.settings, parts)))
 
 
 def _text_of(outcome: Working | Finished) -> str:

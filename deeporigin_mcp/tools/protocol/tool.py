@@ -25,10 +25,11 @@ from deeporigin_mcp.tools.protocol.schemas import output_schema, parameters_sche
 from deeporigin_mcp.tools.responses.errors import error_from, error_result
 from deeporigin_mcp.tools.responses.size_limit import RESULT_CHARACTERS, Content, within_limit
 from deeporigin_mcp.tools.responses.suggestions import did_you_mean
-from deeporigin_mcp.tools.responses.views import View
+from deeporigin_mcp.tools.responses.views import PageView, View
 from deeporigin_mcp.tools.runtime import call_log
-from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ClientAsked
+from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ClientAsked, at_the_latest
 
+FOR_A_PAGE = "Data for a page of this server; no model needs it."
 MAX_ENTRIES = 1_000
 """Entries of one argument. No call needs more, and validating a million would block the server."""
 
@@ -169,6 +170,8 @@ class PlatformTool(Tool):
 
     async def _returned(self, arguments: dict[str, Any], context: Context[Any, Any], call: call_log.Call) -> Any:
         self._refuse_unknown_or_too_long(arguments)
+        # Calls of one task share their context.
+        at_the_latest.set(None)
         try:
             with anyio.move_on_after(CALL_SECONDS) as limit:
                 return await super().run(arguments, context)
@@ -182,6 +185,9 @@ class PlatformTool(Tool):
             raise error_from(self.name, cause, self._advice, None if self._only_reads else "unknown") from None
         if limit.cancelled_caught:
             call.outcome = "gave_up"
+            view_of_what_was_read = at_the_latest.get()
+            if view_of_what_was_read is not None and (view := view_of_what_was_read()) is not None:
+                return view
         raise DeepOriginError(
             f"Timed out after {CALL_SECONDS:g} s waiting for the platform.",
             next_step=self._advice,
@@ -232,6 +238,8 @@ class PlatformTool(Tool):
 
 def content_of(view: BaseModel) -> tuple[Content, str]:
     """A view as JSON and as text, neither longer than it may be."""
+    if isinstance(view, PageView):
+        return view.model_dump(mode="json", exclude_none=True), FOR_A_PAGE
     most = view.at_most if isinstance(view, View) else RESULT_CHARACTERS
     return within_limit(view.model_dump(mode="json", exclude_none=True), most, columns_of(type(view)))
 

@@ -20,9 +20,9 @@ NOT_SCIENCE = frozenset({"sync"})
 """Inputs that say how a run goes, not what it computes."""
 
 
-def inputs_summary(inputs: Mapping[str, Any]) -> str:
+def inputs_summary(inputs: Mapping[str, Any], limit: int = SUMMARY_CHARACTERS) -> str:
     """Such as `3 ligands, protein PIM1, effort 3`: lists by their length, objects by their name, short values."""
-    return one_line(", ".join(_parts(inputs)), SUMMARY_CHARACTERS)
+    return one_line(", ".join(_parts(inputs)), limit)
 
 
 def inputs_hash(tool_key: str, inputs: Mapping[str, Any]) -> str:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PrivateAttr, WithJs
 
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS, RESULT_CHARACTERS
+from deeporigin_mcp.tools.responses import failures
+from deeporigin_mcp.tools.responses.size_limit import CONCISE_CHARACTERS, RESULT_CHARACTERS, rows_that_fit
 
 NAME_CHARACTERS = 120
 WORD_CHARACTERS = 60
@@ -53,16 +54,15 @@ class View(BaseModel):
         return self
 
 
-class LineItemView(View):
-    code: str
-    name: str | None = None
-    quantity: Number | None = None
-    unit_price: Number | None = None
-    total: Number | None = None
+class PageView(View):
+    """What only a page reads, as structured content; the text beside it is one line, and the tool bounds the size."""
 
 
 class ExecutionFacts(View):
-    """What every view of an execution has: times as ISO 8601, money in USD, `progress_percent` from 0 to 100."""
+    """What every view of an execution has: times as ISO 8601, money in USD, `progress_percent` from 0 to 100.
+
+    `failed_parts`: steps or ligands that failed, also of a run that goes on or completed.
+    """
 
     execution_id: str
     name: str | None = None
@@ -76,9 +76,37 @@ class ExecutionFacts(View):
     created_at: str | None = None
     runtime_seconds: float | None = None
     status_reason: str | None = None
+    failed_parts: str | None = None
 
 
-class WaitRow(ExecutionFacts):
+class MissingRow(View):
+    """What is not there, by the user's own name."""
+
+    name: str
+    reason: str
+
+
+class Completeness(View):
+    """How many ligands a run that ended was given, and of how many it has a result; absent where that is not known.
+
+    `missing`: the others; `missing_count`: how many, where not all are named.
+    """
+
+    requested: int | None = None
+    returned: int | None = None
+    missing: list[MissingRow] | None = None
+    missing_count: int | None = None
+
+    def take(self, found: "Completeness", characters: int) -> None:
+        """Take over what was found, with as many of the missing as fit into so many characters."""
+        self.requested, self.returned = found.requested, found.returned
+        named = found.missing or []
+        self.missing = named[: rows_that_fit(named, characters)] or None
+        count = found.missing_count or len(named)
+        self.missing_count = count if self.missing and count > len(self.missing) else None
+
+
+class WaitRow(Completeness, ExecutionFacts):
     """An execution after a wait. Where `error` says why it could not be read, its state is that of `last_seen_at`."""
 
     last_seen_at: str | None = None
@@ -99,7 +127,7 @@ class Warned(View):
     warning: str | None = None
 
 
-class ExecutionView(ExecutionRow, Warned):
+class ExecutionView(Completeness, ExecutionRow, Warned):
     """One execution. `outputs`: of a run that ended within the call, if they are small. `changes`: from `like`.
 
     `input_warnings`: doubtful or repeated inputs, after its creation. `look_for`: while `approval` is pending, where
@@ -114,270 +142,17 @@ class ExecutionView(ExecutionRow, Warned):
     next_step: str | None = None
 
 
-class ExecutionDetailView(ExecutionRow, Warned):
-    """One execution with all that is known of it; `cut` names fields that are not shown whole."""
-
-    data_platform_id: str | None = None
-    created_by: str | None = None
-    hidden: bool | None = None
-    cluster_id: str | None = None
-    inputs_hash: str | None = None
-    price_items: list[LineItemView] | None = None
-    progress: list[str] | None = None
-    inputs: dict[str, Any] | None = None
-    outputs: dict[str, Any] | None = None
-    billing: dict[str, Any] | None = None
-    metadata: dict[str, Any] | None = None
-    session: str | None = None
-    record: dict[str, Any] | None = None
-    cut: list[str] | None = None
-    next_step: str | None = None
-
-    @classmethod
-    def of(cls, short: ExecutionView) -> Self:
-        """A detailed view with the fields of a short one."""
-        return cls(**{name: value for name, value in short if name in cls.model_fields})
-
-
-class ToolTotal(View):
-    """Count and sums in USD of one tool's executions; `unpriced`: how many have neither a price nor a cost."""
-
-    tool_key: str
-    count: int
-    quoted_price: Number | None = None
-    cost: Number | None = None
-    unpriced: int | None = None
-
-
-class GrandTotal(View):
-    """Count and sums in USD of all executions of a list."""
-
-    tools: int
-    count: int
-    quoted_price: Number | None = None
-    cost: Number | None = None
-    unpriced: int | None = None
-
-
-class ListedExecution(ExecutionRow):
-    """One execution of a list. Equal inputs of a tool have an equal `inputs_hash`, whatever its version."""
-
-    created_by: str | None = None
-    project: str | None = None
-    inputs_summary: str | None = None
-    inputs_hash: str | None = None
-    hidden: bool | None = None
-    session: str | None = None
-    cluster_id: str | None = None
-
-
-class RepeatedInputs(View):
-    """Inputs that were started more than once; `execution_ids`: some of those runs that have no row here."""
-
-    inputs_hash: str
-    count: int
-    cost: Number | None = None
-    execution_ids: list[str] | None = None
-
-
-class ExecutionListView(View):
-    """A page of a list. `cut` names columns that were dropped so that all rows of the page fit.
-
-    `same_in_all` holds what all rows have in common. `filtered_from`: how many runs this server read to apply filters
-    that the platform lacks. `hidden_left_out`: how many of those were hidden, else of this page; while only this page
-    was read, `count` has hidden ones too.
-    """
-
-    same_in_all: dict[str, Any] | None = None
-    executions: list[ListedExecution]
-    repeated: list[RepeatedInputs] | None = None
-    totals: list[ToolTotal] | None = None
-    total: GrandTotal | None = None
-    count: int
-    page: int
-    page_size: int
-    has_more: bool
-    filtered_from: int | None = None
-    hidden_left_out: int | None = None
-    cut: list[str] | None = None
-    next_step: str | None = None
-
-
-class SearchRow(BaseModel):
-    """A row of the data platform; with `select`, its columns."""
-
-    model_config = ConfigDict(extra="allow", defer_build=True)
-
-    execution_id: str | None = None
-    data_platform_id: str | None = None
-    name: str | None = None
-    tool_key: str | None = None
-    tool_version: str | None = None
-    status: str | None = None
-    started_at: str | None = None
-    completed_at: str | None = None
-    project_id: str | None = None
-
-
-class SearchView(View):
-    """Rows of a search. `next_offset`: the offset of the next page."""
-
-    rows: list[SearchRow]
-    limit: int
-    offset: int
-    total_count: int | None = None
-    has_more: bool
-    next_offset: int | None = None
-    cut: list[str] | None = None
-    next_step: str | None = None
-
-
-class LogRow(View):
-    time: str | None = None
-    level: str | None = None
-    message: str
-
-
-class ExecutionLogsView(View):
-    """Lines of a log, newest first. `next_offset`: the offset of the next page."""
-
-    execution_id: str
-    rows: list[LogRow]
-    offset: int
-    has_more: bool
-    next_offset: int | None = None
-    note: str | None = None
-    next_step: str | None = None
-
-
-class MissingRow(View):
-    """What is not there, by the user's own name."""
-
-    name: str
-    reason: str
-
-
-class ExecutionResultsView(View):
-    """Results of a run: `outputs` are in its record, or files that it was to write; `rows` are in the result store.
-
-    `requested`, `returned`: ligands of a run that gave fewer than it was given; `missing`: the others. `next_cursor`
-    reads on. What a cursor reads of another field comes under that field's own name; of a row, under
-    `row`.
-    """
-
-    execution_id: str
-    status: str
-    outputs: dict[str, Any] | None = None
-    inputs: dict[str, Any] | None = None
-    billing: dict[str, Any] | None = None
-    metadata: dict[str, Any] | None = None
-    progress: dict[str, Any] | None = None
-    prices: dict[str, Any] | None = None
-    row: dict[str, Any] | None = None
-    requested: int | None = None
-    returned: int | None = None
-    missing: list[MissingRow] | None = None
-    missing_count: int | None = None
-    rows: list[dict[str, Any]] | None = None
-    result_types: list[str] | None = None
-    has_more: bool
-    next_cursor: str | None = None
-    next_step: str | None = None
-
-
 class WaitView(View):
-    """The end of a wait. `all_done`: every id was read and is over. `pending`: ids not known to be over."""
+    """The end of a wait. `all_done`: every id was read and has ended, which a quote has not.
+
+    `pending`: ids not known to be over. `quoted`: how many have not been started and wait for a person's yes.
+    """
 
     executions: list[WaitRow]
     all_done: bool
     pending: list[str]
+    quoted: int | None = None
     waited_seconds: float
-    next_step: str | None = None
-
-
-class PlatformToolRow(View):
-    tool_key: str
-    tool_version: str
-    name: str | None = None
-    description: str | None = None
-    enabled: bool | None = None
-    featured: bool | None = None
-    matched: str | None = None
-
-
-class PlatformToolListView(View):
-    """`matched` names values of a tool's inputs by which it was found; `others` are keys of other tools."""
-
-    tools: list[PlatformToolRow]
-    others: list[str] | None = None
-    count: int
-    has_more: bool
-    next_step: str | None = None
-
-
-class PlatformToolView(View):
-    """One version of a tool. `enabled` is there only where it is false: such a version cannot run."""
-
-    tool_key: str
-    tool_version: str
-    name: str | None = None
-    description: str | None = None
-    enabled: bool | None = None
-    featured: bool | None = None
-    other_versions: list[str]
-    sync: str
-    price: str
-    duration: str
-    quote: str | None = None
-    inputs_schema: dict[str, Any]
-    example_inputs: dict[str, Any] | None = None
-    cut: list[str] | None = None
-    next_step: str | None = None
-
-
-class ProjectRow(View):
-    project_id: str
-    name: str | None = None
-
-
-class ClusterRow(View):
-    cluster_id: str
-    name: str | None = None
-    status: str | None = None
-
-
-class SpendingView(View):
-    """The limits, and what has been spent and is left, all in USD. An absent limit is not set.
-
-    `counted` says over what period and for whom `spent` and `left` count; `asked_by`: the ways to a person.
-    """
-
-    auto_approve_up_to: Number
-    max_price: Number | None = None
-    budget: Number | None = None
-    spent: Number | None = None
-    left: Number | None = None
-    counted: str | None = None
-    max_per_day: Number | None = None
-    spent_in_24_hours: Number | None = None
-    asked_by: list[str] | None = None
-
-
-class WorkspaceView(View):
-    organization: str
-    user: str | None = None
-    environment: str
-    session: str
-    project_id: str | None = None
-    projects: list[ProjectRow]
-    files: list[str] | None = None
-    clusters: list[ClusterRow]
-    spending: SpendingView
-    time: str
-    token_expires_at: str | None = None
-    read_only: bool
-    services: dict[str, str]
-    problems: list[str] | None = None
     next_step: str | None = None
 
 
@@ -396,28 +171,23 @@ def _facts(execution: Execution, reason_characters: int) -> dict[str, Any]:
         "cost_state": execution.cost_state or None,
         "created_at": one_line(execution.created_at, WORD_CHARACTERS) or None,
         "runtime_seconds": execution.runtime_seconds,
-        "status_reason": one_line(execution.status_reason, reason_characters) or None,
+        "status_reason": one_line(failures.reason_of(execution), reason_characters) or None,
+        "failed_parts": failures.failed_parts(execution),
     }
 
 
-def execution_row(execution: Execution, *, detailed: bool = False) -> ExecutionRow:
-    """A row of a list; a detailed one has every field."""
-    if detailed:
-        return ExecutionRow(**_facts(execution, REASON_CHARACTERS), **_where_and_when(execution))
-    return ExecutionRow(**_brief(execution))
+def detailed_facts(execution: Execution) -> dict[str, Any]:
+    """The fields of `ExecutionRow`, with a long reason; unknown ones are None."""
+    return {
+        **_facts(execution, REASON_CHARACTERS),
+        "started_at": one_line(execution.started_at, WORD_CHARACTERS) or None,
+        "completed_at": one_line(execution.completed_at, WORD_CHARACTERS) or None,
+        "project_id": one_line(execution.project_id, WORD_CHARACTERS) or None,
+    }
 
 
-def wait_row(execution: Execution) -> WaitRow:
-    return WaitRow(**_brief(execution))
-
-
-def execution_view(execution: Execution, *, next_step: str | None = None) -> ExecutionView:
-    view = ExecutionView(**_facts(execution, REASON_CHARACTERS), **_where_and_when(execution), next_step=next_step)
-    return view.limited_to(CONCISE_CHARACTERS)
-
-
-def _brief(execution: Execution) -> dict[str, Any]:
-    """The facts of a short row, without those that others imply."""
+def brief_facts(execution: Execution) -> dict[str, Any]:
+    """The fields of a short row, without those that others imply."""
     facts = _facts(execution, ROW_REASON_CHARACTERS)
     if execution.is_settled:
         # The status implies it.
@@ -427,9 +197,9 @@ def _brief(execution: Execution) -> dict[str, Any]:
     return facts
 
 
-def _where_and_when(execution: Execution) -> dict[str, Any]:
-    return {
-        "started_at": one_line(execution.started_at, WORD_CHARACTERS) or None,
-        "completed_at": one_line(execution.completed_at, WORD_CHARACTERS) or None,
-        "project_id": one_line(execution.project_id, WORD_CHARACTERS) or None,
-    }
+def wait_row(execution: Execution) -> WaitRow:
+    return WaitRow(**brief_facts(execution))
+
+
+def execution_view(execution: Execution, *, next_step: str | None = None) -> ExecutionView:
+    return ExecutionView(**detailed_facts(execution), next_step=next_step).limited_to(CONCISE_CHARACTERS)

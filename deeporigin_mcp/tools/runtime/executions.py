@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import re
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Annotated, Literal, TypeVar
 
+import anyio
 from pydantic import Field
 
-from deeporigin_mcp.errors import DeepOriginError, InvalidRequestError, NotFoundError, Outcome
+from deeporigin_mcp.errors import DeepOriginError, InvalidRequestError, NotFoundError, Outcome, PlatformError
 from deeporigin_mcp.platform import DeepOriginClient, Execution, ListQuery, SearchQuery
 from deeporigin_mcp.platform.records.sanitizing import one_line, word
 from deeporigin_mcp.platform.transport.responses import rows_of
@@ -16,10 +19,14 @@ from deeporigin_mcp.platform.waiting.engine import watch
 from deeporigin_mcp.tools.responses import steps, toolsets
 from deeporigin_mcp.tools.responses.suggestions import closest
 
+T = TypeVar("T")
 Detail = Literal["concise", "detailed"]
 ExecutionId = Annotated[str, Field(description="Its id.")]
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 5.0
+"""The longest pause between two polls of a run whose end is waited for; the event stream makes it prompt."""
+READ_SECONDS = 12.0
+"""How long the requests before a confirmation may take together."""
 RECENT = 100
 """Executions that a wrong id is compared with."""
 LEAST_ALIKE = 0.88
@@ -55,8 +62,25 @@ async def existing(client: DeepOriginClient, execution_id: str, *, outcome: Outc
         raise unknown from None
 
 
+@contextlib.contextmanager
+def reading_until(deadline: float) -> Iterator[None]:
+    """Read what decides a confirmation no longer than that, by `anyio.current_time()`.
+
+    Raises:
+        PlatformError: it took longer.
+    """
+    with anyio.CancelScope(deadline=deadline) as limit:
+        yield
+    if limit.cancelled_caught:
+        raise PlatformError(f"The platform did not show the quote and the limits within {READ_SECONDS:g} s.")
+
+
 async def at_its_end(client: DeepOriginClient, execution: Execution, seconds: float) -> Execution:
-    """The execution when it is over, or as it was read last when the time is up: that saves a call."""
+    """The execution when it is over, or as it was read last when the time is up: that saves a call.
+
+    Args:
+        execution: as it was read just now.
+    """
     if execution.is_settled or seconds <= 0:
         return execution
     name = execution.execution_id
@@ -66,8 +90,10 @@ async def at_its_end(client: DeepOriginClient, execution: Execution, seconds: fl
         poll_interval_seconds=POLL_SECONDS,
         timeout_seconds=seconds,
         timing=client.timing,
+        seen={name: execution.raw},
     )
-    return Execution(found.found.get(name, execution.raw))
+    # Of one that still runs the engine keeps what changes only.
+    return Execution({**execution.raw, **found.found.get(name, {})})
 
 
 async def is_being_stored(client: DeepOriginClient, execution: Execution) -> bool:
@@ -78,6 +104,37 @@ async def is_being_stored(client: DeepOriginClient, execution: Execution) -> boo
     except DeepOriginError:
         return True
     return not rows or rows[0].get("status") == "DataIngesting"
+
+
+async def read_as_stored(
+    client: DeepOriginClient,
+    execution: Execution,
+    read: Callable[[], Awaitable[T]],
+    found: T,
+    *,
+    pauses: Iterable[float],
+    is_empty: Callable[[T], bool] = operator.not_,
+) -> tuple[T, bool]:
+    """What is read of a completed execution, again while that is nothing and its results are still being stored.
+
+    Args:
+        found: as it was read first.
+        pauses: seconds between two readings.
+
+    Returns:
+        What was read last, and whether results were being stored until then.
+    """
+    is_late = False
+    for pause in pauses:
+        if not is_empty(found) or execution.status != "Completed":
+            break
+        if is_late := await is_being_stored(client, execution):
+            await client.timing.sleep(pause)
+        # Where all is stored, that may have been since it was read.
+        found = await read()
+        if not is_late:
+            break
+    return found, is_late
 
 
 def is_execution_id(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Names of projects and people, so that rows need not show ids only."""
+"""Names of projects and people, so that rows need not show ids only; and whether the platform is simulated."""
 
 from __future__ import annotations
 
@@ -29,16 +29,21 @@ class User(NamedTuple):
 
 
 class Names:
-    """Each list is requested once in `KEPT_SECONDS`. A list that cannot be read is empty: an id does as well."""
+    """Each of them is requested once in `KEPT_SECONDS`. A list that cannot be read is empty: an id does as well."""
 
     def __init__(self, client: DeepOriginClient) -> None:
         self._client = client
         self._projects = _Kept[dict[str, str]](client, lambda: project_names(client), dict)
         self._users = _Kept[list[User]](client, self._read_users, list)
+        self._simulated = _Kept[bool](client, client.is_simulated, bool)
 
     async def projects(self) -> dict[str, str]:
         """Name by id."""
         return await self._projects.read()
+
+    async def is_simulated(self) -> bool:
+        """Whether the platform is the simulator of this package; no if that cannot be read."""
+        return await self._simulated.read()
 
     async def people(self) -> dict[str, str]:
         """Name by id, of the users of the organisation."""
@@ -65,7 +70,7 @@ class Names:
 
 
 class _Kept(Generic[T]):
-    """One list, and until when it is kept."""
+    """One of them, and until when it is kept."""
 
     def __init__(self, client: DeepOriginClient, request: Callable[[], Awaitable[T]], nothing: Callable[[], T]) -> None:
         self._now = client.timing.monotonic

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -20,14 +21,18 @@ from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.audit_log import AuditLog
 from deeporigin_mcp.tools.approvals.ledger import BudgetScope, Ledger
 from deeporigin_mcp.tools.approvals.pending import OpenQuestions
+from deeporigin_mcp.tools.responses.views import Completeness
 from deeporigin_mcp.tools.runtime import call_log
 
 if TYPE_CHECKING:
     from deeporigin_mcp.platform.waiting.followers import Followers
     from deeporigin_mcp.tools.runtime.names import Names
+    from deeporigin_mcp.tools.runtime.notifier import Notifier
 
 T = TypeVar("T")
 
+at_the_latest: ContextVar[Callable[[], Any] | None] = ContextVar("at_the_latest")
+"""What the call under way returns when `CALL_SECONDS` are over, set by its tool; an error where that is None."""
 CALL_SECONDS = 50.0
 """No call lasts longer: most clients give up at 60 s (mcp-facts 2)."""
 MAX_CALL_SECONDS = 35.0
@@ -37,6 +42,9 @@ LOOK_UP_SECONDS = 10.0
 RECENT_SECONDS = 10.0
 """How long the newest executions are fresh, because each key press requests completions."""
 RECENT_ROWS = 100
+RECENT_SHOWN = 20
+"""Of these, how many are kept with more than id and name, for a list that a person chooses from."""
+MAX_KNOWN_FILES = 10_000
 MAX_ENDED_TRANSFERS = 20
 """Outcomes that are kept for a call that asks for them again."""
 
@@ -57,11 +65,15 @@ class ServerState:
     creating: dict[str, anyio.Lock] = field(default_factory=dict)
     """One lock per idempotency key in use: two calls with the same key must not both create."""
     known_files: set[str] = field(default_factory=set)
-    """Paths on the platform at which there was a file."""
+    """Paths on the platform at which there was a file; see `know_file`."""
     costs_seen: dict[str, tuple[float, object]] = field(default_factory=dict)
     """What runs cost lately, by tool, and when that was read (`tools/catalogue/costs_seen.py`)."""
+    completeness: dict[str, Completeness] = field(default_factory=dict)
+    """Of runs that ended, by id (`tools/executions/completeness.py`)."""
     transfers: dict[str, BackgroundWork[Any]] = field(default_factory=dict)
     """Uploads and downloads that outlast a call, by what the same call would name again."""
+    shown_runs: dict[str, BackgroundWork[Any]] = field(default_factory=dict)
+    """What pages show of runs, by execution id, last used last (`tools/files/shown_runs.py`)."""
     has_peers: bool = False
     """Whether a caller's next call may reach another process than this one: over HTTP, behind a balancer."""
     uses: int = 0
@@ -85,7 +97,7 @@ class ServerState:
 
     @cached_property
     def recent(self) -> RecentExecutions:
-        """What completes the ids of executions."""
+        """What completes the ids of executions, and is listed as resources."""
         return RecentExecutions(self.client)
 
     @cached_property
@@ -100,6 +112,23 @@ class ServerState:
 
         return Names(self.client)
 
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Who is told when a run that was started here is over; only where `settings.notify` says whom."""
+        from deeporigin_mcp.tools.runtime.notifier import Notifier
+
+        return Notifier(self.client, self.followers, self.ledger.notices(self.scope), self.tasks)
+
+    def tell_at_its_end(self, execution_id: str) -> None:
+        """See to it, beside all calls, that whom the operator named is told when this run is over."""
+        if self.settings.notify is not None:
+            self.notifier.follow(execution_id)
+
+    @property
+    def is_following(self) -> bool:
+        """Whether somebody has to be told of a run's end."""
+        return "notifier" in vars(self) and self.notifier.is_following
+
     @property
     def scope(self) -> BudgetScope:
         """What the budget is for."""
@@ -108,6 +137,11 @@ class ServerState:
     def record(self, execution: Execution, decision: str, reason: str, *, price: Decimal | None = None) -> None:
         """Put a decision about money on record; see `AuditLog.record`."""
         self.audit.record(self.settings, execution, decision, reason, price=price, now=self.client.timing.wall())
+
+    def know_file(self, path: str) -> None:
+        """Keep in mind that there is a file, because it was found there, or has just been written."""
+        if len(self.known_files) < MAX_KNOWN_FILES:
+            self.known_files.add(path)
 
     def forget_ended_transfers(self) -> None:
         """Drop the oldest outcomes of transfers that no call has asked for again."""
@@ -159,10 +193,15 @@ async def open_state(
     """
     async with client, anyio.create_task_group() as tasks:
         state = ServerState(client=client, tasks=tasks, audit=audit or AuditLog(None), has_peers=has_peers)
+        if client.settings.notify is not None:
+            tasks.start_soon(state.notifier.run)
         try:
             yield state
         finally:
             tasks.cancel_scope.cancel()
+            if has_peers and state.is_following:
+                # This process goes on, so that others would take it for following them.
+                await state.notifier.release()
 
 
 class BackgroundWork(Generic[T]):
@@ -203,11 +242,25 @@ class BackgroundWork(Generic[T]):
         return self._done.is_set(), self._value
 
 
+class Shown(NamedTuple):
+    """What tells a person which execution it is; times are the platform's."""
+
+    execution_id: str
+    name: str
+    status: str
+    tool_key: str
+    created_at: str
+
+
 class Recent(NamedTuple):
-    """Ids and names of the newest executions, newest first, and how many there are in all (`total`)."""
+    """Ids and names of the newest executions, newest first, and how many there are in all (`total`).
+
+    `shown`: the newest that are not hidden.
+    """
 
     names: list[tuple[str, str]]
     total: int
+    shown: list[Shown]
 
 
 class RecentExecutions:
@@ -216,7 +269,7 @@ class RecentExecutions:
     def __init__(self, client: DeepOriginClient) -> None:
         self._client = client
         self._reading = anyio.Lock()
-        self._found = Recent([], 0)
+        self._found = Recent([], 0, [])
         self._until = float("-inf")
 
     async def read(self) -> Recent:
@@ -229,7 +282,12 @@ class RecentExecutions:
             now = self._client.timing.monotonic()
             if now >= self._until:
                 response = await self._client.listing.page(ListQuery(order="createdAt desc"), 0, RECENT_ROWS)
-                names = [(one.execution_id, one.name) for one in map(Execution, response["data"])]
-                self._found = Recent([named for named in names if named[0]], response["count"])
+                found = [one for one in map(Execution, response["data"]) if one.execution_id]
+                shown = [one for one in found if not one.is_hidden][:RECENT_SHOWN]
+                self._found = Recent(
+                    [(one.execution_id, one.name) for one in found],
+                    response["count"],
+                    [Shown(one.execution_id, one.name, one.status, one.tool_key, one.created_at) for one in shown],
+                )
                 self._until = now + RECENT_SECONDS
             return self._found

@@ -10,21 +10,25 @@ import binascii
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
 
-from deeporigin_mcp.errors import ArgumentError, StateConflictError
-from deeporigin_mcp.tools.approvals.pending import WITHDRAWN, Answer, Reply
+from deeporigin_mcp.apps.pages import is_built
+from deeporigin_mcp.errors import ArgumentError, SpendingLimitError, StateConflictError
+from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS, WITHDRAWN, Answer, Reply
 from deeporigin_mcp.tools.approvals.question import Question
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
-from deeporigin_mcp.tools.spending.elicitation import caller_of, is_recent, stamp
+from deeporigin_mcp.tools.spending.elicitation import bound_to, caller_of, is_recent, stamp
 
 WAY = "app"
 META = "deeporigin/approval"
 """The key of the question in `_meta` of the result."""
 PURPOSE = b"deeporigin-mcp/card/1"
-NO = Reply(Answer.NO, WAY)
+NO = Reply(Answer.NO, WAY, is_on_record=True)
+LOOK_SECONDS = 2.0
+"""How often a call that waits looks whether another worker got the no."""
 ASK_AGAIN = "Call confirm_execution again: it shows a new card."
 
 
@@ -34,12 +38,25 @@ async def by_app(ctx: ToolContext, question: Question, until: float) -> Reply:
 
     state = state_of(ctx)
     # A run that is created by the yes itself has no quote that the card could start.
-    if "Execution" not in dict(question.facts) or not client_supports_apps(ctx):
+    if "Execution" not in dict(question.facts) or not (is_built() and client_supports_apps(ctx)):
         return Reply(Answer.NOBODY)
     is_first = state.questions.open_way(question.execution_id, question.about) != WAY
     if is_first:
         until = anyio.current_time()
-    reply = await state.questions.reply(state.tasks, question.execution_id, question.about, WAY, _answered, until=until)
+    if await _was_declined(state, question):
+        state.questions.withdraw(question.execution_id)
+        return NO
+    elsewhere = anyio.CancelScope()
+    state.tasks.start_soon(_look_elsewhere, state, question, elsewhere)
+    try:
+        reply = await state.questions.reply(
+            state.tasks, question.execution_id, question.about, WAY, _answered, until=until
+        )
+    finally:
+        elsewhere.cancel()
+    if reply is not None and reply.answer is Answer.NO:
+        # Told now, and not once more by another worker.
+        await _was_declined(state, question)
     if reply is not None:
         return reply
     if not is_first and {"browser", "terminal"} & {*state.settings.ways}:
@@ -56,6 +73,33 @@ async def by_app(ctx: ToolContext, question: Question, until: float) -> Reply:
     return Reply(Answer.PENDING, f"A card in this client: {question.title}", meta={META: card})
 
 
+async def _was_declined(state: ServerState, question: Question) -> bool:
+    """Whether a person said no to this on a card, by whichever worker, and no call has been told yet."""
+    if not state.settings.state_keys:
+        return False
+    declined, since = declined_as(bound_to(state, question)), state.client.now() - KEPT_SECONDS
+    try:
+        return await state.ledger.answers(state.scope).take_no(declined, since=since)
+    except SpendingLimitError:
+        return False
+
+
+async def _look_elsewhere(state: ServerState, question: Question, scope: anyio.CancelScope) -> None:
+    """While a call waits here, the card's no may reach another worker."""
+    with scope:
+        while state.settings.state_keys:
+            # Another process answers, which lives in real time.
+            await anyio.sleep(LOOK_SECONDS)
+            if await _was_declined(state, question):
+                state.questions.answer(question.execution_id, question.about, NO)
+                return
+
+
+def declined_as(asked: Mapping[str, Any]) -> str:
+    """What a no on a card is about."""
+    return json.dumps([asked[name] for name in ("execution", "about", "caller")])
+
+
 async def _answered() -> Reply:
     """The answer comes by `approve_execution`."""
     await anyio.sleep_forever()
@@ -64,13 +108,7 @@ async def _answered() -> Reply:
 
 def nonce_of(state: ServerState, question: Question) -> str:
     """What the card answers with: good for one answer to this question by this caller."""
-    asked = {
-        "execution": question.execution_id,
-        "about": question.about,
-        "caller": caller_of(state.settings),
-        **stamp(state),
-    }
-    content = json.dumps(asked, separators=(",", ":")).encode()
+    content = json.dumps(bound_to(state, question) | stamp(state), separators=(",", ":")).encode()
     return f"{_text(content)}.{_text(hmac.digest(_keys(state)[0], PURPOSE + content, 'sha256'))}"
 
 
@@ -98,8 +136,7 @@ def opened(state: ServerState, nonce: str) -> dict[str, Any]:
 def wrong_nonce() -> ArgumentError:
     """The refusal of an answer that does not come from the card of this execution."""
     return ArgumentError(
-        "Only the approval card that a person sees can answer for this run, and this call does not come from it. "
-        "Nothing was started.",
+        "Only the approval card that a person sees can answer for this run, and this call does not come from it.",
         code="wrong_nonce",
         next_step="Tell the user.",
     )

@@ -26,9 +26,11 @@ from deeporigin_mcp.tools.approvals.ledger import RunState, was_started
 from deeporigin_mcp.tools.responses import errors, steps
 from deeporigin_mcp.tools.responses.views import NAME_CHARACTERS, WORD_CHARACTERS
 from deeporigin_mcp.tools.runtime.state import LOOK_UP_SECONDS, MAX_CALL_SECONDS, BackgroundWork, ServerState
-from deeporigin_mcp.tools.spending.spent import audit, claim, current, observe, read_back, require_within_budget
+from deeporigin_mcp.tools.spending.spent import audit, claim, current, latest, observe, read_back, require_within_budget
 
 AUTOMATIC = "the operator's automatic limit"
+FRESH_SECONDS = 2.0
+"""How long a reading counts as the one immediately before the confirmation, if nobody was waited for since."""
 
 
 # What may start
@@ -79,25 +81,23 @@ def require_allowed_tool(tool_key: str, settings: Settings) -> None:
         )
 
 
-async def require_within_limits(state: ServerState, execution: Execution) -> None:
+async def require_within_limits(state: ServerState, execution: Execution) -> Decimal | None:
     """Refuse what the operator lets nobody start.
+
+    Returns:
+        USD that this session has started, where a budget made that be looked at.
 
     Raises:
         SpendingLimitError: the tool is not on the operator's list, or the price is above a limit.
     """
     _require_allowed(execution, state.settings)
-    await require_within_budget(state, execution)
+    return await require_within_budget(state, execution)
 
 
 def _require_allowed(execution: Execution, settings: Settings) -> None:
     require_allowed_tool(execution.tool_key, settings)
-    price = execution.quoted_price or ZERO
-    if settings.max_price is not None and price > rounded(settings.max_price):
-        raise SpendingLimitError(
-            f"{usd(price)} is above the operator's limit for one run, {usd(settings.max_price)} "
-            "(DEEPORIGIN_MCP_MAX_PRICE).",
-            code="above_max_price",
-        )
+    if refused := steps.above_limits(execution.quoted_price or ZERO, settings).get(steps.MAX_PRICE):
+        raise SpendingLimitError(refused, code="above_max_price")
 
 
 def nobody_to_ask(execution: Execution, settings: Settings) -> SpendingLimitError:
@@ -137,7 +137,12 @@ def failed_too_often(execution: Execution, failed: int, nobody: str = "") -> Spe
 
 
 async def approve_and_confirm(
-    state: ServerState, quote: Execution, *, rule: str, noted: Mapping[str, Any] | None = None
+    state: ServerState,
+    quote: Execution,
+    *,
+    rule: str,
+    noted: Mapping[str, Any] | None = None,
+    read_at: float | None = None,
 ) -> Execution:
     """Confirm a quote that `rule` allows, unless a limit forbids it; the state it is in afterwards.
 
@@ -145,6 +150,8 @@ async def approve_and_confirm(
         quote: the execution as it was when it was approved. If it is not `Quoted` at that price any more, it is
             refused: nobody has approved what it is now.
         noted: metadata by which the execution is known to be the one that was created.
+        read_at: when the request was sent by which it was read, by `anyio.current_time()`, if that was after the
+            approval. None, or `FRESH_SECONDS` ago: it is read again.
 
     Raises:
         SpendingLimitError: a limit of the operator forbids it.
@@ -155,7 +162,8 @@ async def approve_and_confirm(
     with errors.confirmation(quote.execution_id, quote.quoted_price).errors():
         try:
             await read_back(state)
-            now = Execution(await state.client.executions.get(quote.execution_id))
+            is_fresh = read_at is not None and anyio.current_time() - read_at < FRESH_SECONDS
+            now = quote if is_fresh else Execution(await state.client.executions.get(quote.execution_id))
             _require_same(now, quote, noted or {})
             require_quoted(now)
             require_expected(now, quote.quoted_price)
@@ -268,7 +276,9 @@ def _unknown(execution: Execution, what: str, cause: DeepOriginError | None = No
 async def _settle(state: ServerState, execution: Execution, outcome: RunState) -> None:
     # It was sent: a ledger that cannot be written any more must not hide what became of it.
     with anyio.CancelScope(shield=True), contextlib.suppress(SpendingLimitError):
-        await state.ledger.settle(state.scope, execution.execution_id, outcome, now=state.client.timing.wall())
+        await state.ledger.settle(state.scope, execution.execution_id, outcome, now=latest(state))
+    if outcome != "not started":
+        state.tell_at_its_end(execution.execution_id)
 
 
 async def _with_what_is_missing(

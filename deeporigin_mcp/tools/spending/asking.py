@@ -5,21 +5,22 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import anyio
 
-from deeporigin_mcp.errors import DeepOriginError, OutcomeUnknownError
+from deeporigin_mcp.errors import DeepOriginError, OutcomeUnknownError, StateConflictError
 from deeporigin_mcp.platform import Execution
 from deeporigin_mcp.platform.records.money import ZERO, added, usd
 from deeporigin_mcp.platform.records.sanitizing import one_line
-from deeporigin_mcp.platform.records.values import text
-from deeporigin_mcp.platform.transport.responses import rows_of
-from deeporigin_mcp.tools.approvals.ledger import being_confirmed
-from deeporigin_mcp.tools.approvals.pending import Answer, Reply
+from deeporigin_mcp.tools.approvals.ledger import being_confirmed, was_started
+from deeporigin_mcp.tools.approvals.pending import WITHDRAWN, Answer, Reply
 from deeporigin_mcp.tools.approvals.question import Question
+from deeporigin_mcp.tools.responses import steps
+from deeporigin_mcp.tools.responses.environment import may_be_simulated, where_charged
 from deeporigin_mcp.tools.responses.inputs_summary import inputs_summary
+from deeporigin_mcp.tools.responses.views import WORD_CHARACTERS
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 from deeporigin_mcp.tools.spending import spent
 from deeporigin_mcp.tools.spending.approval import subject_of
@@ -62,7 +63,9 @@ WAYS: Mapping[str, Way] = {
 }
 
 
-async def ask(ctx: ToolContext, quote: Execution, *, until: float, failed: int = 0) -> Reply:
+async def ask(
+    ctx: ToolContext, quote: Execution, *, until: float, failed: int = 0, used: Decimal | None = None
+) -> Reply:
     """Ask by one way after the other, until one reaches somebody. A question that is open is joined.
 
     Args:
@@ -70,50 +73,63 @@ async def ask(ctx: ToolContext, quote: Execution, *, until: float, failed: int =
             platform starts without a quote.
         until: when to stop waiting for an answer, by `anyio.current_time()`.
         failed: how many runs with these inputs have failed in a row, if a person is asked for that reason.
+        used: USD that this session has started, if there is a budget.
 
     Returns:
-        NOBODY, with the reasons, if no way reaches anybody.
+        NOBODY, with the reasons, if no way reaches anybody; PENDING also with why an earlier way did not.
 
     Raises:
-        StateConflictError: another call has taken the yes.
+        StateConflictError: another call has taken the yes, or withdrawn the question.
     """
     state = state_of(ctx)
-    was_taken = state.questions.is_taken(quote.execution_id)
-    question = await _question(state, quote, failed)
-    if state.questions.is_taken(quote.execution_id) is not was_taken:
+    taken_before = state.questions.taken(quote.execution_id)
+    question = await _question(state, quote, failed, used)
+    if state.questions.taken(quote.execution_id) not in (None, taken_before):
         # Meanwhile the person was asked by another call, and has answered that.
         raise being_confirmed(quote.execution_id)
     ways = [name for name in state.settings.ways if name in WAYS]
     open_way = state.questions.open_way(question.execution_id, question.about)
-    closed = []
+    closed: list[str] = []
     for name in ways[ways.index(open_way) if open_way in ways else 0 :]:
         reply = await WAYS[name](ctx, question, until)
+        if reply.answer is Answer.PENDING and closed:
+            return replace(reply, detail=f"{reply.detail} Tried before: {'; '.join(closed)}.")
         if reply.answer is not Answer.NOBODY:
             return reply
+        # Another call may have moved the question to another way.
+        if reply is WITHDRAWN and state.questions.open_way(question.execution_id, question.about) is None:
+            raise StateConflictError(
+                f"The question about {quote.execution_id} was withdrawn, as the quote was cancelled or has changed.",
+                code="question_withdrawn",
+                next_step=steps.call("get_execution", execution_id=quote.execution_id) + " shows its state.",
+            )
         closed += [reply.detail] if reply.detail else []
     return Reply(Answer.NOBODY, "; ".join(closed))
 
 
 @contextlib.contextmanager
-def outcome_told(reply: Reply | None) -> Iterator[None]:
-    """Let the page on which a person said yes show whether the run has started."""
+def outcome_told(reply: Reply | None) -> Iterator[Callable[[Execution], None]]:
+    """Let the page on which a person said yes show whether the run has started: by an error, or what is given."""
     tell = reply.outcome.tell if reply is not None and reply.outcome is not None else lambda _: None
+
+    def became(run: Execution) -> None:
+        status = one_line(run.status, WORD_CHARACTERS)
+        tell("Started. You can close this page." if was_started(run) else f"It was not started: it is {status}.")
+
     try:
-        yield
+        yield became
     except OutcomeUnknownError:
         tell("It was confirmed, and it is not known yet whether it has started. Your assistant can look.")
         raise
     except DeepOriginError as refusal:
         tell(f"It was not started: {refusal}")
         raise
-    tell("Started. You can close this page.")
 
 
-async def _question(state: ServerState, quote: Execution, failed: int) -> Question:
+async def _question(state: ServerState, quote: Execution, failed: int, used: Decimal | None) -> Question:
     """What a person reads about a quote, the price first."""
     items = quote.line_items
-    price = usd(quote.quoted_price)
-    charged = _value(state.settings.org_key, 80)
+    price, charged = usd(quote.quoted_price), _value(state.settings.org_key, 80)
     shown_items = [
         (_value(item.name or item.code or "unnamed", 80), usd(item.total)) for item in items[:MAX_ITEMS_SHOWN]
     ]
@@ -123,12 +139,12 @@ async def _question(state: ServerState, quote: Execution, failed: int) -> Questi
     optional = {
         "Inputs": _quoted(inputs, 120) if inputs else "",
         "Earlier": f"the last {failed} runs with these inputs failed" if failed else "",
-        "Limits": await _left(state, quote),
+        "Limits": await _left(state, quote, used),
         "Execution": "" if quote.quoted_price is None else _value(quote.execution_id, 60),
     }
     return Question(
         execution_id=quote.execution_id,
-        title=f"Start this Deep Origin run for {price}, charged to {charged}?",
+        title=f"Start this Deep Origin run for {price}, charged to {charged}{await _where(state)}?",
         price=price,
         facts=(
             ("Tool", f"{_value(quote.tool_key, 80)} {_value(quote.tool_version, 40)}"),
@@ -153,13 +169,22 @@ def _without_a_yes(quote: Execution) -> str:
     return "No leaves it as a quote, which costs nothing."
 
 
-async def _left(state: ServerState, quote: Execution) -> str:
+async def _where(state: ServerState) -> str:
+    """Where it is charged, wherever that is not production."""
+    is_simulated = False
+    if may_be_simulated(state.settings):
+        with anyio.move_on_after(READ_SECONDS):
+            is_simulated = await state.names.is_simulated()
+    return where_charged(state.settings, is_simulated=is_simulated)
+
+
+async def _left(state: ServerState, quote: Execution, used: Decimal | None) -> str:
     """What the operator's limits leave after this run; empty without any, or if it cannot be read soon."""
     limits, price = spent.limits_of(state), quote.quoted_price
     found = []
     with anyio.move_on_after(READ_SECONDS), contextlib.suppress(DeepOriginError):
-        if limits.budget is not None and price is not None:
-            found.append(_afterwards(limits.budget, await spent.spent_by_session(state), price, "the budget"))
+        if limits.budget is not None and price is not None and used is not None:
+            found.append(_afterwards(limits.budget, used, price, "the budget"))
         if limits.per_day is not None and price is not None:
             found.append(_afterwards(limits.per_day, await spent.started_in_a_day(state), price, "24 hours"))
     return ", ".join(found)
@@ -174,15 +199,10 @@ async def _project(state: ServerState, project_id: str) -> str:
     """A project's id, and its name if that can be read soon."""
     if not PLAIN.fullmatch(project_id):
         return _value(project_id, 40) if project_id else "none"
-    rows: list[dict[str, Any]] = []
+    name = ""
     with anyio.move_on_after(READ_SECONDS):
-        try:
-            rows = rows_of(await state.client.projects.get(project_id=project_id))
-        except DeepOriginError:
-            rows = []
-    names = [text(row.get("name")) for row in rows if row.get("id") == project_id]
-    name = f" {_quoted(names[0], 60)}" if names and names[0] else ""
-    return _value(project_id, 40) + name
+        name = (await state.names.projects()).get(project_id, "")
+    return _value(project_id, 40) + (f" {_quoted(name, 60)}" if name else "")
 
 
 def _value(raw: str, characters: int) -> str:

@@ -20,6 +20,7 @@ from mcp_types import ElicitRequest, ElicitRequestFormParams, ElicitResult, Inpu
 from mcp_types.version import is_version_at_least
 from pydantic import BaseModel, Field, ValidationError
 
+from deeporigin_mcp.errors import SpendingLimitError
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS, Answer, Reply
@@ -58,7 +59,7 @@ async def by_elicitation(ctx: ToolContext, question: Question, until: float) -> 
     if not can_ask(ctx):
         return Reply(Answer.NOBODY)
     if _asks_by_result(ctx):
-        return _by_result(ctx, question)
+        return await _by_result(ctx, question)
     state = state_of(ctx)
     reply = await state.questions.reply(
         state.tasks, question.execution_id, question.about, WAY, lambda: _elicited(ctx, question), until=until
@@ -133,16 +134,14 @@ async def valid_input_responses(ctx: ServerRequestContext[Any, Any], call_next: 
     return await call_next(replace(ctx, params={**(ctx.params or {}), "inputResponses": read}))
 
 
-def _by_result(ctx: ToolContext, question: Question) -> Reply:
+async def _by_result(ctx: ToolContext, question: Question) -> Reply:
     state = state_of(ctx)
-    bound = {
-        "execution": question.execution_id,
-        "about": [*question.about],
-        "caller": caller_of(state.settings),
-    }
+    bound = bound_to(state, question)
     answer = (ctx.input_responses or {}).get(KEY)
-    if answer is not None and _is_valid(state, ctx.request_state, bound):
-        return _reply(answer)
+    if answer is not None:
+        reply = replace(_reply(answer), came_with_call=True)
+        if await _is_valid(state, ctx.request_state, bound, is_yes=reply.answer is Answer.YES):
+            return reply
     asked = stamp(state)
     request = ElicitRequest(params=_form(question))
     result = InputRequiredResult(input_requests={KEY: request}, request_state=json.dumps(bound | asked))
@@ -157,7 +156,7 @@ def _are_roots(value: Any) -> bool:
         return False
 
 
-def _is_valid(state: ServerState, sealed: str | None, bound: dict[str, Any]) -> bool:
+async def _is_valid(state: ServerState, sealed: str | None, bound: dict[str, Any], *, is_yes: bool) -> bool:
     """Whether the sealed request state is of this elicitation, not too old, and not used before."""
     try:
         asked = json.loads(sealed or "")
@@ -165,7 +164,42 @@ def _is_valid(state: ServerState, sealed: str | None, bound: dict[str, Any]) -> 
         return False
     if not isinstance(asked, dict) or any(asked.get(name) != value for name, value in bound.items()):
         return False
-    return is_recent(state, asked) and state.questions.use(asked["id"])
+    return is_recent(state, asked) and await use(state, asked, is_yes=is_yes)
+
+
+# A question that the client keeps; `tools/spending/app.py` has another kind
+
+
+def bound_to(state: ServerState, question: Question) -> dict[str, Any]:
+    """What an answer to a question counts for."""
+    return {
+        "execution": question.execution_id,
+        "about": [*question.about],
+        "caller": caller_of(state.settings),
+    }
+
+
+async def use(state: ServerState, asked: Mapping[str, Any], *, is_yes: bool, declined: str = "") -> bool:
+    """Use up the answer to a question with a stamp; False if that was done before.
+
+    Args:
+        declined: see `Answers.use`.
+
+    Raises:
+        SpendingLimitError: a yes cannot be kept from being used again by another worker.
+    """
+    if not state.questions.use(str(asked["id"])):
+        return False
+    # Without these keys no other process can open it.
+    if not state.settings.state_keys:
+        return True
+    try:
+        return await state.ledger.answers(state.scope).use(str(asked["id"]), declined=declined, now=state.client.now())
+    except SpendingLimitError:
+        # A no that cannot be put on record is a no all the same.
+        if is_yes:
+            raise
+        return True
 
 
 def stamp(state: ServerState) -> dict[str, Any]:
@@ -174,7 +208,7 @@ def stamp(state: ServerState) -> dict[str, Any]:
         "id": secrets.token_urlsafe(12),
         "process": state.questions.process,
         "since_boot": state.questions.since_boot(),
-        "time": state.client.timing.wall(),
+        "time": state.client.now(),
     }
 
 
@@ -183,15 +217,16 @@ def is_recent(state: ServerState, asked: Mapping[str, Any]) -> bool:
     if asked["process"] == state.questions.process:
         age = state.questions.since_boot() - asked["since_boot"]
     else:
-        # Another worker sent it, maybe on another machine, whose boot time is unknown.
-        age = state.client.timing.wall() - asked["time"]
+        # Another worker sent it, maybe on another machine: the platform's clock is the one that both see.
+        age = state.client.now() - asked["time"]
     return bool(-CLOCKS_APART_SECONDS <= age <= KEPT_SECONDS)
 
 
 def caller_of(settings: Settings) -> str:
-    """A keyed hash of token and organisation, the same in every process."""
+    """A keyed hash of token, platform and organisation, the same in every process."""
     token = settings.token.get_secret_value() if settings.token else ""
-    return hmac.new(token.encode(), PURPOSE + settings.org_key.encode(), "sha256").hexdigest()
+    where = f"{settings.base_url}\n{settings.org_key}".encode()
+    return hmac.new(token.encode(), PURPOSE + where, "sha256").hexdigest()
 
 
 def _form(question: Question) -> ElicitRequestFormParams:

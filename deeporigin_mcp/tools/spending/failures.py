@@ -9,7 +9,7 @@ from deeporigin_mcp.tools.responses.inputs_summary import inputs_hash
 from deeporigin_mcp.tools.runtime.state import ServerState
 
 NEWEST = 100
-"""Runs of the tool that are looked through."""
+"""Ended runs of the tool that are looked through; quotes, which cost nothing, must not push them out."""
 
 
 async def failed_in_a_row(state: ServerState, quote: Execution) -> int:
@@ -24,7 +24,8 @@ async def failed_in_a_row(state: ServerState, quote: Execution) -> int:
     most = state.settings.max_failures
     if not most or (quote.quoted_price or ZERO) <= 0:
         return 0
-    page = await state.client.listing.page(ListQuery(tool_key=quote.tool_key, order="createdAt desc"), 0, NEWEST)
+    query = ListQuery(tool_key=quote.tool_key, status=("Completed", "Failed"), order="createdAt desc")
+    page = await state.client.listing.page(query, 0, NEWEST)
     wanted, failed = inputs_hash(quote.tool_key, quote.inputs), 0
     for run in map(Execution, rows_of(page)):
         if inputs_hash(run.tool_key, run.inputs) != wanted:

@@ -8,14 +8,13 @@ import anyio
 
 from deeporigin_mcp.settings import shows_windows
 from deeporigin_mcp.tools.approvals import page, waiting
-from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS, Answer, Reply
+from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS, UNANSWERED, Answer, Reply
 from deeporigin_mcp.tools.approvals.question import Question
 from deeporigin_mcp.tools.runtime.state import ServerState, ToolContext, state_of
 
 COMMAND = "`deeporigin-mcp approve` in a terminal"
 ON_PAGE = f"A page that opened in the user's browser; where none is seen, {COMMAND} asks the same."
 IN_TERMINAL = f"The user runs {COMMAND} on this machine and answers there."
-UNANSWERED = Reply(Answer.NOBODY, f"it was not answered within {KEPT_SECONDS / 60:.0f} minutes")
 FIRST_CALL_SECONDS = 1.0
 """How long a call waits for a terminal of which the user has not been told yet."""
 
@@ -33,7 +32,7 @@ async def by_terminal(ctx: ToolContext, question: Question, until: float) -> Rep
     state = state_of(ctx)
     if state.questions.open_way(question.execution_id, question.about) != waiting.WAY:
         until = min(until, anyio.current_time() + FIRST_CALL_SECONDS)
-    return await _asked(state, question, waiting.WAY, lambda: _in_terminal(question), IN_TERMINAL, until)
+    return await _asked(state, question, waiting.WAY, lambda: _in_terminal(state, question), IN_TERMINAL, until)
 
 
 async def _asked(
@@ -56,15 +55,19 @@ async def _asked(
 
 
 async def _on_page(state: ServerState, question: Question) -> Reply:
-    async with page.served(question, state.tasks) as shown:
+    async with page.served(question, state.tasks, lambda: _is_open(state, question)) as shown:
         if not await shown.open():
             return Reply(Answer.NOBODY, "no browser could be opened")
-        return await _first(shown.reply, lambda: _in_terminal(question))
+        return await _first(shown.reply, lambda: _in_terminal(state, question))
 
 
-async def _in_terminal(question: Question) -> Reply:
+async def _in_terminal(state: ServerState, question: Question) -> Reply:
     # Another process answers, which lives in real time.
-    return await waiting.answered(question, anyio.sleep)
+    return await waiting.answered(question, anyio.sleep, lambda: _is_open(state, question))
+
+
+def _is_open(state: ServerState, question: Question) -> bool:
+    return state.questions.open_way(question.execution_id, question.about) is not None
 
 
 async def _first(*asks: Callable[[], Awaitable[Reply]]) -> Reply:

@@ -35,6 +35,7 @@ UNAPPROVED = "the platform started it at its creation, which asked for a quote o
 NO_LIMITS = Limits()
 MOST_READ_AGAIN = 20
 """Runs whose present state is read before a budget refuses."""
+DAY_SECONDS = 24 * 3600
 
 
 async def spent_by_session(state: ServerState) -> Decimal:
@@ -51,8 +52,12 @@ def left_of(budget: Decimal | None, used: Decimal | None) -> Decimal | None:
     return max(ZERO, added([budget, -used]))
 
 
-async def require_within_budget(state: ServerState, execution: Execution) -> None:
+async def require_within_budget(state: ServerState, execution: Execution) -> Decimal | None:
     """Refuse a run that would exceed the budget, or what may be started in a day.
+
+    Returns:
+        USD that this session has started, as `spent_by_session` has it; None where that was not looked at, as there is
+        no budget, or the run is free.
 
     Raises:
         OverBudgetError: it would.
@@ -60,23 +65,39 @@ async def require_within_budget(state: ServerState, execution: Execution) -> Non
     """
     limits, price, name = limits_of(state), execution.quoted_price or ZERO, execution.execution_id
     if limits == NO_LIMITS or price <= 0:
-        return
+        return None
+    await read_back(state)
     record = await _record(state) if limits.budget is not None else []
 
     async def require() -> None:
-        now = state.client.timing.wall()
-        await state.ledger.require_within(state.scope, limits, price, name, now=now, record=record)
+        await state.ledger.require_within(state.scope, limits, price, name, record=record)
 
     await _before_refusing(state, require)
+    return None if limits.budget is None else spent(await state.ledger.rows(state.scope), record)
 
 
 async def started_in_a_day(state: ServerState) -> Decimal:
     """USD that was started here in the last 24 hours, in all sessions of the organisation."""
-    return spent(await state.ledger.rows_of_day(state.scope, state.client.timing.wall()), ())
+    return spent(await state.ledger.rows_since(state.scope, day_began(state)), ())
 
 
 def limits_of(state: ServerState) -> Limits:
-    return Limits(state.settings.budget, state.settings.max_per_day)
+    if state.settings.max_per_day is None:
+        return Limits(state.settings.budget)
+    return Limits(state.settings.budget, state.settings.max_per_day, day_began(state))
+
+
+def day_began(state: ServerState) -> float:
+    """Unix seconds: 24 hours ago, by whichever clock is behind, this machine's or the platform's.
+
+    With `latest` as the time of an approval, no clock that is set makes a run older than a day before it is.
+    """
+    return min(state.client.timing.wall(), state.client.now()) - DAY_SECONDS
+
+
+def latest(state: ServerState) -> float:
+    """Unix seconds, for the ledger: by whichever clock is ahead, this machine's or the platform's."""
+    return max(state.client.timing.wall(), state.client.now())
 
 
 async def claim(state: ServerState, execution: Execution, rule: str) -> bool:
@@ -87,9 +108,7 @@ async def claim(state: ServerState, execution: Execution, rule: str) -> bool:
     entry = Entry(execution.execution_id, execution.tool_key, user_of(state.settings), rule, price)
 
     async def enter() -> bool:
-        return await state.ledger.claim(
-            state.scope, entry, now=state.client.timing.wall(), limits=limits_of(state), record=record
-        )
+        return await state.ledger.claim(state.scope, entry, now=latest(state), limits=limits_of(state), record=record)
 
     return await _before_refusing(state, enter)
 
@@ -101,7 +120,7 @@ async def _before_refusing(state: ServerState, attempt: Callable[[], Awaitable[T
     except OverBudgetError:
         rows = {*await state.ledger.rows(state.scope)}
         if state.settings.max_per_day is not None:
-            rows |= {*await state.ledger.rows_of_day(state.scope, state.client.timing.wall())}
+            rows |= {*await state.ledger.rows_since(state.scope, day_began(state))}
         counting = sorted((row for row in rows if row.amount), key=lambda row: -row.at)
         if not await _read_again(state, counting):
             raise
@@ -114,7 +133,7 @@ async def read_back(state: ServerState) -> None:
         return
     state.has_read_back, is_complete = True, False
     try:
-        now = state.client.timing.wall()
+        now = latest(state)
         left = [row for row in await state.ledger.rows(state.scope) if row.is_left_behind(now)]
         found = await _read_again(state, left)
         is_complete = len(found) == len(left)
@@ -130,7 +149,7 @@ async def read_back(state: ServerState) -> None:
 
 async def observe(state: ServerState, executions: Sequence[Execution], *, from_list: bool = False) -> None:
     """Count what the platform says of runs that were approved here; audit those that cost more than approved."""
-    rises = await state.ledger.observe(state.scope, executions, now=state.client.timing.wall(), from_list=from_list)
+    rises = await state.ledger.observe(state.scope, executions, now=latest(state), from_list=from_list)
     for rise in rises:
         audit(state, rise.execution, "unapproved", "the platform reports more than was approved", price=rise.amount)
 
@@ -155,7 +174,8 @@ async def record_start(state: ServerState, execution: Execution, rule: str = UNA
     """
     entry = Entry(execution.execution_id, execution.tool_key, user_of(state.settings), rule, None)
     with contextlib.suppress(SpendingLimitError):
-        await state.ledger.record(state.scope, entry, execution, now=state.client.timing.wall())
+        await state.ledger.record(state.scope, entry, execution, now=latest(state))
+        state.tell_at_its_end(execution.execution_id)
     decision = "unapproved" if rule == UNAPPROVED else "started"
     audit(state, execution, decision, rule, price=reported_amount(execution))
 

@@ -15,9 +15,10 @@ from deeporigin_mcp.platform.records.values import Json, text, utc_stamp
 from deeporigin_mcp.platform.transport.responses import rows_of
 from deeporigin_mcp.settings import Settings, TokenClaims
 from deeporigin_mcp.tools.catalogue.definitions import unmatched_allowed_keys
+from deeporigin_mcp.tools.responses.environment import environment_of
 from deeporigin_mcp.tools.responses.errors import explained
 from deeporigin_mcp.tools.responses.toolsets import NOT_OFFERED, is_offered
-from deeporigin_mcp.tools.responses.views import ClusterRow, ProjectRow, SpendingView, WorkspaceView
+from deeporigin_mcp.tools.responses.views import Number, View
 from deeporigin_mcp.tools.runtime.projects import unknown_project
 from deeporigin_mcp.tools.runtime.state import ToolContext, state_of
 from deeporigin_mcp.tools.spending.spent import left_of, spent_by_session, started_in_a_day
@@ -25,7 +26,52 @@ from deeporigin_mcp.tools.spending.spent import left_of, spent_by_session, start
 T = TypeVar("T")
 
 MAX_ROWS = 30
-SIMULATED = "simulated platform: nothing is real, and nothing is charged"
+
+
+class ProjectRow(View):
+    project_id: str
+    name: str | None = None
+
+
+class ClusterRow(View):
+    cluster_id: str
+    name: str | None = None
+    status: str | None = None
+
+
+class SpendingView(View):
+    """The limits, and what has been spent and is left, all in USD. An absent limit is not set.
+
+    `counted` says over what period and for whom `spent` and `left` count; `asked_by`: the ways to a person.
+    """
+
+    auto_approve_up_to: Number
+    max_price: Number | None = None
+    budget: Number | None = None
+    spent: Number | None = None
+    left: Number | None = None
+    counted: str | None = None
+    max_per_day: Number | None = None
+    spent_in_24_hours: Number | None = None
+    asked_by: list[str] | None = None
+
+
+class WorkspaceView(View):
+    organization: str
+    user: str | None = None
+    environment: str
+    session: str
+    project_id: str | None = None
+    projects: list[ProjectRow]
+    files: list[str] | None = None
+    clusters: list[ClusterRow]
+    spending: SpendingView
+    time: str
+    token_expires_at: str | None = None
+    read_only: bool
+    services: dict[str, str]
+    problems: list[str] | None = None
+    next_step: str | None = None
 
 
 async def get_workspace(ctx: ToolContext) -> WorkspaceView:
@@ -123,7 +169,7 @@ async def get_workspace(ctx: ToolContext) -> WorkspaceView:
     return WorkspaceView(
         organization=f"{settings.org_key} ({one_line(name, 80)})" if name else settings.org_key,
         user=one_line(claims.email or claims.name or claims.subject, 120) or None,
-        environment=f"{settings.environment} ({SIMULATED})" if simulated else settings.environment,
+        environment=environment_of(settings, is_simulated=simulated),
         session=settings.session,
         project_id=settings.project_id or (project_rows[0].project_id if len(project_rows) == 1 else None),
         projects=project_rows[:MAX_ROWS],

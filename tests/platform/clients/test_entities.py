@@ -16,6 +16,7 @@ from deeporigin_mcp.errors import (
     StateConflictError,
 )
 from deeporigin_mcp.platform import RetryPolicy
+from deeporigin_mcp.platform.clients.entities import KEPT_ROWS, KEPT_SECONDS
 from tests.support.fake_time import FakeTime
 from tests.support.recording import SESSION, Recorder, Reply, Request, client_for, with_code
 
@@ -193,3 +194,68 @@ async def test_ids_are_encoded(server: Recorder) -> None:
     async with client_for(server) as client:
         await client.entities.get("proteins", "a/b?c#d")
     assert server.lines == ["GET /data-platform/acme/proteins/a%2Fb%3Fc%23d"]
+
+
+async def test_rows_that_were_just_read_are_kept_for_those_who_may_do_with_that(server: Recorder) -> None:
+    time, names = FakeTime(), ["1", "2"]
+
+    def serve(request: Request) -> Reply:
+        if request.method == "DELETE":
+            return Reply({"deleted": 1})
+        return Reply(
+            page(*({"id": name, "name": f"n{name}", "tpsa": 1} for name in request.body["filter"]["id"]["in"]))
+        )
+
+    server.handler = serve
+    async with client_for(server, time.timing) as client:
+
+        async def asked(select: tuple[str, ...], *, may_be_kept: bool = True) -> list[str]:
+            """The ids that the platform is asked for."""
+            before = len(server.requests)
+            found = await client.entities.get_many("ligands", names, select=select, may_be_kept=may_be_kept)
+            assert [*found] == names
+            return [name for request in server.requests[before:] for name in request.body["filter"]["id"]["in"]]
+
+        await client.entities.get_many("ligands", ["1"], select=("id", "name"))
+        assert await asked(("id", "name")) == ["2"]
+        assert await asked(("id", "name")) == []
+        assert await asked(("id", "name"), may_be_kept=False) == names
+        assert await asked(("id", "name", "tpsa")) == names, "only what is short and of use is kept"
+        await client.entities.delete("ligands", "2")
+        assert await asked(("id", "name")) == ["2"]
+        time.now += KEPT_SECONDS
+        assert await asked(("id", "name")) == names
+
+
+async def test_what_a_caller_does_with_a_kept_row_is_not_kept(server: Recorder) -> None:
+    server.answer(page({"id": "1", "name": "a", "smiles": "C"}))
+    async with client_for(server) as client:
+        for _ in range(3):
+            found = await client.entities.get_many("ligands", ["1"], select=("id", "name"), may_be_kept=True)
+            assert found["1"]["name"] == "a"
+            found["1"]["name"] = "b"
+    assert len(server.requests) == 1
+
+
+async def test_a_reading_of_fewer_fields_makes_the_others_no_younger(server: Recorder) -> None:
+    time = FakeTime()
+    server.handler = lambda request: Reply(page(dict.fromkeys(request.body["select"], "1")))
+    async with client_for(server, time.timing) as client:
+        await client.entities.get_many("ligands", ["1"], select=("id", "smiles"))
+        time.now += KEPT_SECONDS / 2
+        await client.entities.get_many("ligands", ["1"], select=("id",))
+        time.now += KEPT_SECONDS / 2
+        await client.entities.get_many("ligands", ["1"], select=("id", "smiles"), may_be_kept=True)
+    assert len(server.requests) == 3
+
+
+async def test_no_more_rows_are_kept_than_have_room(server: Recorder) -> None:
+    names = [str(number) for number in range(KEPT_ROWS + 1)]
+    server.handler = lambda request: Reply(page(*({"id": name} for name in request.body["filter"]["id"]["in"])))
+    async with client_for(server) as client:
+        await client.entities.get_many("ligands", names, select=("id",))
+        sent = len(server.requests)
+        await client.entities.get_many("ligands", names[1:], select=("id",), may_be_kept=True)
+        assert len(server.requests) == sent
+        await client.entities.get_many("ligands", names[:1], select=("id",), may_be_kept=True)
+        assert len(server.requests) == sent + 1

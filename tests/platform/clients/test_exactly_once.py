@@ -16,7 +16,17 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import DeepOriginClient
 from tests.support.fake_time import FakeTime
-from tests.support.recording import Recorder, Reply, Request, client_for, execution, recording, settings_for, with_code
+from tests.support.recording import (
+    Recorder,
+    Reply,
+    Request,
+    client_for,
+    execution,
+    recording,
+    refusing,
+    settings_for,
+    with_code,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -117,12 +127,11 @@ async def test_a_creation_that_takes_too_long_is_unknown(server: Recorder, time:
 
 
 async def test_a_creation_that_found_nobody_was_certainly_not_sent(time: FakeTime) -> None:
-    async with recording() as server:
-        gone = server.url
-    async with DeepOriginClient(settings_for(gone), timing=time.timing) as client:
-        with pytest.raises(NetworkError) as caught:
-            await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
-        assert client.requests_sent == 1
+    with refusing() as gone:
+        async with DeepOriginClient(settings_for(gone), timing=time.timing) as client:
+            with pytest.raises(NetworkError) as caught:
+                await client.executions.create(tool_key="deeporigin.docking", tool_version="1", data=DATA)
+            assert client.requests_sent == 1
     assert caught.value.nothing_sent
 
 

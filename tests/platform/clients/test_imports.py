@@ -19,7 +19,7 @@ from deeporigin_mcp.errors import (
 )
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.clients import imports
-from deeporigin_mcp.platform.clients.imports import LigandInput, by_record
+from deeporigin_mcp.platform.clients.import_records import LigandInput, by_record
 from tests.support.fake_time import FakeTime
 from tests.support.file_store import FileStore
 from tests.support.recording import SESSION, Recorder, Reply, Request, client_for, recording, with_code
@@ -236,7 +236,7 @@ async def test_a_staged_file_is_not_deleted_for_longer_than_a_moment(
     path = await staged(client)
     monkeypatch.setattr(imports, "DISCARD_SECONDS", 0.05)
     platform.spoil = lambda request, reply: Reply(fault="hang") if request.method == "DELETE" else reply
-    with anyio.fail_after(5, shield=True):
+    with anyio.fail_after(20, shield=True):
         await client.imports.discard(path)
 
 
@@ -310,8 +310,9 @@ async def test_ingestion_that_outlasts_the_time_is_said(client: DeepOriginClient
     found = await client.imports.ligands(ROWS, timeout_seconds=30)
     assert (found.is_completed, found.is_ingested) == (True, False)
     many.ingestion = [{"id": "0E", "status": "Succeeded"}]
-    rows = await client.imports.ligand_rows(ID, [row.smiles for row in ROWS])
-    assert [row.id if row else None for row in rows] == ["L-CCO", "L-CCN", "L-CCC"]
+    later = await client.imports.outcome(ID, smiles=[row.smiles for row in ROWS], timeout_seconds=30)
+    assert later.is_ingested
+    assert [row.id if row else None for row in later.ligands] == ["L-CCO", "L-CCN", "L-CCC"]
 
 
 async def test_a_failed_ingestion_is_a_failed_import(client: DeepOriginClient, many: Platform) -> None:

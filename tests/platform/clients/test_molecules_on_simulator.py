@@ -9,7 +9,7 @@ import pytest
 
 from deeporigin_mcp.errors import NotFoundError
 from deeporigin_mcp.platform import DeepOriginClient, Execution
-from deeporigin_mcp.platform.clients.imports import LigandInput
+from deeporigin_mcp.platform.clients.import_records import LigandInput
 from deeporigin_mcp.platform.records.entities import Pocket, Pose
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.simulator import Platform, RunningSimulator, ScaledClock, make_token, running_simulator

@@ -63,6 +63,8 @@ def test_a_full_record_is_read() -> None:
         "completed_at": "2026-10-05T12:07:22.500+00:00",
         "runtime_seconds": 420.5,
         "progress_percent": 100.0,
+        "failed_steps": [],
+        "failed_ligands": None,
         "quoted_price": 2.5,
         "price_is_partial": False,
         "billed": None,
@@ -184,7 +186,7 @@ def test_a_definition_without_its_fields_is_still_one(raw: dict[str, Any]) -> No
     assert isinstance(definition.description, str)
     assert isinstance(definition.inputs_schema, dict)
     assert isinstance(definition.enabled, bool)
-    assert all(number >= 0 for number in definition.version_numbers)
+    assert all(number >= 0 for number in definition.version_order[0])
     assert definition.sync_rule.place in ("inputs", "top level", "none")
 
 
@@ -204,5 +206,5 @@ def test_sync_goes_where_the_tool_takes_it(raw: dict[str, Any], rule: SyncRule) 
 
 def test_versions_are_ordered_by_their_numbers() -> None:
     versions = ["1.10.0", "1.9.3", "1.9.3-rc1", "junk", "2"]
-    ordered = sorted(versions, key=lambda version: ToolDefinition({"version": version}).version_numbers)
-    assert ordered == ["junk", "1.9.3", "1.9.3-rc1", "1.10.0", "2"]
+    ordered = sorted(versions, key=lambda version: ToolDefinition({"version": version}).version_order)
+    assert ordered == ["junk", "1.9.3-rc1", "1.9.3", "1.10.0", "2"]

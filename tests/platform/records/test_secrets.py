@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 import uuid
 from collections.abc import Iterator
 from random import Random
@@ -11,7 +12,15 @@ from random import Random
 import pytest
 
 from deeporigin_mcp.platform.records import sanitizing
-from deeporigin_mcp.platform.records.sanitizing import MASK, MAX_SECRETS, masked, one_line, register_secret, word
+from deeporigin_mcp.platform.records.sanitizing import (
+    MASK,
+    MAX_SECRETS,
+    MOST_PLACES,
+    masked,
+    one_line,
+    register_secret,
+    word,
+)
 
 
 def token(seed: int) -> str:
@@ -67,6 +76,26 @@ def test_every_piece_of_31_characters_is_masked(start: int) -> None:
     assert masked(f"({piece})") == f"({MASK})"
 
 
+@pytest.mark.parametrize("skipped", range(3))
+def test_every_piece_of_47_characters_of_its_base64_is_masked(skipped: int) -> None:
+    encoded = base64.b64encode(TOKEN.encode()[skipped:]).decode().rstrip("=")
+    for form in (encoded, encoded.translate(str.maketrans("+/", "-_"))):
+        for start in range(0, len(form) - 47, 13):
+            shown = masked(f"({form[start : start + 47]})")
+            assert MASK in shown
+            # Whole bytes only: of a byte that is cut nobody can tell.
+            assert len(shown.replace(MASK, "")) <= 2 + 8
+
+
+def test_a_caller_costs_little_memory() -> None:
+    tracemalloc.start()
+    for seed in range(1, 101):
+        register_secret(token(seed))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / 100 < 20 * 1024
+
+
 def test_json_stays_json() -> None:
     held = {"a": f"line\n{TOKEN}\tend", TOKEN: [f"\\{TOKEN[5:]}", f"\u2028{TOKEN[100:]}"]}
     for ensure_ascii in (True, False):
@@ -95,6 +124,12 @@ def test_tokens_that_begin_alike_are_masked_whole() -> None:
     register_secret(other)
     for piece in (TOKEN, other, TOKEN[150:260], other[150:260]):
         assert masked(f"<{piece}>") == f"<{MASK}>"
+
+
+def test_a_piece_that_begins_as_the_tokens_of_many_others_is_one_piece() -> None:
+    for seed in range(2 * MOST_PLACES):
+        register_secret(TOKEN[:37] + token(seed)[37:])
+    assert masked(f"<{TOKEN[:100]}>") == f"<{MASK}>"
 
 
 def test_the_tokens_used_last_are_known_and_older_ones_are_forgotten() -> None:

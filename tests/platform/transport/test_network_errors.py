@@ -48,6 +48,12 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
 # A platform with TLS
 
 
+KEY_USAGES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
+
+
 @dataclass
 class Authority:
     """Who signs a platform's certificate: a company's inspection of TLS, for instance."""
@@ -83,6 +89,10 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
+        if is_authority:
+            # Python 3.13 and newer ask for it.
+            usage = dict.fromkeys(KEY_USAGES, False) | {"key_cert_sign": True}
+            built = built.add_extension(x509.KeyUsage(**usage), critical=True)
         if names:
             built = built.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
         return built.sign(self.key, hashes.SHA256())

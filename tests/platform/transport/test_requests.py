@@ -22,7 +22,7 @@ from deeporigin_mcp.platform.transport import requests
 from deeporigin_mcp.platform.transport.requests import Transport
 from deeporigin_mcp.platform.transport.scope import segment
 from tests.support.fake_time import START, FakeTime
-from tests.support.recording import Recorder, Reply, client_for, execution, recording, settings_for, with_code
+from tests.support.recording import Recorder, Reply, client_for, execution, recording, refusing, settings_for, with_code
 
 pytestmark = pytest.mark.anyio
 
@@ -79,12 +79,11 @@ async def test_each_fault_has_its_own_error_and_the_next_call_works(
 
 
 async def test_the_error_of_a_refused_connection_says_that_nothing_was_sent(time: FakeTime) -> None:
-    async with recording() as server:
-        gone = server.url
-    async with DeepOriginClient(settings_for(gone), timing=time.timing) as client:
-        with pytest.raises(NetworkError, check=with_code("unreachable")) as caught:
-            await client.executions.get("e-1")
-        assert client.requests_sent == 4
+    with refusing() as gone:
+        async with DeepOriginClient(settings_for(gone), timing=time.timing) as client:
+            with pytest.raises(NetworkError, check=with_code("unreachable")) as caught:
+                await client.executions.get("e-1")
+            assert client.requests_sent == 4
     assert caught.value.nothing_sent
     assert gone.removeprefix("http://") not in str(caught.value)
 

@@ -31,6 +31,13 @@ async def test_pauses_grow_to_the_interval() -> None:
     assert state.waited_seconds == 28.78125
 
 
+async def test_what_was_just_read_is_polled_after_the_first_pause() -> None:
+    stage = Stage(FakeTime(), e=["Completed"])
+    state = await watched(stage, ["e"], seen={"e": execution("Running", "e", projectId="p-1")})
+    assert (stage.asked, stage.followed) == ([(1.0, "e")], [("p-1", ["e"])])
+    assert state.found["e"]["status"] == "Completed"
+
+
 async def test_any_ends_with_the_first_that_is_over() -> None:
     stage = Stage(FakeTime(), a=["Running"], b=["Running", "Failed"])
     state = await watched(stage, ["a", "b"], until="any")
@@ -110,6 +117,21 @@ async def test_a_state_seen_in_a_list_is_as_good_as_one_that_was_read() -> None:
     state = await watched(stage, names, timeout_seconds=30.0)
     assert state.unknown == names
     assert {*state.seen_at.values()} == {START + 1.0}
+
+
+async def test_of_a_run_under_way_the_inputs_are_not_kept_and_at_its_end_all_of_it_is_there() -> None:
+    given = {"userInputs": {"ligands": [{"smiles": "CCO"}] * 3}, "metadata": {"mine": 1}, "projectId": "p-1"}
+    ended = execution("Completed", "a", **given, jobOutputs={"poses": []})
+    stage = Stage(
+        FakeTime(),
+        a=[execution("Running", "a", **given, progressReport={"complete": 40}), ended],
+        b=[execution("Running", "b", **given, createdAt="2026-10-05T08:00:00.000Z")],
+    )
+    state = await watched(stage, ["a", "b"], timeout_seconds=5.0)
+    assert state.found["a"] == ended
+    assert not {"userInputs", "metadata"} & state.found["b"].keys()
+    assert (state.found["b"]["projectId"], state.found["b"]["createdAt"]) == ("p-1", "2026-10-05T08:00:00.000Z")
+    assert stage.followed == [("p-1", ["a", "b"])]
 
 
 # Many at once

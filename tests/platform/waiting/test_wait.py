@@ -18,7 +18,7 @@ from deeporigin_mcp.errors import (
 from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.waiting import engine
 from tests.support.fake_time import START, FakeTime
-from tests.support.recording import Recorder, Reply, Request, client_for, execution, recording, settings_for, token
+from tests.support.recording import Recorder, Reply, Request, client_for, execution, refusing, settings_for, token
 
 pytestmark = pytest.mark.anyio
 
@@ -194,11 +194,10 @@ async def test_a_failure_that_may_pass_does_not_end_the_wait(server: Recorder, t
 
 
 async def test_an_unreachable_platform_is_waited_for_until_time_is_up(time: FakeTime) -> None:
-    async with recording() as server:
-        gone = server.url
-    async with DeepOriginClient(settings_for(gone), timing=time.timing) as client:
-        with pytest.raises(WaitTimeoutError):
-            await client.executions.wait("e", timeout=60.0)
+    with refusing() as gone:
+        async with DeepOriginClient(settings_for(gone), timing=time.timing) as client:
+            with pytest.raises(WaitTimeoutError):
+                await client.executions.wait("e", timeout=60.0)
     assert time.now == 60.0
 
 

@@ -59,6 +59,34 @@ async def claim(ledger: Ledger, number: int, usd: Any = 5, *, budget: Any = None
     return await ledger.claim(scope, entry(number, usd), now=1000.0, limits=limits, record=[])
 
 
+async def test_one_that_is_taken_away_from_a_running_server_is_not_begun_anew(ledger: Ledger, path: Path) -> None:
+    await claim(ledger, 1, budget=8)
+    await anyio.Path(path).unlink()
+    limits = Limits(Decimal(8))
+    for look in (
+        lambda: claim(ledger, 2, budget=8),
+        lambda: ledger.rows(SCOPE),
+        lambda: ledger.require_within(SCOPE, limits, Decimal(5), named(2), record=[]),
+    ):
+        with pytest.raises(SpendingLimitError) as caught:
+            await look()
+        assert caught.value.code == "not_on_record"
+    assert not await anyio.Path(path).exists()
+    # A start of the server begins one: that is a person's decision.
+    assert not await claim(Ledger(path, is_named=False), 2, budget=8)
+
+
+async def test_what_ends_without_charge_is_given_back_to_all_sessions(ledger: Ledger) -> None:
+    day = Limits(None, Decimal(8), 0.0)
+    await claim(ledger, 1)
+    other = SCOPE._replace(session="s-2")
+    with pytest.raises(OverBudgetError):
+        await ledger.require_within(other, day, Decimal(5), named(2), record=[])
+    ended = Execution(record(named(1), "Failed", billingTransaction={"totalCost": 0}))
+    await ledger.observe(other, [ended], now=1000.0)
+    await ledger.require_within(other, day, Decimal(5), named(2), record=[])
+
+
 # One decision is one transaction
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -11,8 +11,10 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 from mcp_types import ElicitResult, ErrorData
 
-from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS
+from deeporigin_mcp.tools.approvals import pending
+from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS, Answer, OpenQuestions, Reply
 from deeporigin_mcp.tools.executions import confirm_execution as confirmation
+from deeporigin_mcp.tools.runtime.executions import READ_SECONDS
 from deeporigin_mcp.tools.runtime.state import CALL_SECONDS, ServerState
 from tests.support.bench import Agent, Bench
 from tests.support.facts import calls_in
@@ -59,9 +61,7 @@ async def answer_between_calls(person: Person, answer: ElicitResult | ErrorData 
 
 
 async def test_a_call_leaves_time_for_a_confirmation_and_ends_before_clients_give_up() -> None:
-    assert (
-        confirmation.READ_SECONDS < confirmation.PERSON_SECONDS < confirmation.CONFIRMED_BY_SECONDS < CALL_SECONDS <= 50
-    )
+    assert READ_SECONDS < confirmation.PERSON_SECONDS < confirmation.CONFIRMED_BY_SECONDS < CALL_SECONDS <= 50
 
 
 async def test_while_a_person_thinks_the_model_reads_what_is_pending_and_the_same_call(
@@ -122,11 +122,19 @@ async def test_what_came_between_two_calls_is_said_once_and_then_asked_anew(
 
 
 async def test_many_calls_share_one_elicitation_and_one_of_them_starts_it(
-    agent: Agent, bench: Bench, person: Person, patience: Patience
+    agent: Agent, bench: Bench, person: Person, patience: Patience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patience(30)
     name = quoted(bench, 5)
     answers = []
+    opened: list[pending._Question] = []
+
+    class Question(pending._Question):
+        async def send(self, ask: Callable[[], Awaitable[Reply]]) -> None:
+            opened.append(self)
+            await super().send(ask)
+
+    monkeypatch.setattr(pending, "_Question", Question)
 
     async def confirm() -> None:
         answers.append(await agent.call("confirm_execution", {"execution_id": name}))
@@ -135,12 +143,72 @@ async def test_many_calls_share_one_elicitation_and_one_of_them_starts_it(
         for _ in range(3):
             tasks.start_soon(confirm)
         await person.until_asked(1)
-        await anyio.wait_all_tasks_blocked()
+        # All of them, also one whose reads took longer.
+        while opened[0].waiting < 3:
+            await anyio.lowlevel.checkpoint()
         think_no_more(person)
     assert bench.platform.confirms == [name]
     assert len(person.questions) == 1
     assert sorted(answer.is_error for answer in answers) == [False, True, True]
     assert {answer.error.code for answer in answers if answer.error} == {"being_confirmed"}
+
+
+async def test_a_yes_to_a_question_of_yesterday_starts_nothing(
+    agent: Agent, bench: Bench, person: Person, patience: Patience
+) -> None:
+    name = quoted(bench, 5)
+    await agent.read("confirm_execution", execution_id=name)
+    # The laptop was closed meanwhile, and the question is still on its screen.
+    bench.time.slept_through_seconds = 10 * KEPT_SECONDS
+    await answer_between_calls(person)
+    assert person.thinks is not None
+    person.thinks = anyio.Event()
+    assert (await agent.read("confirm_execution", execution_id=name))["approval"] == "pending"
+    await person.until_asked(2)
+    assert not bench.platform.confirms
+
+
+async def test_a_yes_after_a_night_starts_nothing_even_if_a_call_still_waits(
+    agent: Agent, bench: Bench, person: Person, patience: Patience
+) -> None:
+    patience(30)
+    name = quoted(bench, 5)
+
+    def sleep() -> None:
+        bench.time.slept_through_seconds = KEPT_SECONDS + 1
+        think_no_more(person)
+
+    person.meanwhile = sleep
+    assert await agent.error("confirm_execution", execution_id=name) == ("not_approved", "nothing_started")
+    assert not bench.platform.confirms
+
+
+async def test_a_quote_that_is_withdrawn_takes_its_elicitation_with_it(
+    agent: Agent, bench: Bench, person: Person
+) -> None:
+    name = quoted(bench, 5)
+    await agent.read("confirm_execution", execution_id=name)
+    await person.until_asked(1)
+    await agent.read("cancel_execution", execution_id=name)
+    await person.dismissed.wait()
+
+
+async def test_that_a_yes_was_taken_is_remembered_for_as_long_as_a_call_may_not_know_it(anyio_backend: str) -> None:
+    now = [0.0]
+    questions = OpenQuestions(lambda: now[0])
+
+    async def yes() -> Reply:
+        return Reply(Answer.YES)
+
+    async with anyio.create_task_group() as tasks:
+        for name in ("one", "two", "one"):
+            before = questions.taken(name)
+            await questions.reply(tasks, name, "5 USD", "way", yes, until=float("inf"))
+            assert questions.taken(name) not in (None, before)
+        now[0] = KEPT_SECONDS + 1
+        await questions.reply(tasks, "three", "5 USD", "way", yes, until=float("inf"))
+    assert questions.taken("three") is not None
+    assert (questions.taken("one"), questions.taken("two")) == (None, None)
 
 
 async def test_a_yes_is_used_up_even_if_the_platform_then_refuses(

@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from deeporigin_mcp.tools.approvals import waiting
-from deeporigin_mcp.tools.approvals.pending import Answer, Reply
+from deeporigin_mcp.tools.approvals.pending import UNANSWERED, Answer, Reply
 from deeporigin_mcp.tools.approvals.question import Question
 from tests.support.browser import Browser
 
@@ -37,11 +37,12 @@ class Asked:
     def __init__(self) -> None:
         self.reply: Reply | None = None
         self.scope = anyio.CancelScope()
+        self.is_open = True
         self._beat = anyio.Event()
 
     async def wait(self) -> None:
         with self.scope:
-            self.reply = await waiting.answered(QUESTION, self._sleep)
+            self.reply = await waiting.answered(QUESTION, self._sleep, lambda: self.is_open)
 
     async def _sleep(self, seconds: float) -> None:
         assert 0 < seconds <= 1
@@ -71,6 +72,14 @@ def files(browser: Browser) -> list[Path]:
 
 async def test_a_waiting_question_is_read_as_it_was_written(asked: Asked) -> None:
     assert [each.question for each in waiting.questions()] == [QUESTION]
+
+
+async def test_an_answer_that_is_too_late_is_left_where_the_terminal_finds_it(asked: Asked, browser: Browser) -> None:
+    (each,) = waiting.questions()
+    asked.is_open = False
+    assert waiting.answer(each, is_yes=True)
+    assert await asked.look() == UNANSWERED
+    assert not files(browser)
 
 
 @pytest.mark.parametrize(("is_yes", "answer"), [(True, Answer.YES), (False, Answer.NO)])

@@ -14,7 +14,7 @@ import pytest
 from deeporigin_mcp.simulator import Platform
 from deeporigin_mcp.tools.catalogue import validators
 from deeporigin_mcp.tools.catalogue.checking import checked, example_inputs
-from deeporigin_mcp.tools.catalogue.schemas import cleaned
+from deeporigin_mcp.tools.catalogue.shown_schemas import cleaned
 from tests.support.bench import Agent, Bench
 from tests.support.people import Person, agent_with
 
@@ -212,3 +212,14 @@ def test_a_schema_that_refers_to_an_address_sends_nobody_there() -> None:
         assert checked({"a": 9}, local).problems == ["a: 9 is greater than the maximum of 5"]
         elsewhere.shutdown()
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "is_quoted"),
+    [("docking", True), ("metabolism", False), ("system-prep", False), ("bulk-docking", False)],
+)
+async def test_a_quote_is_promised_only_where_creating_a_run_starts_nothing(
+    agent: Agent, tool: str, is_quoted: bool
+) -> None:
+    found = await agent.read("describe_platform_tool", tool_key=f"deeporigin.{tool}")
+    assert ("quote" in found) is is_quoted

@@ -12,7 +12,7 @@ import pytest
 from deeporigin_mcp.platform import ToolDefinition
 from deeporigin_mcp.simulator.model.catalogue import Definition
 from deeporigin_mcp.tools.catalogue.checking import UNREAD, checked, example_inputs
-from deeporigin_mcp.tools.catalogue.schemas import cleaned
+from deeporigin_mcp.tools.catalogue.shown_schemas import cleaned
 from tests.support.bench import Agent, Bench, docking
 from tests.support.schemas import doubling
 

@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 
 from deeporigin_mcp.errors import PlatformError
 from deeporigin_mcp.platform.clients.tools import CATALOGUE_KEPT_SECONDS, CATALOGUE_PAUSE_SECONDS, CATALOGUE_SECONDS
-from tests.support.bench import Agent, Bench
+from tests.support.bench import Agent, Bench, docking
 
 pytestmark = pytest.mark.anyio
 
@@ -45,6 +45,17 @@ async def test_a_fresh_list_is_asked_for_once(agent: Agent, bench: Bench) -> Non
         await keys(agent)
         await bench.time.timing.sleep(CATALOGUE_SECONDS / 4)
     assert lists(bench) == 1
+
+
+async def test_a_tool_that_was_described_is_not_asked_for_again_by_its_quote(agent: Agent, bench: Bench) -> None:
+    asked = "/tools/protected/tools/deeporigin.docking/latest/definitions"
+    for _ in range(2):
+        await agent.read("describe_platform_tool", tool_key="deeporigin.docking")
+        await agent.read("create_execution", **docking("CCO"))
+    assert bench.sent("GET").count(asked) == 1
+    await bench.time.timing.sleep(CATALOGUE_SECONDS)
+    await agent.read("create_execution", **docking("CCO"))
+    assert bench.sent("GET").count(asked) == 2
 
 
 async def test_first_calls_at_the_same_time_share_one_request(agent: Agent, bench: Bench) -> None:

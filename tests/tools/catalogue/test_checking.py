@@ -14,7 +14,7 @@ from deeporigin_mcp.platform.records.sanitizing import MAX_DEPTH, one_line, sani
 from deeporigin_mcp.simulator import Platform
 from deeporigin_mcp.tools.catalogue.checking import MAX_PROBLEMS, PROBLEM_CHARACTERS, UNREAD, checked, example_inputs
 from deeporigin_mcp.tools.catalogue.ligands import WITHOUT_RDKIT
-from deeporigin_mcp.tools.catalogue.schemas import cleaned
+from deeporigin_mcp.tools.catalogue.shown_schemas import cleaned
 from deeporigin_mcp.tools.responses.size_limit import shown
 from tests.support.golden_bodies import GOLDEN
 from tests.support.schemas import DOUBTFUL, INVALID, Schema, doubling, fields

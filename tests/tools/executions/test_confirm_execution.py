@@ -29,6 +29,15 @@ async def test_a_longer_run_comes_with_the_call_that_waits_on(bench: Bench) -> N
         assert (await agent.follow(found["next_step"]))["all_done"]
 
 
+async def test_a_run_that_goes_on_is_polled_after_pauses_that_grow(bench: Bench) -> None:
+    bench.fault("GET *stream* status=409")
+    async with bench.agent(auto_approve_up_to=1) as agent:
+        name = await quoted(agent)
+        await agent.read("confirm_execution", execution_id=name, wait_seconds=10)
+    # The quote, what became of it, then after 1, 2.5, 4.8 and 8 seconds, and at the end.
+    assert len(bench.sent("GET", f"executions/{name}")) <= 2 + 5
+
+
 async def test_no_wait_returns_what_was_read_after_the_start(bench: Bench) -> None:
     async with bench.agent(auto_approve_up_to=1) as agent:
         began = bench.time.elapsed()
@@ -40,8 +49,8 @@ async def test_no_wait_returns_what_was_read_after_the_start(bench: Bench) -> No
 async def test_a_state_that_cannot_be_read_meanwhile_is_no_failure_of_what_was_started(bench: Bench) -> None:
     async with bench.agent(auto_approve_up_to=1) as agent:
         name = await quoted(agent)
-        # The quote, the limits and the state after the start are read; then the platform fails.
-        bench.fault("GET */executions/* status=503 skip=3 times=50")
+        # The quote and the state after the start are read; then the platform fails.
+        bench.fault("GET */executions/* status=503 skip=2 times=50")
         found = await agent.read("confirm_execution", execution_id=name, wait_seconds=5)
     assert found["status"] == "Created"
     assert bench.platform.confirms == [name]

@@ -31,6 +31,8 @@ async def test_a_completed_run_is_shown_with_its_facts_and_where_its_results_are
             "completed_at": "2026-10-05T08:59:50.000Z",
             "runtime_seconds": 46,
             "project_id": PROJECT,
+            "requested": 2,
+            "returned": 2,
             "next_step": found["next_step"],
         }
         assert calls_in(found["next_step"], agent.inputs) == [("get_execution_results", {"execution_id": name})]
@@ -246,9 +248,12 @@ async def test_a_record_has_what_cites_and_repeats_a_run(agent: Agent, bench: Be
     dto = bench.platform.executions[name].stored
     found = await agent.read("get_execution", execution_id=name, detail="record")
     record = found["record"]
-    assert "next_step" not in found
+    assert 'what="record"' in found["next_step"]
     assert record["inputs"] == dto["userInputs"]
-    assert (record["created_by"], record["cluster_id"]) == (dto["createdBy"], dto["cluster"]["id"])
+    assert (record["created_by"], record["created_by_id"]) == ("Ada Simulated", dto["createdBy"])
+    assert (record["project"], record["cluster_id"]) == ("Kinase pilot", dto["cluster"]["id"])
+    assert (record["platform"], record["simulated"]) == ("local", True)
+    assert record["billing_id"] == dto["billingTransaction"]["transactionId"]
     assert (record["cost"], record["quoted_price"], record["price_items"][0]["total"]) == ("0.4", "0.4", "0.4")
     assert {"tool_version", "created_at", "started_at", "completed_at", "inputs_hash", "project_id"} <= {*record}
 

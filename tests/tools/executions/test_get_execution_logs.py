@@ -186,7 +186,7 @@ async def test_a_message_of_two_mebibytes_is_capped(agent: Agent, bench: Bench) 
     assert f"11999 of {2**21}" in alone["note"]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     messages=st.lists(st.text(max_size=40) | st.sampled_from(["y" * 900, '"' * 600]), max_size=40),
     limit=st.integers(1, 60),

@@ -29,6 +29,7 @@ async def test_a_completed_runs_rows_are_its_results(bench: Bench, mode: str) ->
                 {"id": "0A00000000000", "smiles": "CCO", "score": -7.5, "file_path": "poses/a.sdf"},
                 {"id": "0A00000000001", "smiles": "CCN"},
             ],
+            "not_documented_by_the_tool": ["score"],
             "has_more": False,
         }
 
@@ -171,6 +172,16 @@ async def test_a_state_that_cannot_be_read_is_not_taken_for_an_empty_result(agen
 async def test_a_run_that_is_not_completed_says_what_to_do(agent: Agent, bench: Bench, status: str, then: str) -> None:
     found = await agent.read("get_execution_results", execution_id=bench.raw(status=status))
     assert found["next_step"].startswith(f"It is {status} and has no results. {then}(")
+
+
+async def test_a_run_that_failed_says_why_where_its_results_are_asked_for(bench: Bench) -> None:
+    inputs = docking("N[Pt](N)(Cl)Cl", sync=False)["inputs"]
+    name = bench.platform.seed_run("deeporigin.docking", inputs, ago_seconds=3600)
+    async with bench.agent() as agent:
+        run = await agent.read("get_execution", execution_id=name)
+        found = await agent.read("get_execution_results", execution_id=name)
+    assert "Pt" in found["status_reason"]
+    assert (found["status_reason"], found["failed_parts"]) == (run["status_reason"], run["failed_parts"])
 
 
 async def test_an_id_of_the_other_kind_is_recognised(agent: Agent, bench: Bench) -> None:

@@ -166,11 +166,13 @@ async def test_runs_without_files_and_ids_are_not_looked_up(agent: Agent, bench:
     assert not bench.sent("POST", "/search")
 
 
-async def test_ids_of_a_kind_are_asked_for_at_once(agent: Agent, bench: Bench) -> None:
+async def test_ids_of_a_kind_are_asked_for_at_once_and_not_again(bench: Bench) -> None:
     bench.platform.requests.clear()
     smiles = ("CCO", "Oc1ccccc1", "CC(=O)Nc1ccc(O)cc1")
     given = [{"id": f"08DEL1GAND00{n}", "smiles": text} for n, text in enumerate(smiles)]
-    assert await warnings(agent, **docking(ligands=given)) == []
+    async with bench.agent() as agent:
+        for _ in range(2):
+            assert await warnings(agent, **docking(ligands=given)) == []
     assert len(bench.sent("POST", "ligands/search")) == len(bench.sent("POST", "proteins/search")) == 1
 
 
@@ -260,6 +262,11 @@ async def test_salts_and_mixtures_are_told_and_sent_as_given(agent: Agent, bench
     assert "ligands.1.smiles is a mixture" in told
     stored = bench.platform.executions[made["execution_id"]].stored["userInputs"]
     assert stored["ligands"] == given["inputs"]["ligands"]
+
+
+async def test_a_salt_of_a_metal_that_no_drug_has_is_told_to_be_a_risk(agent: Agent) -> None:
+    told = await warnings(agent, **docking("CC(=O)[O-].[Fe+2]", "CCC"))
+    assert told == [f"ligands.0.smiles is a salt ([Fe+2] beside CC(=O)[O-]). {ligands.MAY_FAIL}"]
 
 
 WITHOUT_RDKIT = (

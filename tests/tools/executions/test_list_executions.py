@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.simulator import parse_fault
-from deeporigin_mcp.tools.executions.list_executions import MOST_TOOLS
+from deeporigin_mcp.tools.executions.list_totals import MOST_TOOLS
 from deeporigin_mcp.tools.executions.lists import MAX_PROGRESS_REQUESTS
 from deeporigin_mcp.tools.responses.text import as_text
 from tests.support.bench import PROJECT, SESSION, Agent, Bench, agent_of, compact_size, running_bench
@@ -63,6 +63,15 @@ async def test_the_newest_come_first_each_with_what_is_needed_to_pick_one(agent:
     }
     assert (completed["runtime_seconds"], running["status"]) == (46, "Running")
     assert not {"progress_percent", "project_id", "started_at"} & completed.keys()
+
+
+async def test_a_list_of_quotes_says_what_becomes_of_them(bench: Bench) -> None:
+    bench.platform.seed_executions(count=2, status=["Quoted", "Running"])
+    async with bench.agent() as agent:
+        assert "cancel_execution" in (await agent.read("list_executions", status=["Quoted"]))["next_step"]
+        assert "next_step" not in await agent.read("list_executions")
+    async with bench.agent(read_only=True) as agent:
+        assert "next_step" not in await agent.read("list_executions", status=["Quoted"])
 
 
 async def test_detailed_rows_have_all_scalar_facts(agent: Agent, bench: Bench) -> None:
@@ -482,3 +491,10 @@ async def test_progress_is_not_asked_for_rows_that_have_no_room(agent: Agent, be
     assert found["has_more"]
     assert {row["status"] for row in found["executions"]} == {"Completed"}
     assert bench.sent("GET", "/executions/") == []
+
+
+async def test_the_next_page_is_a_field_as_long_as_there_is_one(agent: Agent, bench: Bench) -> None:
+    bench.platform.seed_executions(count=45)
+    pages = [await agent.read("list_executions", page=page) for page in range(3)]
+    assert [page.get("next_page") for page in pages] == [1, 2, None]
+    assert [page["has_more"] for page in pages] == [True, True, False]

@@ -9,7 +9,7 @@ import pytest
 
 from deeporigin_mcp.server import create_server
 from tests.support.bench import Agent, Bench, agent_of
-from tests.support.history import ASPIRIN, CAFFEINE, DAY, DOCKING, HOUR, IBUPROFEN, docking
+from tests.support.history import ABFE, ASPIRIN, CAFFEINE, DAY, DOCKING, HOUR, IBUPROFEN, docking
 from tests.support.recording import Reply, Request, execution, recording, settings_for
 
 pytestmark = pytest.mark.anyio
@@ -32,11 +32,35 @@ async def test_rows_of_one_name_say_who_ran_them_with_what_and_where(agent: Agen
     ran(bench, ASPIRIN, name="dock", ago=3 * HOUR)
     ran(bench, ASPIRIN, CAFFEINE, name="dock", ago=2 * HOUR, created_by=LOCAL)
     ran(bench, ASPIRIN, CAFFEINE, name="dock", ago=HOUR, project_id=OTHER_PROJECT, visibility="visible")
-    newest, middle, oldest = (await agent.read("list_executions"))["executions"]
+    found = await agent.read("list_executions")
+    newest, middle, oldest = found["executions"]
+    assert found["other_rows_project"] == "Kinase pilot"
     assert [row["created_by"] for row in (newest, middle, oldest)] == ["Ada Simulated", "Local User", "Ada Simulated"]
     assert (newest["project"], middle.get("project"), oldest.get("project")) == ("GPCR selectivity", None, None)
     assert [row["inputs_summary"][:9] for row in (newest, middle, oldest)] == ["2 ligands", "2 ligands", "ligand CC"]
     assert newest["inputs_hash"] == middle["inputs_hash"] != oldest["inputs_hash"]
+
+
+async def test_a_run_of_no_project_is_not_taken_for_one_of_the_servers_own(agent: Agent, bench: Bench) -> None:
+    ran(bench, ASPIRIN, project_id=None)
+    ran(bench, CAFFEINE)
+    found = await agent.read("list_executions")
+    assert [row.get("project") for row in found["executions"]] == [None, "no project"]
+    assert found["other_rows_project"] == "Kinase pilot"
+    async with bench.agent(project_id="") as of_no_project:
+        found = await of_no_project.read("list_executions")
+    assert [row.get("project") for row in found["executions"]] == ["Kinase pilot", None]
+    assert "other_rows_project" not in found
+
+
+async def test_rows_whose_projects_found_no_room_are_said_to_be_of_none(agent: Agent, bench: Bench) -> None:
+    for number in range(10):
+        for project in (OTHER_PROJECT, "09DEMAKNASE01"):
+            ran(bench, ASPIRIN, name=f"{number} a name " * 9, project_id=project, created_by=(ADA, LOCAL)[number % 2])
+    bench.platform.seed_executions(tool_key=ABFE, status="Failed")
+    found = await agent.read("list_executions")
+    assert "project" in found["cut"]
+    assert "other_rows_project" not in found
 
 
 @pytest.mark.parametrize("detail", ["concise", "detailed"])
@@ -213,12 +237,40 @@ async def test_inputs_that_were_run_again_are_named_with_what_they_cost(agent: A
     assert found["repeated"] == [{"inputs_hash": of[twice[0]], "count": 2, "cost": 0.8}]
 
 
+@pytest.mark.parametrize("count", [8, 9, 40])
+async def test_rows_of_inputs_that_were_run_again_are_told_however_little_room_there_is(
+    agent: Agent, bench: Bench, count: int
+) -> None:
+    twice = {ran(bench, ASPIRIN, CAFFEINE, ago=number + 5, name="again " * 20) for number in range(2)}
+    users = [user["id"] for user in bench.platform.organisations["deeporigin"].users]
+    for number in range(count):
+        project = [OTHER_PROJECT, "09DEMAKNASE01"][number % 2]
+        who = users[number % 2]
+        ran(bench, *[IBUPROFEN] * (number + 1), name=f"{number} a name " * 9, created_by=who, project_id=project)
+        bench.raw(status="Failed", statusReason=f"{number} no place " * 9, createdBy=who)
+    found = await agent.read("list_executions", fetch_all_pages=True)
+    (again,) = found["repeated"]
+    assert "inputs_summary" in found["cut"]
+    named = {row["execution_id"] for row in found["executions"] if row.get("inputs_hash") == again["inputs_hash"]}
+    assert named | {*again.get("execution_ids", ())} == twice
+
+
 async def test_runs_again_on_other_pages_are_named_by_their_ids(agent: Agent, bench: Bench) -> None:
     twice = [ran(bench, ASPIRIN, CAFFEINE, ago=DAY + number) for number in range(2)]
     bench.platform.seed_executions(count=250)
     found = await agent.read("list_executions", fetch_all_pages=True)
     assert found["has_more"]
     assert sorted(twice) in [sorted(one["execution_ids"]) for one in found["repeated"]]
+
+
+async def test_a_page_does_not_say_how_often_inputs_were_run_in_all(agent: Agent, bench: Bench) -> None:
+    for number in range(4):
+        ran(bench, ASPIRIN, CAFFEINE, ago=DAY + number)
+    found = await agent.read("list_executions", page_size=3)
+    assert found["has_more"]
+    assert "repeated" not in found
+    (again,) = (await agent.read("list_executions", page_size=3, fetch_all_pages=True))["repeated"]
+    assert (again["count"], again["cost"]) == (4, 1.6)
 
 
 async def test_detail_of_one_run_says_who_where_and_that_it_is_hidden(agent: Agent, bench: Bench) -> None:

@@ -89,7 +89,7 @@ async def test_a_run_is_repeated_as_it_was(agent: Agent, bench: Bench) -> None:
     assert (new.inputs, new.tool, new.stored["cluster"]) == (old.inputs, old.tool, old.stored["cluster"])
     assert (new.batch_size, new.stored["projectId"]) == (8, PROJECT)
     assert found["status"] == "Quoted"
-    assert found["changes"] == ["version: 4.1.0 as before; 4.2.0 is newer"]
+    assert found["changes"] == [f"none: an exact double of {first}", "version: 4.1.0 as before; 4.2.0 is newer"]
 
 
 async def test_only_what_differs_is_given_and_the_answer_lists_it(agent: Agent, bench: Bench) -> None:
@@ -106,6 +106,7 @@ async def test_only_what_differs_is_given_and_the_answer_lists_it(agent: Agent, 
     }
     assert bench.platform.executions[found["execution_id"]].batch_size == 4
     assert sorted(found["changes"]) == [
+        "batch_size: default → 4",
         "effort: 3 → 5",
         "ligands: without CCO (4 → 3)",
         "pocket.box_size_x: 18 → 25",
@@ -147,7 +148,36 @@ async def test_another_tool_is_no_repetition(agent: Agent) -> None:
     error = await agent.error("create_execution", like=first, tool_key=ABFE["tool_key"])
     assert error == ("invalid_argument", "nothing_created")
     found = await agent.read("create_execution", like=first, tool_key="deeporigin.docking")
-    assert "changes" not in found
+    assert found["changes"] == [f"none: an exact double of {first}"]
+
+
+async def test_an_exact_double_says_where_the_result_is_already(agent: Agent, bench: Bench) -> None:
+    ended = bench.platform.seed_run(DOCKING, of_history(ASPIRIN, CAFFEINE), ago_seconds=HOUR)
+    running = bench.platform.seed_run(DOCKING, of_history(ASPIRIN, CAFFEINE), ago_seconds=10)
+    for run, tool in ((ended, "get_execution_results"), (running, "wait_executions")):
+        found = await agent.read("create_execution", like=run)
+        first, second = calls_in(found["next_step"], agent.inputs)
+        assert (first[0], run in str(first[1]), second[0]) == (tool, True, "confirm_execution")
+        # Neither a quote nor another run has its result.
+        for other in ({"like": found["execution_id"]}, {"like": run, "inputs": {"effort": 2}}):
+            ((name, _),) = calls_in((await agent.read("create_execution", **other))["next_step"], agent.inputs)
+            assert name == "confirm_execution"
+
+
+async def test_another_cluster_or_batch_size_is_no_exact_double(agent: Agent) -> None:
+    first = await first_run(agent, batch_size=8)
+    found = await agent.read("create_execution", like=first, batch_size=2, cluster_id=OTHER_CLUSTER)
+    assert [line.partition(":")[0] for line in found["changes"]] == ["cluster_id", "batch_size"]
+    same = await agent.read("create_execution", like=first, batch_size=8)
+    assert same["changes"] == [f"none: an exact double of {first}"]
+
+
+async def test_a_batch_size_that_the_record_of_a_run_does_not_have_is_not_called_the_default(
+    agent: Agent, bench: Bench
+) -> None:
+    elsewhere = bench.platform.seed_run(DOCKING, of_history(ASPIRIN), ago_seconds=HOUR, batchSize=2)
+    found = await agent.read("create_execution", like=elsewhere, batch_size=4)
+    assert found["changes"] == ["batch_size: not recorded → 4"]
 
 
 async def test_an_unknown_run_and_neither_tool_nor_run_are_errors(agent: Agent) -> None:
@@ -205,13 +235,23 @@ async def test_of_a_failed_run_everything_is_missing(agent: Agent, bench: Bench)
     first = bench.raw(status="Failed", userInputs=inputs, completedAt="2026-10-05T08:30:00.000Z")
     found = await agent.read("create_execution", like=first, inputs={"ligands": "missing"})
     assert stored(bench, found)["userInputs"]["ligands"] == inputs["ligands"]
-    assert "changes" not in found
+    assert found["changes"] == [f"none: an exact double of {first}"]
 
 
 async def test_what_can_never_work_is_refused_again(agent: Agent, bench: Bench) -> None:
     first = bench.platform.seed_run(DOCKING, of_history(ASPIRIN, UNREADABLE), ago_seconds=HOUR)
     error = await agent.error("create_execution", like=first, inputs={"ligands": "missing"})
     assert error == ("invalid_inputs", "nothing_created")
+
+
+async def test_only_what_the_schema_says_sends_to_the_schema(agent: Agent, bench: Bench) -> None:
+    first = bench.platform.seed_run(DOCKING, of_history(ASPIRIN, UNREADABLE), ago_seconds=HOUR)
+    cases: tuple[tuple[dict[str, Any], bool], ...] = (({}, False), ({"effort": 9}, True))
+    for change, is_of_schema in cases:
+        message = await agent.refused("create_execution", like=first, inputs=change)
+        assert ("describe_platform_tool" in message) is is_of_schema
+        # Where the molecules are all that is wrong, that is what has to be corrected.
+        assert ("Correct these molecules" in message) is not is_of_schema
 
 
 async def test_nothing_missing_and_not_over_are_said(agent: Agent, bench: Bench) -> None:

@@ -11,8 +11,11 @@ import anyio
 import pytest
 from mcp_types import CallToolResult
 
+from deeporigin_mcp.platform import DeepOriginClient
 from deeporigin_mcp.platform.waiting.engine import HEARTBEAT_SECONDS
-from tests.support.bench import ERAS, SESSION, Agent, Bench, docking
+from deeporigin_mcp.settings import Settings
+from deeporigin_mcp.tools.protocol import tool
+from tests.support.bench import ERAS, SESSION, Agent, Bench, agent_of, docking
 from tests.support.facts import calls_in
 
 pytestmark = pytest.mark.anyio
@@ -98,7 +101,7 @@ async def test_an_unknown_status_is_waited_for(agent: Agent, bench: Bench) -> No
 async def test_quotes_are_not_waited_for_and_their_confirmation_is_named(agent: Agent, bench: Bench) -> None:
     names = bench.platform.seed_executions(count=2, status="Quoted")
     found = await agent.read("wait_executions", execution_ids=names)
-    assert (found["all_done"], found["waited_seconds"]) == (True, 0)
+    assert (found["all_done"], found["pending"], found["quoted"], found["waited_seconds"]) == (False, [], 2, 0)
     quote = {"execution_id": names[0], "expected_price": 0.4}
     assert calls_in(found["next_step"], agent.inputs) == [("confirm_execution", quote)]
     bare = bench.raw(status="Quoted", quotationResult=None)
@@ -302,6 +305,60 @@ async def test_an_outage_is_reported_with_the_time_of_the_last_good_poll(
     bench.clock.advance(600)
     again = await agent.follow(found["next_step"])
     assert not any("last_seen_at" in row for row in again["executions"])
+
+
+@pytest.mark.parametrize("count", [1, 4])
+async def test_where_the_time_of_a_call_is_over_it_returns_what_it_has_read(
+    agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(tool, "CALL_SECONDS", 1.5)
+    names = bench.platform.seed_executions(count=count, status="Running")
+    turn = Turn(bench, 0, lambda: bench.fault("GET */executions* delay=1000"))
+    found = await turn.during(agent, execution_ids=names)
+    assert (found["all_done"], found["pending"]) == (False, names)
+    for row in found["executions"]:
+        assert (row["status"], row["last_seen_at"][:17]) == ("Running", "2026-10-05T09:00:")
+        assert row["last_seen_at"] in row["error"]
+    bench.heal()
+    bench.clock.advance(2000)
+    again = await agent.follow(found["next_step"])
+    assert [row["status"] for row in again["executions"]] == ["Running"] * count
+
+
+async def test_a_wait_that_could_read_nothing_in_the_time_of_a_call_is_an_error(
+    agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "CALL_SECONDS", 0.05)
+    name = bench.seeded("Running")
+    bench.fault("GET */executions* delay=1000")
+    assert await agent.error("wait_executions", execution_ids=[name]) == ("timed_out", "nothing_changed")
+
+
+async def test_a_later_call_whose_time_is_over_does_not_return_what_a_wait_has_read(
+    agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = bench.seeded("Completed")
+    await agent.read("wait_executions", execution_ids=[name])
+    monkeypatch.setattr(tool, "CALL_SECONDS", 0.05)
+    bench.fault("GET */executions* delay=1000")
+    assert await agent.error("list_executions") == ("timed_out", "nothing_changed")
+
+
+@pytest.mark.parametrize("seconds", [0, 2])
+async def test_progress_is_read_as_well_only_where_the_last_poll_was_not_slow(bench: Bench, seconds: float) -> None:
+    names = bench.platform.seed_executions(count=4, status="Running", tool_key="deeporigin.abfe-end-to-end")
+
+    def monotonic() -> float:
+        elapsed = bench.time.elapsed()
+        return elapsed + seconds if elapsed >= 45 else elapsed
+
+    def connect(settings: Settings) -> DeepOriginClient:
+        return DeepOriginClient(settings, timing=bench.time.timing._replace(monotonic=monotonic))
+
+    async with agent_of(bench.server(connect)) as agent:
+        found = await agent.read("wait_executions", execution_ids=names)
+    read = [name for name in names if bench.sent("GET", f"executions/{name}")]
+    assert (found["waited_seconds"], read) == (45 + seconds, [] if seconds else names)
 
 
 async def test_an_outage_that_is_over_leaves_no_trace(agent: Agent, bench: Bench) -> None:

@@ -15,7 +15,9 @@ import pytest
 
 from deeporigin_mcp.settings.places import IN_HEADERS
 from deeporigin_mcp.tools.files import download_files as tool
+from tests.support.api import docking_inputs
 from tests.support.bench import Agent, Bench, docking
+from tests.support.facts import calls_in
 from tests.support.run_files import FilesOfRuns, pose, sdf
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +66,7 @@ async def test_the_best_poses_of_a_run_are_files_with_the_platforms_bytes(
     found = await agent.read("download_files", execution_id=run, what="best_poses")
     rows = table(tmp_path)
     assert (found["count"], found["requested"], found["returned"], found["has_more"]) == (4, 3, 3, False)
-    assert [row["rank"] for row in rows] == ["1", "2", "3"]
+    assert [row["position"] for row in rows] == ["1", "2", "3"]
     assert sorted((float(row["pose_score"]) for row in rows), reverse=True) == [float(r["pose_score"]) for r in rows]
     files = {Path(name).name: content for name, content in on_disk(tmp_path).items()}
     assert all(files[row["file"]] == platform.content(row["platform_path"]) for row in rows)
@@ -91,10 +93,69 @@ async def test_poses_are_joined_best_first_with_their_scores(
     await agent.read("download_files", execution_id=run, what="best_poses", combine=True)
     files = in_folder(tmp_path)
     assert files["combined.sdf"] == (
-        sdf("L2", 2, rank=1, pose_score=0.9, ligand_id="L2")
-        + sdf("ethanol", 1, rank=2, pose_score=0.4, binding_energy=-5, ligand_id="L1", smiles="CCO")
+        sdf("L2", 2, position=1, pose_score=0.9, ligand_id="L2")
+        + sdf("ethanol", 1, position=2, pose_score=0.4, binding_energy=-5, ligand_id="L1", smiles="CCO")
     )
     assert [*files] == ["01_L2.sdf", "02_ethanol.sdf", "combined.sdf"]
+
+
+async def test_of_a_run_only_some_files_keep_their_names_and_scores(
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
+) -> None:
+    platform.add("ligands", "L1", smiles="CCO", name="ethanol")
+    platform.put(**{f"{RUN}/{name}.sdf": sdf(name, 1) for name in "abc"})
+    scores = {"a": ("L1", 0.4), "b": ("L2", 0.9), "c": ("L3", 0.7)}
+    run = platform.run(*(pose(ligand, score, f"{RUN}/{name}.sdf") for name, (ligand, score) in scores.items()))
+    log = f"tool-runs/{run}/log.txt"
+    platform.put(**{log: "x"})
+    wanted = [f"{RUN}/a.sdf", f"{RUN}/c.sdf", log]
+    found = await agent.read("download_files", execution_id=run, paths=wanted, combine=True)
+    # Nobody asked for the third ligand, so it is not missing.
+    assert (found["count"], found.get("requested"), found.get("missing")) == (5, None, None)
+    assert [*in_folder(tmp_path)] == ["01_L3.sdf", "02_ethanol.sdf", "combined.sdf", "log.txt"]
+    rows = table(tmp_path)
+    assert [(row["file"], row["position"], row["pose_score"]) for row in rows] == [
+        ("01_L3.sdf", "1", "0.7"),
+        ("02_ethanol.sdf", "2", "0.4"),
+        ("log.txt", "", ""),
+    ]
+    assert in_folder(tmp_path)["combined.sdf"].count("pose_score") == 2
+
+
+async def test_a_file_of_another_run_does_not_come_as_one_of_this_run(
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
+) -> None:
+    platform.put(**{f"{RUN}/{name}.sdf": sdf(name, 1) for name in "ab"}, **{"entities/proteins/toy.pdb": "ATOM"})
+    other = platform.run(pose("L2", 0.9, f"{RUN}/b.sdf"))
+    inputs = {"protein": {"id": "08DEPR0TE1N00", "file_path": "entities/proteins/toy.pdb"}}
+    run = platform.run(pose("L1", 0.4, f"{RUN}/a.sdf"), userInputs=inputs)
+    refused = await agent.refused("download_files", execution_id=run, paths=[f"{RUN}/a.sdf", f"{RUN}/b.sdf"])
+    assert calls_in(refused, agent.inputs) == [
+        ("list_files", {"execution_id": run}),
+        ("download_files", {"paths": [f"{RUN}/b.sdf"]}),
+    ]
+    assert [*in_folder(tmp_path)] == []
+    own = await agent.read("download_files", execution_id=run, paths=[f"{RUN}/a.sdf", "entities/proteins/toy.pdb"])
+    assert [row["name"] for row in own["files"]] == ["index.csv", "01_L1.sdf", "toy.pdb"]
+    assert (await agent.read("download_files", execution_id=other, paths=[f"{RUN}/b.sdf"]))["count"] == 2
+
+
+async def test_files_of_a_run_are_chosen_with_or_without_the_record_and_the_first_slash_of_their_paths(
+    agent: Agent, platform: FilesOfRuns, tmp_path: Path
+) -> None:
+    platform.put(**{f"{RUN}/a.sdf": sdf("L1", 1) + sdf("L2", 2), f"{RUN}/b.sdf": sdf("L3", 3)})
+    run = platform.run(
+        pose("L1", 0.5, f"/{RUN}/a.sdf#record-0"),
+        pose("L2", 0.4, f"/{RUN}/a.sdf#record-1"),
+        pose("L3", 0.3, f"/{RUN}/b.sdf"),
+    )
+    shown = [row["path"] for row in (await agent.read("list_files", execution_id=run))["files"]]
+    for number, paths in enumerate([shown, [f"/{RUN}/a.sdf#record-1", f"{RUN}/b.sdf"]]):
+        folder = f"chosen-{number}"
+        found = await agent.read("download_files", execution_id=run, paths=paths, folder=folder, combine=True)
+        assert found.get("missing") is None
+        rows = [*csv.DictReader((tmp_path / folder / "index.csv").read_text().splitlines())]
+        assert [row["pose_score"] for row in rows] == ["0.5", "0.4", "0.3"][number:]
 
 
 async def test_a_local_file_with_another_content_is_left_alone(
@@ -325,6 +386,19 @@ async def test_a_file_of_the_platforms_own_needs_no_link(agent: Agent, tmp_path:
 # What is not there
 
 
+async def test_files_that_were_stored_while_it_was_asked_whether_they_are_come_with_the_same_call(
+    agent: Agent, platform: FilesOfRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = platform.bench
+    monkeypatch.setattr(bench.platform, "ingestion_lag_seconds", 60)
+    run = bench.platform.seed_run("deeporigin.docking", docking_inputs("CCO"), ago_seconds=0)
+    while bench.platform.status(run) != "Completed":
+        bench.clock.advance(1)
+    async with bench.stored_meanwhile(60):
+        found = await agent.read("download_files", execution_id=run)
+    assert found["count"] == 4, "three poses and the table of them"
+
+
 async def test_ligands_are_not_given_up_while_results_are_being_stored(agent: Agent, platform: FilesOfRuns) -> None:
     platform.put(**{f"{RUN}/a.sdf": sdf("L1", 1)})
     inputs = {"ligands": [{"id": "L1"}, {"id": "L2"}]}
@@ -406,7 +480,7 @@ async def test_an_unknown_type_is_refused_with_those_there_are(agent: Agent, pla
 
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"execution_id": ABSENT, "paths": ["a"]}, {"paths": []}, {"paths": ["a"], "what": "pose"}],
+    [{}, {"paths": []}, {"paths": ["a"], "what": "pose"}],
 )
 async def test_a_call_names_a_run_or_paths(agent: Agent, arguments: dict[str, Any]) -> None:
     assert (await agent.error("download_files", **arguments)).code == "invalid_argument"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,13 @@ from deeporigin_mcp.settings.places import IN_HEADERS
 from deeporigin_mcp.tools.files import download_files as tool
 from deeporigin_mcp.tools.files import report
 from tests.support.bench import PROJECT, Bench, bench_token
-from tests.support.brd4 import FAILED, LIGANDS, example, run_of_brd4
+from tests.support.brd4 import FAILED, LIGANDS, drawn, example, run_of_brd4
 from tests.support.run_files import FilesOfRuns, pose, sdf
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("built")]
 
 BEGIN = '<script type="application/json" id="data">'
 RUN = "tool-runs/e"
-
-
-@pytest.fixture(autouse=True)
-def built(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A page as `scripts/apps` would have built it, as far as these tests see one."""
-    folder = tmp_path_factory.mktemp("built")
-    (folder / pages.RESULTS).write_text(f"<title>Results</title>{BEGIN}null</script><p>after", encoding="utf-8")
-    monkeypatch.setattr(pages, "BUILT", folder)
-    return folder
 
 
 @pytest.fixture
@@ -64,9 +56,9 @@ async def test_it_holds_rows_poses_and_protein(bench: Bench, platform: FilesOfRu
     names = [column["name"] for column in data["columns"]]
     first = data["rows"][0]
     values = dict(zip(names, first["values"], strict=True))
-    assert (first["name"], first["best"], values["binding_energy"], values["rank"]) == ("crotyl", True, -8.694, 1)
+    assert (first["name"], first["best"], values["binding_energy"], values["position"]) == ("crotyl", True, -8.694, 1)
     assert data["shapes"][first["shape"]]["text"] == example("brd-4.sdf").partition("M  END")[0] + "M  END\n"
-    assert data["protein"] == {"name": "BRD4 BD1", "format": "pdb", "text": example("brd.pdb")}
+    assert data["protein"] == {"name": "BRD4 BD1", "format": "pdb", "text": drawn(example("brd.pdb"))}
     assert len([row for row in data["rows"] if "reason" not in row]) == 2 * len(LIGANDS)
 
 
@@ -87,7 +79,7 @@ async def test_columns_have_units_and_directions_where_these_are_known(
     assert (columns["binding_energy"]["unit"], columns["binding_energy"]["better"]) == ("kcal/mol", "lower")
     assert (columns["pose_score"]["unit"], columns["pose_score"]["better"]) == ("", "higher")
     # Ids, and what is the same in all rows, are for the CSV.
-    assert {name for name, column in columns.items() if column["hidden"]} == {"protein_id", "effort"}
+    assert {name for name, column in columns.items() if column["hidden"]} == {"protein_id", "effort", "position"}
 
 
 async def test_a_unit_that_the_rows_name_is_the_columns(bench: Bench, platform: FilesOfRuns, tmp_path: Path) -> None:
@@ -96,6 +88,23 @@ async def test_a_unit_that_the_rows_name_is_the_columns(bench: Bench, platform: 
     data = await page_of(bench, tmp_path, platform.run(*rows))
     units = {column["name"]: column["unit"] for column in data["columns"] if not column["hidden"]}
     assert units == {"edge": "", "ddG.total": "kJ/mol", "gap.mean": "eV"}
+
+
+async def test_a_smiles_that_is_not_canonical_comes_with_its_canonical_form(
+    bench: Bench, platform: FilesOfRuns, tmp_path: Path
+) -> None:
+    written = ("OCC", "CCO", "no molecule", "C" * 2_000 + "O")
+    rows = [{"ligand_id": f"L{n}", "smiles": smiles, "logp": n} for n, smiles in enumerate(written)]
+    data = await page_of(bench, tmp_path, platform.run(*rows))
+    assert [row.get("key") for row in data["rows"]] == ["CCO", None, None, None]
+
+
+async def test_without_rdkit_the_rows_have_their_smiles_only(
+    bench: Bench, platform: FilesOfRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rdkit", None)
+    data = await page_of(bench, tmp_path, platform.run({"ligand_id": "L", "smiles": "OCC", "logp": 1}))
+    assert (data["rows"][0]["smiles"], "key" in data["rows"][0]) == ("OCC", False)
 
 
 async def test_only_the_page_is_written_and_nothing_overwritten(
@@ -168,7 +177,7 @@ async def test_what_the_platform_says_cannot_end_the_element_that_holds_it(
 def test_data_comes_out_as_it_went_in_and_is_inert(value: Any) -> None:
     html = pages.page_with({"value": value}).decode()
     assert data_in(html) == {"value": json.loads(json.dumps(value).encode("utf-8", "replace"))}
-    assert html.count("<") == 5
+    assert html.count("<") == 6
     assert html.endswith("</script><p>after")
 
 
@@ -227,6 +236,28 @@ def test_view_writes_the_page_into_the_downloads_folder_and_opens_it(
     assert capsys.readouterr().out == f"{path}\n"
     assert data_in(path.read_text(encoding="utf-8"))["run"]["name"] == "BRD4 N-alkyl series"
     assert seen == ([path.as_uri()] if opens else [])
+
+
+def test_view_of_two_runs_writes_both_into_one_page(
+    platform: FilesOfRuns, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [run_of_brd4(platform), run_of_brd4(platform, change=0.5, name="Repeat")]
+    assert view.view(*runs, folder=None, opens=False) == 0
+    path = only(home / "deeporigin")
+    assert (path.name, capsys.readouterr().out) == ("comparison.html", f"{path}\n")
+    data = data_in(path.read_text(encoding="utf-8"))
+    other = data["other"]
+    assert [data["run"]["name"], other["run"]["name"]] == ["BRD4 N-alkyl series", "Repeat"]
+    assert len(data["shapes"]) == len(other["shapes"]) == 2 * len(LIGANDS)
+    # It is that of the first.
+    assert other["protein"] is True
+
+
+def test_view_of_two_runs_needs_both(platform: FilesOfRuns, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = "3f0c9a52-6f0e-4f0b-9a55-0d3b6e1c7a11"
+    assert view.view(run_of_brd4(platform), unknown, folder=None, opens=False) == 1
+    assert unknown in capsys.readouterr().err
+    assert not (home / "deeporigin").exists()
 
 
 def test_view_of_an_unknown_run_fails_without_a_stack(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,6 +146,21 @@ ROWS: Mapping[str, tuple[str, list[Sought], list[int | None]]] = {
     ),
     "equal titles and no scores": (record_text("a", 1) * 2, [sought("a"), sought("a")], [None, None]),
     "two records that could be it": (record_text("a", 1, pose_score=1) * 2, [sought("a", pose_score=1)], [None]),
+    "a molecule that was given twice, with one result": (
+        record_text("a", 1, pose_score=1) * 2 + record_text("b", 1, pose_score=1),
+        [sought("a", pose_score=1), sought("b", pose_score=1), sought("a", pose_score=1)],
+        [0, 2, 1],
+    ),
+    "a molecule that was given twice, with one record": (
+        record_text("a", 1, pose_score=1) + record_text("b", 1, pose_score=1),
+        [sought("a", pose_score=1), sought("b", pose_score=1), sought("a", pose_score=1)],
+        [0, 1, 0],
+    ),
+    "a molecule that was given twice, with two results": (
+        record_text("a", 1, pose_score=1, energy=5) + record_text("a", 2, pose_score=1, energy=6),
+        [sought("a", pose_score=1), sought("a", pose_score=1)],
+        [None, None],
+    ),
     "two rows for one record": (record_text("a", 1), [sought("a"), sought("a")], [None, None]),
     "a title that fits and a score that does not": (
         record_text("a", 1, pose_score=0.1) + record_text("b", 2, pose_score=0.2),

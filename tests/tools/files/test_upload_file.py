@@ -82,6 +82,13 @@ async def test_a_name_that_other_clients_would_cut_is_changed_unless_it_was_chos
     assert found.code == "invalid_path"
 
 
+async def test_a_run_of_a_file_that_was_just_uploaded_does_not_look_it_up(bench: Bench, agent: Agent) -> None:
+    done = await agent.read("upload_file", path="hits.csv", destination="patent/one.pdf")
+    looked_up = len(bench.sent("HEAD"))
+    quote = await agent.read("create_execution", tool_key="deeporigin.draco", inputs={"input_file": done["path"]})
+    assert (quote["status"], len(bench.sent("HEAD"))) == ("Quoted", looked_up)
+
+
 async def test_a_text_is_uploaded_too(bench: Bench, agent: Agent) -> None:
     done = await agent.read("upload_file", text=CSV, destination="lists/a.csv")
     assert (done["status"], stored(bench, "lists/a.csv")) == ("uploaded", CSV.encode())

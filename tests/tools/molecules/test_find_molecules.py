@@ -191,6 +191,14 @@ async def test_a_pocket_goes_into_docking_unchanged(agent: Agent, runs: dict[str
     assert quote["status"] == "Quoted"
 
 
+async def test_pockets_are_ordered_by_the_name_of_their_column(agent: Agent, runs: dict[str, str]) -> None:
+    of = {"kind": "pocket", "execution_id": runs["pockets of toy kinase"]}
+    by_column = (await agent.read("find_molecules", **of, order="volume_cubic_angstrom asc"))["molecules"]
+    volumes = [row["volume_cubic_angstrom"] for row in by_column]
+    assert (volumes, len(volumes)) == (sorted(volumes), 2)
+    assert by_column == (await agent.read("find_molecules", **of, order="volume asc"))["molecules"]
+
+
 async def test_a_pocket_without_a_centre_gets_the_middle_of_its_atoms(agent: Agent, bench: Bench) -> None:
     run = bench.platform.seed_run("deeporigin.pocket-finder", {"protein": PROTEIN}, ago_seconds=HOUR)
     paths = "tool-runs/own/pocket.pdb", "tool-runs/own/missing.pdb"
@@ -380,7 +388,7 @@ async def test_names_are_requested_once(bench: Bench) -> None:
     assert (after[0] - before[0], after[1] - before[1]) == (1, 1)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     arguments=st.fixed_dictionaries(
         {"kind": st.sampled_from(["protein", "ligand", "pocket", "pose"])},
@@ -410,6 +418,17 @@ async def test_rows_of_a_run_are_waited_for_until_it_is_over_and_they_are_stored
     found = await agent.read("find_molecules", kind="pocket", execution_id=run)
     assert len(found["molecules"]) == 2
     assert bench.platform.status(run) == "Completed"
+
+
+async def test_rows_that_were_stored_while_it_was_asked_whether_they_are_come_with_the_same_call(
+    agent: Agent, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.platform, "ingestion_lag_seconds", 60)
+    run = bench.platform.seed_run("deeporigin.pocket-finder", {"protein": PROTEIN, "pocket_count": 2}, ago_seconds=70)
+    assert bench.platform.status(run) == "Completed"
+    async with bench.stored_meanwhile(60):
+        found = await agent.read("find_molecules", kind="pocket", execution_id=run)
+    assert len(found["molecules"]) == 2
 
 
 async def test_a_run_that_takes_longer_comes_with_the_call_that_waits_on(agent: Agent, bench: Bench) -> None:

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeporigin_mcp.errors import ArgumentError
+from deeporigin_mcp.platform.records.sanitizing import INVISIBLE
 from deeporigin_mcp.tools.molecules import tables
 from tests.support.recording import with_code
 
 smiles = st.text("CNOcn1()=#[]+-@/\\", max_size=12).map("C".__add__)
-names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P")), min_size=1, max_size=12)
+visible = st.characters(codec="utf-8", categories=("L", "N", "P")).filter(lambda one: not INVISIBLE.match(one))
+names = st.text(visible, min_size=1, max_size=12)
 pairs = st.lists(st.tuples(smiles, names), min_size=1, max_size=8)
 
 

@@ -15,6 +15,7 @@ from deeporigin_mcp.platform.clients.executions import Executions
 from deeporigin_mcp.server import create_server
 from deeporigin_mcp.settings import Settings
 from deeporigin_mcp.tools.protocol import resources
+from deeporigin_mcp.tools.runtime.state import RECENT_SECONDS, RECENT_SHOWN
 from tests.support.bench import ERAS, Bench, agent_of, bench_token
 from tests.support.facts import assert_harmless
 
@@ -72,12 +73,73 @@ async def test_the_logs_of_an_execution_are_lines(bench: Bench) -> None:
     assert refused.error.code == INVALID_PARAMS
 
 
-async def test_a_listing_asks_the_platform_for_nothing(bench: Bench) -> None:
-    bench.fault("* * status=503")
+async def test_a_listing_of_templates_asks_the_platform_for_nothing(bench: Bench) -> None:
     async with bench.agent() as agent:
-        assert (await agent.client.list_resources()).resources == []
         assert len((await agent.client.list_resource_templates()).resource_templates) == 3
     assert bench.platform.requests == []
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_the_newest_executions_are_listed_and_each_can_be_read(bench: Bench, mode: str) -> None:
+    names = [bench.seeded(status, name=f"run {status}") for status in ("Completed", "Failed", "Quoted")]
+    async with bench.agent(mode=mode) as agent:
+        listed = (await agent.client.list_resources()).resources
+        assert {one.uri for one in listed} == {execution_uri(name) for name in names}
+        for one in listed:
+            read = content_of(await agent.client.read_resource(one.uri))
+            assert (one.name, one.title) == (read["name"], f"{read['name']} ({read['status']})")
+            assert (one.description or "").startswith(f"{read['status']}, {read['tool_key']}, 20")
+
+
+async def test_a_listing_is_short_takes_one_request_and_is_kept_for_seconds(bench: Bench) -> None:
+    bench.platform.seed_executions(count=150, name="n" * 400)
+    hidden = bench.platform.seed_executions(status="Running", visibility="hidden")[0]
+    async with bench.agent() as agent:
+        first, second = [await agent.client.list_resources(cache_mode="bypass") for _ in range(2)]
+        assert first.resources == second.resources
+        assert execution_uri(hidden) not in [one.uri for one in first.resources]
+        assert len(first.resources) == RECENT_SHOWN
+        assert len(first.model_dump_json(exclude_none=True)) <= 400 * RECENT_SHOWN
+        assert len(bench.platform.requests) == 1
+        newest = bench.seeded("Running")
+        await bench.time.timing.sleep(RECENT_SECONDS)
+        again = await agent.client.list_resources(cache_mode="bypass")
+        assert again.resources[0].uri == execution_uri(newest)
+
+
+@pytest.mark.parametrize("fault", ["* * status=503", "* * status=401", "* * html status=200"])
+async def test_a_listing_does_not_fail_with_the_platform(bench: Bench, fault: str) -> None:
+    bench.seeded()
+    bench.fault(fault)
+    async with bench.agent() as agent:
+        assert (await agent.client.list_resources(cache_mode="bypass")).resources == []
+        bench.heal()
+        assert len((await agent.client.list_resources(cache_mode="bypass")).resources) == 1
+
+
+async def test_a_listing_does_not_wait_for_a_slow_platform(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "LIST_SECONDS", 0)
+    bench.seeded()
+    async with bench.agent() as agent:
+        assert (await agent.client.list_resources()).resources == []
+
+
+async def test_without_credentials_or_the_tool_no_execution_is_listed(bench: Bench) -> None:
+    bench.seeded()
+    for settings in (Settings(), Settings(toolsets=("files",))):
+        async with Client(create_server(settings)) as client:
+            assert (await client.list_resources()).resources == []
+    async with bench.agent(toolsets=("files",)) as agent:
+        assert (await agent.client.list_resources()).resources == []
+    assert bench.platform.requests == []
+
+
+async def test_a_listed_name_is_one_short_line(bench: Bench) -> None:
+    bench.seeded(name="a\nb\u202e" + "x" * 500)
+    async with bench.agent() as agent:
+        (one,) = (await agent.client.list_resources()).resources
+        assert_harmless(one.name)
+        assert len(one.name) <= resources.LISTED_NAME_CHARACTERS
 
 
 @pytest.mark.parametrize("mode", ERAS)

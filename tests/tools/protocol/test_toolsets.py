@@ -158,7 +158,8 @@ async def test_nor_does_it_when_the_platform_fails(
 async def test_nor_does_it_when_it_fails_itself(bench: Bench, toolsets: tuple[str, ...]) -> None:
     def connect(settings: Settings) -> DeepOriginClient:
         client = bench.connect(settings)
-        del client.tools, client.clusters
+        vars(client)["tools"] = None
+        del client.clusters
         return client
 
     async with agent_of(bench.server(connect, toolsets=toolsets)) as agent:

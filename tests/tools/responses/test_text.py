@@ -8,10 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from deeporigin_mcp.tools.catalogue.find_platform_tools import PlatformToolListView, PlatformToolRow
+from deeporigin_mcp.tools.executions.search_executions import SearchRow, SearchView
 from deeporigin_mcp.tools.protocol.tool import columns_of
 from deeporigin_mcp.tools.responses.steps import call
 from deeporigin_mcp.tools.responses.text import as_text
-from deeporigin_mcp.tools.responses.views import PlatformToolListView, PlatformToolRow, SearchRow, SearchView
 from tests.support.facts import calls_in
 
 unruly = st.text(st.sampled_from("|¦ -a\n\r\t\x1b\x7f\x85\u2028\u202e"), max_size=8)

@@ -38,7 +38,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Lines:
 
 @pytest.mark.parametrize("mode", ERAS)
 async def test_a_call_is_one_line_with_what_it_cost(bench: Bench, mode: str, lines: Lines) -> None:
-    name = bench.seeded("Completed")
+    name = bench.seeded("Running")
     async with agent_of(bench.server(), mode=mode) as agent:
         answer = await agent.call("get_execution", {"execution_id": name})
     (line,) = lines()
@@ -57,7 +57,7 @@ async def test_a_call_is_one_line_with_what_it_cost(bench: Bench, mode: str, lin
 
 
 async def test_retries_count_and_the_requests_that_failed_are_named(agent: Agent, bench: Bench, lines: Lines) -> None:
-    name = bench.seeded("Completed")
+    name = bench.seeded("Running")
     bench.fault("GET */executions/* status=503 times=2")
     bench.fault("GET */executions/* reset times=1")
     await agent.read("get_execution", execution_id=name)
@@ -133,7 +133,7 @@ async def test_an_elicitation_is_logged_as_asked(bench: Bench, lines: Lines) -> 
 
 
 async def test_calls_at_the_same_time_count_each_for_itself(agent: Agent, bench: Bench, lines: Lines) -> None:
-    names = bench.platform.seed_executions(count=8, status="Completed")
+    names = bench.platform.seed_executions(count=8, status="Running")
 
     async def read(name: str) -> None:
         await agent.read("get_execution", execution_id=name)

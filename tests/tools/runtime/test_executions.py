@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deeporigin_mcp.tools.runtime.executions import at_its_end, existing
 from tests.support.bench import PROJECT, Agent, Bench
 from tests.support.facts import calls_in
 
@@ -106,3 +107,12 @@ async def test_unknown_ids_of_the_data_platform_are_not_found_either(agent: Agen
     for unknown in (PROJECT, "BRD4 pilot", name):
         refused = await agent.error("get_execution", execution_id=unknown, source="data_platform")
         assert refused.code == "not_found"
+
+
+async def test_a_run_that_is_not_over_in_time_still_has_its_inputs(bench: Bench) -> None:
+    running = bench.seeded("Running")
+    async with bench.connect(bench.settings()) as client:
+        before = await existing(client, running)
+        after = await at_its_end(client, before, 3.0)
+    assert (after.status, after.inputs, after.metadata) == ("Running", before.inputs, before.metadata)
+    assert before.inputs

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from mcp import Client
 from mcp.client.extension import advertise
-from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID
-from mcp_types import CallToolResult, TextResourceContents
+from mcp.server.apps import EXTENSION_ID
+from mcp_types import CallToolResult
 
+from deeporigin_mcp.apps import pages
 from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS
+from deeporigin_mcp.tools.executions import approve_execution, confirm_execution
+from deeporigin_mcp.tools.spending import app
 from deeporigin_mcp.tools.spending.app import META
-from tests.support.bench import ERAS, Agent, Bench
+from tests.support.bench import ERAS, Bench
+from tests.support.browser import Browser
 from tests.support.errors import error_of
+from tests.support.fake_time import FakeTime
+from tests.support.hosts import shows_apps
+from tests.support.liars import lines_in, lying, named, record
 from tests.support.people import DECLINE, Person, quoted, reprice
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("built")]
 
 CARD = "ui://deeporigin/approval"
-
-
-def shows_apps() -> Any:
-    return advertise(EXTENSION_ID, {"mimeTypes": [APP_MIME_TYPE]})
+PLATINUM = "N[Pt](N)(Cl)Cl"
+"""No tool reads it."""
 
 
 def host_of(bench: Bench, *, mode: str = "auto", person: Person | None = None, **settings: Any) -> Client:
@@ -115,6 +122,61 @@ async def test_dont_starts_nothing_and_the_next_call_learns_it(bench: Bench) -> 
     assert not bench.platform.confirms
 
 
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_no_on_the_card_is_on_record_once(bench: Bench, tmp_path: Path, waits: bool) -> None:
+    log, name = tmp_path / "audit", quoted(bench, 5)
+    async with host_of(bench, audit_log=log) as host:
+        nonce = nonce_of(await confirm(host, name))
+
+        async def wait() -> None:
+            assert error_of(await confirm(host, name)).code == "declined"
+
+        async with anyio.create_task_group() as tasks:
+            if waits:
+                tasks.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            await press(host, name, nonce, approve=False)
+        if not waits:
+            await wait()
+    assert [line["decision"] for line in lines_in(log)] == ["refused"]
+
+
+async def test_a_card_does_not_wait_for_a_platform_that_shows_no_quote(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = quoted(bench, 5)
+    async with host_of(bench) as host:
+        nonce = nonce_of(await confirm(host, name))
+        monkeypatch.setattr(approve_execution, "READ_SECONDS", -1.0)
+        refused = error_of(await press(host, name, nonce))
+        assert (refused.code, refused.outcome) == ("platform_failed", "nothing_started")
+        monkeypatch.undo()
+        # It was not used up by that.
+        await press(host, name, nonce)
+    assert bench.platform.confirms == [name]
+
+
+async def test_a_card_that_sees_the_run_end_names_what_it_lacks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approve_execution, "SHOWN_SECONDS", 40.0)
+    inputs = {"ligands": [{"smiles": "CCO"}, {"smiles": PLATINUM}], "properties": ["herg"]}
+    name = bench.platform.seed_run("deeporigin.admet-properties", inputs, ago_seconds=0, started=False)
+    async with host_of(bench) as host:
+        found = content_of(await press(host, name, nonce_of(await confirm(host, name))))
+    assert (found["status"], found["requested"], found["returned"]) == ("Completed", 2, 1)
+    assert [row["name"] for row in found["missing"]] == [PLATINUM]
+
+
+async def test_a_card_is_told_first_that_its_run_costs_more_than_was_approved() -> None:
+    async with lying() as liar:
+        liar.get = lambda name, started: record(name, "Running", 50) if started else record(name)
+        server = liar.server(FakeTime(), approval=("app",))
+        async with Client(server, extensions=[shows_apps()]) as host:
+            asked = await confirm(host, named(1))
+            found = content_of(await press(host, named(1), nonce_of(asked)))
+    assert next(iter(found)) == "warning"
+    assert "50" in found["warning"]
+
+
 async def test_two_questions_at_once_have_an_answer_each(bench: Bench) -> None:
     one, two = quoted(bench, 5), quoted(bench, 6)
     async with host_of(bench) as host:
@@ -199,9 +261,61 @@ async def test_workers_with_the_operators_keys_know_each_others_cards(bench: Ben
         assert content_of(await press(two, name, nonce))["status"] != "Quoted"
         assert error_of(await press(one, name, nonce)).code == "not_quoted"
     assert bench.platform.confirms == [name]
-    async with host_of(bench, state_keys=keys) as one, host_of(bench, state_keys=keys, org_key="acme") as stranger:
-        nonce = nonce_of(await confirm(one, quoted(bench, 5)))
+
+
+@pytest.mark.parametrize("elsewhere", ["another organisation", "another platform"])
+async def test_a_card_is_of_no_use_elsewhere_even_with_the_operators_keys(bench: Bench, elsewhere: str) -> None:
+    keys: dict[str, Any] = {"state_keys": ("k" * 32,)}
+    other: dict[str, Any] = {"another organisation": {"org_key": "acme"}, "another platform": {}}[elsewhere]
+    if not other:
+        # The same one by another name, so that all but the name is equal.
+        other = {"base_url": bench.base_url.replace("127.0.0.1", "localhost")}
+    async with host_of(bench, **keys) as one, host_of(bench, **keys, **other) as stranger:
+        nonce = nonce_of(await confirm(one, name := quoted(bench, 5)))
         assert error_of(await press(stranger, name, nonce)).code == "wrong_nonce"
+    assert not bench.platform.confirms
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_no_that_reaches_another_worker_is_learned_once_and_closes_the_question(
+    bench: Bench, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "LOOK_SECONDS", 0.01)
+    name, keys = quoted(bench, 5), ("k" * 32,)
+    async with contextlib.AsyncExitStack() as stack:
+        one, two, three = [await stack.enter_async_context(host_of(bench, state_keys=keys)) for _ in range(3)]
+        nonce = nonce_of(await confirm(one, name))
+        told: list[str] = []
+
+        async def confirm_again() -> None:
+            told.append(error_of(await confirm(one, name)).code)
+
+        async with anyio.create_task_group() as tasks:
+            if waits:
+                tasks.start_soon(confirm_again)
+                await anyio.wait_all_tasks_blocked()
+            assert content_of(await press(two, name, nonce, approve=False))["status"] == "Quoted"
+            # One answer, whichever worker gets it.
+            for host in (one, two, three):
+                assert error_of(await press(host, name, nonce)).code == "used_nonce"
+            if not waits:
+                await confirm_again()
+        assert told == ["declined"]
+        for host in (one, two, three):
+            assert nonce_of(await confirm(host, name)) != nonce
+    assert not bench.platform.confirms
+
+
+async def test_a_no_that_cannot_be_put_on_record_is_a_no_all_the_same(bench: Bench, tmp_path: Path) -> None:
+    name = quoted(bench, 5)
+    async with host_of(bench, state_keys=("k" * 32,), ledger=tmp_path / "ledger") as host:
+        first, second = nonce_of(await confirm(host, name)), nonce_of(await confirm(host, quoted(bench, 6)))
+        (tmp_path / "ledger").unlink()
+        (tmp_path / "ledger").mkdir()
+        assert content_of(await press(host, name, first, approve=False))["status"] == "Quoted"
+        assert error_of(await press(host, name, second)).code == "wrong_nonce"
+        assert error_of(await confirm(host, name)).code == "declined"
+    assert not bench.platform.confirms
 
 
 @pytest.mark.parametrize("limits", [{"max_price": 4}, {"budget": 4}, {"allowed_tool_keys": ("deeporigin.other",)}])
@@ -228,7 +342,39 @@ async def test_a_client_that_declines_by_itself_gets_the_card_next(bench: Bench)
     async with host_of(bench, mode="legacy", person=person) as host:
         asked = await confirm(host, name)
         assert len(person.questions) == 1
+        assert "declined" in content_of(asked)["look_for"]
         await press(host, name, nonce_of(asked))
+    assert bench.platform.confirms == [name]
+
+
+async def test_a_call_that_waits_for_the_card_goes_on_where_another_call_asks(
+    bench: Bench, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = quoted(bench, 5)
+    waited: list[CallToolResult] = []
+    has_begun = anyio.Event()
+
+    class Patience:
+        """That of the first call is long, and nobody else's."""
+
+        def __radd__(self, began: float) -> float:
+            is_first = not has_begun.is_set()
+            has_begun.set()
+            return began + 30 * is_first
+
+    async with host_of(bench, approval=("app", "browser")) as host:
+        await confirm(host, name)
+        monkeypatch.setattr(confirm_execution, "PERSON_SECONDS", Patience())
+
+        async def wait() -> None:
+            waited.append(await confirm(host, name))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await has_begun.wait()
+            assert "page" in content_of(await confirm(host, name))["look_for"]
+            await (await browser.page()).press("yes")
+    assert content_of(waited[0])["status"] != "Quoted"
     assert bench.platform.confirms == [name]
 
 
@@ -246,28 +392,6 @@ async def test_a_client_that_loses_the_meta_still_gets_every_fact_but_no_nonce(b
     assert {"execution_id", "name", "tool_key", "quoted_price", "approval", "look_for"} <= shown.keys()
 
 
-@pytest.mark.parametrize("mode", ERAS)
-async def test_only_clients_that_show_apps_see_the_card_and_its_tool(bench: Bench, mode: str, agent: Agent) -> None:
-    async with host_of(bench, mode=mode) as host:
-        tools = {tool.name: tool.meta for tool in (await host.list_tools(cache_mode="bypass")).tools}
-        assert tools["confirm_execution"] == {"ui": {"resourceUri": CARD}, "ui/resourceUri": CARD}
-        assert (tools["approve_execution"] or {})["ui"]["visibility"] == ["app"]
-        assert [meta for meta in tools.values() if meta] == [tools["confirm_execution"], tools["approve_execution"]]
-        (card,) = (await host.list_resources()).resources
-        assert (card.uri, card.mime_type) == (CARD, APP_MIME_TYPE)
-        (page,) = (await host.read_resource(CARD)).contents
-        assert isinstance(page, TextResourceContents)
-        assert page.mime_type == APP_MIME_TYPE
-        assert page.text.startswith("<!doctype html>")
-        # In revisions before 2026-07-28 the SDK has no place for it.
-        assert mode == "legacy" or EXTENSION_ID in (host.server_capabilities.extensions or {})
-    async with Client(bench.server(), mode=mode) as plain:
-        listed = (await plain.list_tools(cache_mode="bypass")).tools
-        assert "approve_execution" not in [tool.name for tool in listed]
-        assert not [tool.name for tool in listed if tool.meta]
-        assert (await plain.list_resources()).resources == []
-
-
 async def test_a_client_without_apps_is_not_asked_by_a_card(bench: Bench) -> None:
     other = advertise(EXTENSION_ID, {"mimeTypes": ["text/html"]})
     async with Client(bench.server(approval=("app",)), extensions=[other]) as client:
@@ -277,4 +401,10 @@ async def test_a_client_without_apps_is_not_asked_by_a_card(bench: Bench) -> Non
 async def test_without_the_tool_that_shows_it_there_is_no_card(bench: Bench) -> None:
     async with host_of(bench, read_only=True) as host:
         assert "approve_execution" not in [tool.name for tool in (await host.list_tools()).tools]
-        assert (await host.list_resources()).resources == []
+        assert CARD not in [resource.uri for resource in (await host.list_resources()).resources]
+
+
+async def test_where_the_page_is_not_built_there_is_no_card(bench: Bench, built: Path) -> None:
+    (built / pages.RESULTS).unlink()
+    async with host_of(bench, approval=("app",)) as host:
+        assert error_of(await confirm(host, quoted(bench, 5))).code == "nobody_to_ask"

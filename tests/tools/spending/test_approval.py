@@ -15,6 +15,7 @@ from deeporigin_mcp.tools.executions import confirm_execution as confirmation
 from deeporigin_mcp.tools.responses.errors import OUTCOMES
 from deeporigin_mcp.tools.spending import approval
 from tests.support.bench import ABFE, ERAS, PROJECT, SESSION, Agent, Bench, bench_token, docking
+from tests.support.facts import calls_in
 
 pytestmark = pytest.mark.anyio
 
@@ -112,6 +113,9 @@ async def test_nothing_above_the_operators_limit_for_one_run_starts(bench: Bench
     async with bench.agent(auto_approve_up_to=25, max_price=0.3) as agent:
         cheap, dear = await quote(agent), await quote(agent, "CCO", "CCN")
         assert await agent.error("confirm_execution", execution_id=dear) == ("above_max_price", "nothing_started")
+        # The quote itself does not send anybody there.
+        next_step = (await agent.read("get_execution", execution_id=dear))["next_step"]
+        assert [name for name, _ in calls_in(next_step, agent.inputs)] == ["cancel_execution"]
         await agent.read("confirm_execution", execution_id=cheap)
     assert bench.platform.confirms == [cheap]
 

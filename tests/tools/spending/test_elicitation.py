@@ -105,8 +105,14 @@ async def test_a_price_that_changes_during_the_elicitation_needs_another_yes(des
     elif desk.mode == "auto":
         # The answer was one to another question: it does not count, and the new question is asked.
         assert (started, questions) == (desk.kind in STARTS, 2)
-        assert "for 5.0 USD, charged to deeporigin?" in desk.person.questions[0]
-        assert "for 6.0 USD, charged to deeporigin?" in desk.person.questions[1]
+        assert (
+            "for 5.0 USD, charged to deeporigin on a simulated platform, where nothing is real?"
+            in desk.person.questions[0]
+        )
+        assert (
+            "for 6.0 USD, charged to deeporigin on a simulated platform, where nothing is real?"
+            in desk.person.questions[1]
+        )
     else:
         assert (started, questions) == (False, 1)
         if desk.kind in STARTS:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from deeporigin_mcp.simulator import Platform
-from deeporigin_mcp.tools.approvals.ledger import DAY_SECONDS
 from deeporigin_mcp.tools.executions import create_execution
+from deeporigin_mcp.tools.spending.failures import NEWEST
+from deeporigin_mcp.tools.spending.spent import DAY_SECONDS
 from tests.support.bench import Bench, docking
 from tests.support.people import NO, YES, Person, agent_with, quoted
 
@@ -70,6 +72,23 @@ async def test_other_inputs_and_free_runs_are_not_stopped(bench: Bench) -> None:
             assert (await agent.read("create_execution", **given, start=True))["status"] != "Quoted"
 
 
+async def test_quotes_in_between_do_not_hide_the_failures(bench: Bench) -> None:
+    earlier(bench.platform, "Failed", "Failed", "Failed")
+    bench.platform.seed_executions(count=NEWEST, status="Quoted", start=datetime(2026, 11, 1, tzinfo=UTC))
+    async with bench.agent(**AUTOMATIC) as agent:
+        made = await agent.read("create_execution", **docking("CCO"), start=True)
+    assert made["status"] == "Quoted"
+
+
+async def test_what_cannot_be_read_starts_nothing_and_does_not_hide_what_was_created(bench: Bench) -> None:
+    async with bench.agent(**AUTOMATIC) as agent:
+        bench.fault("GET */executions status=403")
+        made = await agent.read("create_execution", **docking("CCO"), start=True)
+    assert made["status"] == "Quoted"
+    assert made["execution_id"] in bench.platform.executions
+    assert not bench.platform.confirms
+
+
 @pytest.mark.parametrize(("most", "starts"), [(0, True), (1, False), (4, True)])
 async def test_the_operator_sets_how_many(bench: Bench, most: int, starts: bool) -> None:
     earlier(bench.platform, "Failed", "Failed", "Failed")
@@ -111,6 +130,21 @@ async def test_a_day_later_it_may_start_again(bench: Bench) -> None:
         assert await agent.error("confirm_execution", execution_id=second) == ("over_daily_limit", "nothing_started")
         await bench.time.timing.sleep(DAY_SECONDS)
         await agent.read("confirm_execution", execution_id=second, wait_seconds=0)
+
+
+@pytest.mark.parametrize("before_days", [-40, 0, 40])
+@pytest.mark.parametrize("after_days", [-40, 0, 1, 40])
+async def test_no_clock_that_is_set_ends_a_day_early(bench: Bench, before_days: int, after_days: int) -> None:
+    limits: dict[str, Any] = {"auto_approve_up_to": 10, "max_per_day": 10}
+    bench.time.token_ages_seconds = before_days * DAY_SECONDS
+    async with bench.agent(**limits) as agent:
+        await agent.read("confirm_execution", execution_id=quoted(bench, 10), wait_seconds=0)
+        bench.time.token_ages_seconds = after_days * DAY_SECONDS
+        # Over midnight too, wherever that is.
+        await bench.time.timing.sleep(DAY_SECONDS - 60)
+        second = quoted(bench, 10)
+        assert await agent.error("confirm_execution", execution_id=second) == ("over_daily_limit", "nothing_started")
+    assert len(bench.platform.confirms) == 1
 
 
 async def test_a_person_cannot_lift_the_limit_of_a_day(bench: Bench) -> None:

@@ -284,7 +284,7 @@ async def test_a_confirmation_whose_state_cannot_be_read_afterwards_counts_as_on
 ) -> None:
     name, other = quoted(bench, 3), quoted(bench, 3)
     async with bench.agent(auto_approve_up_to=10, budget=5) as agent:
-        bench.fault(f"GET */executions/{name} {effect} skip=2")
+        bench.fault(f"GET */executions/{name} {effect} skip=1")
         assert await agent.error("confirm_execution", execution_id=name) == ("outcome_unknown", "unknown")
         assert [line["decision"] for line in audited] == ["approved", "unknown"]
         bench.heal()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,9 +14,12 @@ import pytest
 from mcp_types import ElicitResult
 
 from deeporigin_mcp.tools.approvals import page
+from deeporigin_mcp.tools.approvals.pending import KEPT_SECONDS, NOT_USED
+from deeporigin_mcp.tools.approvals.question import NOTED
 from deeporigin_mcp.tools.executions import confirm_execution as confirmation
 from tests.support.bench import Agent, Answer, Bench
 from tests.support.browser import Browser, PageInBrowser, title_of
+from tests.support.liars import lying, named, record
 from tests.support.people import CANCEL, DECLINE, NO, Person, agent_with, quoted, reprice
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +90,29 @@ async def test_the_button_starts_the_run_once_and_the_page_says_so(
     assert not [*browser.questions.iterdir()]
 
 
+async def test_the_page_does_not_say_started_of_what_the_platform_did_not_start(browser: Browser) -> None:
+    async with lying() as liar, liar.agent(**WAYS) as agent:
+        liar.get = lambda name, sent: record(name, "InsufficientFunds" if sent else "Quoted")
+
+        async def press(shown: PageInBrowser) -> None:
+            assert title_of(await shown.press("yes")).startswith("It was not started")
+
+        done = await asked(agent, browser, named(1), press)
+    assert done.answer.content["status"] == "InsufficientFunds"
+
+
+async def test_a_page_that_cannot_be_served_does_not_end_the_server(
+    agent: Agent, bench: Bench, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirmation, "PERSON_SECONDS", 0)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    found = await agent.read("confirm_execution", execution_id=quoted(bench, 5))
+    assert found["approval"] == "pending"
+    await browser.opened()
+    assert (await agent.read("confirm_execution", execution_id=found["execution_id"]))["approval"] == "pending"
+    assert not bench.platform.confirms
+
+
 async def test_dont_starts_nothing_and_a_later_yes_is_none(
     agent: Agent,
     bench: Bench,
@@ -113,7 +141,7 @@ async def test_a_yes_after_the_call_has_returned_counts_once_and_only_at_its_pri
     found = await agent.read("confirm_execution", execution_id=name, expected_price=5)
     assert (found["status"], found["approval"]) == ("Quoted", "pending")
     shown = await browser.page()
-    assert title_of(await shown.press("yes")).startswith("Approved.")
+    assert title_of(await shown.press("yes")) == NOTED
     monkeypatch.setattr(confirmation, "PERSON_SECONDS", 35)
     if changes:
         reprice(bench, name, 6)
@@ -122,12 +150,44 @@ async def test_a_yes_after_the_call_has_returned_counts_once_and_only_at_its_pri
             tasks.start_soon(confirming.call)
             again = await browser.page()
             assert "for 6.0 USD" in again.title
-            assert title_of(await shown.press("yes")).startswith("Approved.")
+            # What was noted was dropped with the old price.
+            assert title_of(await shown.press("yes")) == NOT_USED
             await again.press("no")
         assert not bench.platform.confirms
         return
     await agent.read("confirm_execution", execution_id=name, expected_price=5, wait_seconds=0)
     assert bench.platform.confirms == [name]
+
+
+async def test_a_click_after_a_night_is_told_that_it_does_not_count(
+    agent: Agent, bench: Bench, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirmation, "PERSON_SECONDS", 0)
+    monkeypatch.setattr(page, "OUTCOME_SECONDS", 0)
+    name = quoted(bench, 5)
+    await agent.read("confirm_execution", execution_id=name)
+    shown = await browser.page()
+    bench.time.slept_through_seconds = KEPT_SECONDS + 1
+    assert title_of(await shown.press("yes")) == page.CLOSED
+    assert (await PageInBrowser.at(shown.address)).title == page.CLOSED
+    assert (await agent.read("confirm_execution", execution_id=name))["approval"] == "pending"
+    await browser.page()
+    assert not bench.platform.confirms
+
+
+async def test_a_quote_that_is_withdrawn_closes_its_page_and_opens_nothing_else(
+    agent: Agent, bench: Bench, browser: Browser
+) -> None:
+    name = quoted(bench, 5)
+
+    async def withdraw(shown: PageInBrowser) -> None:
+        await agent.read("cancel_execution", execution_id=name)
+        assert title_of(await shown.press("yes")) == page.CLOSED
+
+    done = await asked(agent, browser, name, withdraw)
+    assert done.code == "question_withdrawn"
+    assert not [*browser.questions.iterdir()]
+    assert not bench.platform.confirms
 
 
 async def test_a_price_that_changes_while_the_page_is_open_needs_another_yes(
@@ -279,6 +339,25 @@ async def test_a_browser_that_cannot_be_opened_leaves_the_terminal(
     assert found["approval"] == "pending"
     assert "deeporigin-mcp approve" in found["look_for"]
     assert "page" not in found["look_for"]
+
+
+async def test_a_browser_that_ends_with_its_window_outlives_the_server_and_the_program_that_opened_it_does_not(
+    bench: Bench,
+    browser: Browser,
+) -> None:
+    os.mkfifo(browser.folder / "window")
+    browser.program.write_text(
+        f'#!/bin/sh\necho $PPID > "{browser.folder}/opener"\necho "$@" > "{browser.folder}/opened"\n'
+        f'read closed < "{browser.folder}/window"\necho "$closed" > "{browser.folder}/opened"\n'
+    )
+    async with bench.agent(**WAYS) as agent, anyio.create_task_group() as tasks:
+        tasks.start_soon(Confirming(agent, quoted(bench, 5)).call)
+        await browser.opened()
+        tasks.cancel_scope.cancel()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((browser.folder / "opener").read_text()), 0)
+    await anyio.Path(browser.folder / "window").write_text("closed\n")
+    assert await browser.opened() == "closed"
 
 
 @pytest.mark.parametrize("setting", [("elicitation",), ("elicitation", "browser")])

@@ -174,7 +174,7 @@ def test_the_process_ends_while_an_elicitation_is_open(wire: Wire) -> None:
     wire.asked()
     assert wire.popen.stdin is not None
     wire.popen.stdin.close()
-    assert wire.popen.wait(timeout=20) == 0
+    assert wire.popen.wait(timeout=60) == 0
     assert not wire.platform.confirms
 
 

@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
-from tests.support.bench import ERAS, Agent
+from tests.support.bench import ERAS, Agent, Answer
 from tests.support.liars import Liar, lines_in, lying, named, record
 from tests.support.people import CANCEL, DECLINE, NO, Person
 
 pytestmark = pytest.mark.anyio
 
-RUN: dict[str, Any] = {"tool_key": "deeporigin.metabolism", "inputs": {"ligands": []}}
+RUN: dict[str, Any] = {"tool_key": "deeporigin.metabolism", "inputs": {"ligands": ["CCO", "CCN"]}}
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ async def test_it_is_not_sent_where_nobody_can_be_asked(liar: Liar, tmp_path: Pa
     assert [line["decision"] for line in lines_in(log)] == ["refused"]
 
 
-@pytest.mark.parametrize("limit", ["max_price", "budget"])
+@pytest.mark.parametrize("limit", ["max_price", "budget", "max_per_day"])
 async def test_it_is_not_sent_where_a_limit_could_not_be_kept(liar: Liar, limit: str) -> None:
     person = Person()
     limits: dict[str, Any] = {limit: 1000}
@@ -65,6 +66,7 @@ async def test_a_person_is_asked_first_and_a_yes_is_on_record_with_what_it_cost(
     assert "a price that is not known" in asked
     assert "deeporigin.metabolism 1.0.0" in asked
     assert "No creates nothing" in asked
+    assert "Inputs: " in asked
     assert len(liar.created) == 1
     assert [(line["decision"], line["price_usd"]) for line in lines_in(log)] == [("approved", None), ("started", 3.5)]
 
@@ -117,6 +119,31 @@ async def test_a_key_that_has_its_execution_asks_nobody_again(liar: Liar) -> Non
         assert "existed already" in again["next_step"]
         assert "warning" not in again
     assert len(person.questions) == 1
+
+
+async def test_of_two_calls_for_the_same_run_each_needs_a_yes_of_its_own(liar: Liar) -> None:
+    person = Person(thinks=anyio.Event())
+    answers: list[Answer] = []
+    async with liar.agent(person=person, mode="legacy") as agent:
+
+        async def create(key: str) -> None:
+            answers.append(await agent.call("create_execution", {**RUN, "idempotency_key": key}))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(create, "one")
+            tasks.start_soon(create, "two")
+            await person.until_asked(1)
+            await anyio.wait_all_tasks_blocked()
+            assert person.thinks is not None
+            person.thinks.set()
+    # Whichever came too late to join the question asked one of its own.
+    assert len(liar.created) == len(person.questions)
+    for refused in answers:
+        if refused.error:
+            assert (refused.error.code, refused.error.outcome) == ("being_confirmed", "nothing_created")
+            # It has no id yet.
+            assert "get_execution" not in refused.text
+    assert any(not answer.error for answer in answers)
 
 
 async def described(agent: Agent, key: str) -> str:

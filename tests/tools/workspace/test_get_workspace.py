@@ -149,7 +149,7 @@ async def test_a_platform_that_does_not_name_the_simulator_is_not_called_simulat
     agent: Agent, bench: Bench, rule: str
 ) -> None:
     bench.fault(rule)
-    assert (await agent.read("get_workspace"))["environment"] == "local"
+    assert (await agent.read("get_workspace"))["environment"] == "local (not production)"
 
 
 async def test_the_operators_billing_tag_is_on_what_is_created_unless_a_call_names_another(bench: Bench) -> None:
