@@ -87,6 +87,18 @@ class AppHost:
         """Wait until this part of the page has this text in it."""
         await self.frame.locator(selector, has_text=text).first.wait_for(timeout=SECONDS)
 
+    async def click(self, selector: str, count: int = 1) -> None:
+        """Press it when nothing moves any more: what moves under a pointer that is down is not pressed."""
+        await self.settled()
+        await self.frame.click(selector, click_count=count)
+
+    async def settled(self) -> None:
+        """Wait until the page has the room that it asked for, and asks for no other."""
+        heights = list[int]()
+        while len({*heights[-3:]}) != 1 or len(heights) < 3:
+            await self.frame.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            heights += [await self.page.evaluate("host.heardOut()"), await self.frame.evaluate("innerHeight")]
+
     async def holds(self, condition: str) -> None:
         """Wait until this is so in the page, whose policy forbids what Playwright does for that."""
         look = f"const look = () => ({condition}) ? done() : requestAnimationFrame(look); look();"

@@ -48,7 +48,7 @@ async def test_the_button_starts_the_run_once_and_says_what_is_known(
         # It takes no click that was meant for what was there before.
         assert await host.frame.is_disabled("#start")
         await host.page.clock.run_for(700)
-        await host.frame.dblclick("#start")
+        await host.click("#start", count=2)
         await host.until("#outcome", "Started: ")
         assert bench.platform.confirms == [name]
         assert [tool for tool, _ in host.asked] == ["approve_execution"]
@@ -68,7 +68,7 @@ async def test_a_run_that_is_over_already_names_what_has_no_result(
         await confirm(host, name)
         await host.until("#start", "Start for")
         await host.page.clock.run_for(700)
-        await host.frame.click("#start")
+        await host.click("#start")
         await host.until("#outcome", "No result for N[Pt](N)(Cl)Cl (")
         (told,) = await host.messages("ui/update-model-context")
         assert "No result for N[Pt](N)(Cl)Cl" in told["content"][0]["text"]
@@ -93,7 +93,7 @@ async def test_a_quote_that_has_changed_is_not_started(bench: Bench, client: Cli
         await host.until("#start", "Start for")
         reprice(bench, name, 500)
         await host.page.clock.run_for(700)
-        await host.frame.click("#start")
+        await host.click("#start")
         await host.until("#outcome", "The quote has changed")
     assert not bench.platform.confirms
 
@@ -106,7 +106,7 @@ async def test_a_host_that_does_not_carry_the_answer_is_not_said_to_have_started
         await confirm(host, name)
         await host.until("#start", "Start for")
         await host.page.clock.run_for(700)
-        await host.frame.click("#start")
+        await host.click("#start")
         await host.until("#outcome", "it is not known whether the run was started")
 
 

@@ -162,7 +162,7 @@ async def test_a_host_shows_two_runs_side_by_side_too(chromium: Any, bench: Benc
         await compared(app.frame, tmp_path / "second/results.html")
         assert (await cells(app.frame, "crotyl"))[1:4] == [f"{MINUS}8.694", f"{MINUS}7.694", "+1.000"]
         # The host's poses are fetched when they are looked at, the other run's are in its page.
-        await app.frame.click("#tab-pose")
+        await app.click("#tab-pose")
         await app.frame.wait_for_selector("#pose-text:has-text('RMSD of the heavy atoms 1.00 Å')", timeout=SECONDS)
 
 

@@ -34,7 +34,8 @@ async def test_the_card_starts_the_run(bench: Bench, chromium: Any, tmp_path: Pa
     arguments = {"execution_id": name, "wait_seconds": 0}
     async with inspected(chromium, server, tmp_path, "confirm_execution", arguments) as frame:
         assert not bench.platform.confirms
-        await frame.click("#start")
+        # By key: rows and buttons may move under a pointer while the Inspector makes room.
+        await frame.press("#start", "Enter")
         await frame.locator("#outcome", has_text="Started: ").wait_for()
         assert bench.platform.confirms == [name]
 
@@ -43,7 +44,7 @@ async def test_a_pose_is_fetched_and_drawn(bench: Bench, chromium: Any, tmp_path
     arguments = {"execution_id": run_of_brd4(FilesOfRuns(bench))}
     async with inspected(chromium, bench.server(), tmp_path, "get_execution_results", arguments) as frame:
         await frame.locator("tbody", has_text="crotyl").wait_for()
-        await frame.click("tbody tr:has-text('allyl')")
+        await frame.press("tbody tr:has-text('allyl') button", "Enter")
         await frame.locator("#pose-text", has_text="ASN 140").wait_for()
         picture = Image.open(io.BytesIO(await frame.locator("#viewer").screenshot())).convert("RGB")
         assert len(set(picture.get_flattened_data())) > 300

@@ -87,10 +87,10 @@ async def test_a_pose_is_fetched_when_it_is_looked_at_and_the_next_ones_come_alo
         assert await app.text("#pose-title") == "crotyl in BRD4 BD1"
         await drawn(app)
         calls = len(fetched(app))
-        await app.frame.click("#after")
+        await app.click("#after")
         await app.until("#pose-title", "n-butyl")
         await drawn(app)
-        await app.frame.click("#before")
+        await app.click("#before")
         await app.until("#pose-title", "crotyl")
         assert len(fetched(app)) == calls
         # Of the protein each part once.
@@ -99,11 +99,11 @@ async def test_a_pose_is_fetched_when_it_is_looked_at_and_the_next_ones_come_alo
 
 async def test_poses_are_seen_inline_one_after_the_other(chromium: Any, bench: Bench, platform: FilesOfRuns) -> None:
     async with shown(chromium, bench, run_of_brd4(platform), screen="inline") as app:
-        await app.frame.click("tbody tr:has-text('allyl')")
+        await app.click("tbody tr:has-text('allyl')")
         await app.until("#pose-title", "allyl in BRD4 BD1")
         await app.until("#pose-text", "ASN 140")
         before = await app.frame.locator("#viewer").screenshot()
-        await app.frame.click("#after")
+        await app.click("#after")
         await app.until("#pose-title", "1-butenyl")
         await app.until("#pose-text", "ASN 140")
         assert await app.frame.locator("#viewer").screenshot() != before
@@ -119,7 +119,7 @@ async def test_a_page_in_a_conversation_is_not_higher_than_one_may_be(
         # The table is of use at that height.
         room = await app.frame.evaluate("document.getElementById('scroll').clientHeight")
         assert room >= 280
-        await app.frame.click("#wide")
+        await app.click("#wide")
         await app.until("#wide", "Leave full screen")
         assert await app.messages("ui/request-display-mode") == [{"mode": "fullscreen"}]
         assert len(await app.messages("ui/notifications/size-changed")) == len(sizes)
@@ -156,7 +156,7 @@ async def test_rows_that_cannot_be_loaded_are_said_and_loaded_again(
         await app.until("#notes", "could be loaded")
         assert "more are coming" in await app.text("#count")
         assert not await app.frame.is_visible("#csv")
-        await app.frame.click("#again")
+        await app.click("#again")
         await app.until("#count", "17 rows")
         assert await app.frame.is_visible("#csv")
         assert "could be loaded" not in await app.text("#notes")
@@ -169,7 +169,7 @@ async def test_a_run_that_goes_on_can_be_looked_at_again(chromium: Any, bench: B
         rows = bench.platform.executions[run].own_results
         assert rows
         rows.pop(0)
-        await app.frame.click("#again")
+        await app.click("#again")
         await app.until("#count", "15 rows")
 
 
@@ -202,7 +202,7 @@ async def test_a_pose_that_is_gone_says_so_and_the_others_stay(
     run = platform.run(pose("L1", 0.9, "tool-runs/e/gone.sdf"), pose("L2", 0.4, "tool-runs/e/b.sdf"), userInputs={})
     async with shown(chromium, bench, run, screen="full") as app:
         await app.until("#no-pose", "No 3D structure")
-        await app.frame.click("#after")
+        await app.click("#after")
         await app.until("#pose-text", "The structure of the protein is not in this page")
         await drawn(app, 100)
 
@@ -212,8 +212,8 @@ async def test_files_are_saved_by_the_host(
 ) -> None:
     monkeypatch.setattr(read_results_files, "TEXT_CHARACTERS", 20_000)
     async with shown(chromium, bench, run_of_brd4(platform)) as app:
-        await app.frame.click("#csv")
-        await app.frame.click("#sdf")
+        await app.click("#csv")
+        await app.click("#sdf")
         await app.page.wait_for_function("host.seen.filter((each) => each.method === 'ui/download-file').length === 2")
         (csv,), (sdf,) = [each["contents"] for each in await app.messages("ui/download-file")]
         assert csv["resource"]["uri"].endswith("/BRD4_N-alkyl_series.csv")
@@ -226,7 +226,7 @@ async def test_where_the_host_saves_nothing_the_page_says_what_does(
     chromium: Any, bench: Bench, platform: FilesOfRuns
 ) -> None:
     async with shown(chromium, bench, run_of_brd4(platform), without=("downloadFile",)) as app:
-        await app.frame.click("#csv")
+        await app.click("#csv")
         await app.until("#notes", "download_files")
 
 
@@ -249,9 +249,9 @@ async def test_what_the_platform_says_never_becomes_markup(chromium: Any, bench:
     async with shown(chromium, bench, run, screen="full") as app:
         await app.until("#pose-text", "Residues")
         for line in range(2):
-            await app.frame.click(f"tbody tr[data-at='{line}']")
+            await app.click(f"tbody tr[data-at='{line}']")
         await app.until("#no-pose", "cannot be read")
-        await app.frame.click("#tab-chart")
+        await app.click("#tab-chart")
         assert await app.frame.evaluate("window.pwned") is None
         assert await app.frame.locator("img[src=x], b b").count() == 0
         assert "<script>" in await app.text("h1")
@@ -286,7 +286,7 @@ async def test_it_is_accessible_in_every_theme_and_size(
         for view in ("table", "pose", "chart"):
             if not await app.frame.is_visible(f"#tab-{view}"):
                 continue
-            await app.frame.click(f"#tab-{view}")
+            await app.click(f"#tab-{view}")
             if view == "pose":
                 await app.until("#pose-text", "ASN 140")
             assert await problems_of(app.frame) == []
@@ -310,7 +310,7 @@ async def test_a_pocket_and_a_prepared_protein_are_drawn_as_what_they_are(
     async with shown(chromium, bench, run, screen="full") as app:
         seen = []
         for line, kind in enumerate(("Pocket", "Pocket", "Structure")):
-            await app.frame.click(f"tbody tr[data-at='{line}']")
+            await app.click(f"tbody tr[data-at='{line}']")
             await app.frame.wait_for_selector(f"#viewer[aria-label^='{kind} of']:not(.off)")
             seen.append(await drawn(app, 300))
         assert len({*seen}) == 3

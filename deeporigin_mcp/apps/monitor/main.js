@@ -15,6 +15,7 @@ class Monitor {
   constructor() {
     this.host = new Host("deeporigin-monitor", ["inline", "fullscreen"]);
     this.rows = new Map();
+    this.buttons = new Map();
     this.pending = new Set();
     this.opened = null;
     this.filter = "";
@@ -237,18 +238,27 @@ class Monitor {
     const isUseful = known.length >= FILTERED_FROM && counts.size > 1;
     if (!isUseful || !counts.has(this.filter)) this.filter = "";
     const place = byId("filters");
-    const focused = place.contains(document.activeElement) ? document.activeElement.dataset.status : null;
     place.hidden = !isUseful;
-    place.replaceChildren(...[["", known.length], ...counts].map(([status, count]) => {
-      const made = element("button", { type: "button", "data-status": status, "aria-pressed": status === this.filter, text: `${status || "All"} ${count}` });
-      made.addEventListener("click", () => {
-        this.filter = status;
-        this.show();
-      });
-      return made;
-    }));
-    if (focused !== null) [...place.children].find((each) => each.dataset.status === focused)?.focus();
+    const listed = new Map([["", known.length], ...counts]);
+    for (const [status, count] of listed) {
+      if (!this.buttons.has(status)) this.buttons.set(status, this.filterButton(status));
+      const button = this.buttons.get(status);
+      button.textContent = `${status || "All"} ${count}`;
+      button.setAttribute("aria-pressed", status === this.filter);
+    }
+    const shown = [...listed.keys()].map((status) => this.buttons.get(status));
+    // What has the focus, or is being pressed, stays where it is.
+    if (shown.length !== place.children.length || shown.some((button, at) => button !== place.children[at])) place.replaceChildren(...shown);
     for (const row of this.rows.values()) row.body.hidden = this.filter !== "" && (row.data.status || "Unknown") !== this.filter;
+  }
+
+  filterButton(status) {
+    const made = element("button", { type: "button" });
+    made.addEventListener("click", () => {
+      this.filter = status;
+      this.show();
+    });
+    return made;
   }
 
   say(text) {

@@ -25,7 +25,10 @@ export class Row {
     this.cost = cell("cost");
     this.stop = element("button", { type: "button", text: "Stop…", "aria-haspopup": "true", hidden: "" });
     this.line = element("tr", { role: "row" }, element("th", { role: "rowheader", scope: "row" }, this.name, this.tool), this.state, this.elapsed, this.cost, cell("stop", this.stop));
-    this.more = element("tr", { role: "row", class: "more", hidden: "" }, element("td", { role: "cell", colspan: "5", "aria-colspan": "5" }));
+    this.asking = element("div");
+    this.answer = element("p", { class: "said", role: "status", hidden: "" });
+    this.details = element("div");
+    this.more = element("tr", { role: "row", class: "more", hidden: "" }, element("td", { role: "cell", colspan: "5", "aria-colspan": "5" }, this.asking, this.answer, this.details));
     this.body.append(this.line, this.more);
     this.name.addEventListener("click", () => this.page.open(this));
     this.stop.addEventListener("click", () => this.ask(true));
@@ -87,19 +90,18 @@ export class Row {
   }
 
   drawMore() {
-    const parts = [];
-    if (this.asks) parts.push(this.question || (this.question = this.asked()));
-    if (this.said) parts.push(element("p", { class: "said", role: "status", text: this.said }));
-    if (this.isOpen) parts.push(this.details());
-    const cell = this.more.firstElementChild;
-    // What has the focus stays where it is.
-    const isSame = this.asks && !this.isOpen && !this.said && cell.firstElementChild === this.question;
-    if (!isSame) cell.replaceChildren(...parts);
-    this.more.hidden = !parts.length;
-    this.line.classList.toggle("has-more", parts.length > 0);
+    const question = this.asks ? this.question || (this.question = this.asked()) : null;
+    // What has the focus, or is being pressed, stays where it is.
+    if (this.asking.firstElementChild !== question) this.asking.replaceChildren(...(question ? [question] : []));
+    this.answer.hidden = !this.said;
+    this.answer.textContent = this.said;
+    this.details.replaceChildren(...(this.isOpen ? [this.detailed()] : []));
+    const hasMore = Boolean(question || this.said || this.isOpen);
+    this.more.hidden = !hasMore;
+    this.line.classList.toggle("has-more", hasMore);
   }
 
-  details() {
+  detailed() {
     const { steps, more_steps: hasMore } = this.data;
     const made = element("div", { class: "more-in" });
     if (steps?.length) made.append(listOf(steps));
