@@ -73,7 +73,8 @@ class AppHost:
         await self.page.evaluate(f"host.notify('ui/notifications/{method}', {json.dumps(params)})")
 
     async def messages(self, method: str) -> list[dict[str, Any]]:
-        """The parameters of the page's messages with this method."""
+        """The parameters of the page's messages with this method, of all that it has sent."""
+        await self.page.evaluate("host.heardOut()")
         found: list[dict[str, Any]] = await self.page.evaluate(
             f"host.seen.filter((each) => each.method === '{method}')"
         )
