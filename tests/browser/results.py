@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,17 @@ async def names(page: Any) -> list[str]:
     return found
 
 
-async def colours(page: Any, selector: str) -> int:
-    """How many colours are seen in a part of the page."""
-    picture = Image.open(io.BytesIO(await page.locator(selector).screenshot())).convert("RGB")
+def colours(picture: Image.Image) -> int:
+    """How many there are in it: hundreds in a drawn molecule, a few in nothing."""
     return len(set(picture.get_flattened_data()))
+
+
+async def drawn(
+    page: Any, is_drawn: Callable[[Image.Image], bool] = lambda picture: colours(picture) > 500, part: str = "#viewer"
+) -> Image.Image:
+    """What this part of the page or frame looks like, when it is what is meant: software that draws is a frame late."""
+    for _ in range(40):
+        picture = Image.open(io.BytesIO(await page.locator(part).screenshot())).convert("RGB")
+        if is_drawn(picture):
+            return picture
+    raise AssertionError(f"{part} does not show what is meant")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from tests.browser.results import (
     colours,
     column,
     data,
+    drawn,
     look_at_each_view,
     names,
     opened,
@@ -88,14 +88,14 @@ async def test_the_page_of_another_run_puts_its_values_beside_the_others(
 async def test_both_poses_are_seen_and_how_far_they_are_apart(chromium: Any, pages: tuple[Path, Path]) -> None:
     one, two = pages
     async with opened(chromium, one) as page:
-        alone = await page.locator("#viewer").screenshot()
+        alone = await drawn(page)
         await compared(page, two)
         assert await page.inner_text("#pose-title") == "crotyl in BRD4 BD1"
         assert "RMSD of the heavy atoms 1.00 Å" in await page.inner_text("#pose-text")
-        assert await page.locator("#viewer").screenshot() != alone
+        await drawn(page, lambda picture: picture != alone)
         await page.select_option("#which", label="run 2")
         assert "RMSD" not in await page.inner_text("#pose-text")
-        assert await colours(page, "#viewer") > 500
+        await drawn(page)
         # The other run has no pose of this one.
         await page.fill("#words", "only in run 1")
         await page.click("tbody tr[data-at='0']")
@@ -111,14 +111,13 @@ async def test_a_pose_in_another_place_is_in_sight_too(chromium: Any, bench: Ben
     async with opened(chromium, tmp_path / "one/results.html") as page:
         await compared(page, tmp_path / "two/results.html")
         assert "RMSD of the heavy atoms 30.00 Å" in await page.inner_text("#pose-text")
-        assert await magenta(page) > 100
+        await drawn(page, lambda picture: magenta(picture) > 100)
         await page.click("#reset")
-        assert await magenta(page) > 100
+        await drawn(page, lambda picture: magenta(picture) > 100)
 
 
-async def magenta(page: Any) -> int:
+def magenta(picture: Image.Image) -> int:
     """How many points of the view have the colour of run 2."""
-    picture = Image.open(io.BytesIO(await page.locator("#viewer").screenshot())).convert("RGB")
     red, green, blue = (band.tobytes() for band in picture.split())
     return sum(min(r, b) > g + 25 for r, g, b in zip(red, green, blue, strict=True))
 
@@ -130,7 +129,7 @@ async def test_the_chart_is_run_2_against_run_1(chromium: Any, pages: tuple[Path
         await page.click("#tab-chart")
         said = await page.get_attribute("#chart", "aria-label")
         assert said == "Scatter of Run 2: Binding energy (kcal/mol) against Run 1: Binding energy (kcal/mol), 7 points"
-        assert await colours(page, "#chart") > 20
+        await drawn(page, lambda picture: colours(picture) > 20, "#chart")
 
 
 async def test_both_runs_are_saved_as_csv_and_sdf(chromium: Any, pages: tuple[Path, Path]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from tests.browser.inspector import inspected
+from tests.browser.results import colours, drawn
 from tests.support.bench import Bench
 from tests.support.brd4 import run_of_brd4
 from tests.support.people import quoted
@@ -46,5 +45,4 @@ async def test_a_pose_is_fetched_and_drawn(bench: Bench, chromium: Any, tmp_path
         await frame.locator("tbody", has_text="crotyl").wait_for()
         await frame.press("tbody tr:has-text('allyl') button", "Enter")
         await frame.locator("#pose-text", has_text="ASN 140").wait_for()
-        picture = Image.open(io.BytesIO(await frame.locator("#viewer").screenshot())).convert("RGB")
-        assert len(set(picture.get_flattened_data())) > 300
+        await drawn(frame, lambda picture: colours(picture) > 300)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from deeporigin_mcp.tools.files import read_results_files, read_results_page, sh
 from tests.browser.accessibility import problems_of
 from tests.browser.app_host import SECONDS, AppHost, hosted
 from tests.browser.pictures import take
+from tests.browser.results import colours, drawn
 from tests.support.bench import Bench
 from tests.support.brd4 import FAILED, LIGANDS, PROTEIN_FILE, example, run_of_brd4
 from tests.support.hosts import host_of
@@ -51,15 +51,6 @@ async def names(app: AppHost) -> list[str]:
     return found
 
 
-async def drawn(app: AppHost, least: int = 500) -> bytes:
-    """The 3D view, when so many colours are seen there: software that draws shows a frame late."""
-    for _ in range(20):
-        found: bytes = await app.frame.locator("#viewer").screenshot()
-        if len(set(Image.open(io.BytesIO(found)).convert("RGB").get_flattened_data())) > least:
-            return found
-    raise AssertionError("nothing is drawn")
-
-
 def fetched(app: AppHost) -> list[list[str]]:
     """The files that each call asked for."""
     return [arguments["files"] for tool, arguments in app.asked if tool == FILES]
@@ -85,11 +76,11 @@ async def test_a_pose_is_fetched_when_it_is_looked_at_and_the_next_ones_come_alo
     async with shown(chromium, bench, run_of_brd4(platform), screen="full") as app:
         await app.until("#pose-text", "ASN 140")
         assert await app.text("#pose-title") == "crotyl in BRD4 BD1"
-        await drawn(app)
+        await drawn(app.frame)
         calls = len(fetched(app))
         await app.click("#after")
         await app.until("#pose-title", "n-butyl")
-        await drawn(app)
+        await drawn(app.frame)
         await app.click("#before")
         await app.until("#pose-title", "crotyl")
         assert len(fetched(app)) == calls
@@ -102,11 +93,11 @@ async def test_poses_are_seen_inline_one_after_the_other(chromium: Any, bench: B
         await app.click("tbody tr:has-text('allyl')")
         await app.until("#pose-title", "allyl in BRD4 BD1")
         await app.until("#pose-text", "ASN 140")
-        before = await app.frame.locator("#viewer").screenshot()
+        before = await drawn(app.frame)
         await app.click("#after")
         await app.until("#pose-title", "1-butenyl")
         await app.until("#pose-text", "ASN 140")
-        assert await app.frame.locator("#viewer").screenshot() != before
+        await drawn(app.frame, lambda picture: picture != before)
 
 
 async def test_a_page_in_a_conversation_is_not_higher_than_one_may_be(
@@ -204,7 +195,7 @@ async def test_a_pose_that_is_gone_says_so_and_the_others_stay(
         await app.until("#no-pose", "No 3D structure")
         await app.click("#after")
         await app.until("#pose-text", "The structure of the protein is not in this page")
-        await drawn(app, 100)
+        await drawn(app.frame, lambda picture: colours(picture) > 100)
 
 
 async def test_files_are_saved_by_the_host(
@@ -271,10 +262,10 @@ async def test_the_hosts_colours_and_theme_are_the_pages(chromium: Any, bench: B
     async with shown(chromium, bench, run_of_brd4(platform), screen="full", theme="light") as app:
         await app.until("#pose-text", "ASN 140")
         assert await app.frame.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 253, 245)"
-        light = await app.frame.locator("#viewer").screenshot()
+        light = await drawn(app.frame)
         await app.notify("host-context-changed", {"theme": "dark"})
         await app.holds("document.documentElement.dataset.theme === 'dark'")
-        assert await app.frame.locator("#viewer").screenshot() != light
+        await drawn(app.frame, lambda picture: picture != light)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -308,12 +299,11 @@ async def test_a_pocket_and_a_prepared_protein_are_drawn_as_what_they_are(
         userInputs={"protein": {"file_path": PROTEIN_FILE, "name": "BRD4"}},
     )
     async with shown(chromium, bench, run, screen="full") as app:
-        seen = []
+        seen = list[Image.Image]()
         for line, kind in enumerate(("Pocket", "Pocket", "Structure")):
             await app.click(f"tbody tr[data-at='{line}']")
             await app.frame.wait_for_selector(f"#viewer[aria-label^='{kind} of']:not(.off)")
-            seen.append(await drawn(app, 300))
-        assert len({*seen}) == 3
+            seen.append(await drawn(app.frame, lambda picture: colours(picture) > 300 and picture not in seen))
 
 
 def as_cif(pdb: str) -> str:
@@ -340,5 +330,5 @@ async def test_a_protein_in_mmcif_holds_the_poses_as_well(chromium: Any, bench: 
     run = platform.run(pose("L1", 0.9, "tool-runs/e/a.sdf"), userInputs={"protein": protein})
     async with shown(chromium, bench, run, screen="full") as app:
         await app.until("#pose-text", "ASN 140")
-        await drawn(app)
+        await drawn(app.frame)
         await take(app.page, "results-mmcif")
