@@ -14,8 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
 from mcp import Client
 from mcp_types import CallToolResult, TextResourceContents
+
+from tests.browser.chromium import PATIENCE_MS
 
 ORIGIN = "http://host.test/"
 SANDBOX = "http://sandbox.test/view"
@@ -27,8 +30,6 @@ POLICY = (
 ALLOWED = ("GPU stall", "Download is disallowed")
 """What a browser says of itself: drawing without a graphics processor is slow; a sandbox may keep files from coming."""
 HTML = Path(__file__).with_name("app_host.html")
-SECONDS = 30_000
-"""Milliseconds, far more than anything here takes on a busy machine."""
 SCREENS = {"inline": (760, 500), "phone": (390, 500), "full": (1280, 800)}
 VARIABLES = {
     "light": {"--color-text-primary": "#1d1c16", "--color-background-primary": "#fffdf5", "--font-sans": "DejaVu Sans"},
@@ -86,7 +87,7 @@ class AppHost:
 
     async def until(self, selector: str, text: str) -> None:
         """Wait until this part of the page has this text in it."""
-        await self.frame.locator(selector, has_text=text).first.wait_for(timeout=SECONDS)
+        await self.frame.locator(selector, has_text=text).first.wait_for()
 
     async def click(self, selector: str, count: int = 1) -> None:
         """Press it when nothing moves any more: what moves under a pointer that is down is not pressed."""
@@ -103,7 +104,8 @@ class AppHost:
     async def holds(self, condition: str) -> None:
         """Wait until this is so in the page, whose policy forbids what Playwright does for that."""
         look = f"const look = () => ({condition}) ? done() : requestAnimationFrame(look); look();"
-        await self.frame.evaluate(f"new Promise((done) => {{ {look} }})")
+        with anyio.fail_after(PATIENCE_MS / 1000):
+            await self.frame.evaluate(f"new Promise((done) => {{ {look} }})")
 
 
 @contextlib.asynccontextmanager
@@ -132,7 +134,7 @@ async def hosted(
     browser = await chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
     await browser.clock.install()
     page = await browser.new_page()
-    page.set_default_timeout(SECONDS)
+    page.set_default_timeout(PATIENCE_MS)
     asked = list[tuple[str, dict[str, Any]]]()
     wrong, requested = list[str](), list[str]()
 

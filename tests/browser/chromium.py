@@ -13,6 +13,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"
 FOREIGN_SITE = "foreign.test"
 """A host name that leads to this machine in this browser, as a rebound name of an attacker's would."""
 UNUSED = ("AutofillServerCommunication", "MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints", "Translate")
+PATIENCE_MS = 60_000
+"""Far more than a page takes: drawing in 3D without a graphics processor is slow on a busy machine."""
 FLAGS = (
     # It draws without a GPU and inside a container.
     "--no-sandbox",

@@ -22,11 +22,10 @@ import uvicorn
 from mcp.server.mcpserver import MCPServer
 
 from deeporigin_mcp.tools.runtime.state import ServerState
+from tests.browser.chromium import PATIENCE_MS
 from tests.support.node import node, npm_package
 
 INSPECTOR = ("@modelcontextprotocol/inspector", "2.12.0")
-SECONDS = 60_000
-"""Milliseconds: it is a large page that starts in seconds on an idle machine."""
 
 
 def install_inspector() -> None:
@@ -60,7 +59,7 @@ async def inspected(
         }
         context = await chromium.new_context(viewport={"width": 1280, "height": 900})
         page = await context.new_page()
-        page.set_default_timeout(SECONDS)
+        page.set_default_timeout(PATIENCE_MS)
         refused = list[str]()
         page.on("console", lambda said: refused.append(said.text) if "violates" in said.text else None)
         await page.goto(f"{address}/?{urlencode(link)}")

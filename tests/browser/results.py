@@ -12,11 +12,10 @@ from PIL import Image
 
 from deeporigin_mcp.apps.pages import page_with
 from tests.browser.accessibility import problems_of
+from tests.browser.chromium import PATIENCE_MS
 from tests.browser.pictures import take
 
 SCREENS = {"desktop": (1280, 800), "phone": (390, 844), "inline": (1280, 500)}
-SECONDS = 60_000
-"""Milliseconds, far more than a page takes: drawing in 3D without a graphics processor is slow on a busy machine."""
 MARKUP = "</script><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>\u2028\"'<b>&amp;"
 
 
@@ -56,7 +55,7 @@ async def opened(
     width, height = SCREENS[screen]
     context = await chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
     page = await context.new_page()
-    page.set_default_timeout(SECONDS)
+    page.set_default_timeout(PATIENCE_MS)
     wrong, asked = list[str](), list[str]()
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)

@@ -13,7 +13,6 @@ from tests.browser.app_host import hosted
 from tests.browser.results import (
     MARKUP,
     SCREENS,
-    SECONDS,
     colours,
     column,
     data,
@@ -51,9 +50,7 @@ async def pages(bench: Bench, tmp_path: Path) -> tuple[Path, Path]:
 
 async def compared(page: Any, path: Path) -> None:
     await page.set_input_files("#other", path)
-    await page.wait_for_selector(
-        "body[data-state='shown'] #which-label:not([hidden])", state="attached", timeout=SECONDS
-    )
+    await page.wait_for_selector("body[data-state='shown'] #which-label:not([hidden])", state="attached")
 
 
 async def cells(page: Any, name: str) -> list[str]:
@@ -157,12 +154,12 @@ async def test_a_host_shows_two_runs_side_by_side_too(chromium: Any, bench: Benc
         await agent.read("download_files", execution_id=other, what="report", folder="second")
     async with host_of(bench) as client, hosted(chromium, client, "ui://deeporigin/results") as app:
         await app.call("get_execution_results", execution_id=run)
-        await app.frame.wait_for_selector("body[data-state='shown']", timeout=SECONDS)
+        await app.frame.wait_for_selector("body[data-state='shown']")
         await compared(app.frame, tmp_path / "second/results.html")
         assert (await cells(app.frame, "crotyl"))[1:4] == [f"{MINUS}8.694", f"{MINUS}7.694", "+1.000"]
         # The host's poses are fetched when they are looked at, the other run's are in its page.
         await app.click("#tab-pose")
-        await app.frame.wait_for_selector("#pose-text:has-text('RMSD of the heavy atoms 1.00 Å')", timeout=SECONDS)
+        await app.frame.wait_for_selector("#pose-text:has-text('RMSD of the heavy atoms 1.00 Å')")
 
 
 def both(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:

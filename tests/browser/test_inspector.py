@@ -34,7 +34,7 @@ async def test_the_card_starts_the_run(bench: Bench, chromium: Any, tmp_path: Pa
     async with inspected(chromium, server, tmp_path, "confirm_execution", arguments) as frame:
         assert not bench.platform.confirms
         # By key: rows and buttons may move under a pointer while the Inspector makes room.
-        await frame.press("#start", "Enter")
+        await frame.press("#start:enabled", "Enter")
         await frame.locator("#outcome", has_text="Started: ").wait_for()
         assert bench.platform.confirms == [name]
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from deeporigin_mcp.tools.files import read_results_files, read_results_page, shown_runs
 from tests.browser.accessibility import problems_of
-from tests.browser.app_host import SECONDS, AppHost, hosted
+from tests.browser.app_host import AppHost, hosted
 from tests.browser.pictures import take
 from tests.browser.results import colours, drawn
 from tests.support.bench import Bench
@@ -42,7 +42,7 @@ async def shown(chromium: Any, bench: Bench, run: str, *, until: str = "shown", 
     """The page of a run, after the model's call."""
     async with host_of(bench) as client, hosted(chromium, client, RESULTS, **host) as app:
         await app.call("get_execution_results", execution_id=run)
-        await app.frame.wait_for_selector(f"body[data-state='{until}']", timeout=SECONDS)
+        await app.frame.wait_for_selector(f"body[data-state='{until}']")
         yield app
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.browser.accessibility import problems_of
+from tests.browser.chromium import PATIENCE_MS
 from tests.browser.results import (
     MARKUP,
     SCREENS,
-    SECONDS,
     colours,
     column,
     data,
@@ -271,7 +271,7 @@ async def test_the_policy_runs_no_other_script_and_connects_to_nothing(chromium:
     context = await chromium.new_context()
     page = await context.new_page()
     await page.goto(path.as_uri())
-    await page.wait_for_selector("body[data-state='shown']", timeout=SECONDS)
+    await page.wait_for_selector("body[data-state='shown']", timeout=PATIENCE_MS)
     assert await page.evaluate("window.pwned") is None
     await context.close()
 
