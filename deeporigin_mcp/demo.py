@@ -21,6 +21,7 @@ from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, TextContent
 
 from deeporigin_mcp.logs import say
+from deeporigin_mcp.platform.records.money import amount, usd
 from deeporigin_mcp.simulator import Platform, ScaledClock, make_token, running_simulator
 from deeporigin_mcp.simulator.model.molecules import helix_pdb
 from deeporigin_mcp.tools.responses.environment import SIMULATED
@@ -218,7 +219,7 @@ async def _run_journey(agent: Agent) -> dict[str, str]:
 async def _quoted(agent: Agent, project: str, name: str, tool_key: str, inputs: dict[str, Any]) -> dict[str, Any]:
     quote = await agent.call("create_execution", tool_key=tool_key, name=name, project_id=project, inputs=inputs)
     _expect(quote["status"] == "Quoted", f"{name} is {quote['status']}, not Quoted")
-    say(f"  ⇒ {name}: {quote['quoted_price']} USD")
+    say(f"  ⇒ {name}: {usd(amount(quote['quoted_price']))}")
     return quote
 
 

@@ -14,6 +14,7 @@ from deeporigin_mcp.apps.pages import is_built
 from deeporigin_mcp.errors import DeepOriginError, NetworkError, SettingsError
 from deeporigin_mcp.logs import say
 from deeporigin_mcp.platform import DeepOriginClient, RetryPolicy
+from deeporigin_mcp.platform.records.money import usd
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import text
 from deeporigin_mcp.platform.transport.responses import rows_of
@@ -151,9 +152,9 @@ def _notify(settings: Settings) -> list[Finding]:
 
 
 def _spending(settings: Settings) -> Finding:
-    limits = [f"automatic up to {settings.auto_approve_up_to.normalize():f} USD"]
-    limits += [] if settings.max_price is None else [f"no run above {settings.max_price.normalize():f} USD"]
-    limits += [] if settings.budget is None else [f"budget {settings.budget.normalize():f} USD per session"]
+    limits = [f"automatic up to {usd(settings.auto_approve_up_to)}"]
+    limits += [] if settings.max_price is None else [f"no run above {usd(settings.max_price)}"]
+    limits += [] if settings.budget is None else [f"budget {usd(settings.budget)} per session"]
     limits += ["read-only"] if settings.read_only else []
     return Finding("spending", "ok", ", ".join(limits))
 

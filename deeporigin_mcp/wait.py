@@ -158,7 +158,7 @@ class Ended:
 
     @property
     def summary(self) -> str:
-        """Such as `2 of 3 over: 1 Completed, 1 Failed, 3.2 USD. Not over: 9f3c… Running.`"""
+        """Such as `2 of 3 over: 1 Completed, 1 Failed, 3.20 USD. Not over: 9f3c… Running.`"""
         if not self.ids:
             return "No run of this session is unfinished."
         counts = Counter(execution.status for execution in self.over.values())

@@ -129,7 +129,7 @@ async def test_a_yes_in_a_terminal_starts_the_run_of_the_server_that_asked(machi
             assert "deeporigin-mcp approve" in found["look_for"]
         code, shown = await machine.in_terminal("n", "y")
         assert code == 0
-        assert shown.index("for 5.0 USD, charged to deeporigin") < shown.index("for 7.0 USD, charged to deeporigin")
+        assert shown.index("for 5.00 USD, charged to deeporigin") < shown.index("for 7.00 USD, charged to deeporigin")
         assert "on a simulated platform" in shown
         assert '"second"' in shown
         assert await confirm(one, names[0]) == {"error": "declined"}
@@ -164,7 +164,7 @@ async def test_without_a_terminal_it_only_shows_and_starts_nothing(machine: Mach
         await confirm(client, name)
         done = await anyio.to_thread.run_sync(machine.without_terminal)
         assert done.returncode == 1
-        assert "for 5.0 USD, charged to deeporigin on a simulated platform, where nothing is real?" in done.stdout
+        assert "for 5.00 USD, charged to deeporigin on a simulated platform, where nothing is real?" in done.stdout
         assert (await anyio.to_thread.run_sync(machine.without_terminal, "--list")).returncode == 0
         assert machine.platform.confirms == []
         # It still waits.

@@ -84,9 +84,9 @@ def test_the_person_says_yes_to_two_runs_and_no_to_another() -> None:
 
 def test_prices_are_shown_before_they_are_confirmed() -> None:
     output = demo_run().stdout
-    for price in ("⇒ pockets: 10.0 USD", "⇒ approved drugs: 0.6 USD", "⇒ free energy: 120.0 USD"):
+    for price in ("⇒ pockets: 10.00 USD", "⇒ approved drugs: 0.60 USD", "⇒ free energy: 120.00 USD"):
         assert 0 < output.index(price) < output.rindex("→ confirm_execution(")
-    assert output.index("⇒ pockets: 10.0 USD") < output.index("→ confirm_execution(")
+    assert output.index("⇒ pockets: 10.00 USD") < output.index("→ confirm_execution(")
 
 
 def test_progress_is_shown_while_it_waits() -> None:

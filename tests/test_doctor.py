@@ -158,7 +158,7 @@ def test_every_limit_that_is_set_is_named(examine: Examine) -> None:
         DEEPORIGIN_MCP_BUDGET="250",
         DEEPORIGIN_MCP_READ_ONLY="true",
     )
-    assert re.findall(r"[\d.]+|read-only", found["spending"][1]) == ["2.5", "100", "250", "read-only"]
+    assert re.findall(r"[\d.]+|read-only", found["spending"][1]) == ["2.50", "100.00", "250.00", "read-only"]
 
 
 def test_nothing_is_changed_on_the_platform_and_nothing_is_written(

@@ -74,7 +74,7 @@ def test_it_ends_with_the_run_and_says_what_it_cost(bench: Bench, tmp_path: Path
     bench.clock.advance(3600)
     code, lines = ended(process)
     assert code == ALL_COMPLETED
-    assert lines == [f'{name}  Completed  "BRD4 pilot"  0.2 USD', "1 of 1 over: 1 Completed, 0.2 USD."]
+    assert lines == [f'{name}  Completed  "BRD4 pilot"  0.20 USD', "1 of 1 over: 1 Completed, 0.20 USD."]
 
 
 @pytest.mark.parametrize("status", ["Failed", "Cancelled", "InsufficientFunds"])
@@ -93,9 +93,9 @@ def test_what_is_held_for_a_cancelled_run_is_not_called_its_cost(bench: Bench, t
     bench.platform.executions[names[2]].stored["billingTransaction"]["status"] = "Refunded"
     _, lines = waited(bench, tmp_path, *names)
     assert [line.rpartition('"  ')[2].partition("  ")[0] for line in lines[:3]] == [
-        "0.4 USD", "0.4 USD reserved", "0.4 USD refunded"
+        "0.40 USD", "0.40 USD reserved", "0.40 USD refunded"
     ]  # fmt: skip
-    assert lines[3] == "3 of 3 over: 1 Completed, 2 Cancelled, 0.4 USD, 0.4 USD reserved, 0.4 USD refunded."
+    assert lines[3] == "3 of 3 over: 1 Completed, 2 Cancelled, 0.40 USD, 0.40 USD reserved, 0.40 USD refunded."
 
 
 def test_time_up_is_an_exit_code_of_its_own_and_names_what_goes_on(bench: Bench, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_quote_is_not_waited_for_and_is_not_over(bench: Bench, tmp_path: Path)
     name = bench.raw(status="Quoted", quotationResult=quotation(5))
     code, lines = waited(bench, tmp_path, name)
     assert code == NOT_OVER
-    assert (name in lines[0], "5.0 USD" in lines[0]) == (True, True)
+    assert (name in lines[0], "5.00 USD" in lines[0]) == (True, True)
 
 
 def test_any_ends_with_the_first_that_is_over_and_a_quote_is_none(bench: Bench, tmp_path: Path) -> None:

@@ -16,6 +16,13 @@ export function plural(count, word) {
   return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 }
 
+/** `0.20 USD`; a price of less than a cent keeps its digits. */
+export function moneyText(amount) {
+  if (typeof amount !== "number" || !Number.isFinite(amount)) return "";
+  const digits = String(amount).split(".")[1] || "";
+  return `${amount.toFixed(Math.min(6, Math.max(2, digits.length)))} USD`;
+}
+
 /** A colour of the theme that is in force, which a host may set, as a canvas takes it. */
 export function colour(name) {
   const probe = byId("probe") || document.body.appendChild(element("i", { id: "probe", hidden: "" }));

@@ -118,8 +118,8 @@ async def test_the_button_starts_the_run_once_for_a_client_over_stdio(
         page = await chromium.new_page()
         await opened(page, await browser.opened())
         where = "on a simulated platform, where nothing is real"
-        assert await heading(page) == f"Start this Deep Origin run for 5.0 USD, charged to {ORGANISATION} {where}?"
-        assert (await press(page, "Start for 5.0 USD")).startswith("Started.")
+        assert await heading(page) == f"Start this Deep Origin run for 5.00 USD, charged to {ORGANISATION} {where}?"
+        assert (await press(page, "Start for 5.00 USD")).startswith("Started.")
         await page.close()
     assert not started[0].is_error
     assert bench.platform.confirms == [name]
@@ -159,7 +159,7 @@ async def test_a_yes_after_the_call_has_ended_is_used_by_the_next_one(
         await asked.ended.wait()
         page = await asked.page()
         monkeypatch.setattr("deeporigin_mcp.tools.approvals.page.OUTCOME_SECONDS", 0.0)
-        assert (await press(page, "Start for 5.0 USD")).startswith("Your yes is noted")
+        assert (await press(page, "Start for 5.00 USD")).startswith("Your yes is noted")
         assert not bench.platform.confirms
         monkeypatch.setattr(confirmation, "PERSON_SECONDS", 35.0)
         await asked.agent.read("confirm_execution", execution_id=name, wait_seconds=0)
@@ -180,14 +180,14 @@ async def test_a_price_that_changed_meanwhile_is_not_paid(bench: Bench, browser:
     async with confirming(bench, browser, chromium, name) as asked:
         page = await asked.page()
         reprice(bench, name, 6)
-        assert (await press(page, "Start for 5.0 USD")).startswith("It was not started")
+        assert (await press(page, "Start for 5.00 USD")).startswith("It was not started")
     assert not bench.platform.confirms
 
 
 async def test_it_works_without_scripts(bench: Bench, browser: Browser, chromium: Any) -> None:
     name = quoted(bench, 5)
     async with confirming(bench, browser, chromium, name, java_script_enabled=False) as asked:
-        assert (await press(await asked.page(), "Start for 5.0 USD")).startswith("Started.")
+        assert (await press(await asked.page(), "Start for 5.00 USD")).startswith("Started.")
     assert bench.platform.confirms == [name]
 
 

@@ -45,7 +45,7 @@ async def test_the_button_starts_the_run_once_and_says_what_is_known(
         # The page's time stands still, however long this machine takes to look.
         await host.page.clock.pause_at(await host.page.evaluate("Date.now() / 1000 + 1"))
         await confirm(host, name)
-        await host.until("#start", "Start for 5.0 USD")
+        await host.until("#start", "Start for 5.00 USD")
         assert "Kinase screen" in await host.text("#facts")
         # It takes no click that was meant for what was there before.
         assert await host.frame.is_disabled("#start")

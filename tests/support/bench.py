@@ -319,7 +319,7 @@ BOX = {"box_size_x": 18, "box_size_y": 19, "box_size_z": 17.5, "center": [4, -2,
 
 
 def docking(*smiles: str, **inputs: Any) -> dict[str, Any]:
-    """Arguments of a docking run over these molecules; 0.2 USD each."""
+    """Arguments of a docking run over these molecules; 0.20 USD each."""
     ligands = [{"smiles": text} for text in smiles or ("CCO",)]
     return {
         "tool_key": "deeporigin.docking",

@@ -34,7 +34,7 @@ UNREADABLE = "CC(=O)Oc1ccccc1C(=O"
 
 
 def docking(*smiles: str, effort: int = 1) -> dict[str, Any]:
-    """Inputs of a docking run in the background; 0.2 USD per ligand."""
+    """Inputs of a docking run in the background; 0.20 USD per ligand."""
     ligands = [{"smiles": text} for text in smiles]
     return {"protein": PROTEIN, "pocket": POCKET, "ligands": ligands, "effort": effort, "sync": False}
 

@@ -1,5 +1,5 @@
 // The approval card: what a run costs, and the two buttons that answer whether to start it.
-import { byId, element } from "../elements.js";
+import { byId, element, moneyText } from "../elements.js";
 import { firstLine, Host } from "../host.js";
 
 const QUESTION = "deeporigin/approval";
@@ -47,7 +47,7 @@ function shown(result) {
 function ofView() {
   const tool = [view.tool_key, view.tool_version].filter(Boolean).join(" ");
   const facts = [["Tool", tool], ["Name", view.name], ["Execution", view.execution_id]].filter(([, value]) => value);
-  const price = view.quoted_price === undefined ? "an unknown price" : `${Number(view.quoted_price).toFixed(2)} USD`;
+  const price = moneyText(view.quoted_price) || "an unknown price";
   return { title: `A Deep Origin run for ${price}`, facts, items: [], consequence: "" };
 }
 

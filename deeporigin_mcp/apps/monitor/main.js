@@ -1,7 +1,7 @@
 // The monitor: all runs of a wait, read again and again until they are over or nobody looks.
-import { byId, element, plural } from "../elements.js";
+import { byId, element, moneyText, plural } from "../elements.js";
 import { firstLine, Host } from "../host.js";
-import { countsOf, countsText, moneyText } from "./words.js";
+import { countsOf, countsText } from "./words.js";
 import { Row } from "./row.js";
 
 const SHORTEST_MS = 4_000;

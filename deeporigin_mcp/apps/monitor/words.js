@@ -1,4 +1,5 @@
-// States, times and money of runs in words. Nothing here makes markup.
+// States and times of runs in words. Nothing here makes markup.
+import { moneyText } from "../elements.js";
 
 const SIGNS = { good: "✓", bad: "✕", going: "●", idle: "○" };
 const TONES = { Completed: "good", Succeeded: "good", Failed: "bad", InsufficientFunds: "bad", FailedQuotation: "bad", Running: "going", Finishing: "going" };
@@ -20,13 +21,6 @@ export function timeText(seconds) {
   if (days) return `${days} d ${two(hours)} h`;
   if (hours) return `${hours} h ${two(minutes)} min`;
   return minutes ? `${minutes} min ${two(whole % 60)} s` : `${whole} s`;
-}
-
-/** `0.20 USD`; a price of less than a cent keeps its digits. */
-export function moneyText(amount) {
-  if (typeof amount !== "number" || !Number.isFinite(amount)) return "";
-  const digits = String(amount).split(".")[1] || "";
-  return `${amount.toFixed(Math.min(6, Math.max(2, digits.length)))} USD`;
 }
 
 /** What a run costs, and what that amount is: [amount, about]. */

@@ -60,8 +60,9 @@ def is_same(one: Decimal | None, other: Decimal | None) -> bool:
 
 
 def shown(number: Decimal) -> str:
-    """An amount as people read it, without an exponent."""
-    return f"{rounded(number):f}"
+    """An amount as people read it: with its cents, with more digits where it has them, without an exponent."""
+    whole, _, digits = f"{rounded(number):f}".partition(".")
+    return f"{whole}.{digits:0<2}"
 
 
 def usd(price: Decimal | None) -> str:

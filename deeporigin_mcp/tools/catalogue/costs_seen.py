@@ -11,7 +11,7 @@ import anyio
 
 from deeporigin_mcp.errors import DeepOriginError
 from deeporigin_mcp.platform import Execution, ListQuery
-from deeporigin_mcp.platform.records.money import rounded
+from deeporigin_mcp.platform.records.money import shown
 from deeporigin_mcp.platform.records.sanitizing import one_line
 from deeporigin_mcp.platform.records.values import is_list_of_objects
 from deeporigin_mcp.platform.transport.responses import rows_of
@@ -71,7 +71,7 @@ def size_of(inputs: Mapping[str, Any]) -> Size:
 
 
 def price_in(runs: Iterable[Execution]) -> str:
-    """What quotes depended on, and what was billed, such as `0.2 USD per ligand in 14 recent runs; …`."""
+    """What quotes depended on, and what was billed, such as `0.20 USD per ligand in 14 recent runs; …`."""
     quoted = [(run, price) for run in runs if (price := run.quoted_price) is not None and not run.price_is_partial]
     if not quoted:
         return ""
@@ -138,14 +138,14 @@ def _rule(seen: Sequence[tuple[Decimal, Size]], is_counted: bool) -> tuple[str, 
     if is_clear and len(units) == 1 and units != {""} and all(size.number for size in sizes):
         each = {round(price / size.number, 6) for price, size in seen}
         if len(each) == 1 and each != {Decimal(0)}:
-            return f"{_usd(each.pop())} USD per {units.pop()}", True
+            return f"{shown(each.pop())} USD per {units.pop()}", True
     low, high = min(prices), max(prices)
     if len(prices) > 1:
-        return f"{_usd(low)} to {_usd(high)} USD per run", False
+        return f"{shown(low)} to {shown(high)} USD per run", False
     if not low:
         return "free", True
     (size, *others) = sizes
-    return f"{_usd(low)} USD {f'for {_of(size)}' if size.unit and not others else 'per run'}", True
+    return f"{shown(low)} USD {f'for {_of(size)}' if size.unit and not others else 'per run'}", True
 
 
 def _varied(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -175,11 +175,6 @@ def _billed(runs: Sequence[Execution]) -> list[str]:
 
 def _as_quoted(runs: Sequence[Execution]) -> str:
     return f"{sum(run.billed == run.quoted_price for run in runs)} of {len(runs)}"
-
-
-def _usd(amount: Decimal) -> str:
-    """Without the zeros at its end: a unit price is no sum."""
-    return f"{rounded(amount).normalize():f}"
 
 
 def _of(size: Size) -> str:

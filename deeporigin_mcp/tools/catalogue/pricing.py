@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 PRICES_SEEN: Mapping[str, str] = {
-    "deeporigin.docking": "0.2 USD per ligand",
+    "deeporigin.docking": "0.20 USD per ligand",
     "deeporigin.pocket-finder": "10 USD per run",
     "deeporigin.mol-props-protonation": "free",
     "deeporigin.system-prep": "free",
     "deeporigin.abfe-end-to-end": "120 USD times a factor that grows with atoms, windows and repeats",
     "deeporigin.rbfe": "1 USD times a factor that grows with pairs, atoms, windows and repeats",
-    "deeporigin.draco": "0.1 USD per page",
+    "deeporigin.draco": "0.10 USD per page",
 }
 UNQUOTED = frozenset({"deeporigin.enumerator", "deeporigin.metabolism"})
 """Tools whose runs the platform starts when they are created, without a quote (platform-facts 7)."""

@@ -240,7 +240,7 @@ async def test_a_yes_to_another_price_is_dropped_and_its_elicitation_withdrawn(
         assert (await agent.read("confirm_execution", execution_id=name))["approval"] == "pending"
         await person.until_asked(asked)
     await person.dismissed.wait()
-    assert ["for 6.0 USD" in question for question in person.questions] == [False, False, True, True]
+    assert ["for 6.00 USD" in question for question in person.questions] == [False, False, True, True]
     patience(30)
     think_no_more(person)
     assert (await agent.read("confirm_execution", execution_id=open_still))["status"] == "Running"

@@ -22,12 +22,12 @@ pytestmark = pytest.mark.anyio
 
 QUESTION = Question(
     execution_id="e-1",
-    title="Start this Deep Origin run for 5.0 USD, charged to acme?",
-    price="5.0 USD",
+    title="Start this Deep Origin run for 5.00 USD, charged to acme?",
+    price="5.00 USD",
     facts=(("Tool", "deeporigin.docking 4.2.0"), ("Name", '"Kinase screen"'), ("Project", "proj_1")),
-    items=(("Docking", "5.0 USD"),),
+    items=(("Docking", "5.00 USD"),),
     consequence="Yes starts it at once and cannot be undone.",
-    about=("5.0 USD", "deeporigin.docking", "4.2.0", "proj_1"),
+    about=("5.00 USD", "deeporigin.docking", "4.2.0", "proj_1"),
 )
 
 

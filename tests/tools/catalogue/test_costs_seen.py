@@ -32,17 +32,17 @@ def timed(seconds: int, ligands: int = 1, **inputs: Any) -> Execution:
     [
         ([], ""),
         ([run(None)], ""),
-        ([run(0.2, 1), run(0.6, 3)], "0.2 USD per ligand in 2 recent runs"),
-        ([run(10), run(10)], "10 USD per run in 2 recent runs"),
-        ([run(10, 1), run(10, 2)], "10 USD per run in 2 recent runs"),
-        ([run(0.6, 3)], "0.6 USD for 3 ligands in 1 recent run"),
+        ([run(0.2, 1), run(0.6, 3)], "0.20 USD per ligand in 2 recent runs"),
+        ([run(10), run(10)], "10.00 USD per run in 2 recent runs"),
+        ([run(10, 1), run(10, 2)], "10.00 USD per run in 2 recent runs"),
+        ([run(0.6, 3)], "0.60 USD for 3 ligands in 1 recent run"),
         ([run(0), run(0)], "free in 2 recent runs"),
-        ([run(90), run(151.2)], "90 to 151.2 USD per run in 2 recent runs"),
+        ([run(90), run(151.2)], "90.00 to 151.20 USD per run in 2 recent runs"),
         (
             [run(0.2, 1, inputs={"effort": 1, "sync": True}), run(0.4, 2, inputs={"effort": 5, "sync": False})],
-            "0.2 USD per ligand in 2 recent runs; effort did not change it",
+            "0.20 USD per ligand in 2 recent runs; effort did not change it",
         ),
-        ([run(90, inputs={"windows": 1}), run(91, inputs={"windows": 2})], "90 to 91 USD per run in 2 recent runs"),
+        ([run(90, inputs={"windows": 1}), run(91, inputs={"windows": 2})], "90.00 to 91.00 USD per run in 2 recent runs"),
     ],
 )
 def test_a_price_is_said_as_far_as_runs_show_it(runs: list[Execution], words: str) -> None:
@@ -95,7 +95,7 @@ async def test_recent_runs_are_read_once_in_minutes(agent: Agent, bench: Bench) 
         bench.platform.seed_run(DOCKING, docking(*molecules, effort=len(molecules)), ago_seconds=HOUR)
     bench.platform.seed_run(POCKET_FINDER, {"protein": PROTEIN}, ago_seconds=HOUR)
     found = await agent.read("describe_platform_tool", tool_key=DOCKING)
-    assert found["price"].startswith("0.2 USD per ligand in 2 recent runs; effort did not change it; ")
+    assert found["price"].startswith("0.20 USD per ligand in 2 recent runs; effort did not change it; ")
     assert found["duration"].endswith("; for more than 3 ligands not known")
     # Its values are in the schema; what it changes is nowhere.
     assert found["not_documented_by_the_tool"] == ["effort"]

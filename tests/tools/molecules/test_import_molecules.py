@@ -191,7 +191,7 @@ async def test_a_charge_that_nobody_approved_is_said_and_on_record(
     bench.platform.import_price = 1.5
     monkeypatch.setattr("deeporigin_mcp.simulator.state.lifecycle._starts_at_once", lambda *_: True)
     found = await agent.read(TOOL, kind="ligands", smiles=[NEW[0]])
-    assert "1.5 USD" in found["warning"]
+    assert "1.50 USD" in found["warning"]
     assert found["as_input"]
     spending = (await agent.read("get_workspace"))["spending"]
     assert spending["spent"] == 1.5

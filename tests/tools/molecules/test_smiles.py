@@ -187,13 +187,13 @@ async def test_repeated_molecules_are_warned_about_with_what_they_cost(agent: Ag
     assert quote["quoted_price"] == 0.8
     (warning,) = quote["input_warnings"]
     assert warning.startswith("ligands: 4 entries, 2 of them duplicates (CCO 3 times); ")
-    assert warning.endswith("0.4 of 0.8 USD.")
+    assert warning.endswith("0.40 of 0.80 USD.")
     assert "input_warnings" not in await agent.read("create_execution", **docking("CCO", "CCN"))
 
 
 @pytest.mark.parametrize(
     ("price", "told"),
-    [("0.005", "0.003333 of 0.005"), ("151.25", "100.8 of 151.25"), ("0.0000003", "0.0000002 of 0.0000003")],
+    [("0.005", "0.003333 of 0.005"), ("151.25", "100.80 of 151.25"), ("0.0000003", "0.0000002 of 0.0000003")],
 )
 def test_the_price_of_duplicates_is_the_price_that_is_quoted(price: str, told: str) -> None:
     (repeats,) = checked({"smiles_list": ["C"] * 3}, {}).repeats

@@ -87,7 +87,7 @@ async def test_a_lie_about_the_price_starts_nothing_and_asks_nobody(bench: Bench
         assert found == ("price_changed", "nothing_started")
         assert not person.questions
         await agent.read("confirm_execution", execution_id=name, expected_price=5)
-    assert "for 5.0 USD, charged to deeporigin on a simulated platform, where nothing is real?" in person.questions[0]
+    assert "for 5.00 USD, charged to deeporigin on a simulated platform, where nothing is real?" in person.questions[0]
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ async def test_the_card_starts_the_run_once_and_the_model_sees_no_nonce(bench: B
         shown = content_of(asked)
         assert (shown["status"], shown["approval"]) == ("Quoted", "pending")
         card = card_of(asked)
-        assert card["title"].startswith("Start this Deep Origin run for 5.0 USD")
+        assert card["title"].startswith("Start this Deep Origin run for 5.00 USD")
         assert {"Tool", "Name", "Project", "Execution"} <= {label for label, _ in card["facts"]}
         assert card["nonce"] not in asked.model_dump_json(exclude={"meta"})
         assert not bench.platform.confirms
@@ -212,7 +212,7 @@ async def test_a_yes_is_for_the_price_that_the_card_showed(bench: Bench) -> None
         assert error_of(await press(host, name, nonce)).code == "price_changed"
         assert not bench.platform.confirms
         again = await confirm(host, name, expected_price=6)
-        assert "for 6.0 USD" in card_of(again)["title"]
+        assert "for 6.00 USD" in card_of(again)["title"]
         assert error_of(await press(host, name, nonce)).code == "price_changed"
         await press(host, name, nonce_of(again))
     assert bench.platform.confirms == [name]

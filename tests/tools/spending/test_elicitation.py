@@ -106,11 +106,11 @@ async def test_a_price_that_changes_during_the_elicitation_needs_another_yes(des
         # The answer was one to another question: it does not count, and the new question is asked.
         assert (started, questions) == (desk.kind in STARTS, 2)
         assert (
-            "for 5.0 USD, charged to deeporigin on a simulated platform, where nothing is real?"
+            "for 5.00 USD, charged to deeporigin on a simulated platform, where nothing is real?"
             in desk.person.questions[0]
         )
         assert (
-            "for 6.0 USD, charged to deeporigin on a simulated platform, where nothing is real?"
+            "for 6.00 USD, charged to deeporigin on a simulated platform, where nothing is real?"
             in desk.person.questions[1]
         )
     else:

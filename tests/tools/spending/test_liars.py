@@ -322,7 +322,7 @@ async def test_the_same_price_with_binary_noise_is_asked_compared_capped_and_rec
         await agent.read("confirm_execution", execution_id=named(1), expected_price=noisy)
         assert (await agent.read("get_workspace"))["spending"]["left"] == 0
         assert await agent.error("confirm_execution", execution_id=named(2)) == ("over_budget", "nothing_started")
-    assert all("0.6 USD" in asked for asked in person.questions)
+    assert all("0.60 USD" in asked for asked in person.questions)
     assert {line["price_usd"] for line in lines_in(log)} == {0.6}
     async with liar.agent(auto_approve_up_to="0.60", session="another") as agent:
         await agent.read("confirm_execution", execution_id=named(3))

@@ -77,8 +77,8 @@ async def test_the_button_starts_the_run_once_and_the_page_says_so(
     name = quoted(bench, 5, name="Kinase <b>screen</b>")
 
     async def press(shown: PageInBrowser) -> None:
-        assert "Start this Deep Origin run for 5.0 USD" in shown.title
-        for part in ("deeporigin.docking", "Kinase &lt;b&gt;screen&lt;/b&gt;", "Start for 5.0 USD", name):
+        assert "Start this Deep Origin run for 5.00 USD" in shown.title
+        for part in ("deeporigin.docking", "Kinase &lt;b&gt;screen&lt;/b&gt;", "Start for 5.00 USD", name):
             assert part in shown.response.text
         assert title_of(await shown.press("yes")).startswith("Started.")
         assert title_of(await shown.press("yes")).startswith("Started.")
@@ -149,7 +149,7 @@ async def test_a_yes_after_the_call_has_returned_counts_once_and_only_at_its_pri
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(confirming.call)
             again = await browser.page()
-            assert "for 6.0 USD" in again.title
+            assert "for 6.00 USD" in again.title
             # What was noted was dropped with the old price.
             assert title_of(await shown.press("yes")) == NOT_USED
             await again.press("no")
@@ -318,8 +318,8 @@ async def test_two_questions_at_once_have_a_page_each(agent: Agent, bench: Bench
             tasks.start_soon(each.call)
             shown = await browser.page()
             pages[shown.title] = shown
-        of_first = next(shown for title, shown in pages.items() if "5.0 USD" in title)
-        of_second = next(shown for title, shown in pages.items() if "7.0 USD" in title)
+        of_first = next(shown for title, shown in pages.items() if "5.00 USD" in title)
+        of_second = next(shown for title, shown in pages.items() if "7.00 USD" in title)
         # A token of one is none for the other.
         assert (await of_second.press("yes", token=of_first.token)).status_code == 403
         await of_second.press("yes")
@@ -419,8 +419,8 @@ async def test_what_a_limit_forbids_opens_no_page(
 
 async def test_the_page_says_what_the_limits_leave(bench: Bench, browser: Browser) -> None:
     async def look(shown: PageInBrowser) -> None:
-        assert "7.0 USD of 12.0 USD for the budget are left afterwards" in shown.response.text
-        assert "15.0 USD of 20.0 USD for 24 hours are left afterwards" in shown.response.text
+        assert "7.00 USD of 12.00 USD for the budget are left afterwards" in shown.response.text
+        assert "15.00 USD of 20.00 USD for 24 hours are left afterwards" in shown.response.text
         await shown.press("no")
 
     async with bench.agent(**WAYS, budget=12, max_per_day=20) as agent:

@@ -51,7 +51,7 @@ async def test_the_elicitation_says_what_it_costs_and_what_yes_does(bench: Bench
         "Yes starts it at once and cannot be undone. No leaves it as a quote, which costs nothing.",
         f"Execution: {name}",
         "Price:",
-        "  ITEM-1: 2.5 USD",
+        "  ITEM-1: 2.50 USD",
         "  ITEM-2: 0.25 USD",
     ]
     assert len(set(asked)) == 1
@@ -66,7 +66,7 @@ async def test_what_has_to_be_known_stands_in_the_first_three_lines_however_long
     items = [{"itemCode": f"I{number}", "priceTotal": 1} for number in range(40)]
     name = quoted(bench, name="N" * 5_000, quotationResult={"successfulQuotations": items})
     seen = (await question_about(bench, name, mode)).splitlines()[:3]
-    assert "40.0 USD" in seen[0]
+    assert "40.00 USD" in seen[0]
     assert "deeporigin" in seen[0]
     assert "deeporigin.docking 4.2.0" in seen[1]
     assert '"NNN' in seen[2]
@@ -77,7 +77,7 @@ async def test_what_has_to_be_known_stands_in_the_first_three_lines_however_long
 async def test_a_price_of_many_items_says_how_many_are_not_shown(bench: Bench) -> None:
     items = [{"itemCode": f"I{number}", "priceTotal": 1} for number in range(12)]
     lines = (await question_about(bench, quoted(bench, quotationResult={"successfulQuotations": items}))).splitlines()
-    assert lines[-2:] == ["  I9: 1.0 USD", "  and 2 more items"]
+    assert lines[-2:] == ["  I9: 1.00 USD", "  and 2 more items"]
 
 
 INVISIBLE = "\u200b\u200e\u061c\ufeff\u00ad\u2060\U000e0041\x85\u0007"
@@ -109,7 +109,7 @@ async def test_no_value_of_the_platform_adds_a_line(bench: Bench, mode: str, tex
     question = await question_about(bench, name, mode)
     lines = question.splitlines()
     assert [line.split(":")[0].strip() for line in lines] == [
-        f"Start this Deep Origin run for 50.0 USD, {CHARGED}?",
+        f"Start this Deep Origin run for 50.00 USD, {CHARGED}?",
         "Tool",
         "Name",
         "Yes starts it at once and cannot be undone. No leaves it as a quote, which costs nothing.",
@@ -229,7 +229,7 @@ async def test_after_an_answer_without_its_elicitation_or_to_an_older_price_a_pe
         reprice(bench, name, 6)
         again = await answer(client, name, asked)
         assert isinstance(again, InputRequiredResult)
-        assert "for 6.0 USD, charged to" in again.model_dump_json()
+        assert "for 6.00 USD, charged to" in again.model_dump_json()
         forged = InputRequiredResult(input_requests=asked.input_requests, request_state="bm90IHNlYWxlZA")
         with pytest.raises(MCPError):
             await answer(client, name, forged)
