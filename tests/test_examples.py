@@ -76,7 +76,7 @@ def test_a_run_above_the_limit_is_only_quoted(
 ) -> None:
     done = run(example("drive_server.py", "dock ligands into a protein"), tmp_path, variables=variables)
     assert done.returncode == 1
-    assert "deeporigin.docking costs 0.2 USD" in done.stderr
+    assert "deeporigin.docking costs 0.20 USD" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(simulator.platform.creates) == 1
     assert simulator.platform.confirms == []
@@ -87,7 +87,7 @@ def test_a_run_above_the_limit_is_only_quoted(
     [
         ("y\n", ""),
         ("what?\n\n Y \n", ""),
-        ("n\n", "deeporigin.docking for 0.2 USD"),
+        ("n\n", "deeporigin.docking for 0.20 USD"),
         ("", "the elicitation was cancelled"),
     ],
 )
@@ -104,7 +104,7 @@ def test_a_question_about_money_is_answered_at_the_terminal(
     )
     assert done.returncode == (1 if told else 0), done.stderr
     where = "on a simulated platform, where nothing is real"
-    assert f"run for 0.2 USD, charged to deeporigin {where}?\nTool: deeporigin.docking" in done.stdout
+    assert f"run for 0.20 USD, charged to deeporigin {where}?\nTool: deeporigin.docking" in done.stdout
     assert "Traceback" not in done.stderr
     assert told in done.stderr
     (name,) = simulator.platform.creates

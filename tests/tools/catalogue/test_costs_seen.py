@@ -42,7 +42,10 @@ def timed(seconds: int, ligands: int = 1, **inputs: Any) -> Execution:
             [run(0.2, 1, inputs={"effort": 1, "sync": True}), run(0.4, 2, inputs={"effort": 5, "sync": False})],
             "0.20 USD per ligand in 2 recent runs; effort did not change it",
         ),
-        ([run(90, inputs={"windows": 1}), run(91, inputs={"windows": 2})], "90.00 to 91.00 USD per run in 2 recent runs"),
+        (
+            [run(90, inputs={"windows": 1}), run(91, inputs={"windows": 2})],
+            "90.00 to 91.00 USD per run in 2 recent runs",
+        ),
     ],
 )
 def test_a_price_is_said_as_far_as_runs_show_it(runs: list[Execution], words: str) -> None:
