@@ -94,7 +94,8 @@ export class Row {
     // What has the focus, or is being pressed, stays where it is.
     if (this.asking.firstElementChild !== question) this.asking.replaceChildren(...(question ? [question] : []));
     this.answer.hidden = !this.said;
-    this.answer.textContent = this.said;
+    // A screen reader reads only what has changed.
+    if (this.answer.textContent !== this.said) this.answer.textContent = this.said;
     this.details.replaceChildren(...(this.isOpen ? [this.detailed()] : []));
     const hasMore = Boolean(question || this.said || this.isOpen);
     this.more.hidden = !hasMore;
