@@ -97,9 +97,16 @@ class AppHost:
     async def settled(self) -> None:
         """Wait until the page has the room that it asked for, and asks for no other."""
         heights = list[int]()
-        while len({*heights[-3:]}) != 1 or len(heights) < 3:
-            await self.frame.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-            heights += [await self.page.evaluate("host.heardOut()"), await self.frame.evaluate("innerHeight")]
+        with anyio.fail_after(PATIENCE_MS / 1000):
+            while len(heights) < 4 or len({*heights[-4:]}) != 1:
+                await self.frame.evaluate(
+                    "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+                )
+                heights += [await self.page.evaluate("host.heardOut()"), await self.frame.evaluate("innerHeight")]
+
+    async def on_ground(self) -> None:
+        """Give the page the ground of its host, which axe cannot see through the frame."""
+        await self.frame.evaluate("document.documentElement.style.background = 'var(--ground)'")
 
     async def holds(self, condition: str) -> None:
         """Wait until this is so in the page, whose policy forbids what Playwright does for that."""

@@ -32,11 +32,6 @@ async def confirm(host: AppHost, name: str) -> None:
     await host.call("confirm_execution", execution_id=name, wait_seconds=0)
 
 
-async def on_ground(host: AppHost) -> None:
-    """Give the page the ground of its host, which axe cannot see through the frame."""
-    await host.frame.evaluate("document.documentElement.style.background = 'var(--ground)'")
-
-
 async def test_the_button_starts_the_run_once_and_says_what_is_known(
     bench: Bench, client: Client, chromium: Any
 ) -> None:
@@ -144,7 +139,7 @@ async def test_it_is_accessible_in_each_size_and_theme(
         await confirm(host, name)
         await host.until("#start", "Start for")
         await host.page.clock.run_for(700)
-        await on_ground(host)
+        await host.on_ground()
         assert await problems_of(host.frame) == []
         assert await host.frame.evaluate("document.documentElement.scrollWidth <= innerWidth && innerHeight <= 500")
         await take(host.page, f"card-{screen}-{theme}")
